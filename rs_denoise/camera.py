@@ -1,0 +1,81 @@
+"""The stereo camera as the denoiser needs to know it."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+class CameraError(ValueError):
+    """Intrinsics that no camera can have, or a file that does not hold any."""
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A rectified stereo pair seen through its left imager, in which depth is expressed.
+
+    Pixel centres lie at integer coordinates, as in ROS and OpenCV.
+
+    Attributes:
+        width, height: image size in pixels.
+        fx, fy: focal lengths in pixels.
+        cx, cy: principal point in pixels.
+        baseline_m: distance between the imagers in metres.
+    """
+
+    width: int
+    height: int
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    baseline_m: float
+
+    def __post_init__(self) -> None:
+        for name in ("width", "height", "fx", "fy", "baseline_m"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value > 0):
+                raise CameraError(
+                    f"camera {name} must be a positive number, got {value!r}: "
+                    "check camera_info (or camera.json) of this camera"
+                )
+        if not (math.isfinite(self.cx) and math.isfinite(self.cy)):
+            raise CameraError(f"camera cx, cy must be finite, got {self.cx!r}, {self.cy!r}")
+
+    @property
+    def disparity_scale_px_mm(self) -> float:
+        """fx * baseline: disparity in px is this over depth in mm."""
+        return self.fx * self.baseline_m * 1000.0
+
+    def resampled(self, scale: float, crop_left: int, crop_top: int, width: int, height: int):
+        """The camera of an image scaled by `scale`, then cropped to width x height."""
+        return Camera(
+            width=width,
+            height=height,
+            fx=self.fx * scale,
+            fy=self.fy * scale,
+            cx=(self.cx + 0.5) * scale - 0.5 - crop_left,
+            cy=(self.cy + 0.5) * scale - 0.5 - crop_top,
+            baseline_m=self.baseline_m,
+        )
+
+    @classmethod
+    def from_json(cls, path: Path) -> Camera:
+        """Reads camera.json; keys that this class does not know are ignored.
+
+        Raises:
+            CameraError: the file is not JSON, or a field is missing or impossible.
+        """
+        try:
+            fields = json.loads(path.read_text())
+            known = {name: fields[name] for name in cls.__dataclass_fields__}
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            wanted = ", ".join(cls.__dataclass_fields__)
+            raise CameraError(f"{path}: expected JSON with {wanted}: {error!r}") from error
+        return cls(**known)
+
+    def to_json(self, path: Path, **notes: object) -> None:
+        """Writes camera.json, with `notes` (origin, emitter, ...) beside the intrinsics."""
+        path.write_text(json.dumps({**asdict(self), **notes}, indent=1) + "\n")

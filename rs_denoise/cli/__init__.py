@@ -1,0 +1,1 @@
+"""The program `rs_denoise`: one module a command, each a thin face on the library."""

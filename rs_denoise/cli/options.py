@@ -1,0 +1,48 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rs_denoise.denoiser import Gate
+from rs_denoise.model import DEFAULT_MODEL, Model
+
+_GATE = Gate()
+
+ModelFile = Annotated[
+    Path, typer.Option("--model", help="Model file.", show_default="the one shipped")
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
+MinConfidence = Annotated[
+    float, typer.Option(min=0, max=1, help="Publish a pixel from this confidence on.")
+]
+FillConfidence = Annotated[
+    float, typer.Option(min=0, max=1.01, help="Fill a hole from this confidence on; 1.01: never.")
+]
+DEFAULT_MODEL_FILE = DEFAULT_MODEL
+DEFAULT_MIN_CONFIDENCE = _GATE.min_confidence
+DEFAULT_FILL_CONFIDENCE = _GATE.fill_confidence
+
+
+def load_model(path: Path, device: str) -> Model:
+    """The model of the options `--model` and `--device`."""
+    return Model.load(path, device)
+
+
+def parse_size(text: str | None) -> tuple[int, int] | None:
+    """WIDTHxHEIGHT as two numbers.
+
+    Raises:
+        typer.BadParameter: it is not that, or smaller than 64x64.
+    """
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+)x(\d+)", text)
+    size = (int(match[1]), int(match[2])) if match else (0, 0)
+    if min(size) < 64:
+        raise typer.BadParameter(f"expected WIDTHxHEIGHT of at least 64x64, got '{text}'")
+    return size

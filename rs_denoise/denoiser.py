@@ -1,0 +1,145 @@
+"""The whole algorithm, on one page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from rs_denoise.camera import Camera
+from rs_denoise.disparity import depth_to_disparity, disparity_to_depth
+from rs_denoise.model import Model
+from rs_denoise.tiling import Tiling
+
+# Confidence is the probability that depth is within this share of the truth.
+TOLERANCE = 0.05
+# Without infrared the network sees half of what it was made for; said in the result.
+DEPTH_ONLY_FACTOR = 0.8
+# A hole's surroundings: foreground within some 12 px of it forbids filling it with background.
+SURROUNDINGS_PX = 4
+DEFAULT_TILE_PX = 1536
+
+
+class FrameError(ValueError):
+    """A frame that does not fit the camera; the message says what was expected and what came."""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What the network may publish.
+
+    Attributes:
+        min_confidence: below it a pixel is invalid, 0..1.
+        fill_confidence: above it a hole of the input is filled, 0..1; more than 1 never fills.
+        max_recession: a pixel that comes out farther than it went in by more than this share of
+            its depth is invalid: space that the camera saw blocked is not declared free.
+    """
+
+    min_confidence: float = 0.5
+    fill_confidence: float = 0.9
+    max_recession: float = 0.05
+
+
+@dataclass(frozen=True)
+class Denoised:
+    """The result of one frame.
+
+    Attributes:
+        depth_mm: [H, W] float32, 0 = invalid.
+        confidence: [H, W] float32 in 0..1, 0 where depth is invalid: the probability that depth
+            is within 5 % of the truth.
+    """
+
+    depth_mm: np.ndarray
+    confidence: np.ndarray
+
+
+class Denoiser:
+    """Denoises the frames of one camera.
+
+    Args:
+        model: the network, loaded.
+        camera: of the frames. fx * baseline takes depth to disparity and back, so that a wrong
+            baseline cancels out of the depth and only misjudges the size of the noise.
+        gate: what may be published.
+        tile_px: greatest side of what the network computes at once; bounds memory.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        camera: Camera,
+        gate: Gate | None = None,
+        tile_px: int = DEFAULT_TILE_PX,
+    ) -> None:
+        self.model, self.camera, self.gate = model, camera, gate or Gate()
+        manifest = model.manifest
+        self.tiling = Tiling(tile_px, manifest.receptive_field_px, manifest.stride_px)
+
+    @torch.inference_mode()
+    def denoise(self, depth_mm: np.ndarray, infrared: np.ndarray | None = None) -> Denoised:
+        """Denoises one frame.
+
+        Args:
+            depth_mm: [H, W], uint16 or float, mm; 0, NaN and infinity are invalid.
+            infrared: [H, W], grey levels 0..255 of the left imager, of the same moment; None
+                where there is none, at the price of confidence.
+
+        Raises:
+            FrameError: the size is not the camera's, or the type is not a number's.
+        """
+        scale = self.camera.disparity_scale_px_mm
+        disparity = depth_to_disparity(self._upload(depth_mm, "depth"), scale)
+        grey = torch.zeros_like(disparity) if infrared is None else self._upload(infrared, "infrared")
+
+        output, scale_px = self._tile_by_tile(disparity, grey)
+
+        confidence = 1.0 - torch.exp(-TOLERANCE * output / scale_px)
+        if infrared is None:
+            confidence = DEPTH_ONLY_FACTOR * confidence
+        published = self._passes_gate(disparity, output, confidence)
+        depth = disparity_to_depth(torch.where(published, output, 0.0), scale)
+        confidence = torch.where(depth > 0, confidence, 0.0)
+        return Denoised(depth[0, 0].cpu().numpy(), confidence[0, 0].cpu().numpy())
+
+    def _passes_gate(self, before: Tensor, after: Tensor, confidence: Tensor) -> Tensor:
+        """Where the result is believed: pixels that were seen, and holes, by their own rules."""
+        seen = before > 0
+        nearest = torch.where(seen, before, _greatest_around(before))
+        not_receding = after >= nearest * (1.0 - self.gate.max_recession)
+        enough = torch.where(seen, self.gate.min_confidence, self.gate.fill_confidence)
+        return (nearest > 0) & not_receding & (confidence >= enough)
+
+    def _tile_by_tile(self, disparity: Tensor, grey: Tensor) -> tuple[Tensor, Tensor]:
+        height, width = disparity.shape[-2:]
+        bottom, right = self.tiling.padded(height) - height, self.tiling.padded(width) - width
+        frame = [functional.pad(x, (0, right, 0, bottom)) for x in (disparity, grey)]
+        results = [torch.empty_like(frame[0]) for _ in range(2)]
+        for tile in self.tiling.tiles(*frame[0].shape[-2:]):
+            window = [x[..., tile.rows, tile.columns] for x in frame]
+            for result, output in zip(results, self.model(*window), strict=True):
+                result[..., tile.core_rows, tile.core_columns] = output[(..., *tile.kept)]
+        return results[0][..., :height, :width], results[1][..., :height, :width]
+
+    def _upload(self, image: np.ndarray, name: str) -> Tensor:
+        """[H, W] of any real type as [1, 1, H, W] float32 on the model's device."""
+        expected = (self.camera.height, self.camera.width)
+        if image.shape != expected or image.dtype.kind not in "uif":
+            raise FrameError(
+                f"{name} must be {expected[1]}x{expected[0]} numbers as its camera_info says, got "
+                f"{image.dtype} of shape {image.shape}: are depth and infrared set to one profile?"
+            )
+        tensor = torch.from_numpy(image.astype(np.float32))
+        return tensor.to(self.model.device)[None, None]
+
+
+def _greatest_around(disparity: Tensor) -> Tensor:
+    """The greatest disparity of the surroundings of each pixel, in blocks."""
+    height, width = disparity.shape[-2:]
+    blocks = functional.max_pool2d(disparity, SURROUNDINGS_PX, ceil_mode=True)
+    blocks = functional.max_pool2d(blocks, 5, stride=1, padding=2)
+    spread = functional.interpolate(blocks, scale_factor=float(SURROUNDINGS_PX))
+    return spread[..., :height, :width]

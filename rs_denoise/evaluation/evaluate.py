@@ -1,0 +1,87 @@
+"""Raw against denoised, frame by frame, over fair sets of pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from rs_denoise.denoiser import Denoiser, Gate
+from rs_denoise.evaluation.metrics import GroundTruth, mean_over_frames, score
+from rs_denoise.evaluation.resample import resampled
+from rs_denoise.model import Model
+from rs_denoise.recordings.frame import Frame
+
+Scores = dict[str, float]
+
+
+@dataclass
+class Evaluation:
+    """Scores of each frame, by method and by block.
+
+    Attributes:
+        frames: names of the frames that were scored.
+        skipped: those that were not, with the reason.
+        scores: method -> block -> one dictionary a frame. Blocks: "published", over all that the
+            method publishes; "same", over the pixels valid in input, output and ground truth;
+            "same_raw", the input over exactly those, so that dropping pixels is no accuracy.
+    """
+
+    frames: list[str] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
+    scores: dict[str, dict[str, list[Scores]]] = field(default_factory=dict)
+
+    def add(self, method: str, block: str, scores: Scores) -> None:
+        """Takes the scores of one frame."""
+        self.scores.setdefault(method, {}).setdefault(block, []).append(scores)
+
+    def summary(self) -> dict:
+        """Means over frames, ready for JSON; a figure that no frame has is None."""
+        return {
+            "frames": len(self.frames),
+            "skipped": self.skipped,
+            "methods": {
+                method: {block: _jsonable(mean_over_frames(s)) for block, s in blocks.items()}
+                for method, blocks in self.scores.items()
+            },
+        }
+
+
+def evaluate(
+    frames: Iterable[Frame], model: Model, gate: Gate, size: tuple[int, int] | None = None
+) -> Evaluation:
+    """Scores raw and denoised depth of frames with ground truth; others are named as skipped.
+
+    Args:
+        size: width, height to resample to first; None scores at native size.
+    """
+    result = Evaluation()
+    denoiser: Denoiser | None = None
+    for frame in frames:
+        if frame.ground_truth_mm is None:
+            result.skipped[frame.name] = "no ground truth"
+            continue
+        if size is not None:
+            frame = resampled(frame, *size)
+        if denoiser is None or denoiser.camera != frame.camera:
+            denoiser = Denoiser(model, frame.camera, gate)
+        denoised = np.rint(denoiser.denoise(frame.depth_mm, frame.infrared).depth_mm)
+        add_scores(result, frame, denoised)
+    return result
+
+
+def add_scores(result: Evaluation, frame: Frame, denoised_mm: np.ndarray) -> None:
+    scale = frame.camera.disparity_scale_px_mm
+    assert frame.ground_truth_mm is not None
+    truth = GroundTruth.of(frame.ground_truth_mm, scale)
+    same = (frame.depth_mm > 0) & (denoised_mm > 0)
+    result.frames.append(frame.name)
+    result.add("raw", "published", score(frame.depth_mm, truth, scale))
+    result.add("denoised", "published", score(denoised_mm, truth, scale))
+    result.add("denoised", "same", score(denoised_mm, truth, scale, same))
+    result.add("denoised", "same_raw", score(frame.depth_mm, truth, scale, same))
+
+
+def _jsonable(scores: Scores) -> dict[str, float | None]:
+    return {k: None if np.isnan(v) else round(v, 4) for k, v in scores.items()}

@@ -1,0 +1,83 @@
+"""Depth, before and after, as a person sees it."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+_INVALID = (40, 40, 40)
+_CAPTION_HEIGHT = 28
+_GAP = 6
+
+
+def depth_picture(depth_mm: np.ndarray, near_mm: float, far_mm: float) -> np.ndarray:
+    """Depth in colours, [H, W, 3] uint8 BGR: near is red, far is blue, invalid is dark grey.
+
+    Disparity, not depth, is what is spread over the colours: equal steps are equal precision.
+    """
+    depth = np.maximum(depth_mm.astype(np.float32), 1.0)
+    share = (1 / depth - 1 / far_mm) / (1 / near_mm - 1 / far_mm)
+    levels = np.clip(30 + 215 * share, 30, 245).astype(np.uint8)
+    picture = cv2.applyColorMap(levels, cv2.COLORMAP_TURBO)
+    picture[depth_mm <= 0] = _INVALID
+    return picture
+
+
+def error_picture(depth_mm: np.ndarray, truth_mm: np.ndarray, full_scale: float = 0.1) -> np.ndarray:
+    """Error as a share of the true depth: white none, red too near, blue too far, grey invalid."""
+    known = truth_mm > 0
+    error = (depth_mm.astype(np.float32) - truth_mm) / np.maximum(truth_mm, 1)
+    strength = np.clip(np.abs(error) / full_scale, 0, 1)
+    fade = (255 * (1 - strength)).astype(np.uint8)
+    full = np.full_like(fade, 255)
+    near, far = np.dstack([fade, fade, full]), np.dstack([full, fade, fade])
+    picture = np.where((error < 0)[..., None], near, far)
+    picture[~known | (depth_mm <= 0)] = _INVALID
+    return picture
+
+
+def before_after(
+    infrared: np.ndarray | None, raw_mm: np.ndarray, denoised_mm: np.ndarray,
+    truth_mm: np.ndarray | None,
+) -> np.ndarray:  # fmt: skip
+    """A sheet: infrared, raw and denoised depth, and with ground truth, that and both errors."""
+    reference = truth_mm if truth_mm is not None else raw_mm
+    seen = reference[reference > 0]
+    near, far = (np.percentile(seen, [1, 97]) if seen.size else (500.0, 5000.0))
+    far = max(far, near * 1.1)
+    grey = np.zeros(raw_mm.shape, np.uint8) if infrared is None else infrared
+    brightest = max(float(np.percentile(grey, 99)), 1.0)
+    grey = np.clip(grey * (255.0 / brightest), 0, 255).astype(np.uint8)
+    panels = [
+        _captioned(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), "infrared (left)"),
+        _captioned(depth_picture(raw_mm, near, far), "depth from the camera"),
+        _captioned(depth_picture(denoised_mm, near, far), "denoised"),
+    ]
+    rows = [panels]
+    if truth_mm is not None:
+        rows.append(
+            [
+                _captioned(depth_picture(truth_mm, near, far), "ground truth"),
+                _captioned(error_picture(raw_mm, truth_mm), "error of the camera, +-10 %"),
+                _captioned(
+                    error_picture(denoised_mm, truth_mm), "error denoised: red near, blue far"
+                ),
+            ]
+        )
+    return _stacked([_stacked(row, axis=1) for row in rows], axis=0)
+
+
+def _captioned(picture: np.ndarray, text: str) -> np.ndarray:
+    caption = np.full((_CAPTION_HEIGHT, picture.shape[1], 3), 255, np.uint8)
+    cv2.putText(caption, text, (6, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (0, 0, 0), 1, cv2.LINE_AA)
+    return np.vstack([caption, picture])
+
+
+def _stacked(pictures: list[np.ndarray], axis: int) -> np.ndarray:
+    shape = list(pictures[0].shape)
+    shape[axis] = _GAP
+    gap = np.full(shape, 255, np.uint8)
+    parts = [pictures[0]]
+    for picture in pictures[1:]:
+        parts += [gap, picture]
+    return np.concatenate(parts, axis=axis)

@@ -1,0 +1,38 @@
+"""Frames at another resolution, as another profile of the same camera would see them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from rs_denoise.recordings.frame import Frame
+
+
+def resampled(frame: Frame, width: int, height: int) -> Frame:
+    """`frame` scaled to cover width x height and cropped in the middle.
+
+    Depth and ground truth take the nearest pixel (a mean of two surfaces would be neither),
+    infrared the mean over the area. Values stay in mm, fx scales with the image.
+    """
+    camera = frame.camera
+    scale = max(width / camera.width, height / camera.height)
+    scaled = round(camera.width * scale), round(camera.height * scale)
+    left, top = (scaled[0] - width) // 2, (scaled[1] - height) // 2
+
+    def fitted(image: np.ndarray | None, how: int) -> np.ndarray | None:
+        if image is None:
+            return None
+        return cv2.resize(image, scaled, interpolation=how)[top : top + height, left : left + width]
+
+    depth = fitted(frame.depth_mm, cv2.INTER_NEAREST)
+    assert depth is not None
+    return replace(
+        frame,
+        camera=camera.resampled(scale, left, top, width, height),
+        depth_mm=depth,
+        infrared=fitted(frame.infrared, cv2.INTER_AREA),
+        infrared_right=fitted(frame.infrared_right, cv2.INTER_AREA),
+        ground_truth_mm=fitted(frame.ground_truth_mm, cv2.INTER_NEAREST),
+    )

@@ -1,0 +1,221 @@
+"""The model file: TorchScript with a manifest in its extra files.
+
+This is the one module that touches torch.jit, which upstream deprecates and Python 3.14 lacks: a
+successor is one change here. A model file is a program: TorchScript cannot open files or sockets
+by itself, but it decides what a robot believes, so load only files whose origin you trust.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+MAX_FILE_BYTES = 512 * 2**20
+MAX_UNPACKED_BYTES = 1024 * 2**20
+MAX_MANIFEST_BYTES = 64 * 2**10
+INPUTS = ["disparity_px", "infrared"]
+OUTPUTS = ["disparity_px", "scale_px"]
+SHIPPED = Path(__file__).parent / "models"
+DEFAULT_MODEL = SHIPPED / "unet.pt"
+
+
+class ModelError(RuntimeError):
+    """A file that is not a model, or not one that this version can run."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a model says of itself.
+
+    Attributes:
+        format: version of this structure.
+        name, network, licence, training_data: in words.
+        inputs, outputs: the channels of forward(), in order; see `Model.__call__`.
+        stride_px: sizes and offsets of inputs are multiples of it.
+        receptive_field_px: how far an output pixel sees, to each side.
+        metrics: figures of the export, by name.
+    """
+
+    format: int
+    name: str
+    network: str
+    inputs: list[str]
+    outputs: list[str]
+    stride_px: int
+    receptive_field_px: int
+    training_data: str
+    licence: str
+    metrics: dict[str, float]
+
+    @classmethod
+    def from_json(cls, text: str, source: Path) -> Manifest:
+        """Parses and checks a manifest.
+
+        Raises:
+            ModelError: it is of a newer format, or a field is missing, wrong or impossible.
+        """
+        try:
+            values = json.loads(text)
+            version = values["format"]
+            if version != FORMAT:
+                raise ModelError(
+                    f"{source}: manifest format {version!r}, this rs_denoise reads {FORMAT}: "
+                    "upgrade rs_denoise, or export the model again with this version"
+                )
+            manifest = cls(**{f.name: values[f.name] for f in fields(cls)})
+        except (ValueError, TypeError, KeyError) as error:
+            raise ModelError(f"{source}: its manifest is not valid: {error!r}") from error
+        manifest._check(source)
+        return manifest
+
+    def _check(self, source: Path) -> None:
+        if self.inputs != INPUTS or self.outputs != OUTPUTS:
+            raise ModelError(
+                f"{source}: expected inputs {INPUTS} and outputs {OUTPUTS}, "
+                f"its manifest says {self.inputs} and {self.outputs}"
+            )
+        for name, least, most in (("stride_px", 1, 256), ("receptive_field_px", 0, 4096)):
+            value = getattr(self, name)
+            if type(value) is not int or not least <= value <= most:
+                raise ModelError(
+                    f"{source}: {name} must be a whole number in {least}..{most}, got {value!r}"
+                )
+
+
+class Model:
+    """A loaded model: its manifest and the network, ready on one device."""
+
+    def __init__(
+        self, network: nn.Module, manifest: Manifest, device: torch.device, precision: torch.dtype
+    ) -> None:
+        self._network, self.manifest, self.device = network, manifest, device
+        self.precision = precision
+
+    @classmethod
+    def load(
+        cls, path: Path | str = DEFAULT_MODEL, device: str = "auto", precision: str = "auto"
+    ) -> Model:
+        """Reads, verifies and tries a model file.
+
+        Args:
+            path: what `save` wrote.
+            device: "cpu", "cuda", "cuda:1", ... or "auto": the GPU where there is one.
+            precision: of the convolutions, "float32", "bfloat16", or "auto": bfloat16 on a CPU
+                that computes in it (twice as fast), float32 elsewhere.
+
+        Raises:
+            ModelError: there is no such file, it is not a model, it is truncated or of a newer
+                version, its network does not do what the manifest says, or there is no such device.
+        """
+        path = Path(path)
+        where = _device(device)
+        manifest = Manifest.from_json(_read_manifest(path), path)
+        try:
+            network = torch.jit.load(str(path), map_location=where).eval()
+            network = torch.jit.freeze(network.to(memory_format=torch.channels_last))
+        except Exception as error:  # the loader raises whatever it stumbled over
+            raise ModelError(f"{path}: its TorchScript cannot be loaded: {error}") from error
+        model = cls(network, manifest, where, _precision(precision, where))
+        model._try(path)
+        return model
+
+    def __call__(self, disparity_px: Tensor, infrared: Tensor) -> tuple[Tensor, Tensor]:
+        """Runs the network.
+
+        Args:
+            disparity_px: [N, 1, H, W] float32, 0 = invalid; H, W multiples of the stride.
+            infrared: [N, 1, H, W] float32 grey levels 0..255, all 0 where there is none.
+
+        Returns:
+            disparity_px: [N, 1, H, W] float32, everywhere.
+            scale_px: [N, 1, H, W] float32 > 0, Laplace scale of its error.
+        """
+        with torch.autocast(
+            self.device.type, self.precision, enabled=self.precision != torch.float32
+        ):
+            return self._network(disparity_px, infrared)
+
+    def _try(self, path: Path) -> None:
+        """Sizes, types and finiteness are verified once, on a small frame that is not square."""
+        side = 4 * self.manifest.stride_px
+        shape = (1, 1, side, 2 * side)
+        try:
+            with torch.inference_mode():
+                inputs = [torch.full(shape, v, device=self.device) for v in (20.0, 40.0)]
+                outputs = self(*inputs)
+            shapes = [tuple(x.shape) for x in outputs]
+            sound = all(x.dtype == torch.float32 and x.isfinite().all() for x in outputs)
+            positive = bool((outputs[1] > 0).all())
+        except Exception as error:  # a hostile network can raise anything
+            raise ModelError(f"{path}: its network does not run: {error}") from error
+        if shapes != [shape, shape] or not sound or not positive:
+            raise ModelError(
+                f"{path}: expected two finite float32 outputs of shape {shape} with a positive "
+                f"scale, got shapes {shapes}: this is not a denoising model"
+            )
+
+
+def save(network: nn.Module, manifest: Manifest, path: Path) -> None:
+    """Writes `network` as a model file, traced; any size that fits the stride runs afterwards."""
+    side = 4 * manifest.stride_px
+    example = torch.full((1, 1, side, 2 * side), 20.0), torch.full((1, 1, side, 2 * side), 40.0)
+    with torch.no_grad():
+        script = torch.jit.trace(network.eval().cpu(), example)
+    extra = {MANIFEST: json.dumps(asdict(manifest), indent=1)}
+    torch.jit.save(script, str(path), _extra_files=extra)
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ModelError(
+            f"device {name!r} cannot be used ({error}); use 'cpu' or 'auto', or install a torch "
+            "build for this GPU"
+        ) from error
+    return device
+
+
+def _precision(name: str, device: torch.device) -> torch.dtype:
+    if name != "auto":
+        return {"float32": torch.float32, "bfloat16": torch.bfloat16}[name]
+    # oneDNN also emulates bfloat16 where the CPU lacks it, slower than float32.
+    native = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+    return torch.bfloat16 if native else torch.float32
+
+
+def _read_manifest(path: Path) -> str:
+    """The manifest's text, read with bounds and before any of the program is."""
+    if not path.is_file():
+        raise ModelError(f"{path}: no such model file; `rs_denoise export` writes one")
+    size = path.stat().st_size
+    if size > MAX_FILE_BYTES:
+        raise ModelError(f"{path}: {size} bytes, more than a model has ({MAX_FILE_BYTES})")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+            if unpacked > MAX_UNPACKED_BYTES:
+                raise ModelError(f"{path}: unpacks to {unpacked} bytes, more than a model has")
+            names = [n for n in archive.namelist() if n.endswith(f"/extra/{MANIFEST}")]
+            if not names:
+                raise ModelError(
+                    f"{path}: has no manifest, so it is not an rs_denoise model; "
+                    "`rs_denoise export` writes one"
+                )
+            if archive.getinfo(names[0]).file_size > MAX_MANIFEST_BYTES:
+                raise ModelError(f"{path}: its manifest is larger than {MAX_MANIFEST_BYTES} bytes")
+            return archive.read(names[0]).decode("utf-8")
+    except (zipfile.BadZipFile, OSError, UnicodeDecodeError, NotImplementedError) as error:
+        raise ModelError(
+            f"{path}: not a model file, or a truncated one ({error}); copy or export it again"
+        ) from error

@@ -1,0 +1,121 @@
+"""The real-time U-Net: a residual in disparity and the scale of its uncertainty.
+
+All sums over pixels are local: no layer sees whole-image statistics, so that a tile gives what the
+whole frame gives. The full-resolution work is folded into half resolution (space to depth), which
+is what makes it fast on a CPU.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+# Disparities are compared on a scale that is linear below this and logarithmic above: noise is
+# some 0.2 px, a wrong match can be 50 px off, and both must be said in a few units.
+LINEAR_PX = 0.5
+REFERENCE_PX = 16
+# The largest correction is LINEAR_PX * sinh(LIMIT), 37 px.
+LIMIT = 5.0
+
+
+class UNet(nn.Module):
+    """Depth and infrared in, residual and uncertainty out.
+
+    Args:
+        widths: channels at 1/2, 1/4, 1/8 and 1/16 of the resolution.
+
+    Attributes:
+        stride: height and width of the input, and every tile's offset, are multiples of this.
+        receptive_field_px: how far an output pixel looks, to each side.
+    """
+
+    stride = 16
+
+    def __init__(self, widths: tuple[int, int, int, int] = (16, 40, 72, 96)) -> None:
+        super().__init__()
+        half, quarter, eighth, sixteenth = widths
+        self.widths = widths
+        self.enter = _block(16, half)
+        self.down1 = nn.Sequential(_block(half, quarter, stride=2), _block(quarter, quarter))
+        self.down2 = nn.Sequential(_block(quarter, eighth, stride=2), _block(eighth, eighth))
+        self.down3 = nn.Sequential(
+            _block(eighth, sixteenth, stride=2),
+            _block(sixteenth, sixteenth),
+            _block(sixteenth, sixteenth),
+        )
+        self.up3, self.merge3 = nn.Conv2d(sixteenth, eighth, 1), _block(eighth, eighth)
+        self.up2, self.merge2 = nn.Conv2d(eighth, quarter, 1), _block(quarter, quarter)
+        self.up1, self.merge1 = nn.Conv2d(quarter, half, 1), _block(half, half)
+        self.leave = nn.Conv2d(half, 8, 3, padding=1)
+        nn.init.zeros_(self.leave.weight)  # an untrained network is the identity
+        nn.init.zeros_(self.leave.bias)
+
+    @property
+    def receptive_field_px(self) -> int:
+        """Half-width of the receptive field, from the layers above (see the terms)."""
+        reference = 2 * REFERENCE_PX + REFERENCE_PX // 2
+        convolutions = 2 * (1 + 1 + 1) + 4 * (1 + 1 + 1) + 8 * (1 + 1 + 1) + 16 * 2
+        downs = 2 + 4 + 8
+        upsampling = 16 + 8 + 4 + 2
+        return reference + convolutions + downs + upsampling
+
+    def forward(self, disparity_px: Tensor, infrared: Tensor) -> tuple[Tensor, Tensor]:
+        """Denoises.
+
+        Args:
+            disparity_px: [N, 1, H, W] float32, 0 = invalid.
+            infrared: [N, 1, H, W] float32 grey levels 0..255; all 0 where there is none.
+
+        Returns:
+            disparity_px: [N, 1, H, W] float32, everywhere, also where the input is invalid.
+            scale_px: [N, 1, H, W] float32, the scale b of a Laplace distribution of its error.
+        """
+        # Not in half precision, whatever autocast says: 40 px +- 0.1 px does not fit into bfloat16.
+        valid = (disparity_px > 0).to(disparity_px.dtype)
+        reference = _reference(disparity_px, valid)
+        features = torch.cat(
+            [
+                torch.asinh((disparity_px - reference) / LINEAR_PX) * valid,
+                valid,
+                torch.sqrt(infrared / 255.0),
+                torch.log2(1.0 + reference) / 4.0,
+            ],
+            dim=1,
+        )
+        half = self.enter(functional.pixel_unshuffle(features, 2))
+        quarter = self.down1(half)
+        eighth = self.down2(quarter)
+        sixteenth = self.down3(eighth)
+        eighth = self.merge3(eighth + _twice(self.up3(sixteenth)))
+        quarter = self.merge2(quarter + _twice(self.up2(eighth)))
+        half = self.merge1(half + _twice(self.up1(quarter)))
+        output = functional.pixel_shuffle(self.leave(half).float(), 2)
+        residual = LINEAR_PX * torch.sinh(output[:, :1].clamp(-LIMIT, LIMIT))
+        start = torch.where(disparity_px > 0, disparity_px, reference)
+        scale_px = torch.exp(output[:, 1:].clamp(-4.0, 4.0))
+        return (start + residual).clamp_min(0.0), scale_px
+
+
+def _block(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
+def _twice(x: Tensor) -> Tensor:
+    return functional.interpolate(x, scale_factor=2.0, mode="nearest")
+
+
+def _reference(disparity_px: Tensor, valid: Tensor) -> Tensor:
+    """The mean disparity around each pixel, from valid pixels within 40 px; 0 if there is none."""
+    total = functional.avg_pool2d(disparity_px, REFERENCE_PX)
+    count = functional.avg_pool2d(valid, REFERENCE_PX)
+    total = functional.avg_pool2d(total, 3, stride=1, padding=1)
+    count = functional.avg_pool2d(count, 3, stride=1, padding=1)
+    mean = total / count.clamp_min(1e-4)
+    return functional.interpolate(
+        mean, scale_factor=float(REFERENCE_PX), mode="bilinear", align_corners=False
+    )

@@ -1,0 +1,1 @@
+"""The ROS 2 side: nothing outside this package imports rclpy."""

@@ -1,0 +1,61 @@
+"""Receives what the denoising node publishes, as Nav2's bridge would."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, Image
+
+from rs_denoise.node.images import read_depth
+
+
+@dataclass(frozen=True)
+class Received:
+    """A denoised image.
+
+    Attributes:
+        stamp_ns: of its header.
+        latency_s: from its stamp to its arrival here; both clocks are this machine's.
+        depth_mm: [H, W], 0 = invalid.
+    """
+
+    stamp_ns: int
+    latency_s: float
+    depth_mm: np.ndarray
+
+
+class Collector(Node):
+    """Subscribes to the outputs and keeps them.
+
+    Attributes:
+        received: denoised images in order of arrival.
+        infos: number of camera_info messages, one of which belongs to each image.
+    """
+
+    def __init__(self, **node_arguments) -> None:
+        super().__init__("collector", **node_arguments)
+        self.received: list[Received] = []
+        self.infos = 0
+        qos = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
+        self._image = self.create_subscription(
+            Image, "denoised/image_rect_raw", self._on_image, qos
+        )
+        self._info = self.create_subscription(
+            CameraInfo, "denoised/camera_info", self._on_info, qos
+        )
+
+    @property
+    def connected(self) -> bool:
+        """Whether the denoising node offers its output."""
+        return self.count_publishers(self._image.topic_name) > 0
+
+    def _on_image(self, message: Image) -> None:
+        stamp = message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
+        latency = (self.get_clock().now().nanoseconds - stamp) / 1e9
+        self.received.append(Received(stamp, latency, read_depth(message)))
+
+    def _on_info(self, _: CameraInfo) -> None:
+        self.infos += 1

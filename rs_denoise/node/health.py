@@ -1,0 +1,130 @@
+"""What the node knows of its own state, and how it says it in /diagnostics. No ROS in here."""
+
+from __future__ import annotations
+
+import statistics
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+
+OK, WARN, ERROR = b"\0", b"\1", b"\2"
+
+# Without input for so long, somebody should look: as long as rtabmap waits.
+INPUT_TIMEOUT_S = 5.0
+# An error stays visible for so long after the last one.
+ERROR_MEMORY_S = 5.0
+RATE_WINDOW_S = 2.0
+
+
+@dataclass(frozen=True)
+class Status:
+    """One entry of /diagnostics.
+
+    Attributes:
+        level: OK, WARN or ERROR, as in diagnostic_msgs.
+    """
+
+    name: str
+    level: bytes
+    message: str
+    values: dict[str, str] = field(default_factory=dict)
+
+
+class Health:
+    """Counts and times, from any thread; `report` turns them into diagnostics.
+
+    Attributes:
+        frames_in, frames_out, dropped: depth messages received, results published, and complete
+            frames that a newer one replaced before their turn came.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.frames_in = self.frames_out = self.dropped = self.failed = 0
+        self._arrivals: deque[float] = deque(maxlen=1000)
+        self._latencies: deque[tuple[float, float]] = deque(maxlen=1000)
+        self._last_error = ""
+        self._last_error_time = float("-inf")
+        self._listening_since: float | None = None
+
+    def listening(self, now: bool) -> None:
+        """Tells whether anybody wants output; silence without listeners is no fault."""
+        with self._lock:
+            self._listening_since = time.monotonic() if now else None
+            self._arrivals.clear()
+            self._latencies.clear()
+
+    def received(self) -> None:
+        """A depth message came in."""
+        with self._lock:
+            self.frames_in += 1
+            self._arrivals.append(time.monotonic())
+
+    def replaced(self) -> None:
+        """A frame was dropped for a newer one."""
+        with self._lock:
+            self.dropped += 1
+
+    def published(self, latency_s: float) -> None:
+        """A result went out, `latency_s` after its depth message came in."""
+        with self._lock:
+            self.frames_out += 1
+            self._latencies.append((time.monotonic(), latency_s))
+
+    def error(self, message: str) -> None:
+        """A frame was lost to an error."""
+        with self._lock:
+            self.failed += 1
+            self._last_error, self._last_error_time = message, time.monotonic()
+
+    def report(
+        self, state: str, model: dict[str, str], waiting_for: list[str], depth_only: str | None,
+        unpaired: int, clock_jumps: int,
+    ) -> list[Status]:  # fmt: skip
+        """The entries of /diagnostics.
+
+        Args:
+            state: of the lifecycle.
+            model: what runs, in words.
+            waiting_for: topics that the node needs, by their full names.
+            depth_only: why frames go without infrared, or None where they do not.
+            unpaired, clock_jumps: of the pairing.
+        """
+        with self._lock:
+            now = time.monotonic()
+            arrivals = [t for t in self._arrivals if now - t <= RATE_WINDOW_S]
+            recent = [latency for t, latency in self._latencies if now - t <= RATE_WINDOW_S]
+            counts = {
+                "frames in": str(self.frames_in),
+                "clock jumps": str(clock_jumps),
+                "unpaired": str(unpaired),
+            }
+            out = {
+                "rate (Hz)": f"{len(recent) / RATE_WINDOW_S:.1f}",
+                "latency p50 (ms)": f"{1e3 * statistics.median(recent):.1f}" if recent else "-",
+                "latency max (ms)": f"{1e3 * max(recent):.1f}" if recent else "-",
+                "frames out": str(self.frames_out),
+                "dropped": str(self.dropped),
+                "failed": str(self.failed),
+            }
+            level, message = self._input_state(now, bool(arrivals), waiting_for, depth_only)
+            rate = {"rate (Hz)": f"{len(arrivals) / RATE_WINDOW_S:.1f}"}
+            failing = now - self._last_error_time < ERROR_MEMORY_S
+        return [
+            Status("input", level, message, rate | counts),
+            Status("output", ERROR if failing else OK,
+                   self._last_error if failing else "running", out),
+            Status("model", OK, state, model | {"state": state}),
+        ]  # fmt: skip
+
+    def _input_state(
+        self, now: float, arriving: bool, waiting_for: list[str], depth_only: str | None
+    ) -> tuple[bytes, str]:
+        if self._listening_since is None:
+            return OK, "idle: nobody listens to the output"
+        if not arriving and now - self._listening_since > INPUT_TIMEOUT_S:
+            return WARN, f"no input: waiting for {', '.join(waiting_for)}"
+        if depth_only is not None:
+            return WARN, depth_only
+        return OK, "receiving" if arriving else "waiting for the first frames"

@@ -1,0 +1,121 @@
+"""sensor_msgs/Image to NumPy and back, without copies that are not needed."""
+
+from __future__ import annotations
+
+import array
+
+import numpy as np
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+# cv_bridge is not needed for what RealSense cameras send, and not installed everywhere.
+try:
+    from cv_bridge import CvBridge
+except ImportError:
+    CvBridge = None
+
+DEPTH_TYPES = {"16UC1": np.uint16, "mono16": np.uint16, "32FC1": np.float32}
+INFRARED_TYPES = {"mono8": np.uint8, "8UC1": np.uint8}
+
+
+class ImageError(ValueError):
+    """An image that cannot be used; the message says what came and what to do."""
+
+
+def read_depth(message: Image) -> np.ndarray:
+    """Depth in mm, [H, W]: a view of uint16 millimetres, or float32 made from metres.
+
+    Raises:
+        ImageError: the encoding is not one of depth, or the data does not fill the image.
+    """
+    dtype = DEPTH_TYPES.get(message.encoding)
+    if dtype is None:
+        raise ImageError(
+            f"depth has encoding '{message.encoding}', expected {_listed(DEPTH_TYPES)}: is a "
+            "colour image or the camera's colorizer filter on the depth topic?"
+        )
+    image = _view(message, np.dtype(dtype), "depth")
+    return image * np.float32(1000.0) if dtype is np.float32 else image
+
+
+def read_infrared(message: Image) -> np.ndarray:
+    """Infrared grey levels, [H, W] uint8; a view where the encoding is mono8 or 8UC1.
+
+    Raises:
+        ImageError: the encoding needs cv_bridge and that is missing or cannot convert it, or the
+            data does not fill the image.
+    """
+    dtype = INFRARED_TYPES.get(message.encoding)
+    if dtype is not None:
+        return _view(message, np.dtype(dtype), "infrared")
+    if CvBridge is None:
+        raise ImageError(
+            f"infrared has encoding '{message.encoding}', expected {_listed(INFRARED_TYPES)}: set "
+            "the camera's infrared format to Y8, or install cv_bridge "
+            "(apt install ros-$ROS_DISTRO-cv-bridge), which converts others"
+        )
+    try:
+        return CvBridge().imgmsg_to_cv2(message, "mono8")
+    except Exception as error:  # cv_bridge raises its own and OpenCV's
+        raise ImageError(
+            f"infrared with encoding '{message.encoding}' cannot be converted to mono8: {error}"
+        ) from error
+
+
+def depth_message(depth_mm: np.ndarray, encoding: str, header: Header) -> Image:
+    """A depth image for consumers.
+
+    Args:
+        depth_mm: [H, W] float32, 0 = invalid.
+        encoding: "16UC1" (mm, 0 = invalid) or "32FC1" (m, NaN = invalid, REP-118).
+        header: stamp and frame of the input.
+    """
+    if encoding == "16UC1":
+        return image_message(np.rint(depth_mm).astype(np.uint16), encoding, header)
+    metres = np.where(depth_mm > 0, depth_mm * np.float32(0.001), np.float32(np.nan))
+    return image_message(metres, encoding, header)
+
+
+def image_message(image: np.ndarray, encoding: str, header: Header) -> Image:
+    """`image` ([H, W], contiguous) as a message of this encoding, in little-endian order."""
+    height, width = image.shape
+    message = Image()
+    message.header = header
+    message.height, message.width = height, width
+    message.encoding = encoding
+    message.is_bigendian = 0
+    message.step = width * image.itemsize
+    # An array.array passes rclpy's checks in 0.1 ms; bytes take 65 ms, a NumPy array 124 ms.
+    data = array.array("B")
+    data.frombytes(memoryview(image.astype(image.dtype.newbyteorder("<"), copy=False)).cast("B"))
+    message.data = data
+    return message
+
+
+def _view(message: Image, dtype: np.dtype, name: str) -> np.ndarray:
+    """The message's pixels without a copy, with its step and byte order honoured."""
+    row = message.width * dtype.itemsize
+    if message.width == 0 or message.height == 0:
+        raise ImageError(f"{name} is {message.width}x{message.height}: an empty image")
+    if message.step < row:
+        raise ImageError(
+            f"{name} has a step of {message.step} bytes, but {message.width} pixels of "
+            f"'{message.encoding}' take {row}: the driver that sent it is at fault"
+        )
+    needed = message.step * (message.height - 1) + row
+    if len(message.data) < needed:
+        raise ImageError(
+            f"{name} is cut off: {message.width}x{message.height} with a step of {message.step} "
+            f"needs {needed} bytes, got {len(message.data)}"
+        )
+    order = ">" if message.is_bigendian else "<"
+    return np.ndarray(
+        (message.height, message.width),
+        dtype.newbyteorder(order),
+        memoryview(message.data),
+        strides=(message.step, dtype.itemsize),
+    )
+
+
+def _listed(encodings: dict[str, type]) -> str:
+    return " or ".join(f"'{e}'" for e in encodings)

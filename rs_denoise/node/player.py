@@ -1,0 +1,129 @@
+"""Plays a recording as a RealSense driver would: `python -m rs_denoise.node.player RECORDING`.
+
+Raw images from compressed ones, the driver's topics, frame ids and reliability, at a steady rate
+and in a loop. Stamps are those of the schedule, start + n / rate, so that whoever receives a frame
+knows which it is; the start is printed as a line of JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from itertools import islice
+from pathlib import Path
+
+import rclpy
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
+
+from rs_denoise.camera import Camera
+from rs_denoise.node.images import image_message
+from rs_denoise.recordings.frame import Frame
+from rs_denoise.recordings.rosbag2 import read_bag
+
+# Decoded and kept: 5 s at 30 Hz. Decoding while playing would compete with what is measured.
+MOST_FRAMES = 150
+DISCOVERY_TIMEOUT_S = 20.0
+
+
+class Player(Node):
+    """Publishes frames as the driver does."""
+
+    def __init__(self, frames: list[Frame], rate_hz: float, **node_arguments) -> None:
+        super().__init__("player", **node_arguments)
+        self._frames, self._rate_hz = frames, rate_hz
+        qos = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
+        self._depth = self.create_publisher(Image, "depth/image_rect_raw", qos)
+        self._infrared = self.create_publisher(Image, "infra1/image_rect_raw", qos)
+        self._infos = {
+            name: self.create_publisher(CameraInfo, f"{name}/camera_info", qos)
+            for name in ("depth", "infra1", "infra2")
+        }
+
+    def wait_for_listeners(self, timeout_s: float) -> bool:
+        """Whether depth found a subscriber in time."""
+        deadline = time.monotonic() + timeout_s
+        while self._depth.get_subscription_count() == 0 and time.monotonic() < deadline:
+            rclpy.spin_once(self, timeout_sec=0.05)
+        return self._depth.get_subscription_count() > 0
+
+    def play(self, count: int) -> None:
+        """Publishes `count` frames on schedule, around the loop."""
+        start_ns = self.get_clock().now().nanoseconds
+        period_ns = round(1e9 / self._rate_hz)
+        schedule = {"start_ns": start_ns, "period_ns": period_ns, "loop": len(self._frames)}
+        print(json.dumps(schedule), flush=True)
+        for k in range(count):
+            stamp_ns = start_ns + k * period_ns
+            time.sleep(max(0, stamp_ns - self.get_clock().now().nanoseconds) / 1e9)
+            self._publish(self._frames[k % len(self._frames)], stamp_ns)
+            rclpy.spin_once(self, timeout_sec=0)
+
+    def _publish(self, frame: Frame, stamp_ns: int) -> None:
+        for name, publisher in self._infos.items():
+            publisher.publish(_camera_info(frame.camera, name, _header(stamp_ns, name)))
+        header = _header(stamp_ns, "depth")
+        self._depth.publish(image_message(frame.depth_mm, "16UC1", header))
+        if frame.infrared is not None:
+            header = _header(stamp_ns, "infra1")
+            self._infrared.publish(image_message(frame.infrared, "mono8", header))
+
+
+def load_frames(recording: Path) -> list[Frame]:
+    """The first frames of a recording, decoded."""
+    return [moment.frame for moment in islice(read_bag(recording), MOST_FRAMES)]
+
+
+def _header(stamp_ns: int, name: str) -> Header:
+    header = Header(frame_id=f"camera_{name}_optical_frame")
+    header.stamp.sec, header.stamp.nanosec = divmod(stamp_ns, 1_000_000_000)
+    return header
+
+
+def _camera_info(c: Camera, name: str, header: Header) -> CameraInfo:
+    shift = -c.fx * c.baseline_m if name == "infra2" else 0.0
+    return CameraInfo(
+        header=header,
+        height=c.height,
+        width=c.width,
+        distortion_model="plumb_bob",
+        d=[0.0] * 5,
+        k=[c.fx, 0.0, c.cx, 0.0, c.fy, c.cy, 0.0, 0.0, 1.0],
+        r=[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+        p=[c.fx, 0.0, c.cx, shift, 0.0, c.fy, c.cy, 0.0, 0.0, 0.0, 1.0, 0.0],
+    )
+
+
+def main() -> int:
+    """Plays what the command line names."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("recording", type=Path)
+    parser.add_argument("--frames", type=int, default=300)
+    parser.add_argument("--rate", type=float, default=30.0)
+    arguments, ros_arguments = parser.parse_known_args()
+    frames = load_frames(arguments.recording)
+    if not frames:
+        print(f"{arguments.recording}: no depth frame in it", file=sys.stderr)
+        return 1
+    rclpy.init(args=[sys.argv[0], *ros_arguments])
+    player = Player(frames, arguments.rate)
+    try:
+        if not player.wait_for_listeners(DISCOVERY_TIMEOUT_S):
+            print("nobody subscribes to depth/image_rect_raw", file=sys.stderr)
+            return 1
+        player.play(arguments.frames)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    finally:
+        player.destroy_node()
+        rclpy.try_shutdown()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

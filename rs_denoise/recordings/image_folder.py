@@ -1,0 +1,100 @@
+"""Folders of images: depth.png, infra1.png, infra2.png, ground_truth.png and camera.json a frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from rs_denoise.camera import Camera
+from rs_denoise.recordings.frame import Frame
+
+
+class RecordingError(ValueError):
+    """A recording that cannot be read; the message names the file and what to do."""
+
+
+def find_frames(path: Path) -> tuple[list[Path], dict[Path, str]]:
+    """Frame folders under `path` (itself or its children), and those skipped with the reason.
+
+    Raises:
+        RecordingError: there is no such folder, or nothing in it is a frame.
+    """
+    if not path.is_dir():
+        raise RecordingError(f"{path}: no such folder; expected a frame folder or a folder of them")
+    candidates = [path] if (path / "depth.png").exists() else sorted(p for p in path.iterdir())
+    candidates = [p for p in candidates if (p / "depth.png").exists()]
+    if not candidates:
+        raise RecordingError(
+            f"{path}: no frame in it; expected folders with depth.png and camera.json"
+        )
+    skipped = {p: "no camera.json" for p in candidates if not (p / "camera.json").exists()}
+    return [p for p in candidates if p not in skipped], skipped
+
+
+def read_frames(folders: list[Path]) -> Iterator[Frame]:
+    """The frames, one at a time."""
+    for folder in folders:
+        yield read_frame(folder)
+
+
+def read_frame(folder: Path) -> Frame:
+    """One frame; infrared and ground truth are None where their file is missing.
+
+    Raises:
+        RecordingError: an image cannot be decoded, or its type or size is not what it should be.
+        CameraError: camera.json is missing or wrong.
+    """
+    camera = Camera.from_json(folder / "camera.json")
+    return Frame(
+        name=folder.name,
+        camera=camera,
+        depth_mm=_image(folder / "depth.png", np.uint16, camera),
+        infrared=_optional(folder / "infra1.png", np.uint8, camera),
+        ground_truth_mm=_optional(folder / "ground_truth.png", np.uint16, camera),
+        infrared_right=_optional(folder / "infra2.png", np.uint8, camera),
+    )
+
+
+def write_frame(folder: Path, frame: Frame, **notes: object) -> None:
+    """Writes `frame`; camera.json comes last, so that a folder that has one is complete."""
+    folder.mkdir(parents=True, exist_ok=True)
+    images = {
+        "depth.png": frame.depth_mm,
+        "infra1.png": frame.infrared,
+        "infra2.png": frame.infrared_right,
+        "ground_truth.png": frame.ground_truth_mm,
+    }
+    for name, image in images.items():
+        if image is not None:
+            write_png(folder / name, image)
+    frame.camera.to_json(folder / "camera.json", **notes)
+
+
+def write_png(path: Path, image: np.ndarray) -> None:
+    """Writes a PNG.
+
+    Raises:
+        OSError: the disk did not take it.
+    """
+    if not cv2.imwrite(str(path), image):
+        raise OSError(f"{path}: could not be written; is the disk full or the folder read-only?")
+
+
+def _optional(path: Path, dtype: type, camera: Camera) -> np.ndarray | None:
+    return _image(path, dtype, camera) if path.exists() else None
+
+
+def _image(path: Path, dtype: type, camera: Camera) -> np.ndarray:
+    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if image is None:
+        raise RecordingError(f"{path}: not a readable PNG; is the file truncated?")
+    expected = (camera.height, camera.width)
+    if image.dtype != dtype or image.shape != expected:
+        raise RecordingError(
+            f"{path}: expected {np.dtype(dtype).name} of {camera.width}x{camera.height} as "
+            f"camera.json says, got {image.dtype} of shape {image.shape}"
+        )
+    return image

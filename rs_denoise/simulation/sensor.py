@@ -1,0 +1,96 @@
+"""From light on the imagers to infrared images: optics, exposure and noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from rs_denoise.simulation.render import Render
+
+
+@dataclass(frozen=True)
+class Sensor:
+    """What one camera does to light. Ranges are those of `random_sensor`.
+
+    Attributes:
+        median_grey: what auto-exposure aims at, in grey levels of 255.
+        blur_px: sigma of the lens.
+        vignetting: share of light lost in the corners.
+        full_well, read_noise: electrons at white, and noise of the read-out in electrons.
+        shift_px, shear: vertical rectification error of the right image.
+        warp_px: amplitude of the right image's slow horizontal error: the static waviness.
+        warp_seed: that error belongs to the camera, so frames of one camera share it.
+    """
+
+    median_grey: float
+    blur_px: float
+    vignetting: float
+    full_well: float
+    read_noise: float
+    shift_px: float
+    shear: float
+    warp_px: float
+    warp_seed: int
+
+
+def random_sensor(rng: np.random.Generator) -> Sensor:
+    """A camera off the line: clean infrared, in half of the cases badly rectified."""
+    misaligned = rng.random() < 0.5
+    return Sensor(
+        median_grey=float(np.exp(rng.uniform(np.log(12), np.log(75)))),
+        blur_px=float(rng.uniform(0.35, 0.8)),
+        vignetting=float(rng.uniform(0.0, 0.5)),
+        full_well=float(np.exp(rng.uniform(np.log(20_000), np.log(200_000)))),
+        read_noise=float(rng.uniform(2, 15)),
+        shift_px=float(rng.normal(0, 0.15)) if misaligned else 0.0,
+        shear=float(rng.normal(0, 2e-4)) if misaligned else 0.0,
+        warp_px=float(rng.uniform(0.03, 0.2)),
+        warp_seed=int(rng.integers(2**31)),
+    )
+
+
+def expose(
+    render: Render, sensor: Sensor, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Left and right image, [H, W] float32 in grey levels 0..255, noise included.
+
+    Not yet rounded to 8 bit: the camera matches on more bits than it sends.
+    """
+    lit = np.clip(render.left, 0, None)
+    gain = sensor.median_grey / max(float(np.median(lit)), 1e-6)
+    right = _misaligned(np.clip(render.right, 0, None), sensor)
+    return _imaged(lit * gain, sensor, rng), _imaged(right * gain, sensor, rng)
+
+
+def slow_error(shape: tuple[int, int], seed: int) -> np.ndarray:
+    """A smooth field [H, W] of standard deviation 1, with structure at 25, 60 and 160 px."""
+    rng = np.random.default_rng(seed)
+    field = np.zeros(shape, np.float32)
+    for scale, weight in ((25, 0.5), (60, 0.7), (160, 1.0)):
+        coarse = rng.normal(size=(shape[0] // scale + 4, shape[1] // scale + 4))
+        layer = cv2.resize(
+            coarse.astype(np.float32), None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC
+        )
+        layer = layer[scale : scale + shape[0], scale : scale + shape[1]]
+        field += weight * layer / layer.std()
+    return field / field.std()
+
+
+def _misaligned(image: np.ndarray, sensor: Sensor) -> np.ndarray:
+    height, width = image.shape
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    along_x = x + sensor.warp_px * slow_error(image.shape, sensor.warp_seed)
+    along_y = y + sensor.shift_px + sensor.shear * (x - width / 2)
+    return cv2.remap(image, along_x, along_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _imaged(light: np.ndarray, sensor: Sensor, rng: np.random.Generator) -> np.ndarray:
+    height, width = light.shape
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    radius2 = ((x - width / 2) ** 2 + (y - height / 2) ** 2) / (width**2 + height**2) * 4
+    light = cv2.GaussianBlur(light, (0, 0), sensor.blur_px) * (1 - sensor.vignetting * radius2)
+    electrons = np.clip(light / 255.0, 0, 1) * sensor.full_well
+    noise = rng.normal(size=light.shape) * np.sqrt(electrons + sensor.read_noise**2)
+    return np.clip((electrons + noise) / sensor.full_well * 255.0, 0, 255).astype(np.float32)

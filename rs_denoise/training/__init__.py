@@ -1,0 +1,1 @@
+"""From frames with ground truth to a model file: data, losses, Lightning module, export."""

@@ -1,0 +1,99 @@
+"""Crops of frames with ground truth, varied in the ways in which real cameras vary."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from rs_denoise.recordings.image_folder import read_frame
+
+
+class CropDataset(Dataset):
+    """Random crops of image folders, as dictionaries of [CROPS, 1, S, S] float32 tensors.
+
+    Keys: `disparity_px` (0 = invalid), `infrared` (grey levels, all 0 = none), `truth_px`
+    (0 = unknown). A frame is decoded once for several crops: decoding costs as much as training.
+
+    Args:
+        folders: frame folders with ground truth.
+        crop: side of a crop in px.
+        crops_per_frame: how many crops an item holds.
+        augment: vary them; without it the crops are the same at every epoch.
+    """
+
+    def __init__(
+        self, folders: list[Path], crop: int, crops_per_frame: int, augment: bool, seed: int
+    ) -> None:
+        self.folders, self.crop, self.crops_per_frame = folders, crop, crops_per_frame
+        self.augment, self.seed = augment, seed
+
+    def __len__(self) -> int:
+        return len(self.folders)
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        frame = read_frame(self.folders[index])
+        if frame.ground_truth_mm is None:
+            raise ValueError(f"{self.folders[index]}: training needs ground_truth.png")
+        scale = frame.camera.disparity_scale_px_mm
+        truth = _inverse(frame.ground_truth_mm, scale)
+        disparity = _inverse(frame.depth_mm, scale)
+        infrared = frame.infrared if frame.infrared is not None else np.zeros_like(frame.depth_mm)
+        # Workers are seeded by torch, epoch by epoch.
+        draw = int(torch.randint(2**31, ()).item()) if self.augment else self.seed + index
+        rng = np.random.default_rng(draw)
+        crops = [
+            self._one_crop(disparity, infrared.astype(np.float32), truth, rng)
+            for _ in range(self.crops_per_frame)
+        ]
+        names = ("disparity_px", "infrared", "truth_px")
+        return {
+            name: torch.from_numpy(np.stack([c[k] for c in crops])[:, None])
+            for k, name in enumerate(names)
+        }
+
+    def _one_crop(
+        self, disparity: np.ndarray, infrared: np.ndarray, truth: np.ndarray, rng
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        height, width = truth.shape
+        top = int(rng.integers(0, height - self.crop + 1))
+        left = int(rng.integers(0, width - self.crop + 1))
+        window = np.s_[top : top + self.crop, left : left + self.crop]
+        crop = disparity[window], infrared[window], truth[window]
+        return _augmented(*crop, rng) if self.augment else crop
+
+
+def _augmented(
+    disparity: np.ndarray, infrared: np.ndarray, truth: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    valid = disparity > 0
+    # Nearer or farther: adding to both disparities leaves the noise as it is, in pixels.
+    nearest_zero = float(min(disparity[valid].min(), truth[truth > 0].min())) if valid.any() else 0
+    offset = rng.uniform(-0.8 * nearest_zero, 15.0) if rng.random() < 0.5 else 0.0
+    wave = np.zeros_like(disparity)
+    if rng.random() < 0.6:  # the waviness of real depth, at the scales that can be removed
+        sigma = rng.uniform(1.5, 8.0)
+        wave = cv2.GaussianBlur(rng.normal(size=disparity.shape).astype(np.float32), (0, 0), sigma)
+        wave *= rng.uniform(0.0, 0.15) / max(float(wave.std()), 1e-6)
+    disparity = np.where(valid, np.maximum(disparity + offset + wave, 0.1), 0)
+    truth = np.where(truth > 0, truth + offset, 0)
+    if rng.random() < 0.1:
+        infrared = np.zeros_like(infrared)
+    else:
+        gamma = np.exp(rng.normal(0, 0.15))
+        gain = np.exp(rng.normal(0, 0.4))
+        infrared = np.clip(255 * gain * (infrared / 255) ** gamma, 0, 255)
+    # Up and down may be swapped; left and right may not: occlusion shadows lie on one side.
+    flip = -1 if rng.random() < 0.5 else 1
+    return tuple(
+        np.ascontiguousarray(image[::flip], np.float32) for image in (disparity, infrared, truth)
+    )
+
+
+def _inverse(depth_mm: np.ndarray, scale: float) -> np.ndarray:
+    depth = depth_mm.astype(np.float32)
+    return np.where(depth > 0, np.float32(scale) / np.maximum(depth, 1), 0).astype(np.float32)
