@@ -18,8 +18,10 @@ from rs_denoise.tiling import Tiling
 TOLERANCE = 0.05
 # Without infrared the network sees half of what it was made for; said in the result.
 DEPTH_ONLY_FACTOR = 0.8
-# A hole's surroundings: foreground within some 12 px of it forbids filling it with background.
-SURROUNDINGS_PX = 4
+# Foreground this near forbids filling a hole with background. The shadow of a near thing is as wide
+# as its disparity exceeds the background's, hence far to the sides; in blocks of BLOCK_PX.
+BLOCK_PX = 8
+SHADOW_BLOCKS = (2, 8)
 DEFAULT_TILE_PX = 1536
 
 
@@ -137,9 +139,10 @@ class Denoiser:
 
 
 def _greatest_around(disparity: Tensor) -> Tensor:
-    """The greatest disparity of the surroundings of each pixel, in blocks."""
+    """The greatest disparity near each pixel: 16 px up and down, 64 px to the sides."""
     height, width = disparity.shape[-2:]
-    blocks = functional.max_pool2d(disparity, SURROUNDINGS_PX, ceil_mode=True)
-    blocks = functional.max_pool2d(blocks, 5, stride=1, padding=2)
-    spread = functional.interpolate(blocks, scale_factor=float(SURROUNDINGS_PX))
+    window = [2 * n + 1 for n in SHADOW_BLOCKS]
+    blocks = functional.max_pool2d(disparity, BLOCK_PX, ceil_mode=True)
+    blocks = functional.max_pool2d(blocks, window, stride=1, padding=SHADOW_BLOCKS)
+    spread = functional.interpolate(blocks, scale_factor=float(BLOCK_PX))
     return spread[..., :height, :width]

@@ -319,6 +319,9 @@ class DenoiseNode(LifecycleNode):
         if self._model is not None:
             manifest = self._model.manifest
             model = {"model": manifest.name, "device": str(self._model.device)}
+            if self._camera.known:
+                baseline_m = self._camera.camera(self._chosen.baseline_m).baseline_m
+                model["baseline (m)"] = f"{baseline_m:.4f}"
         report = self._health.report(
             state=self._state_label(),
             model=model,

@@ -139,7 +139,8 @@ def _first_baseline(reader: AnyReader) -> float:
 
 def _camera(info, baseline_m: float) -> Camera:
     k = info.k
-    return Camera(info.width, info.height, k[0], k[4], k[2], k[5], baseline_m)
+    intrinsics = (float(value) for value in (k[0], k[4], k[2], k[5]))
+    return Camera(info.width, info.height, *intrinsics, baseline_m)
 
 
 def _decoded(message, topic: str, path: Path) -> np.ndarray:

@@ -1,0 +1,149 @@
+import numpy as np
+import pytest
+import torch
+from conftest import Scaled, camera, noisy_wall
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from rs_denoise.denoiser import Denoiser, FrameError, Gate
+from rs_denoise.model import Model
+
+OPEN = Gate(min_confidence=0.0, fill_confidence=0.0, max_recession=1.0)
+
+
+def tiled_and_whole(shipped: Model, camera_, depth, infrared, tile_px):
+    tiled = Denoiser(shipped, camera_, tile_px=tile_px)
+    frame = [tiled.tiling.padded(n) for n in depth.shape]
+    count = len(list(tiled.tiling.tiles(*frame)))
+    whole = Denoiser(shipped, camera_, tile_px=4096)
+    return count, tiled.denoise(depth, infrared), whole.denoise(depth, infrared)
+
+
+@pytest.mark.parametrize("portrait", [False, True])
+def test_tiles_give_what_the_whole_frame_gives(shipped, sample_frame, portrait):
+    depth, infrared = sample_frame.depth_mm, sample_frame.infrared
+    if portrait:
+        depth, infrared = depth.T.copy(), infrared.T.copy()
+    camera_ = camera(depth.shape[1], depth.shape[0])
+    count, tiled, whole = tiled_and_whole(shipped, camera_, depth, infrared, tile_px=432)
+    assert count >= 6
+    assert np.mean(np.abs(tiled.depth_mm - whole.depth_mm) <= 1.0) >= 0.999
+    np.testing.assert_allclose(tiled.confidence, whole.confidence, atol=0.02)
+
+
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(64, 420), st.integers(64, 420), st.integers(0, 99))
+def test_any_size_from_64_up_is_covered_to_its_last_row_and_column(shipped, width, height, seed):
+    depth, infrared = noisy_wall(width, height, seed=seed)
+    _, tiled, whole = tiled_and_whole(shipped, camera(width, height), depth, infrared, 352)
+    assert tiled.depth_mm.shape == (height, width)
+    assert np.mean(np.abs(tiled.depth_mm - whole.depth_mm) <= 1.0) >= 0.999
+    opened = Denoiser(shipped, camera(width, height), OPEN).denoise(depth, infrared).depth_mm
+    assert (opened[-1, depth[-1] > 0] > 0).all() and (opened[depth[:, -1] > 0, -1] > 0).all()
+
+
+def test_an_identity_network_changes_nothing(make_model):
+    depth, infrared = noisy_wall(96, 64)
+    result = Denoiser(make_model(Scaled()), camera(96, 64), Gate(fill_confidence=1.01))
+    np.testing.assert_array_equal(np.rint(result.denoise(depth, infrared).depth_mm), depth)
+
+
+def test_a_wrong_baseline_cancels_out_of_depth(make_model, shipped):
+    depth, infrared = noisy_wall(160, 128)
+    half, double = (camera(160, 128, baseline_m=b) for b in (0.025, 0.1))
+    model = make_model(Scaled(1.0, scale_px=0.5))
+    results = [Denoiser(model, c, OPEN).denoise(depth, infrared) for c in (half, double)]
+    np.testing.assert_array_equal(*[np.rint(r.depth_mm) for r in results])
+    # What it does change: noise of so many pixels is a larger share of a smaller disparity.
+    assert results[0].confidence.mean() < results[1].confidence.mean()
+    real = [Denoiser(shipped, c, OPEN).denoise(depth, infrared).depth_mm for c in (half, double)]
+    assert abs(np.median(real[0][depth > 0]) / np.median(real[1][depth > 0]) - 1) < 0.01
+
+
+def test_free_space_is_not_invented(make_model):
+    """A network that pushes everything 10 % away publishes nothing; one that pulls nearer may."""
+    depth, infrared = noisy_wall(96, 64)
+    away = Denoiser(make_model(Scaled(1 / 1.1)), camera(96, 64)).denoise(depth, infrared)
+    assert not away.depth_mm.any() and not away.confidence.any()
+    nearer = Denoiser(make_model(Scaled(1.1)), camera(96, 64)).denoise(depth, infrared)
+    assert (nearer.depth_mm[depth > 0] > 0).all()
+
+
+class Background(nn.Module):
+    """Fills every hole with a disparity of 5 px, and is sure of it."""
+
+    def forward(self, disparity_px, infrared):
+        filled = torch.where(disparity_px > 0, disparity_px, torch.full_like(infrared, 5.0))
+        return filled, torch.full_like(filled, 0.01)
+
+
+def test_a_shadow_is_not_bridged_with_background(make_model):
+    depth = np.full((64, 256), 4250, np.uint16)  # disparity 5 px
+    depth[:, 50:70] = 400  # 53 px
+    depth[:, 2:50] = 0  # as wide a shadow beside the near thing
+    depth[20:24, 200:204] = 0  # a hole in the far wall
+    result = Denoiser(make_model(Background()), camera(256, 64)).denoise(depth, depth * 0)
+    assert not result.depth_mm[:, 2:50].any()
+    np.testing.assert_allclose(result.depth_mm[20:24, 200:204], 4250, atol=1)
+
+
+def test_a_hole_without_surroundings_stays(make_model):
+    depth = np.zeros((64, 64), np.uint16)
+    result = Denoiser(make_model(Background()), camera(64, 64)).denoise(depth, depth)
+    assert not result.depth_mm.any()
+
+
+def test_doubt_is_not_published(make_model):
+    depth, infrared = noisy_wall(96, 64)  # disparity about 10.6 px
+    model = make_model(Scaled(1.0, scale_px=1.0))
+    result = Denoiser(model, camera(96, 64), Gate(0.5)).denoise(depth, infrared)
+    assert not result.depth_mm.any()
+    opened = Denoiser(model, camera(96, 64), OPEN).denoise(depth, infrared)
+    # P(|error| < 5 %) of a Laplace distribution of scale 1 px at 10.6 px.
+    assert np.median(opened.confidence) == pytest.approx(1 - np.exp(-0.05 * 10.625), abs=0.005)
+
+
+def test_without_infrared_it_goes_on_with_less_confidence(shipped, sample_frame):
+    denoiser = Denoiser(shipped, sample_frame.camera)
+    with_infrared = denoiser.denoise(sample_frame.depth_mm, sample_frame.infrared)
+    without = denoiser.denoise(sample_frame.depth_mm, None)
+    assert (without.depth_mm > 0).mean() > 0.3
+    assert without.confidence.max() <= 0.8 and without.confidence.mean() < with_infrared.confidence.mean()
+
+
+def test_nan_and_infinity_in_depth_are_holes(make_model):
+    depth, infrared = noisy_wall(96, 64)
+    metric = depth.astype(np.float32)
+    metric[5, 5:8] = np.nan, np.inf, -np.inf
+    result = Denoiser(make_model(Scaled()), camera(96, 64), Gate(fill_confidence=1.01))
+    out = result.denoise(metric, infrared)
+    assert not out.depth_mm[5, 5:8].any() and np.isfinite(out.confidence).all()
+
+
+class SometimesNan(nn.Module):
+    def forward(self, disparity_px, infrared):
+        broken = torch.where(infrared > 200, float("nan") * disparity_px, disparity_px)
+        return broken, torch.full_like(broken, 0.05)
+
+
+def test_nan_from_the_network_is_invalid(make_model):
+    depth, infrared = noisy_wall(96, 64)
+    infrared[10:20] = 255
+    out = Denoiser(make_model(SometimesNan()), camera(96, 64)).denoise(depth, infrared)
+    assert not out.depth_mm[10:20].any() and np.isfinite(out.depth_mm).all()
+    assert np.isfinite(out.confidence).all()
+
+
+@pytest.mark.parametrize(
+    ("depth", "infrared", "message"),
+    [
+        (np.zeros((64, 65), np.uint16), None, r"depth must be 96x64 .* got uint16 of shape \(64, 65\)"),
+        (np.zeros((64, 96, 3), np.uint8), None, "depth must be 96x64"),
+        (np.zeros((64, 96), bool), None, "depth must be 96x64 numbers"),
+        (np.zeros((64, 96), np.uint16), np.zeros((32, 48), np.uint8), "infrared must be 96x64"),
+    ],
+)  # fmt: skip
+def test_frames_that_do_not_fit(make_model, depth, infrared, message):
+    with pytest.raises(FrameError, match=message):
+        Denoiser(make_model(Scaled()), camera(96, 64)).denoise(depth, infrared)
