@@ -3,11 +3,12 @@
 ros2 launch rs_denoise denoise.launch.py camera_model:=d435
 """
 
-from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
+
+from launch import LaunchDescription
 
 # Data sheet, in m. 0 leaves it to the parameter file and the camera's own topics.
 BASELINES_M = {"auto": 0.0, "d415": 0.055, "d435": 0.050, "d435i": 0.050, "d455": 0.095,

@@ -46,7 +46,7 @@ class Camera:
 
     @property
     def disparity_scale_px_mm(self) -> float:
-        """fx * baseline: disparity in px is this over depth in mm."""
+        """Fx * baseline: disparity in px is this over depth in mm."""
         return self.fx * self.baseline_m * 1000.0
 
     def resampled(self, scale: float, crop_left: int, crop_top: int, width: int, height: int):

@@ -95,7 +95,9 @@ class Denoiser:
         """
         scale = self.camera.disparity_scale_px_mm
         disparity = depth_to_disparity(self._upload(depth_mm, "depth"), scale)
-        grey = torch.zeros_like(disparity) if infrared is None else self._upload(infrared, "infrared")
+        grey = (
+            torch.zeros_like(disparity) if infrared is None else self._upload(infrared, "infrared")
+        )
 
         output, scale_px = self._tile_by_tile(disparity, grey)
 

@@ -1,9 +1,9 @@
 import json
 
 import pytest
-from conftest import camera
 
 from rs_denoise.camera import Camera, CameraError
+from scenes import camera
 
 
 def test_json_round_trip_ignores_what_it_does_not_know(tmp_path):

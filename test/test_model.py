@@ -5,10 +5,10 @@ from dataclasses import asdict
 
 import pytest
 import torch
-from conftest import Scaled, manifest
 from torch import nn
 
 from rs_denoise.model import DEFAULT_MODEL, FORMAT, Manifest, Model, ModelError, save
+from scenes import Scaled, manifest
 
 
 @pytest.fixture

@@ -72,6 +72,7 @@ def evaluate(
 
 
 def add_scores(result: Evaluation, frame: Frame, denoised_mm: np.ndarray) -> None:
+    """Scores one frame, which must have ground truth; `denoised_mm` is [H, W], 0 = invalid."""
     scale = frame.camera.disparity_scale_px_mm
     assert frame.ground_truth_mm is not None
     truth = GroundTruth.of(frame.ground_truth_mm, scale)

@@ -23,7 +23,9 @@ def depth_picture(depth_mm: np.ndarray, near_mm: float, far_mm: float) -> np.nda
     return picture
 
 
-def error_picture(depth_mm: np.ndarray, truth_mm: np.ndarray, full_scale: float = 0.1) -> np.ndarray:
+def error_picture(
+    depth_mm: np.ndarray, truth_mm: np.ndarray, full_scale: float = 0.1
+) -> np.ndarray:
     """Error as a share of the true depth: white none, red too near, blue too far, grey invalid."""
     known = truth_mm > 0
     error = (depth_mm.astype(np.float32) - truth_mm) / np.maximum(truth_mm, 1)
@@ -43,7 +45,7 @@ def before_after(
     """A sheet: infrared, raw and denoised depth, and with ground truth, that and both errors."""
     reference = truth_mm if truth_mm is not None else raw_mm
     seen = reference[reference > 0]
-    near, far = (np.percentile(seen, [1, 97]) if seen.size else (500.0, 5000.0))
+    near, far = np.percentile(seen, [1, 97]) if seen.size else (500.0, 5000.0)
     far = max(far, near * 1.1)
     grey = np.zeros(raw_mm.shape, np.uint8) if infrared is None else infrared
     brightest = max(float(np.percentile(grey, 99)), 1.0)

@@ -1,0 +1,1 @@
+"""Networks, one a module; which of them a model file holds is said in its manifest."""

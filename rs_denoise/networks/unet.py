@@ -49,7 +49,7 @@ class UNet(nn.Module):
         self.up1, self.merge1 = nn.Conv2d(quarter, half, 1), _block(half, half)
         self.leave = nn.Conv2d(half, 8, 3, padding=1)
         nn.init.zeros_(self.leave.weight)  # an untrained network is the identity
-        nn.init.zeros_(self.leave.bias)
+        torch.nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
 
     @property
     def receptive_field_px(self) -> int:

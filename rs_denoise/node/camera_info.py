@@ -26,7 +26,9 @@ class CameraModel:
         """Takes depth's camera_info; an impossible one is kept out and told in `refusal`."""
         fx, fy = info.k[0], info.k[4]
         if not (math.isfinite(fx) and math.isfinite(fy) and fx > 0 and fy > 0):
-            self.refusal = f"camera_info has focal lengths {fx}, {fy}: calibrate or replug the camera"
+            self.refusal = (
+                f"camera_info has focal lengths {fx}, {fy}: calibrate or replug the camera"
+            )
         elif info.width == 0 or info.height == 0:
             self.refusal = f"camera_info has a size of {info.width}x{info.height}"
         else:

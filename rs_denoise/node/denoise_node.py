@@ -356,5 +356,3 @@ class DenoiseNode(LifecycleNode):
 
 def _stamp_ns(message: Image) -> int:
     return message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
-
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+from typing import Any
 
 import numpy as np
 from sensor_msgs.msg import Image
@@ -14,8 +15,8 @@ try:
 except ImportError:
     CvBridge = None
 
-DEPTH_TYPES = {"16UC1": np.uint16, "mono16": np.uint16, "32FC1": np.float32}
-INFRARED_TYPES = {"mono8": np.uint8, "8UC1": np.uint8}
+DEPTH_TYPES: dict[str, type] = {"16UC1": np.uint16, "mono16": np.uint16, "32FC1": np.float32}
+INFRARED_TYPES: dict[str, type] = {"mono8": np.uint8, "8UC1": np.uint8}
 
 
 class ImageError(ValueError):
@@ -87,7 +88,8 @@ def image_message(image: np.ndarray, encoding: str, header: Header) -> Image:
     message.step = width * image.itemsize
     # An array.array passes rclpy's checks in 0.1 ms; bytes take 65 ms, a NumPy array 124 ms.
     data = array.array("B")
-    data.frombytes(memoryview(image.astype(image.dtype.newbyteorder("<"), copy=False)).cast("B"))
+    little_endian: Any = image.astype(image.dtype.newbyteorder("<"), copy=False)
+    data.frombytes(memoryview(little_endian).cast("B"))
     message.data = data
     return message
 
@@ -108,7 +110,7 @@ def _view(message: Image, dtype: np.dtype, name: str) -> np.ndarray:
             f"{name} is cut off: {message.width}x{message.height} with a step of {message.step} "
             f"needs {needed} bytes, got {len(message.data)}"
         )
-    order = ">" if message.is_bigendian else "<"
+    order: Any = ">" if message.is_bigendian else "<"
     return np.ndarray(
         (message.height, message.width),
         dtype.newbyteorder(order),

@@ -83,7 +83,9 @@ def declare(node: Node) -> Parameters:
     return Parameters(**values)
 
 
-def changed(current: Parameters, changes: list[Parameter]) -> tuple[Parameters, SetParametersResult]:
+def changed(
+    current: Parameters, changes: list[Parameter]
+) -> tuple[Parameters, SetParametersResult]:
     """`current` with `changes` applied, or as it was with the reason why not.
 
     Types, ranges and read-only are checked by rclpy before.

@@ -1,4 +1,4 @@
-"""Folders of images: depth.png, infra1.png, infra2.png, ground_truth.png and camera.json a frame."""
+"""Image folders, one a frame: depth, infra1, infra2 and ground_truth as PNG, and camera.json."""
 
 from __future__ import annotations
 

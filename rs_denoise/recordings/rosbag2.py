@@ -10,11 +10,19 @@ import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from rosbags.highlevel import AnyReader
-from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
+from rosbags.interfaces import (
+    Qos,
+    QosDurability,
+    QosHistory,
+    QosLiveliness,
+    QosReliability,
+    QosTime,
+)
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
@@ -73,8 +81,8 @@ def _frames(reader: AnyReader, path: Path) -> Iterator[Moment]:
     camera: Camera | None = None
     waiting: dict[int, dict[str, np.ndarray]] = {}
     wanted = [c for c in reader.connections if c.topic in topics]
-    for connection, time_ns, raw in reader.messages(wanted):
-        message = reader.deserialize(raw, connection.msgtype)
+    for connection, _, raw in reader.messages(wanted):
+        message: Any = reader.deserialize(raw, connection.msgtype)
         role = topics[connection.topic]
         if role == "info":
             camera = _camera(message, baseline)
@@ -124,14 +132,16 @@ def _topics(reader: AnyReader, path: Path) -> dict[str, str]:
 
 def _one_of(kinds: dict[str, str], name: str, codec: str) -> str | None:
     wanted = ((name, IMAGE), (f"{name}/{codec}", COMPRESSED))
-    found = [t for end, kind in wanted for t in sorted(kinds) if t.endswith(end) and kinds[t] == kind]
+    found = [
+        t for end, kind in wanted for t in sorted(kinds) if t.endswith(end) and kinds[t] == kind
+    ]
     return found[0] if found else None
 
 
 def _first_baseline(reader: AnyReader) -> float:
     right = [c for c in reader.connections if c.topic.endswith("infra2/camera_info")]
     for connection, _, raw in reader.messages(right) if right else ():
-        info = reader.deserialize(raw, connection.msgtype)
+        info: Any = reader.deserialize(raw, connection.msgtype)
         if info.p[0] > 0 and info.p[3] < 0:
             return float(-info.p[3] / info.p[0])
     return DEFAULT_BASELINE_M
@@ -139,8 +149,8 @@ def _first_baseline(reader: AnyReader) -> float:
 
 def _camera(info, baseline_m: float) -> Camera:
     k = info.k
-    intrinsics = (float(value) for value in (k[0], k[4], k[2], k[5]))
-    return Camera(info.width, info.height, *intrinsics, baseline_m)
+    fx, fy, cx, cy = (float(value) for value in (k[0], k[4], k[2], k[5]))
+    return Camera(info.width, info.height, fx, fy, cx, cy, baseline_m)
 
 
 def _decoded(message, topic: str, path: Path) -> np.ndarray:
@@ -163,8 +173,11 @@ def _decoded(message, topic: str, path: Path) -> np.ndarray:
         raise RecordingError(
             f"{path}: an image on {topic} is cut off: it needs {needed} bytes, it has {len(data)}"
         )
-    view = np.ndarray(
-        (message.height, message.width), dtype, data.tobytes(), strides=(message.step, dtype.itemsize)
+    view: np.ndarray = np.ndarray(
+        (message.height, message.width),
+        dtype,
+        data.tobytes(),
+        strides=(message.step, dtype.itemsize),
     )
     if dtype.kind == "f":
         return np.nan_to_num(view * 1000.0, nan=0.0, posinf=0.0).astype(np.uint16)
@@ -184,7 +197,7 @@ def write_bag(path: Path, moments: Iterable[Moment]) -> int:
     store = get_typestore(Stores.ROS2_JAZZY)
     count = 0
     with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
-        connections: dict[str, object] = {}
+        connections: dict[str, Any] = {}
 
         def put(topic: str, kind: str, stamp_ns: int, message) -> None:
             if topic not in connections:

@@ -13,6 +13,7 @@ import re
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import trimesh
@@ -64,7 +65,7 @@ class Furniture:
         cached = self.cache / archive.stem / f"{Path(model).stem}.npz"
         if not cached.exists():
             cached.parent.mkdir(parents=True, exist_ok=True)
-            arrays = {}
+            arrays: dict[str, Any] = {}
             for k, part in enumerate(_convert(*self.models[index])):
                 arrays[f"v{k}"], arrays[f"f{k}"] = part.vertices, part.faces
             partial = cached.with_suffix(f".{os.getpid()}.npz")
@@ -85,8 +86,8 @@ def _catalog(archive: Path) -> list[tuple[str, tuple[float, float, float]]]:
     for number in sorted(fields, key=int):
         f = fields[number]
         if "model" in f and f["model"].endswith(".obj") and "width" in f:
-            size = tuple(float(f[k]) / 100.0 for k in ("width", "depth", "height"))
-            entries.append((f["model"].lstrip("/"), size))
+            width, depth, height = (float(f[k]) / 100.0 for k in ("width", "depth", "height"))
+            entries.append((f["model"].lstrip("/"), (width, depth, height)))
     return entries
 
 
@@ -101,7 +102,7 @@ def _convert(archive: Path, model: str, size_m: tuple[float, float, float]) -> l
     except Exception:  # trimesh raises whatever its parser met; one bad model is no loss
         return []
     # An OBJ file has no scene graph: its geometries already share one frame.
-    meshes = scene.geometry.values() if isinstance(scene, trimesh.Scene) else [scene]
+    meshes: Any = scene.geometry.values() if isinstance(scene, trimesh.Scene) else [scene]
     meshes = [m for m in meshes if isinstance(m, trimesh.Trimesh) and len(m.faces)]
     if not meshes or sum(len(m.faces) for m in meshes) > MAX_FACES:
         return []

@@ -91,7 +91,7 @@ def _semi_global(left: np.ndarray, right: np.ndarray, count: int, matcher: Match
         for image in (left, right)
     ]
     weight = matcher.block**2
-    sgbm = cv2.StereoSGBM_create(
+    sgbm = cv2.StereoSGBM_create(  # type: ignore[attr-defined]
         minDisparity=0,
         numDisparities=count,
         blockSize=matcher.block,
@@ -104,7 +104,9 @@ def _semi_global(left: np.ndarray, right: np.ndarray, count: int, matcher: Match
         mode=cv2.STEREO_SGBM_MODE_SGBM if matcher.full else cv2.STEREO_SGBM_MODE_SGBM_3WAY,
     )
     disparity = sgbm.compute(*pair)[:, count:].astype(np.float32) / 16.0
-    return np.where(disparity > 0.5, disparity, 0.0)
+    # A partner left of the right image's border is the padding's.
+    has_partner = disparity <= np.arange(disparity.shape[1])
+    return np.where((disparity > 0.5) & has_partner, disparity, 0.0)
 
 
 def _local_contrast(image: np.ndarray, window: int = 31) -> np.ndarray:

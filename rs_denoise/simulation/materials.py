@@ -47,7 +47,9 @@ def random_material(rng: np.random.Generator) -> Material:
 
 def _fractal_noise(rng: np.random.Generator, slope: float) -> np.ndarray:
     """Noise with amplitude 1/f**slope that tiles; standard deviation 1."""
-    f = np.hypot(*np.meshgrid(np.fft.fftfreq(TEXTURE_PX), np.fft.rfftfreq(TEXTURE_PX), indexing="ij"))
+    f = np.hypot(
+        *np.meshgrid(np.fft.fftfreq(TEXTURE_PX), np.fft.rfftfreq(TEXTURE_PX), indexing="ij")
+    )
     f[0, 0] = np.inf
     phase = np.exp(2j * np.pi * rng.random(f.shape))
     noise = np.fft.irfft2(phase / f**slope, s=(TEXTURE_PX, TEXTURE_PX))

@@ -71,7 +71,9 @@ class Stage:
         samples: rays a pixel and light.
     """
 
-    def __init__(self, scene: Scene, preset: Preset, rng: np.random.Generator, samples: int) -> None:
+    def __init__(
+        self, scene: Scene, preset: Preset, rng: np.random.Generator, samples: int
+    ) -> None:
         self.scene, self.preset, self.samples = scene, preset, samples
         self.pattern = _dot_pattern(rng, scene.dots, scene.dot_sigma)
         self.gains: list[float] | None = None
@@ -83,20 +85,18 @@ class Stage:
         One pass a light, summed: a scene with several lights picks one at random per sample,
         and that noise, different in the two images, would double the matcher's error.
         """
+        lights = self._lights(pose)
         right_pose = _shifted(pose, self.preset.camera.baseline_m)
         left, right = (
-            [self._lit_by(light, at, seed + k) for k, light in enumerate(self._lights(pose))]
+            np.stack([self._lit_by(light, at, seed + k) for k, light in enumerate(lights)])
             for at in (pose, right_pose)
         )
         if self.gains is None:  # set by the first view and kept, so that a sequence is steady
             self.gains = self._balance(left)
-        return Render(
-            sum(gain * image for gain, image in zip(self.gains, left, strict=True)),
-            sum(gain * image for gain, image in zip(self.gains, right, strict=True)),
-            self._depth(pose),
-        )
+        left, right = (np.tensordot(self.gains, images, 1) for images in (left, right))
+        return Render(left.astype(np.float32), right.astype(np.float32), self._depth(pose))
 
-    def _balance(self, images: list[np.ndarray]) -> list[float]:
+    def _balance(self, images: np.ndarray) -> list[float]:
         """Gains that give each light its weight; dots are measured by their peaks."""
         weights = [weight for _, weight in self.scene.ceiling_lights] + [self.scene.flood]
         levels = [float(image.mean()) for image in images]
@@ -151,7 +151,7 @@ class Stage:
         }
 
     def _depth(self, pose: np.ndarray) -> np.ndarray:
-        """z along one ray through each pixel's centre: an average would make flying truth."""
+        """Z along one ray through each pixel's centre: an average would make flying truth."""
         mi = mitsuba()
         c = self.preset.camera
         y, x = np.mgrid[: c.height, : c.width].reshape(2, -1)
@@ -205,7 +205,7 @@ def _bsdf(material: Material) -> dict:
         "raw": True,
     }
     if material.kind == "diffuse":
-        inner = {"type": "diffuse", "reflectance": reflectance}
+        inner: dict = {"type": "diffuse", "reflectance": reflectance}
     elif material.kind == "plastic":
         inner = {
             "type": "roughplastic",
@@ -231,5 +231,5 @@ def _dot_pattern(rng: np.random.Generator, dots: int, sigma: float) -> np.ndarra
     centres = (grid.reshape(-1, 2) + rng.uniform(0.15, 0.85, (grid.size // 2, 2))) * height / rows
     x, y = np.clip(centres, 0, [width - 1, height - 1]).astype(int).T
     pattern[y, x] = rng.uniform(0.6, 1.0, len(x))
-    pattern = cv2.GaussianBlur(pattern, (0, 0), sigma)
-    return 0.05 + pattern / pattern.max()
+    blurred = cv2.GaussianBlur(pattern, (0, 0), sigma)
+    return 0.05 + blurred / blurred.max()

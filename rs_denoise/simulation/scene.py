@@ -73,9 +73,7 @@ def random_scene(rng: np.random.Generator, camera: Camera, furniture: Furniture)
 
 def camera_pose(position: np.ndarray, yaw: float, pitch: float, roll: float) -> np.ndarray:
     """World from camera: [4, 4]. Yaw 0 looks along +x, pitch > 0 looks up; radians."""
-    forward = np.array(
-        [np.cos(yaw) * np.cos(pitch), np.sin(yaw) * np.cos(pitch), np.sin(pitch)]
-    )
+    forward = np.array([np.cos(yaw) * np.cos(pitch), np.sin(yaw) * np.cos(pitch), np.sin(pitch)])
     right = np.array([np.sin(yaw), -np.cos(yaw), 0.0])
     down = np.cross(forward, right)
     c, s = np.cos(roll), np.sin(roll)
@@ -147,7 +145,7 @@ def _thing(
     vertices = np.concatenate([p.vertices for p in parts]) @ turn.T
     low, high = vertices.min(axis=0), vertices.max(axis=0)
     # Nothing may swallow the camera: large things shrink until they leave it some room.
-    scale = min(1.0, 0.8 * depth / max(float(np.max(high - low)), 1e-3))
+    scale = min(1.0, 0.8 * depth / (float(np.max(high - low)) + 1e-6))
     anchor = (low + high) / 2 * scale
     if on_floor:
         anchor[2] = low[2] * scale
@@ -193,7 +191,7 @@ def _leaves(rng: np.random.Generator) -> Part:
         root, lean = rng.normal(0, [0.03, 0.03, 0.02]), rng.normal(0, [0.25, 0.25, 0.1])
         tip = root + lean + [0, 0, rng.uniform(0.1, 0.6)]
         side = np.cross(tip - root, rng.normal(size=3))
-        side *= rng.uniform(0.008, 0.04) / max(np.linalg.norm(side), 1e-6)
+        side *= rng.uniform(0.008, 0.04) / (float(np.linalg.norm(side)) + 1e-6)
         middle = root + 0.5 * (tip - root) + rng.normal(0, 0.03, 3)
         blades.append([root, middle + side, tip, root, tip, middle - side])
     vertices = np.concatenate(blades)

@@ -89,9 +89,10 @@ def _augmented(
         infrared = np.clip(255 * gain * (infrared / 255) ** gamma, 0, 255)
     # Up and down may be swapped; left and right may not: occlusion shadows lie on one side.
     flip = -1 if rng.random() < 0.5 else 1
-    return tuple(
+    disparity, infrared, truth = (
         np.ascontiguousarray(image[::flip], np.float32) for image in (disparity, infrared, truth)
     )
+    return disparity, infrared, truth
 
 
 def _inverse(depth_mm: np.ndarray, scale: float) -> np.ndarray:

@@ -55,6 +55,6 @@ def load_network(checkpoint: Path) -> UNet:
 def _folded(network: nn.Module) -> nn.Module:
     for module in network.modules():
         if isinstance(module, nn.Sequential) and isinstance(module[0], nn.Conv2d):
-            module[0] = fuse_conv_bn_eval(module[0], module[1])
+            module[0] = fuse_conv_bn_eval(module[0], module[1])  # type: ignore[arg-type]
             module[1] = nn.Identity()
     return network

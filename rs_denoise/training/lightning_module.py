@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import lightning
 import torch
 from torch import Tensor
@@ -9,13 +11,15 @@ from torch import Tensor
 from rs_denoise.networks.unet import UNet
 from rs_denoise.training.losses import denoising_loss
 
+WARM_UP = 0.1
+
 
 class DenoisingModule(lightning.LightningModule):
     """A network with its loss, optimiser and figures.
 
     Args:
-        learning_rate: peak of a one-cycle schedule.
-        total_steps: optimiser steps of the whole run.
+        learning_rate: the greatest, after a warm-up of 10 % and before a cosine to zero.
+        total_steps: optimiser steps of the whole run; a resumed run may have more than before.
     """
 
     def __init__(self, learning_rate: float, total_steps: int) -> None:
@@ -24,6 +28,7 @@ class DenoisingModule(lightning.LightningModule):
         self.network = UNet()
 
     def training_step(self, batch: dict[str, Tensor], _: int) -> Tensor:
+        """The loss of a batch of `CropDataset`."""
         losses = self._losses(batch)
         self.log_dict({f"train/{k}": v for k, v in losses.items()}, prog_bar=True)
         return losses["loss"]
@@ -40,21 +45,22 @@ class DenoisingModule(lightning.LightningModule):
         figures["val/median_ratio"] = after.median() / before.median()
         self.log_dict(figures, prog_bar=True, batch_size=len(disparity))
 
-    def configure_optimizers(self) -> dict:
-        """AdamW on a one-cycle schedule."""
+    def configure_optimizers(self):
+        """AdamW with warm-up and cosine decay."""
         optimizer = torch.optim.AdamW(
             self.parameters(), lr=self.hparams["learning_rate"], weight_decay=1e-4
         )
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer,
-            max_lr=self.hparams["learning_rate"],
-            total_steps=self.hparams["total_steps"],
-            pct_start=0.1,
-        )
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._share_of_learning_rate)
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
+
+    def _share_of_learning_rate(self, step: int) -> float:
+        share = min(step / self.hparams["total_steps"], 1.0)
+        if share < WARM_UP:
+            return 0.04 + 0.96 * share / WARM_UP
+        return 0.5 * (1 + math.cos(math.pi * (share - WARM_UP) / (1 - WARM_UP)))
 
     def _losses(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         disparity = _flat(batch["disparity_px"])

@@ -43,7 +43,8 @@ def denoising_loss(
     weight = torch.where(_near_edge(truth_px), EDGE_WEIGHT * weight, weight)
     weight = torch.where(error.detach() < -RECEDING_PX, RECEDING_WEIGHT * weight, weight)
     accuracy = _mean(KNEE_PX * torch.asinh(error.abs() / KNEE_PX), weight)
-    smoothness = sum(_gradient(error, truth_px, weight * (input_px > 0), axis) for axis in (2, 3))
+    seen = weight * (input_px > 0)
+    smoothness = _gradient(error, truth_px, seen, 2) + _gradient(error, truth_px, seen, 3)
     likelihood = error.detach().abs() / scale_px + torch.log(scale_px)
     doubt = _mean(likelihood, known.to(error.dtype))
     total = accuracy + GRADIENT_WEIGHT * smoothness + SCALE_WEIGHT * doubt

@@ -94,7 +94,9 @@ def test_what_waits_is_bounded():
     st.integers(0, 20),
     st.randoms(use_true_random=False),
 )
-def test_pairs_are_within_the_slop_in_order_and_nothing_is_used_twice(depth, infrared, slop, random):
+def test_pairs_are_within_the_slop_in_order_and_nothing_is_used_twice(
+    depth, infrared, slop, random
+):
     """Whatever the stamps and however the two streams interleave."""
     streams = [[("d", s) for s in sorted(depth)], [("i", s) for s in sorted(infrared)]]
     p, pairs = Pairing(slop, 10**12), []

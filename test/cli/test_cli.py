@@ -1,0 +1,88 @@
+import json
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from conftest import REAL_DATA
+from rs_denoise.recordings.frame import Frame
+from rs_denoise.recordings.image_folder import write_frame
+from scenes import camera, noisy_wall
+
+
+def run(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "rs_denoise.cli.main", *map(str, arguments)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def frames(tmp_path):
+    depth, infrared = noisy_wall(96, 64)
+    for name, truth in (("a", np.full_like(depth, 2000)), ("b", None)):
+        write_frame(tmp_path / "in" / name, Frame(name, camera(96, 64), depth, infrared, truth))
+    (tmp_path / "in" / "c").mkdir()
+    cv2.imwrite(str(tmp_path / "in" / "c" / "depth.png"), depth)
+    return tmp_path / "in"
+
+
+def test_evaluate_prints_and_writes_figures_and_names_what_it_skipped(frames, tmp_path):
+    out = run("evaluate", frames, "--json", tmp_path / "out.json")
+    assert out.returncode == 0, out.stderr
+    summary = json.loads((tmp_path / "out.json").read_text())
+    assert summary["frames"] == 1
+    assert summary["skipped"] == {"b": "no ground truth", "c": "no camera.json"}
+    keys = set(summary["methods"]["raw"]["published"])
+    assert keys == {
+        "fill_pct", "mae_mm", "rmse_mm", "bad5_pct", "false_free_pct", "phantom_pct", "flying_pct",
+        "ripple_px", "interior_mae_px", "rim_mae_px", "disparity_mae_px", "med_rel_pct",
+        "thin_recall_pct",
+    }  # fmt: skip
+    assert {b: set(v) for b, v in summary["methods"]["denoised"].items()} == dict.fromkeys(
+        ("published", "same", "same_raw"), keys
+    )
+    assert "mae_mm" in out.stdout and "skipped c: no camera.json" in out.stdout
+
+
+def test_denoise_writes_depth_and_confidence(frames, tmp_path):
+    out = run("denoise", frames, tmp_path / "out")
+    assert out.returncode == 0, out.stderr
+    for name in ("a", "b"):
+        depth = cv2.imread(str(tmp_path / "out" / name / "depth.png"), cv2.IMREAD_UNCHANGED)
+        confidence = cv2.imread(
+            str(tmp_path / "out" / name / "confidence.png"), cv2.IMREAD_UNCHANGED
+        )
+        assert depth.dtype == np.uint16 and confidence.dtype == np.uint8
+        assert depth.shape == confidence.shape == (64, 96)
+        assert ((depth > 0) == (confidence > 0)).all() and (depth > 0).mean() > 0.5
+    assert "skipped c: no camera.json" in out.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [(["evaluate", "missing"], "missing: no such folder"),
+     (["evaluate", "{frames}", "--size", "848"], "expected WIDTHxHEIGHT"),
+     (["evaluate", "{frames}", "--model", "{frames}/a/depth.png"], "not a model file"),
+     (["denoise", "{frames}", "/proc/none"], "/proc/none"),
+     (["demo", "missing"], "missing: not a readable rosbag2"),
+     (["simulate", "x", "--frames", "1", "--camera", "kinect"], "camera must be one of d415")],
+)  # fmt: skip
+def test_what_the_user_can_mend_is_a_sentence(frames, arguments, complaint):
+    out = run(*(a.format(frames=frames) for a in arguments))
+    assert out.returncode == 2
+    assert (
+        complaint in " ".join(out.stderr.replace("│", " ").split())
+        and "Traceback" not in out.stderr
+    )
+
+
+@pytest.mark.skipif(not REAL_DATA.is_dir(), reason=f"no real frames in {REAL_DATA}")
+def test_real_frames_without_camera_or_truth_are_named(tmp_path):
+    out = run("evaluate", REAL_DATA, "--size", "424x240", "--json", tmp_path / "out.json")
+    summary = json.loads((tmp_path / "out.json").read_text())
+    assert out.returncode == 0 and summary["frames"] == 6
+    assert summary["skipped"]["d415_depth_only_0"] == "no camera.json"
+    assert summary["skipped"]["d415_640x360"] == "no ground truth"

@@ -1,0 +1,76 @@
+"""The demo, as `make demo` runs it: three processes over DDS."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+from scenes import camera, noisy_wall
+
+pytest.importorskip("rclpy", reason="ROS 2 is not installed")
+
+from rs_denoise.recordings.frame import Frame
+from rs_denoise.recordings.rosbag2 import Moment, write_bag
+
+
+def demo(*arguments, **options):
+    return subprocess.Popen(
+        [sys.executable, "-m", "rs_denoise.cli.main", "demo", *map(str, arguments)],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        env={**os.environ, "COLUMNS": "120"}, **options,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def small_bag(tmp_path):
+    """A user's bag: small, so that no frame need be dropped."""
+
+    def moments():
+        for k in range(6):
+            depth, infrared = noisy_wall(160, 128, seed=k)
+            truth = np.full_like(depth, 2000) if k == 0 else None
+            yield Moment(
+                10**9 + k * 33_000_000, Frame("", camera(160, 128), depth, infrared, truth)
+            )
+
+    write_bag(tmp_path / "bag", moments())
+    return tmp_path / "bag"
+
+
+def test_a_recording_comes_out_denoised_with_a_table_and_a_picture(small_bag, tmp_path):
+    process = demo(small_bag, "--seconds", 3, "--out", tmp_path / "out")
+    output = process.communicate(timeout=120)[0]
+    assert process.returncode == 0, output
+    sent, received, dropped = map(int, re.search(r"(\d+) / (\d+) / (\d+)", output).groups())
+    assert sent == 90 and received >= 60 and dropped == sent - received
+    assert re.search(r"latency.* \d+ / \d+ ms", output)
+    raw, denoised = map(
+        float, re.search(r"same pixels, .*?([\d.]+) / ([\d.]+) mm", output).groups()
+    )
+    assert 0 < denoised < 20 and 5 < raw < 8  # the wall's noise of 8 mm has a mean of 6.4 mm
+    picture = cv2.imread(re.search(r"picture: (\S+)", output)[1])
+    assert picture is not None and picture.shape[1] == 3 * 160 + 12
+
+
+def test_ctrl_c_is_clean_and_leaves_no_process(small_bag, tmp_path):
+    process = demo(small_bag, "--seconds", 60, "--out", tmp_path, start_new_session=True)
+    deadline = time.monotonic() + 60
+    while b"rs_denoise.node.player" not in children_of(process.pid):
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    output = process.communicate(timeout=60)[0]
+    assert process.returncode == 130 and "Traceback" not in output
+    assert not children_of(process.pid)
+
+
+def children_of(pid):
+    """Command lines of the processes that `pid` started."""
+    listed = subprocess.run(["ps", "-eo", "ppid,args"], capture_output=True, check=True).stdout
+    return b"\n".join(x for x in listed.splitlines() if x.split(None, 1)[0] == str(pid).encode())

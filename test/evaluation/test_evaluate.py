@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+
+from conftest import REAL_DATA
+from rs_denoise.denoiser import Gate
+from rs_denoise.evaluation.evaluate import evaluate
+from rs_denoise.evaluation.picture import before_after
+from rs_denoise.evaluation.resample import resampled
+from rs_denoise.model import Model
+from rs_denoise.recordings.frame import Frame
+from rs_denoise.recordings.image_folder import find_frames, read_frames
+from scenes import Scaled, camera, noisy_wall
+
+
+def frame(name="a", truth=True):
+    depth, infrared = noisy_wall(96, 64)
+    return Frame(
+        name, camera(96, 64), depth, infrared, np.full_like(depth, 2000) if truth else None
+    )
+
+
+def test_an_identity_scores_as_the_input(make_model):
+    gate = Gate(fill_confidence=1.01)
+    summary = evaluate([frame(), frame("b")], make_model(Scaled()), gate).summary()
+    methods = summary["methods"]
+    assert summary["frames"] == 2 and set(methods["denoised"]) == {"published", "same", "same_raw"}
+    assert methods["denoised"]["published"] == methods["raw"]["published"]
+    assert methods["denoised"]["same"] == methods["denoised"]["same_raw"]
+
+
+def test_dropping_pixels_is_no_accuracy(make_model):
+    """Half of the wall is too doubtful to publish: the input is judged over the other half."""
+    near = frame()
+    depth = near.depth_mm.copy()
+    depth[:, 48:] = np.where(depth[:, 48:] > 0, 8000, 0)
+    mixed = Frame("m", near.camera, depth, near.infrared, near.ground_truth_mm)
+    # 0.2 px of doubt: 93 % sure of 10.6 px, 49 % of 2.7 px.
+    methods = evaluate([mixed], make_model(Scaled(1.0, 0.2)), Gate(fill_confidence=1.01)).summary()[
+        "methods"
+    ]
+    assert methods["raw"]["published"]["bad5_pct"] == pytest.approx(50, abs=1)
+    assert methods["denoised"]["published"]["fill_pct"] == pytest.approx(49, abs=1)
+    assert methods["denoised"]["same_raw"]["bad5_pct"] == 0
+
+
+def test_frames_without_truth_are_named_and_nothing_is_nan_in_json(make_model):
+    result = evaluate([frame(truth=False), frame("b")], make_model(Scaled()), Gate())
+    assert result.skipped == {"a": "no ground truth"} and result.frames == ["b"]
+    assert result.summary()["methods"]["raw"]["published"]["flying_pct"] is None
+
+
+def test_resampling_to_848x480_is_two_thirds_with_two_columns_off():
+    depth = np.arange(1280 * 720, dtype=np.uint32).reshape(720, 1280).astype(np.uint16)
+    native = Frame("n", camera(1280, 720, fx=900.0), depth, (depth % 255).astype(np.uint8))
+    small = resampled(native, 848, 480)
+    assert small.depth_mm.shape == small.infrared.shape == (480, 848)
+    assert small.camera.fx == pytest.approx(600) and small.camera.width == 848
+    assert set(np.unique(small.depth_mm)) <= set(np.unique(depth))
+
+
+@pytest.mark.parametrize("truth", [True, False])
+def test_the_picture_has_a_panel_for_each(truth):
+    f = frame(truth=truth)
+    sheet = before_after(f.infrared, f.depth_mm, f.depth_mm, f.ground_truth_mm)
+    assert sheet.dtype == np.uint8 and sheet.shape[1] == 3 * 96 + 2 * 6
+    assert sheet.shape[0] == (2 * (64 + 28) + 6 if truth else 64 + 28)
+
+
+@pytest.mark.skipif(not REAL_DATA.is_dir(), reason=f"no real frames in {REAL_DATA}")
+def test_the_shipped_model_helps_on_real_frames():
+    """The bar of the first model: better where it was valid, and no more false free space."""
+    folders, _ = find_frames(REAL_DATA)
+    methods = evaluate(read_frames(folders), Model.load(), Gate(), (848, 480)).summary()["methods"]
+    same, raw = methods["denoised"]["same"], methods["denoised"]["same_raw"]
+    assert same["mae_mm"] <= 0.97 * raw["mae_mm"]
+    assert same["false_free_pct"] <= raw["false_free_pct"]
+    assert (
+        methods["denoised"]["published"]["fill_pct"] >= methods["raw"]["published"]["fill_pct"] - 3
+    )

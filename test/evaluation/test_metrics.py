@@ -1,0 +1,123 @@
+import math
+
+import numpy as np
+import pytest
+
+from rs_denoise.evaluation.metrics import GroundTruth, mean_over_frames, score
+
+SCALE = 20_000.0  # 10 px at 2 m
+
+
+def wall(depth=2000, shape=(60, 80)):
+    return np.full(shape, depth, np.uint16)
+
+
+def scored(depth, truth, only=None):
+    return score(depth, GroundTruth.of(truth, SCALE), SCALE, only)
+
+
+def test_the_truth_has_no_error():
+    figures = scored(wall(), wall())
+    assert figures["fill_pct"] == 100 and figures["mae_mm"] == figures["rmse_mm"] == 0
+    assert figures["bad5_pct"] == figures["ripple_px"] == figures["interior_mae_px"] == 0
+    assert math.isnan(figures["flying_pct"]) and math.isnan(figures["thin_recall_pct"])
+
+
+def test_counts_and_means_by_hand():
+    """A quarter each: invalid, right, 6 % too near, 10 % too far."""
+    depth = wall()
+    depth[:30, :40], depth[30:, :40], depth[30:, 40:] = 0, 1880, 2200
+    figures = scored(depth, wall())
+    assert figures["fill_pct"] == 75
+    assert figures["mae_mm"] == pytest.approx((0 + 120 + 200) / 3)
+    assert figures["rmse_mm"] == pytest.approx(math.sqrt((120**2 + 200**2) / 3))
+    assert figures["med_rel_pct"] == pytest.approx(6)
+    assert figures["bad5_pct"] == pytest.approx(200 / 3)
+    assert figures["false_free_pct"] == figures["phantom_pct"] == pytest.approx(100 / 3)
+    px = (SCALE / 1880 - 10, 10 - SCALE / 2200)
+    assert figures["disparity_mae_px"] == pytest.approx(sum(px) / 3, rel=1e-4)
+
+
+def test_exactly_five_percent_is_not_bad():
+    assert scored(wall(2100), wall())["bad5_pct"] == 0
+    assert scored(wall(2101), wall())["false_free_pct"] == 100
+    assert scored(wall(1899), wall())["phantom_pct"] == 100
+
+
+def test_far_and_unknown_truth_does_not_count():
+    truth = wall()
+    truth[:30], truth[30:40] = 0, 6000
+    figures = scored(wall(4000), truth)
+    assert figures["mae_mm"] == 2000 and figures["fill_pct"] == 100
+
+
+def test_only_restricts_to_the_same_pixels():
+    depth, only = wall(), np.zeros((60, 80), bool)
+    depth[:, 40:] = 3000
+    only[:, :20] = True
+    figures = scored(depth, wall(), only)
+    assert figures["mae_mm"] == 0 and figures["fill_pct"] == 25
+
+
+def step_scene():
+    """Near on the left, far on the right, the edge between columns 39 and 40."""
+    truth = wall(4000)
+    truth[:, :40] = 1000
+    return truth
+
+
+def test_flying_pixels_lie_between_the_surfaces_of_an_edge():
+    depth = step_scene()
+    depth[:, 40] = 2000
+    figures = scored(depth, step_scene())
+    # The 3x3 gradient marks columns 39 and 40 (of 4000: 3000 > 5 %), 11x11 makes that 34..45.
+    assert figures["flying_pct"] == pytest.approx(100 / 12)
+    fattened = step_scene()
+    fattened[:, 40] = 1000  # on one of the surfaces: wrong, but not flying
+    assert scored(fattened, step_scene())["flying_pct"] == 0
+    assert scored(fattened, step_scene())["phantom_pct"] == pytest.approx(100 / 80)
+
+
+def test_rim_and_interior():
+    depth = step_scene()
+    depth[:, 40] = 1000
+    figures = scored(depth, step_scene())
+    # 15x15 around columns 39 and 40: 32..47, sixteen columns, one of them 15 px off.
+    assert figures["rim_mae_px"] == pytest.approx(15 / 16) and figures["interior_mae_px"] == 0
+
+
+def test_a_hole_in_the_truth_is_no_edge():
+    truth = wall()
+    truth[20:30, 20:30] = 0
+    zones = GroundTruth.of(truth, SCALE)
+    assert not zones.edge.any() and not zones.rim.any() and not zones.thin.any()
+
+
+def test_thin_things():
+    truth = wall(4000)
+    truth[:, 40:44] = 2000  # 4 px wide
+    truth[:, 10:25] = 2000  # 15 px wide: not thin
+    zones = GroundTruth.of(truth, SCALE)
+    assert zones.thin[:, 40:44].all() and zones.thin.sum() == 4 * 60
+    depth = truth.copy()
+    depth[:, 40], depth[:, 41] = 0, 4000
+    assert scored(depth, truth)["thin_recall_pct"] == 50
+
+
+def test_ripple_is_the_fast_part_of_the_error():
+    x = np.arange(160)
+    slow, fast = 0.2 * np.ones(160), 0.1 * np.sin(2 * np.pi * x / 8)
+    truth = wall(shape=(80, 160))
+    for error, expected in (
+        (slow, 0.0),
+        (fast, 0.1 / math.sqrt(2)),
+        (slow + fast, 0.1 / math.sqrt(2)),
+    ):
+        depth = np.broadcast_to(SCALE / (10 + error), (80, 160))
+        assert scored(depth, truth)["ripple_px"] == pytest.approx(expected, abs=0.005)
+
+
+def test_means_leave_out_what_a_frame_does_not_have():
+    means = mean_over_frames([{"a": 1.0, "b": math.nan}, {"a": 3.0, "b": 5.0}])
+    assert means == {"a": 2.0, "b": 5.0}
+    assert math.isnan(mean_over_frames([{"a": math.nan}])["a"])

@@ -1,0 +1,217 @@
+"""A real node in a process of its own, and a driver and a consumer in this one, over Fast DDS."""
+
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+from rcl_interfaces.msg import Parameter as ParameterMsg
+from rcl_interfaces.srv import SetParameters
+from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
+
+from rs_denoise.node.images import image_message
+
+TIMEOUT_S = 30.0
+
+
+class Robot:
+    """The node under test with the driver before it and the consumer behind it.
+
+    Attributes:
+        images, infos, confidences, statuses: what was received, in order.
+        log: the node's stderr and stdout, once it ended.
+    """
+
+    def __init__(self, context_node, namespace: str) -> None:
+        self.node, self.namespace = context_node, namespace
+        self.process: subprocess.Popen | None = None
+        self.images, self.infos, self.confidences = [], [], []
+        self.statuses: dict[str, object] = {}
+        self.log = ""
+        self._stamp = 1_000_000_000
+        self._subscriptions = []
+        self._reader: threading.Thread | None = None
+        self.node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 50)
+
+    # The node --------------------------------------------------------------------------------
+
+    def start(self, **parameters) -> None:
+        arguments = [f"--ros-args -r __ns:={self.namespace}".split()]
+        arguments += [["-p", f"{name}:={value}"] for name, value in parameters.items()]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "rs_denoise.node.main", *itertools.chain(*arguments)],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )  # fmt: skip
+        self._reader = threading.Thread(target=self._read_log, daemon=True)
+        self._reader.start()
+
+    def _read_log(self) -> None:
+        for line in self.process.stdout:
+            self.log += line
+
+    def stop(self, how: int = signal.SIGINT) -> int:
+        """Ends the node; its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        try:
+            code = self.process.wait(TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+        self._reader.join(TIMEOUT_S)
+        return code
+
+    def exit_code(self) -> int:
+        """Waits until the node ends by itself."""
+        code = self.process.wait(TIMEOUT_S)
+        self._reader.join(TIMEOUT_S)
+        return code
+
+    # The driver ------------------------------------------------------------------------------
+
+    def plug_in(self, reliability=ReliabilityPolicy.RELIABLE, infra2: bool = False) -> None:
+        qos = QoSProfile(depth=10, reliability=reliability)
+        make = self.node.create_publisher
+        self.depth = make(Image, f"{self.namespace}/depth/image_rect_raw", qos)
+        self.infrared = make(Image, f"{self.namespace}/infra1/image_rect_raw", qos)
+        self.info = make(CameraInfo, f"{self.namespace}/depth/camera_info", qos)
+        self.info2 = (
+            make(CameraInfo, f"{self.namespace}/infra2/camera_info", qos) if infra2 else None
+        )
+
+    def unplug(self) -> None:
+        for publisher in (self.depth, self.infrared, self.info):
+            self.node.destroy_publisher(publisher)
+
+    def next_header(self, frame_id="camera_depth_optical_frame") -> Header:
+        self._stamp += 33_000_000
+        header = Header(frame_id=frame_id)
+        header.stamp.sec, header.stamp.nanosec = divmod(self._stamp, 1_000_000_000)
+        return header
+
+    def send(
+        self, depth, infrared, camera=None, encoding="16UC1", header=None, change=None
+    ) -> Header:
+        """One moment of the camera; `change` may spoil the depth message first."""
+        header = header or self.next_header()
+        if camera is not None:
+            self.info.publish(camera_info(camera, header))
+            if self.info2 is not None:
+                self.info2.publish(camera_info(camera, header, -camera.fx * camera.baseline_m))
+        message = image_message(depth, encoding, header)
+        if change is not None:
+            change(message)
+        self.depth.publish(message)
+        if infrared is not None:
+            right_frame = Header(stamp=header.stamp, frame_id="camera_infra1_optical_frame")
+            self.infrared.publish(image_message(infrared, "mono8", right_frame))
+        return header
+
+    # The consumer ----------------------------------------------------------------------------
+
+    def listen(self, reliability=ReliabilityPolicy.RELIABLE) -> None:
+        qos = QoSProfile(depth=10, reliability=reliability)
+        subscribe = self.node.create_subscription
+        for kind, topic, store in (
+            (Image, "image_rect_raw", self.images),
+            (CameraInfo, "camera_info", self.infos),
+            (Image, "confidence", self.confidences),
+        ):
+            topic = f"{self.namespace}/denoised/{topic}"
+            self._subscriptions.append(subscribe(kind, topic, store.append, qos))
+
+    def stop_listening(self) -> None:
+        for subscription in self._subscriptions:
+            self.node.destroy_subscription(subscription)
+        self._subscriptions = []
+
+    def _on_diagnostics(self, message) -> None:
+        for status in message.status:
+            if status.hardware_id == f"{self.namespace}/denoise_node":
+                self.statuses[status.name.split(": ")[1]] = status
+
+    # Waiting ---------------------------------------------------------------------------------
+
+    def wait(self, condition, what: str = "", timeout_s: float = TIMEOUT_S):
+        """Spins until `condition()` is true and gives its value; events, never sleeps."""
+        deadline = time.monotonic() + timeout_s
+        while not (value := condition()):
+            alive = self.process is None or self.process.poll() is None
+            assert alive, f"the node ended:\n{self.log}"
+            assert time.monotonic() < deadline, f"timed out waiting: {what}\n{self.log}"
+            rclpy.spin_once(self.node, timeout_sec=0.02)
+        return value
+
+    def wait_connected(self) -> None:
+        """Until the node listens to the driver."""
+        publishers = (self.depth, self.infrared, self.info)
+        self.wait(lambda: all(p.get_subscription_count() > 0 for p in publishers), "subscriptions")
+
+    def wait_images(self, count: int) -> None:
+        def complete():
+            return min(map(len, (self.images, self.infos, self.confidences))) >= count
+
+        self.wait(complete, f"{count} images, have {len(self.images)}")
+
+    def denoised(self, *frame, **how):
+        """Sends one frame and waits for its result."""
+        wanted = len(self.images) + 1
+        header = self.send(*frame, **how)
+        self.wait_images(wanted)
+        return header
+
+    def status(self, entry: str, text: str):
+        """Waits until an entry of the diagnostics says `text` in its message."""
+
+        def says():
+            status = self.statuses.get(entry)
+            return status if status and text in status.message else None
+
+        return self.wait(says, f"diagnostics '{entry}' to say '{text}', it says {self.statuses}")
+
+    # Services --------------------------------------------------------------------------------
+
+    def call(self, kind, name: str, request):
+        client = self.node.create_client(kind, f"{self.namespace}/denoise_node/{name}")
+        self.wait(client.service_is_ready, name)
+        future = client.call_async(request)
+        self.wait(future.done, name)
+        self.node.destroy_client(client)
+        return future.result()
+
+    def set(self, **values):
+        """Sets parameters; the results in order."""
+        messages: list[ParameterMsg] = [
+            Parameter(k, value=v).to_parameter_msg() for k, v in values.items()
+        ]
+        return self.call(
+            SetParameters, "set_parameters", SetParameters.Request(parameters=messages)
+        ).results
+
+    def transition(self, name: str) -> bool:
+        code = getattr(Transition, f"TRANSITION_{name.upper()}")
+        request = ChangeState.Request(transition=Transition(id=code))
+        return self.call(ChangeState, "change_state", request).success
+
+    def state(self) -> str:
+        return self.call(GetState, "get_state", GetState.Request()).current_state.label
+
+
+def camera_info(camera, header, shift: float = 0.0) -> CameraInfo:
+    c = camera
+    return CameraInfo(
+        header=header, width=c.width, height=c.height,
+        k=[c.fx, 0.0, c.cx, 0.0, c.fy, c.cy, 0.0, 0.0, 1.0],
+        p=[c.fx, 0.0, c.cx, shift, 0.0, c.fy, c.cy, 0.0, 0.0, 0.0, 1.0, 0.0],
+    )  # fmt: skip

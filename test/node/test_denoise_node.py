@@ -1,0 +1,367 @@
+import itertools
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from scenes import camera, manifest, noisy_wall
+
+pytest.importorskip("rclpy", reason="ROS 2 is not installed")
+from rclpy.qos import ReliabilityPolicy
+
+from node.robot import camera_info
+from rs_denoise.denoiser import Denoiser
+from rs_denoise.model import Model, save
+from rs_denoise.networks.unet import UNet
+from rs_denoise.node.images import read_depth
+
+BEST_EFFORT, RELIABLE = ReliabilityPolicy.BEST_EFFORT, ReliabilityPolicy.RELIABLE
+OK, WARN, ERROR = b"\0", b"\1", b"\2"
+SIZE = (128, 96)
+
+
+@pytest.fixture
+def running(robot):
+    """A robot whose node listens to its driver, with a small camera."""
+    robot.plug_in()
+    robot.start(baseline_m=0.05)
+    robot.listen()
+    robot.wait_connected()
+    robot.camera = camera(*SIZE)
+    robot.frame = noisy_wall(*SIZE)
+    return robot
+
+
+def pixels(message, dtype):
+    return np.frombuffer(message.data, dtype).reshape(message.height, message.width)
+
+
+def test_its_pixels_are_those_of_the_offline_core(running):
+    robot = running
+    offline = Denoiser(Model.load(), robot.camera)
+    for seed in range(3):
+        depth, infrared = noisy_wall(*SIZE, depth_mm=1000 + 700 * seed, seed=seed)
+        header = robot.denoised(depth, infrared, robot.camera)
+        expected = offline.denoise(depth, infrared)
+        image, info, confidence = robot.images[-1], robot.infos[-1], robot.confidences[-1]
+        assert image.encoding == "16UC1" and confidence.encoding == "32FC1"
+        np.testing.assert_array_equal(pixels(image, np.uint16), np.rint(expected.depth_mm))
+        np.testing.assert_allclose(pixels(confidence, np.float32), expected.confidence, atol=1e-6)
+        for message in (image, info, confidence):
+            assert message.header == header
+        assert list(info.k) == [
+            425.0,
+            0.0,
+            robot.camera.cx,
+            0.0,
+            425.0,
+            robot.camera.cy,
+            0.0,
+            0.0,
+            1.0,
+        ]
+    assert (expected.depth_mm > 0).mean() > 0.5
+
+
+def test_float_metres_in_and_out(running):
+    robot = running
+    depth, infrared = robot.frame
+    robot.denoised(depth, infrared, robot.camera)
+    assert robot.set(output_encoding="32FC1")[0].successful
+    metres = np.where(depth > 0, depth / 1000, np.nan).astype(np.float32)
+    robot.denoised(metres, infrared, robot.camera, encoding="32FC1")
+    millimetres, out = pixels(robot.images[0], np.uint16), robot.images[1]
+    assert out.encoding == "32FC1" and out.step == 4 * SIZE[0]
+    np.testing.assert_array_equal(np.isnan(pixels(out, np.float32)), millimetres == 0)
+    # Not rounded to millimetres on its way.
+    np.testing.assert_allclose(np.nan_to_num(read_depth(out)), millimetres, atol=0.6)
+
+
+def test_a_lost_camera_info_costs_no_frame(running):
+    running.denoised(*running.frame, running.camera)
+    header = running.denoised(*running.frame, None)
+    assert running.infos[-1].header == header and running.infos[-1].width == SIZE[0]
+
+
+@pytest.mark.parametrize(
+    ("sender", "setting", "listener"),
+    [*itertools.product([BEST_EFFORT, RELIABLE], ["auto"], [BEST_EFFORT, RELIABLE]),
+     (RELIABLE, "best_effort", RELIABLE), (RELIABLE, "reliable", RELIABLE)],
+)  # fmt: skip
+def test_reliabilities_that_must_work_together(robot, sender, setting, listener):
+    robot.plug_in(sender)
+    robot.start(baseline_m=0.05, input_reliability=setting)
+    robot.listen(listener)
+    robot.wait_connected()
+    robot.denoised(*noisy_wall(*SIZE), camera(*SIZE))
+    infos = robot.node.get_subscriptions_info_by_topic(f"{robot.namespace}/depth/image_rect_raw")
+    expected = RELIABLE if sender == RELIABLE and setting != "best_effort" else BEST_EFFORT
+    assert [i.qos_profile.reliability for i in infos] == [expected]
+
+
+def test_a_replugged_camera_with_another_reliability_is_heard(running):
+    robot = running
+    robot.denoised(*robot.frame, robot.camera)
+    robot.unplug()
+    robot.plug_in(BEST_EFFORT)
+    robot.wait_connected()
+    robot.denoised(*robot.frame, robot.camera)
+
+
+def test_it_listens_only_while_somebody_listens(robot):
+    robot.plug_in()
+    robot.start(baseline_m=0.05)
+    status = robot.status("input", "idle")
+    assert status.level == OK and robot.depth.get_subscription_count() == 0
+    robot.listen()
+    robot.wait_connected()
+    robot.denoised(*noisy_wall(*SIZE), camera(*SIZE))
+    robot.stop_listening()
+    robot.wait(lambda: robot.depth.get_subscription_count() == 0, "it to stop listening")
+    assert robot.status("input", "idle").level == OK
+
+
+def test_lifecycle_by_a_manager(robot):
+    robot.plug_in()
+    robot.start(baseline_m=0.05, autostart="false")
+    assert robot.state() == "unconfigured"
+    assert robot.transition("configure") and robot.state() == "inactive"
+    robot.listen()
+    assert robot.transition("activate") and robot.state() == "active"
+    robot.wait_connected()
+    robot.denoised(*noisy_wall(*SIZE), camera(*SIZE))
+    assert robot.transition("deactivate") and robot.state() == "inactive"
+    robot.wait(lambda: robot.depth.get_subscription_count() == 0, "it to stop listening")
+    assert robot.transition("cleanup") and robot.state() == "unconfigured"
+    assert robot.transition("configure") and robot.transition("activate")
+    robot.wait_connected()
+    robot.denoised(*noisy_wall(*SIZE), camera(*SIZE))
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_cleanly_in_the_midst_of_frames(running, how):
+    for _ in range(5):
+        running.send(*running.frame, running.camera)
+    running.wait_images(1)
+    for _ in range(10):
+        running.send(*running.frame, running.camera)
+    assert running.stop(how) == 0
+    assert "Traceback" not in running.log and "RCLError" not in running.log
+
+
+# Bad input --------------------------------------------------------------------------------------
+
+
+def spoil_encoding(message):
+    message.encoding = "rgb8"
+
+
+def spoil_data(message):
+    message.data = message.data[:100]
+
+
+def spoil_step(message):
+    message.step = 3
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [(spoil_encoding, "encoding 'rgb8', expected '16UC1'"), (spoil_data, "depth is cut off"),
+     (spoil_step, "step of 3 bytes")],
+)  # fmt: skip
+def test_a_bad_image_is_lost_loudly_and_the_next_is_fine(running, change, complaint):
+    robot = running
+    robot.denoised(*robot.frame, robot.camera)
+    robot.send(*robot.frame, robot.camera, change=change)
+    status = robot.status("output", complaint)
+    assert status.level == ERROR and complaint in robot.log
+    robot.denoised(*robot.frame, robot.camera)
+    assert len(robot.images) == 2
+
+
+def test_a_size_that_changes_in_mid_stream(running):
+    robot = running
+    robot.denoised(*robot.frame, robot.camera)
+    larger = noisy_wall(160, 112)
+    robot.send(*larger, None)  # the image changed, its camera_info did not come yet
+    robot.status("output", "depth must be 128x96")
+    robot.denoised(*larger, camera(160, 112))
+    assert (robot.images[-1].width, robot.images[-1].height) == (160, 112)
+
+
+def test_depth_and_infrared_of_two_sizes(running):
+    robot = running
+    robot.send(robot.frame[0], noisy_wall(64, 64)[1], robot.camera)
+    robot.status("output", "infrared must be 128x96")
+
+
+def test_missing_camera_info_is_named(running):
+    for _ in range(3):
+        running.send(*running.frame, None)
+    running.status("output", f"no camera_info on {running.namespace}/depth/camera_info")
+    running.denoised(*running.frame, running.camera)
+
+
+def test_camera_info_without_focal_length(running):
+    bad = camera(*SIZE)
+    object.__setattr__(bad, "fx", 0.0)
+    for _ in range(3):
+        running.send(*running.frame, bad)
+    running.status("output", "focal lengths 0.0, 425.0: calibrate or replug")
+
+
+def test_an_image_that_overtakes_its_camera_info_is_not_lost(running):
+    header = running.send(*running.frame, None)
+    running.info.publish(camera_info(running.camera, header))
+    running.wait_images(1)
+    assert running.images[0].header == header
+
+
+def test_stamps_that_jump_back(running):
+    robot = running
+    robot.denoised(*robot.frame, robot.camera)
+    robot._stamp = 0
+    robot.send(*robot.frame, robot.camera)
+    robot.denoised(*robot.frame, robot.camera)
+
+    def shown():
+        status = robot.statuses.get("input")
+        return status and {v.key: v.value for v in status.values}["clock jumps"] == "1"
+
+    robot.wait(shown, "the clock jump to show")
+
+
+# Infrared and baseline ---------------------------------------------------------------------------
+
+
+def test_without_infrared_depth_goes_alone_and_says_so(robot):
+    robot.plug_in()
+    robot.start(baseline_m=0.05, infrared_timeout_s=0.2)
+    robot.listen()
+    robot.wait_connected()
+    depth, _ = noisy_wall(*SIZE)
+
+    def arrived():
+        robot.send(depth, None, camera(*SIZE))
+        return robot.images
+
+    robot.wait(arrived, "depth-only output")
+    robot.wait_images(1)
+    assert pixels(robot.confidences[0], np.float32).max() <= 0.8
+    assert robot.status("input", "no infrared").level == WARN
+    robot.set(depth_only=False)
+    assert "no output" in robot.status("input", "no output").message
+
+
+def test_the_baseline_comes_from_infra2(robot):
+    robot.plug_in(infra2=True)
+    robot.start()
+    robot.listen()
+    robot.wait_connected()
+    robot.wait(lambda: robot.info2.get_subscription_count() > 0, "infra2 subscription")
+    robot.denoised(*noisy_wall(*SIZE), camera(*SIZE, baseline_m=0.095))
+    robot.wait(lambda: "0.0950" in str(robot.statuses.get("model")), "the baseline to show")
+
+
+def test_a_baseline_that_nobody_tells_is_warned_about_once(robot):
+    robot.plug_in()
+    robot.start()
+    robot.listen()
+    robot.wait_connected()
+
+    def warned():
+        robot.send(*noisy_wall(*SIZE), camera(*SIZE))
+        return "baseline unknown, taking 50 mm: set the parameter baseline_m" in robot.log
+
+    robot.wait(warned, "the warning")
+    robot.denoised(*noisy_wall(*SIZE), camera(*SIZE))
+    assert robot.log.count("baseline unknown") == 1
+
+
+# Parameters --------------------------------------------------------------------------------------
+
+
+def test_parameters_change_live_and_are_checked(running):
+    robot = running
+    robot.denoised(*robot.frame, robot.camera)
+    assert pixels(robot.images[-1], np.uint16).any()
+    assert robot.set(min_confidence=1.0, fill_confidence=1.01)[0].successful
+    robot.denoised(*robot.frame, robot.camera)
+    assert not pixels(robot.images[-1], np.uint16).any()
+    refused = robot.set(min_confidence=1.5)[0]
+    assert not refused.successful and refused.reason
+    refused = robot.set(output_encoding="8UC3")[0]
+    assert refused.reason == "output_encoding must be one of 16UC1, 32FC1, got '8UC3'"
+    assert not robot.set(model_path="/other.pt")[0].successful
+
+
+@pytest.mark.parametrize(
+    ("parameters", "complaint"),
+    [({"output_encoding": "rgb8"}, "output_encoding must be one of"),
+     ({"min_confidence": "2.0"}, "min_confidence"),
+     ({"tile_px": "64"}, "tile size must be at least"),
+     ({"device": "cuda:99"}, "device 'cuda:99' cannot be used")],
+)  # fmt: skip
+def test_a_start_with_impossible_parameters_fails_loudly(robot, parameters, complaint):
+    robot.start(**parameters)
+    assert robot.exit_code() == 1
+    assert complaint in robot.log and "Traceback" not in robot.log
+
+
+# Model files -------------------------------------------------------------------------------------
+
+
+def no_model(path):
+    path.write_text("not a model")
+    return "not a model file"
+
+
+def truncated_model(path):
+    save(UNet(), manifest(receptive_field_px=158), path)
+    path.write_bytes(path.read_bytes()[:5000])
+    return "truncated"
+
+
+def newer_model(path):
+    save(UNet(), manifest(format=99), path)
+    return "format 99"
+
+
+@pytest.mark.parametrize("make", [no_model, truncated_model, newer_model])
+def test_a_bad_model_file_ends_the_node_with_a_reason(robot, tmp_path, make):
+    path = tmp_path / "model.pt"
+    complaint = make(path)
+    robot.start(model_path=path)
+    assert robot.exit_code() == 1
+    assert complaint in robot.log and str(path) in robot.log and "Traceback" not in robot.log
+
+
+# What it is made of ------------------------------------------------------------------------------
+
+
+def test_node_and_core_import_only_what_a_robot_has():
+    code = (
+        "import sys; before = set(sys.modules)\n"
+        "import rs_denoise.node.denoise_node, rs_denoise.node.main\n"
+        "roots = {m.partition('.')[0] for m in set(sys.modules) - before}\n"
+        "print(roots & {'typer', 'rich', 'rosbags', 'lightning', 'mitsuba', 'trimesh', 'click',"
+        " 'torchmetrics', 'plotly', 'cv2'})\n"
+        "print('core', [m for m in sys.modules if m.startswith('rs_denoise.') and"
+        " m.split('.')[1] not in ('node', 'camera', 'denoiser', 'disparity', 'model', 'tiling')])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.splitlines() == ["set()", "core []"]
+
+
+def test_without_torch_it_says_what_to_install():
+    code = (
+        "import importlib.util, sys\n"
+        "find = importlib.util.find_spec\n"
+        "importlib.util.find_spec = lambda name, *a: None if name == 'torch' else find(name, *a)\n"
+        "from rs_denoise.node.main import main\n"
+        "sys.exit(main())"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert out.returncode == 1 and "pip install torch" in out.stderr

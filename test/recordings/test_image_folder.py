@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+
+from rs_denoise.recordings.frame import Frame
+from rs_denoise.recordings.image_folder import (
+    RecordingError,
+    find_frames,
+    read_frame,
+    write_frame,
+)
+from scenes import camera, noisy_wall
+
+
+def frame(name="a", with_truth=True):
+    depth, infrared = noisy_wall(80, 64)
+    return Frame(name, camera(80, 64), depth, infrared, depth if with_truth else None)
+
+
+def test_what_is_written_is_read(tmp_path):
+    write_frame(tmp_path / "a", frame(), emitter="on")
+    read = read_frame(tmp_path / "a")
+    assert read.camera == frame().camera and read.name == "a" and read.infrared_right is None
+    for field in ("depth_mm", "infrared", "ground_truth_mm"):
+        np.testing.assert_array_equal(getattr(read, field), getattr(frame(), field))
+
+
+def test_a_folder_is_one_frame_or_many_and_others_are_named(tmp_path):
+    write_frame(tmp_path / "b", frame())
+    write_frame(tmp_path / "a", frame())
+    write_frame(tmp_path / "c", frame())
+    (tmp_path / "c" / "camera.json").unlink()
+    (tmp_path / "notes").mkdir()
+    folders, skipped = find_frames(tmp_path)
+    assert [f.name for f in folders] == ["a", "b"]
+    assert skipped == {tmp_path / "c": "no camera.json"}
+    assert find_frames(tmp_path / "a")[0] == [tmp_path / "a"]
+
+
+def test_no_folder_and_no_frame(tmp_path):
+    with pytest.raises(RecordingError, match="no such folder"):
+        find_frames(tmp_path / "missing")
+    with pytest.raises(RecordingError, match=r"no frame in it; expected folders with depth\.png"):
+        find_frames(tmp_path)
+
+
+def test_a_truncated_image_is_named(tmp_path):
+    write_frame(tmp_path / "a", frame())
+    path = tmp_path / "a" / "depth.png"
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(RecordingError, match=r"depth\.png"):
+        read_frame(tmp_path / "a")
+
+
+def test_an_image_of_another_size_or_type(tmp_path):
+    write_frame(tmp_path / "a", frame())
+    camera(96, 64).to_json(tmp_path / "a" / "camera.json")
+    with pytest.raises(RecordingError, match=r"expected uint16 of 96x64 .* got uint16 of shape"):
+        read_frame(tmp_path / "a")
+    camera(80, 64).to_json(tmp_path / "a" / "camera.json")
+    (tmp_path / "a" / "infra1.png").write_bytes((tmp_path / "a" / "depth.png").read_bytes())
+    with pytest.raises(RecordingError, match=r"infra1\.png: expected uint8"):
+        read_frame(tmp_path / "a")

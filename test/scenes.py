@@ -1,0 +1,43 @@
+"""Small cameras, frames and models whose every pixel is known."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import nn
+
+from rs_denoise.camera import Camera
+from rs_denoise.model import FORMAT, INPUTS, OUTPUTS, Manifest
+
+
+class Scaled(nn.Module):
+    """Disparity times a factor, equally sure everywhere: a model whose every pixel is known."""
+
+    def __init__(self, factor: float = 1.0, scale_px: float = 0.05) -> None:
+        super().__init__()
+        self.factor, self.scale_px = factor, scale_px
+
+    def forward(self, disparity_px, infrared):
+        filled = torch.where(disparity_px > 0, disparity_px, disparity_px.amax() + 0 * infrared)
+        return filled * self.factor, torch.full_like(disparity_px, self.scale_px)
+
+
+def manifest(**changes) -> Manifest:
+    plain = Manifest(
+        format=FORMAT, name="test", network="scaled", inputs=INPUTS, outputs=OUTPUTS, stride_px=16,
+        receptive_field_px=0, training_data="none", licence="Apache-2.0", metrics={},
+    )  # fmt: skip
+    return replace(plain, **changes)
+
+
+def camera(width: int, height: int, fx: float = 425.0, baseline_m: float = 0.05) -> Camera:
+    return Camera(width, height, fx, fx, (width - 1) / 2, (height - 1) / 2, baseline_m)
+
+
+def noisy_wall(width: int, height: int, depth_mm: float = 2000.0, seed: int = 0):
+    """Depth of a wall with some noise and holes, and infrared of it."""
+    rng = np.random.default_rng(seed)
+    depth = depth_mm + rng.normal(0, 8, (height, width))
+    depth[rng.random((height, width)) < 0.02] = 0
+    infrared = rng.integers(10, 60, (height, width))
+    return depth.astype(np.uint16), infrared.astype(np.uint8)
