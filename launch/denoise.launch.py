@@ -8,11 +8,16 @@ from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
 
+import os
+
 from launch import LaunchDescription
 
 # Data sheet, in m. 0 leaves it to the parameter file and the camera's own topics.
 BASELINES_M = {"auto": 0.0, "d415": 0.055, "d435": 0.050, "d435i": 0.050, "d455": 0.095,
                "d405": 0.018}  # fmt: skip
+
+# Where Fast DDS 2 (Humble, Jazzy) and 3 look for their profile.
+PROFILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 
 
 def _node(context):
@@ -55,9 +60,8 @@ def generate_launch_description():
                 default_value=PathJoinSubstitution([share, "config", "denoise.yaml"]),
                 description="Parameters of the node.",
             ),
-            # Room for images in shared memory: the first name is Fast DDS 2's, the second 3's.
-            SetEnvironmentVariable("FASTRTPS_DEFAULT_PROFILES_FILE", profile),
-            SetEnvironmentVariable("FASTDDS_DEFAULT_PROFILES_FILE", profile),
-            OpaqueFunction(function=_node),
         ]
+        # Room for images in shared memory, unless the user has a profile of their own.
+        + [SetEnvironmentVariable(name, profile) for name in PROFILES if name not in os.environ]
+        + [OpaqueFunction(function=_node)]
     )

@@ -14,7 +14,12 @@ from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.substitutions import FindPackageShare
 
+import os
+
 from launch import LaunchDescription
+
+# Where Fast DDS 2 (Humble, Jazzy) and 3 look for their profile.
+PROFILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 
 
 def _include(context):
@@ -25,11 +30,10 @@ def _include(context):
     share = FindPackageShare("rs_denoise")
     fastdds = PathJoinSubstitution([share, "config", "fastdds.xml"])
     camera = GroupAction(
-        [
-            # The sender needs the larger shared-memory segment, and a scope that does not forward
-            # also forgets the environment, so it is set inside.
-            SetEnvironmentVariable("FASTRTPS_DEFAULT_PROFILES_FILE", fastdds),
-            SetEnvironmentVariable("FASTDDS_DEFAULT_PROFILES_FILE", fastdds),
+        # The sender needs the larger shared-memory segment, and a scope that does not forward also
+        # forgets the environment, so it is set inside.
+        [SetEnvironmentVariable(name, fastdds) for name in PROFILES if name not in os.environ]
+        + [
             IncludeLaunchDescription(
                 PythonLaunchDescriptionSource(
                     PathJoinSubstitution(

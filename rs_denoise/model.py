@@ -70,7 +70,7 @@ class Manifest:
                     "upgrade rs_denoise, or export the model again with this version"
                 )
             manifest = cls(**{f.name: values[f.name] for f in fields(cls)})
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise ModelError(f"{source}: its manifest is not valid: {error!r}") from error
         manifest._check(source)
         return manifest

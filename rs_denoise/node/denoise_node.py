@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rcl_interfaces.msg import SetParametersResult
-from rclpy.exceptions import InvalidParameterValueException
+from rclpy.exceptions import ParameterException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -66,7 +66,7 @@ class DenoiseNode(LifecycleNode):
         super().__init__("denoise_node", **node_arguments)
         try:
             self._chosen = parameters.declare(self)
-        except InvalidParameterValueException as error:
+        except ParameterException as error:
             raise ValueError(str(error)) from error
         self.add_on_set_parameters_callback(self._on_parameters)
         self._health = Health()

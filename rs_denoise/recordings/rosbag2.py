@@ -40,6 +40,8 @@ IMAGE, COMPRESSED, INFO = (
 # image_transport's compressedDepth: an enum and two floats before the PNG (unused for 16 bit).
 DEPTH_HEADER = struct.pack("<iff", 0, 0.0, 0.0)
 DEFAULT_BASELINE_M = 0.05
+# Depth and infrared of one moment differ by less, as in the node.
+SLOP_NS = 5_000_000
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,8 @@ class Moment:
 def read_bag(path: Path) -> Iterator[Moment]:
     """The frames of a rosbag2 folder, in order of arrival; infrared is None where it is missing.
 
-    Depth and infrared of one stamp make a frame; the newest infrared and ground truth of the same
-    stamp are used. Reads as it goes, with at most a second of messages in memory.
+    Infrared and ground truth are those nearest to the depth image, within 5 ms. Reads as it goes,
+    with at most a second of messages in memory.
 
     Raises:
         RecordingError: not a rosbag2, no depth topic, no camera_info, or an undecodable image.
@@ -79,7 +81,7 @@ def _frames(reader: AnyReader, path: Path) -> Iterator[Moment]:
     topics = _topics(reader, path)
     baseline = _first_baseline(reader)
     camera: Camera | None = None
-    waiting: dict[int, dict[str, np.ndarray]] = {}
+    waiting: dict[str, dict[int, np.ndarray]] = {"depth": {}, "infrared": {}, "truth": {}}
     wanted = [c for c in reader.connections if c.topic in topics]
     for connection, _, raw in reader.messages(wanted):
         message: Any = reader.deserialize(raw, connection.msgtype)
@@ -88,25 +90,34 @@ def _frames(reader: AnyReader, path: Path) -> Iterator[Moment]:
             camera = _camera(message, baseline)
             continue
         stamp = message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
-        waiting.setdefault(stamp, {})[role] = _decoded(message, connection.topic, path)
+        waiting[role][stamp] = _decoded(message, connection.topic, path)
         # What belongs together arrives together: after a second nothing more will come.
-        for old in [s for s in waiting if s < stamp - 1_000_000_000]:
-            yield from _moment(old, waiting.pop(old), camera, path)
-    for stamp in sorted(waiting):
-        yield from _moment(stamp, waiting[stamp], camera, path)
+        yield from _moments(waiting, stamp - 1_000_000_000, camera, path)
+    yield from _moments(waiting, None, camera, path)
 
 
-def _moment(
-    stamp: int, images: dict[str, np.ndarray], camera: Camera | None, path: Path
+def _moments(
+    waiting: dict[str, dict[int, np.ndarray]], until: int | None, camera: Camera | None, path: Path
 ) -> Iterator[Moment]:
-    if "depth" not in images:
-        return
-    if camera is None:
-        raise RecordingError(f"{path}: no camera_info before the first depth image; record it too")
-    yield Moment(
-        stamp,
-        Frame(f"{stamp}", camera, images["depth"], images.get("infrared"), images.get("truth")),
-    )
+    """The frames whose depth is older than `until`; what they and older images held is let go."""
+    old = [s for s in sorted(waiting["depth"]) if until is None or s < until]
+    for stamp in old:
+        if camera is None:
+            raise RecordingError(
+                f"{path}: no camera_info before the first depth image; record it too"
+            )
+        depth = waiting["depth"].pop(stamp)
+        infrared = _nearest(waiting["infrared"], stamp)
+        truth = _nearest(waiting["truth"], stamp)
+        yield Moment(stamp, Frame(f"{stamp}", camera, depth, infrared, truth))
+    if until is not None:
+        for role in ("infrared", "truth"):
+            waiting[role] = {s: i for s, i in waiting[role].items() if s >= until - SLOP_NS}
+
+
+def _nearest(images: dict[int, np.ndarray], stamp: int) -> np.ndarray | None:
+    nearest = min(images, key=lambda s: abs(s - stamp), default=None)
+    return None if nearest is None or abs(nearest - stamp) > SLOP_NS else images[nearest]
 
 
 def _topics(reader: AnyReader, path: Path) -> dict[str, str]:
@@ -157,6 +168,11 @@ def _decoded(message, topic: str, path: Path) -> np.ndarray:
     data = np.asarray(message.data, np.uint8)
     if message.__msgtype__ == COMPRESSED:
         if topic.endswith("compressedDepth"):
+            if not message.format.startswith(("16UC1", "mono16")):
+                raise RecordingError(
+                    f"{path}: {topic} has format '{message.format}', expected 16UC1: metric depth "
+                    "is quantised in it; record the raw topic"
+                )
             data = data[len(DEPTH_HEADER) :]
         image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
         if image is None:

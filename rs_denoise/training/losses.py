@@ -13,9 +13,9 @@ KNEE_PX = 8.0
 EDGE_WEIGHT = 2.0
 EDGE_REACH_PX = 9
 EDGE_SHARE = 0.04
-# Free space that is none is worse than an obstacle that is none.
+# Free space that is none is worse than an obstacle that is none: where in doubt, nearer. (The 0.6
+# quantile: 0.02 px nearer than the median where the network is sure, 0.1 px where it is not.)
 RECEDING_WEIGHT = 1.5
-RECEDING_PX = 1.0
 # What is invalid in the input counts less: much of it cannot be known.
 HOLE_WEIGHT = 0.15
 GRADIENT_WEIGHT = 0.5
@@ -41,7 +41,7 @@ def denoising_loss(
     weight = weight * (20.0 / truth_px.clamp_min(1.0)).clamp(0.5, 2.0)
     error = torch.where(known, output_px - truth_px, torch.zeros_like(truth_px))
     weight = torch.where(_near_edge(truth_px), EDGE_WEIGHT * weight, weight)
-    weight = torch.where(error.detach() < -RECEDING_PX, RECEDING_WEIGHT * weight, weight)
+    weight = torch.where(error.detach() < 0, RECEDING_WEIGHT * weight, weight)
     accuracy = _mean(KNEE_PX * torch.asinh(error.abs() / KNEE_PX), weight)
     seen = weight * (input_px > 0)
     smoothness = _gradient(error, truth_px, seen, 2) + _gradient(error, truth_px, seen, 3)

@@ -301,6 +301,7 @@ def test_parameters_change_live_and_are_checked(running):
     ("parameters", "complaint"),
     [({"output_encoding": "rgb8"}, "output_encoding must be one of"),
      ({"min_confidence": "2.0"}, "min_confidence"),
+     ({"min_confidence": "high"}, "min_confidence"),
      ({"tile_px": "64"}, "tile size must be at least"),
      ({"device": "cuda:99"}, "device 'cuda:99' cannot be used")],
 )  # fmt: skip
