@@ -3,12 +3,12 @@
 ros2 launch rs_denoise denoise.launch.py camera_model:=d435
 """
 
+import os
+
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
-
-import os
 
 from launch import LaunchDescription
 

@@ -3,6 +3,8 @@
 ros2 launch rs_denoise realsense_denoise.launch.py camera_model:=d435
 """
 
+import os
+
 from launch.actions import (
     DeclareLaunchArgument,
     GroupAction,
@@ -13,8 +15,6 @@ from launch.actions import (
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.substitutions import FindPackageShare
-
-import os
 
 from launch import LaunchDescription
 

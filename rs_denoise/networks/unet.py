@@ -1,11 +1,13 @@
 """The real-time U-Net: a residual in disparity and the scale of its uncertainty.
 
 All sums over pixels are local: no layer sees whole-image statistics, so that a tile gives what the
-whole frame gives. The full-resolution work is folded into half resolution (space to depth), which
-is what makes it fast on a CPU.
+whole frame gives. Nothing is convolved at full resolution: the first layer goes to half of it, which
+is what makes the network fast on a CPU.
 """
 
 from __future__ import annotations
+
+import math
 
 import torch
 from torch import Tensor, nn
@@ -36,7 +38,7 @@ class UNet(nn.Module):
         super().__init__()
         half, quarter, eighth, sixteenth = widths
         self.widths = widths
-        self.enter = _block(16, half)
+        self.enter = _block(4, half, size=6, stride=2)
         self.down1 = nn.Sequential(_block(half, quarter, stride=2), _block(quarter, quarter))
         self.down2 = nn.Sequential(_block(quarter, eighth, stride=2), _block(eighth, eighth))
         self.down3 = nn.Sequential(
@@ -76,14 +78,14 @@ class UNet(nn.Module):
         reference = _reference(disparity_px, valid)
         features = torch.cat(
             [
-                torch.asinh((disparity_px - reference) / LINEAR_PX) * valid,
+                _asinh((disparity_px - reference) / LINEAR_PX) * valid,
                 valid,
                 torch.sqrt(infrared / 255.0),
-                torch.log2(1.0 + reference) / 4.0,
+                torch.log1p(reference) / (4.0 * math.log(2.0)),
             ],
             dim=1,
         )
-        half = self.enter(functional.pixel_unshuffle(features, 2))
+        half = self.enter(features)
         quarter = self.down1(half)
         eighth = self.down2(quarter)
         sixteenth = self.down3(eighth)
@@ -97,12 +99,18 @@ class UNet(nn.Module):
         return (start + residual).clamp_min(0.0), scale_px
 
 
-def _block(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+def _block(inputs: int, outputs: int, size: int = 3, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
+        nn.Conv2d(inputs, outputs, size, stride=stride, padding=(size - 1) // 2, bias=False),
         nn.BatchNorm2d(outputs),
         nn.ReLU(inplace=True),
     )
+
+
+def _asinh(x: Tensor) -> Tensor:
+    """torch.asinh, from functions that are vectorised: a seventh of its time."""
+    size = x.abs()
+    return torch.copysign(torch.log1p(size + size * size / (1 + torch.sqrt(size * size + 1))), x)
 
 
 def _twice(x: Tensor) -> Tensor:

@@ -117,3 +117,34 @@ def test_nothing_is_overwritten(tmp_path):
     write_bag(tmp_path / "bag", moments(1))
     with pytest.raises(RecordingError, match="exists already"):
         write_bag(tmp_path / "bag", moments(1))
+
+
+def test_infrared_stamped_a_little_later_still_belongs(tmp_path):
+    """Two frames; their infrared comes 3 ms and 8 ms after depth: the first is near enough."""
+
+    def messages(store):
+        for k, late_ms in enumerate((3, 8)):
+            for topic, kind, message in raw_messages()(store):
+                message.header.stamp.sec = 1 + k
+                if "infra1" in topic:
+                    stamp = store.types["builtin_interfaces/msg/Time"](1 + k, late_ms * 1_000_000)
+                    message.header = store.types["std_msgs/msg/Header"](stamp, "camera")
+                yield topic, kind, message
+
+    bag_of(tmp_path / "bag", messages)
+    assert [m.frame.infrared is not None for m in read_bag(tmp_path / "bag")] == [True, False]
+
+
+def test_quantised_metric_depth_is_refused(tmp_path):
+    def messages(store):
+        info, depth, _ = raw_messages()(store)
+        compressed = store.types["sensor_msgs/msg/CompressedImage"](
+            depth[2].header, "32FC1; compressedDepth png", np.zeros(50, np.uint8)
+        )
+        yield info
+        topic = "/robot/cam/depth/image_rect_raw/compressedDepth"
+        yield topic, "sensor_msgs/msg/CompressedImage", compressed
+
+    bag_of(tmp_path / "bag", messages)
+    with pytest.raises(RecordingError, match="format '32FC1.*expected 16UC1.*record the raw topic"):
+        list(read_bag(tmp_path / "bag"))
