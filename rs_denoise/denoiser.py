@@ -42,7 +42,7 @@ class Gate:
 
     min_confidence: float = 0.5
     fill_confidence: float = 0.9
-    max_recession: float = 0.05
+    max_recession: float = 0.03
 
 
 @dataclass(frozen=True)

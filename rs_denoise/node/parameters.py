@@ -29,7 +29,7 @@ class Parameters:
     output_encoding: str = "16UC1"
     min_confidence: float = 0.5
     fill_confidence: float = 0.9
-    max_recession: float = 0.05
+    max_recession: float = 0.03
     slop_ms: float = 5.0
     infrared_timeout_s: float = 1.0
     depth_only: bool = True
