@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import statistics
 import subprocess
 import sys
@@ -150,7 +149,8 @@ def _read_schedule(player: subprocess.Popen, schedule: list[Schedule]) -> None:
 def _stop(children: list[subprocess.Popen]) -> None:
     for child in children:
         if child.poll() is None:
-            child.send_signal(signal.SIGINT)
+            # Not SIGINT: one that is still importing would end with a traceback.
+            child.terminate()
     for child in children:
         try:
             child.wait(10)

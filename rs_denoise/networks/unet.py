@@ -1,8 +1,8 @@
 """The real-time U-Net: a residual in disparity and the scale of its uncertainty.
 
 All sums over pixels are local: no layer sees whole-image statistics, so that a tile gives what the
-whole frame gives. Nothing is convolved at full resolution: the first layer goes to half of it, which
-is what makes the network fast on a CPU.
+whole frame gives. Nothing is convolved at full resolution: the first layer goes to half of it, and
+that is what makes the network fast on a CPU.
 """
 
 from __future__ import annotations

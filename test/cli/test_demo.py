@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -72,5 +73,11 @@ def test_ctrl_c_is_clean_and_leaves_no_process(small_bag, tmp_path):
 
 def children_of(pid):
     """Command lines of the processes that `pid` started."""
-    listed = subprocess.run(["ps", "-eo", "ppid,args"], capture_output=True, check=True).stdout
-    return b"\n".join(x for x in listed.splitlines() if x.split(None, 1)[0] == str(pid).encode())
+    found = b""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = process.joinpath("stat").read_text().rpartition(")")[2].split()[1]
+            found += process.joinpath("cmdline").read_bytes() if int(parent) == pid else b""
+        except OSError:  # it ended meanwhile
+            continue
+    return found

@@ -68,15 +68,14 @@ def test_its_pixels_are_those_of_the_offline_core(running):
 def test_float_metres_in_and_out(running):
     robot = running
     depth, infrared = robot.frame
-    robot.denoised(depth, infrared, robot.camera)
     assert robot.set(output_encoding="32FC1")[0].successful
     metres = np.where(depth > 0, depth / 1000, np.nan).astype(np.float32)
     robot.denoised(metres, infrared, robot.camera, encoding="32FC1")
-    millimetres, out = pixels(robot.images[0], np.uint16), robot.images[1]
+    expected = Denoiser(Model.load(), robot.camera).denoise(metres * np.float32(1000), infrared)
+    out = robot.images[0]
     assert out.encoding == "32FC1" and out.step == 4 * SIZE[0]
-    np.testing.assert_array_equal(np.isnan(pixels(out, np.float32)), millimetres == 0)
-    # Not rounded to millimetres on its way.
-    np.testing.assert_allclose(np.nan_to_num(read_depth(out)), millimetres, atol=0.6)
+    np.testing.assert_array_equal(np.isnan(pixels(out, np.float32)), expected.depth_mm == 0)
+    np.testing.assert_allclose(np.nan_to_num(read_depth(out)), expected.depth_mm, rtol=1e-5)
 
 
 def test_a_lost_camera_info_costs_no_frame(running):
