@@ -1,6 +1,5 @@
 """The package as ROS users install and launch it."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -46,11 +45,10 @@ def colcon(workspace, *arguments):
 
 
 def sourced(workspace, command):
-    """Runs a command after `. install/setup.bash`, without the project's own paths."""
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    """Runs a command after `. install/setup.bash`."""
     return subprocess.run(
         ["bash", "-c", f". install/setup.bash && {command}"],
-        cwd=workspace, env=environment, capture_output=True, text=True, check=False,
+        cwd=workspace, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
 
