@@ -12,6 +12,7 @@ from rich.progress import track
 
 from rs_denoise.cli import options
 from rs_denoise.denoiser import Denoiser, Gate
+from rs_denoise.model import Model
 from rs_denoise.recordings.image_folder import find_frames, read_frame, write_png
 
 
@@ -26,7 +27,7 @@ def denoise(
     """Writes OUT/<frame>/depth.png (uint16 mm) and confidence.png (uint8, 255 = certain)."""
     console = Console()
     folders, skipped = find_frames(frames)
-    loaded = options.load_model(model, device)
+    loaded = Model.load(model, device)
     gate = Gate(min_confidence, fill_confidence)
     for folder in track(folders, "denoising", console=console):
         frame = read_frame(folder)

@@ -14,6 +14,7 @@ from rich.table import Table
 from rs_denoise.cli import options
 from rs_denoise.denoiser import Gate
 from rs_denoise.evaluation.evaluate import evaluate as evaluate_frames
+from rs_denoise.model import Model
 from rs_denoise.recordings.image_folder import find_frames, read_frames
 
 
@@ -33,7 +34,7 @@ def evaluate(
     """Scores depth against ground truth; each figure is the mean over frames."""
     wanted_size = options.parse_size(size)
     folders, skipped = find_frames(frames)
-    loaded = options.load_model(model, device)
+    loaded = Model.load(model, device)
     result = evaluate_frames(
         track(read_frames(folders), "evaluating", total=len(folders), transient=True),
         loaded,

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from rs_denoise.denoiser import Gate
-from rs_denoise.model import DEFAULT_MODEL, Model
+from rs_denoise.model import DEFAULT_MODEL
 
 _GATE = Gate()
 
@@ -26,11 +26,6 @@ FillConfidence = Annotated[
 DEFAULT_MODEL_FILE = DEFAULT_MODEL
 DEFAULT_MIN_CONFIDENCE = _GATE.min_confidence
 DEFAULT_FILL_CONFIDENCE = _GATE.fill_confidence
-
-
-def load_model(path: Path, device: str) -> Model:
-    """The model of the options `--model` and `--device`."""
-    return Model.load(path, device)
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:

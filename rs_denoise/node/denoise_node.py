@@ -126,7 +126,8 @@ class DenoiseNode(LifecycleNode):
                 (Image, "denoised/confidence"),
             )
         ]  # fmt: skip
-        self.get_logger().info(f"model {model.manifest.name} on {model.device}")
+        precision = str(model.precision).removeprefix("torch.")
+        self.get_logger().info(f"model {model.manifest.name} on {model.device} in {precision}")
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:

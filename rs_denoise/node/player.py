@@ -119,6 +119,9 @@ def main() -> int:
         player.play(arguments.frames)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
+    except Exception:  # a publish in flight while the context goes down
+        if player.context.ok():
+            raise
     finally:
         player.destroy_node()
         rclpy.try_shutdown()

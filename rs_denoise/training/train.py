@@ -23,6 +23,10 @@ FRAMES_PER_BATCH = 4
 EMA_DECAY = 0.995
 
 
+class TrainingError(ValueError):
+    """Data that cannot be trained on."""
+
+
 def train(
     data: Path, out: Path, epochs: int, learning_rate: float, seed: int, validation_share: float
 ) -> Path:
@@ -35,10 +39,18 @@ def train(
 
     Returns:
         The checkpoint of the end, `out`/last.ckpt, with averaged weights.
+
+    Raises:
+        TrainingError: there are too few frames.
     """
     lightning.seed_everything(seed, workers=True)
     folders, _ = find_frames(data)
     held_out = max(1, round(len(folders) * validation_share))
+    if len(folders) - held_out < FRAMES_PER_BATCH:
+        raise TrainingError(
+            f"{data}: {len(folders)} frames, {held_out} of them for validation; training needs at "
+            f"least {FRAMES_PER_BATCH} more (some hundreds to be of use)"
+        )
     train_set = CropDataset(folders[:-held_out], CROP_PX, CROPS_PER_FRAME, True, seed)
     validation_set = CropDataset(folders[-held_out:], CROP_PX, CROPS_PER_FRAME, False, seed)
     loader = DataLoader(

@@ -9,6 +9,7 @@ import pytest
 from scenes import camera, manifest, noisy_wall
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
+from rcl_interfaces.srv import GetParameters
 from rclpy.qos import ReliabilityPolicy
 
 from node.robot import camera_info
@@ -98,6 +99,23 @@ def test_reliabilities_that_must_work_together(robot, sender, setting, listener)
     infos = robot.node.get_subscriptions_info_by_topic(f"{robot.namespace}/depth/image_rect_raw")
     expected = RELIABLE if sender == RELIABLE and setting != "best_effort" else BEST_EFFORT
     assert [i.qos_profile.reliability for i in infos] == [expected]
+
+
+def test_qos_can_be_overridden(robot):
+    output, source = (f"{robot.namespace}/{t}/image_rect_raw" for t in ("denoised", "depth"))
+    robot.plug_in()
+    robot.start(
+        baseline_m=0.05,
+        **{f"qos_overrides.{output}.publisher.reliability": "best_effort",
+           f"qos_overrides.{source}.subscription.depth": 7},
+    )  # fmt: skip
+    robot.listen(BEST_EFFORT)
+    robot.wait_connected()
+    (published,) = robot.node.get_publishers_info_by_topic(output)
+    assert published.qos_profile.reliability == BEST_EFFORT
+    robot.denoised(*noisy_wall(*SIZE), camera(*SIZE))
+    get = GetParameters.Request(names=[f"qos_overrides.{source}.subscription.depth"])
+    assert robot.call(GetParameters, "get_parameters", get).values[0].integer_value == 7
 
 
 def test_a_replugged_camera_with_another_reliability_is_heard(running):

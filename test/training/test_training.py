@@ -12,7 +12,7 @@ lightning = pytest.importorskip("lightning", reason="Lightning is not installed"
 
 from rs_denoise.training.data import CropDataset
 from rs_denoise.training.export import export, load_network
-from rs_denoise.training.train import train
+from rs_denoise.training.train import TrainingError, train
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +83,13 @@ def test_train_stop_resume_export_and_run(data, tmp_path, monkeypatch):
             load_network(second)(disparity, infrared), model(disparity, infrared), strict=True
         ):
             torch.testing.assert_close(a, b, atol=1e-3, rtol=1e-3)
+
+
+def test_too_few_frames_are_told(data, tmp_path):
+    for name in ("00", "01"):
+        (tmp_path / name).symlink_to(data / name)
+    with pytest.raises(TrainingError, match="2 frames, 1 of them for validation; .* at least 4"):
+        train(tmp_path, tmp_path / "run", 1, 1e-3, 0, 0.2)
 
 
 def test_a_foreign_checkpoint_is_refused(tmp_path):
