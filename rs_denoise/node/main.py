@@ -6,7 +6,6 @@ import ctypes
 import importlib.util
 import sys
 
-
 # glibc's mallopt: M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD with values in bytes.
 KEEP_MEMORY = {-1: 2**31 - 1, -2: 256 * 2**20, -3: 2**30}
 
