@@ -41,9 +41,13 @@ def main(arguments: list[str] | None = None) -> int:
     from rs_denoise.node.denoise_node import DenoiseNode
 
     rclpy.init(args=arguments)
-    node = None
     try:
         node = DenoiseNode()
+    except ValueError as error:
+        print(f"denoise_node: {error}", file=sys.stderr)
+        rclpy.try_shutdown()
+        return 1
+    try:
         if node.get_parameter("autostart").value:
             for transition in (node.trigger_configure, node.trigger_activate):
                 if transition() != TransitionCallbackReturn.SUCCESS:
@@ -53,12 +57,11 @@ def main(arguments: list[str] | None = None) -> int:
         executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
-    except ValueError as error:
-        print(f"denoise_node: {error}", file=sys.stderr)
-        return 1
+    except Exception:  # a call in flight while the context goes down
+        if rclpy.ok():
+            raise
     finally:
-        if node is not None:
-            node.destroy_node()
+        node.destroy_node()
         rclpy.try_shutdown()
     return 0
 

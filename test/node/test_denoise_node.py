@@ -164,7 +164,7 @@ def test_it_ends_cleanly_in_the_midst_of_frames(running, how):
     running.wait_images(1)
     for _ in range(10):
         running.send(*running.frame, running.camera)
-    assert running.stop(how) == 0
+    assert running.stop(how) == 0, running.log
     assert "Traceback" not in running.log and "RCLError" not in running.log
 
 
