@@ -17,10 +17,11 @@ CLEAN_ENV := env -u PYTHONPATH -u LD_LIBRARY_PATH -u COLCON_PREFIX_PATH -u CMAKE
 RUN := $(CLEAN_ENV) PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 PIP := $(CLEAN_ENV) $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup demo test lint clean
+.PHONY: help setup demo test furniture lint clean
 help:
 	@echo "make demo [RECORDING=bag]  play a recording through the node over DDS, compare, draw"
 	@echo "make test                  all tests; make lint: ruff and mypy"
+	@echo "make furniture             meshes for the simulator, by apt (120 MB, no root needed)"
 	@echo "make setup                 the venv with everything, and the system packages of the tests"
 
 # What the demo runs with: ROS, the runtime and the command line.
@@ -44,6 +45,9 @@ demo: $(VENV)/runtime.stamp
 
 test: setup
 	@$(RUN) python -m pytest $(ARGS)
+
+furniture:
+	@sh requirements/furniture.sh
 
 lint: $(VENV)/dev.stamp
 	@$(RUN) ruff format --check . && $(RUN) ruff check . && $(RUN) mypy

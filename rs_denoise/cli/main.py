@@ -19,7 +19,6 @@ app.command("demo")(demo.demo)
 app.command("denoise")(denoise.denoise)
 app.command("evaluate")(evaluate.evaluate)
 app.command("simulate")(simulate.simulate)
-app.command("simulate-bag")(simulate.simulate_bag)
 app.command("train")(train.train)
 app.command("export")(export.export)
 

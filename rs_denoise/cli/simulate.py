@@ -1,72 +1,217 @@
-"""`rs_denoise simulate` and `simulate-bag`: frames with ground truth from a simulated camera."""
+"""`rs_denoise simulate`: frames and ground truth of a simulated camera, and how real it errs."""
 
 from __future__ import annotations
 
+import os
+import re
+from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated
 
+import numpy as np
 import typer
 from rich.console import Console
 from rich.progress import track
+from rich.table import Table
 
-Seed = Annotated[int, typer.Option(help="The same seed gives the same frames.")]
+from rs_denoise.cli import options
+
+if TYPE_CHECKING:
+    from rs_denoise.simulation.simulate import DataSet
+
+CHECKED_FRAMES = 100
+DRAWN = 4
+# The real frames of the check were taken indoors.
+CHECKED_PLACES = ("room", "corridor", "warehouse", "desk")
+
+
+class Split(str, Enum):
+    """Parts of a data set that share neither scenes nor meshes."""
+
+    train = "train"
+    validation = "validation"
+    test = "test"
+
+
+class Form(str, Enum):
+    """How a sequence is written."""
+
+    images = "images"
+    rosbag2 = "rosbag2"
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Part `number` of `count`, from 1."""
+
+    number: int
+    count: int
+
+
+def _parse_shard(text: str) -> Shard:
+    match = re.fullmatch(r"(\d+)/(\d+)", text)
+    shard = Shard(int(match[1]), int(match[2])) if match else Shard(0, 0)
+    if not 1 <= shard.number <= shard.count:
+        raise typer.BadParameter(f"expected i/n with 1 <= i <= n, got '{text}'")
+    return shard
 
 
 def simulate(
-    out: Annotated[Path, typer.Argument(help="Folder of the data set; resumed if it exists.")],
-    frames: Annotated[int, typer.Option(min=1, help="Number of scenes.")],
-    seed: Seed = 0,
-    camera: Annotated[
-        list[str] | None, typer.Option(help="d415, d435 or d455; repeat to mix.")
+    out: Annotated[
+        Path | None, typer.Argument(help="Folder of the data set; resumed if it exists.")
     ] = None,
+    frames: Annotated[
+        int, typer.Option(min=1, help="Number of scenes; each gives --length frames.")
+    ] = CHECKED_FRAMES,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same frames.")] = 0,
+    camera: Annotated[
+        list[str] | None,
+        typer.Option(help="d415, d435, d455 or d405; repeat to mix.", show_default="all"),
+    ] = None,
+    size: Annotated[str, typer.Option(help="WIDTHxHEIGHT, one that the cameras have.")] = "848x480",
+    place: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="room, corridor, warehouse, desk or outdoors; repeat to mix.", show_default="all"
+        ),
+    ] = None,
+    split: Annotated[Split, typer.Option(help="Splits share no scene and no mesh.")] = Split.train,
+    length: Annotated[int, typer.Option(min=1, help="Views a scene, at 30 Hz.")] = 1,
+    form: Annotated[
+        Form, typer.Option("--format", help="Frame folders, or one rosbag2 a scene.")
+    ] = Form.images,
     versions: Annotated[int, typer.Option(min=1, help="Noisy cameras a scene.")] = 1,
-    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
+    ground_truth_every: Annotated[int, typer.Option(min=1, help="Keep that of each n-th.")] = 1,
+    public_domain: Annotated[
+        bool, typer.Option("--public-domain", help="Use only meshes that ask for no credit.")
+    ] = False,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
+    shard: Annotated[
+        Shard | None,
+        typer.Option(parser=_parse_shard, metavar="I/N", help="Make part I of N only."),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Then compare the errors with those of real cameras.")
+    ] = False,
+    beside: Annotated[
+        Path | None, typer.Option(help="With --check: real frames with ground truth, for a column.")
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="With --check: draw some of both here (PNG).")
+    ] = None,
 ) -> None:
-    """Renders rooms and what a RealSense-like camera sees of them, as frame folders."""
-    from rs_denoise.simulation.presets import PRESETS
-    from rs_denoise.simulation.simulate import Job
-    from rs_denoise.simulation.simulate import simulate as run
+    """Renders places and what a RealSense-like camera sees of them.
 
-    cameras = tuple(camera or PRESETS)
-    _check_cameras(cameras)
-    jobs = [Job(out, index, seed, cameras, versions) for index in range(frames)]
-    console, failed = Console(), 0
-    done = run(jobs, workers)
-    for job, error in track(done, "simulating", total=len(jobs), console=console):
+    `--check` alone makes 100 indoor frames of a D415 in a temporary folder and compares.
+    """
+    from rs_denoise.simulation.presets import MIX
+    from rs_denoise.simulation.scenes.places import PLACES
+    from rs_denoise.simulation.simulate import DataSet
+
+    if out is None and not check:
+        raise typer.BadParameter("name a folder to write to, or --check")
+    width_height = options.parse_size(size)
+    assert width_height is not None
+    with TemporaryDirectory() as temporary:
+        data_set = DataSet(
+            out=out or Path(temporary),
+            seed=seed,
+            split=split.value,
+            cameras=tuple(camera or (("d415",) if check else MIX)),
+            size=width_height,
+            places=tuple(place or (CHECKED_PLACES if check else PLACES)),
+            versions=versions,
+            length=length,
+            bags=form is Form.rosbag2,
+            ground_truth_every=ground_truth_every,
+            public_domain=public_domain,
+        )
+        _refuse_nonsense(data_set)
+        _make(data_set, frames, workers, shard or Shard(1, 1))
+        if check:
+            _compare(data_set, frames, beside, picture)
+
+
+def _refuse_nonsense(data_set: DataSet) -> None:
+    from rs_denoise.simulation.presets import PRESETS, PROFILES
+    from rs_denoise.simulation.scenes.places import PLACES
+
+    sizes = tuple(f"{width}x{height}" for width, height in PROFILES)
+    for what, given, known in (
+        ("camera", data_set.cameras, tuple(PRESETS)),
+        ("place", data_set.places, tuple(PLACES)),
+        ("size", ("x".join(map(str, data_set.size)),), sizes),
+    ):
+        for name in given:
+            if name not in known:
+                raise typer.BadParameter(f"{what} must be one of {', '.join(known)}, got '{name}'")
+
+
+def _make(data_set: DataSet, frames: int, workers: int, part: Shard) -> None:
+    from rs_denoise.simulation.render import variant
+    from rs_denoise.simulation.scenes.furniture import library_folder
+    from rs_denoise.simulation.simulate import shard, simulate
+
+    console = Console()
+    console.print(f"rendering with {variant()}")
+    if library_folder() is None:
+        console.print("[yellow]no furniture: scenes hold primitives only ('make furniture')")
+    scenes, failed = shard(range(frames), part.number, part.count), 0
+    done = simulate(data_set, scenes, workers)
+    for index, error in track(done, "simulating", total=len(scenes), console=console):
         if error is not None:
             failed += 1
-            console.print(f"[red]scene {job.index}: {error}")
-    console.print(f"{frames - failed} of {frames} scenes in {out}")
-    if failed == frames:
+            console.print(f"[red]scene {index}: {type(error).__name__}: {error}")
+    console.print(f"{len(scenes) - failed} of {len(scenes)} scenes in {data_set.out}")
+    if failed == len(scenes):
         raise typer.Exit(1)
 
 
-def simulate_bag(
-    out: Annotated[Path, typer.Argument(help="The rosbag2 folder to write.")],
-    frames: Annotated[int, typer.Option(min=1, help="At 30 Hz.")] = 30,
-    seed: Seed = 0,
-    camera: Annotated[str, typer.Option(help="d415, d435 or d455.")] = "d435",
-    ground_truth_every: Annotated[int, typer.Option(min=1)] = 5,
-) -> None:
-    """A moving camera as a rosbag2 with the driver's topics, and ground truth as one more.
+def _compare(data_set: DataSet, frames: int, beside: Path | None, picture: Path | None) -> None:
+    from rs_denoise.evaluation.resample import resampled
+    from rs_denoise.recordings.image_folder import find_frames, read_frame
+    from rs_denoise.simulation.check import statistics
 
-    Uses public-domain furniture only, so that the recording can be given away.
-    """
-    _check_cameras((camera,))
-    from rs_denoise.recordings.rosbag2 import write_bag
-    from rs_denoise.simulation.furniture import Furniture
-    from rs_denoise.simulation.sequence import simulate_sequence
+    if data_set.bags or data_set.length > 1:
+        raise typer.BadParameter("--check looks at single frames: leave --length and --format out")
+    paths = [data_set.path(i, v) for i in range(frames) for v in range(data_set.versions)]
+    paths = [path for path in paths if (path / "camera.json").exists()]
+    real = []
+    for path in find_frames(beside)[0] if beside else []:
+        frame = resampled(read_frame(path), *data_set.size)
+        if frame.ground_truth_mm is not None:
+            real.append(frame)
+    simulated = [statistics(read_frame(path)) for path in paths]
+    Console().print(_check_table(simulated, [statistics(frame) for frame in real]))
+    if picture is not None:
+        from rs_denoise.evaluation.picture import frames_sheet
+        from rs_denoise.recordings.image_folder import write_png
 
-    moments = simulate_sequence(
-        camera, seed, frames, ground_truth_every, Furniture(public_domain=True)
-    )
-    count = write_bag(out, track(moments, "simulating", total=frames))
-    print(f"{count} frames in {out}")
+        shown = [("real", frame) for frame in real[:: max(len(real) // 2, 1)][:2]]
+        shown += [("simulated", read_frame(path)) for path in paths[:DRAWN]]
+        write_png(picture, frames_sheet(shown))
 
 
-def _check_cameras(names: tuple[str, ...]) -> None:
-    from rs_denoise.simulation.presets import PRESETS
+def _check_table(simulated: list[dict[str, float]], beside: list[dict[str, float]]) -> Table:
+    from rs_denoise.simulation.check import REAL, agrees
 
-    for name in names:
-        if name not in PRESETS:
-            raise typer.BadParameter(f"camera must be one of {', '.join(PRESETS)}, got '{name}'")
+    table = Table(title=f"medians over {len(simulated)} simulated frames", title_justify="left")
+    headings = ["statistic", "real", "simulated", "10 to 90 %", ""]
+    if beside:
+        headings.append(f"{len(beside)} frames beside")
+    for name in headings:
+        table.add_column(name, justify="left" if name == "statistic" else "right")
+    for name in simulated[0]:
+        low, median, high = np.nanpercentile([s[name] for s in simulated], [10, 50, 90])
+        cells = [_short(REAL.get(name)), _short(median), f"{low:.2f} to {high:.2f}"]
+        cells.append("" if agrees(name, median) else "[red]off")
+        if beside:
+            cells.append(_short(float(np.nanmedian([r[name] for r in beside]))))
+        table.add_row(name, *cells)
+    return table
+
+
+def _short(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

@@ -106,17 +106,17 @@ def score(
     thin = truth.thin & wanted
     return {
         "fill_pct": _percent(published, truth.known),
-        "mae_mm": _mean(np.abs(error_mm[published])),
-        "rmse_mm": math.sqrt(_mean(error_mm[published] ** 2)),
-        "med_rel_pct": 100 * _median(np.abs(relative[published])),
+        "mae_mm": mean(np.abs(error_mm[published])),
+        "rmse_mm": math.sqrt(mean(error_mm[published] ** 2)),
+        "med_rel_pct": 100 * median(np.abs(relative[published])),
         "bad5_pct": _percent(bad & published, published),
         "false_free_pct": _percent((relative > BAD_SHARE) & published, published),
         "phantom_pct": _percent((relative < -BAD_SHARE) & published, published),
         "flying_pct": _percent(near_edge & between & bad, near_edge),
         "ripple_px": _ripple(error_px, published & truth.interior),
-        "interior_mae_px": _mean(np.abs(error_px[published & truth.interior])),
-        "rim_mae_px": _mean(np.abs(error_px[published & truth.rim])),
-        "disparity_mae_px": _mean(np.abs(error_px[published])),
+        "interior_mae_px": mean(np.abs(error_px[published & truth.interior])),
+        "rim_mae_px": mean(np.abs(error_px[published & truth.rim])),
+        "disparity_mae_px": mean(np.abs(error_px[published])),
         "thin_recall_pct": _percent(thin & published & ~bad, thin),
     }
 
@@ -125,14 +125,14 @@ def mean_over_frames(scores: list[dict[str, float]]) -> dict[str, float]:
     """Each figure's mean over the frames that have it; NaN where none has."""
     if not scores:
         return {}
-    return {key: _mean(np.array([s[key] for s in scores if s[key] == s[key]])) for key in scores[0]}
+    return {key: mean(np.array([s[key] for s in scores if s[key] == s[key]])) for key in scores[0]}
 
 
 def _ripple(error_px: np.ndarray, where: np.ndarray) -> float:
     usable = (where & (np.abs(error_px) < RIPPLE_LIMIT_PX)).astype(np.float64)
     window = (RIPPLE_WINDOW_PX, RIPPLE_WINDOW_PX)
     slow = cv2.blur(error_px * usable, window) / np.maximum(cv2.blur(usable, window), 1e-9)
-    return math.sqrt(_mean(((error_px - slow) ** 2)[usable > 0]))
+    return math.sqrt(mean(((error_px - slow) ** 2)[usable > 0]))
 
 
 def _thin(disparity_px: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -162,9 +162,11 @@ def _percent(part: np.ndarray, whole: np.ndarray) -> float:
     return 100.0 * np.count_nonzero(part) / total if total else math.nan
 
 
-def _mean(values: np.ndarray) -> float:
+def mean(values: np.ndarray) -> float:
+    """The mean, NaN of nothing."""
     return float(np.mean(values)) if values.size else math.nan
 
 
-def _median(values: np.ndarray) -> float:
+def median(values: np.ndarray) -> float:
+    """The median, NaN of nothing."""
     return float(np.median(values)) if values.size else math.nan

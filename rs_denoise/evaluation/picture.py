@@ -5,6 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from rs_denoise.recordings.frame import Frame
+
 _INVALID = (40, 40, 40)
 _CAPTION_HEIGHT = 28
 _GAP = 6
@@ -43,15 +45,9 @@ def before_after(
     truth_mm: np.ndarray | None,
 ) -> np.ndarray:  # fmt: skip
     """A sheet: infrared, raw and denoised depth, and with ground truth, that and both errors."""
-    reference = truth_mm if truth_mm is not None else raw_mm
-    seen = reference[reference > 0]
-    near, far = np.percentile(seen, [1, 97]) if seen.size else (500.0, 5000.0)
-    far = max(far, near * 1.1)
-    grey = np.zeros(raw_mm.shape, np.uint8) if infrared is None else infrared
-    brightest = max(float(np.percentile(grey, 99)), 1.0)
-    grey = np.clip(grey * (255.0 / brightest), 0, 255).astype(np.uint8)
+    near, far = _range(truth_mm if truth_mm is not None else raw_mm)
     panels = [
-        _captioned(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), "infrared (left)"),
+        _captioned(infrared_picture(infrared, raw_mm.shape), "infrared (left)"),
         _captioned(depth_picture(raw_mm, near, far), "depth from the camera"),
         _captioned(depth_picture(denoised_mm, near, far), "denoised"),
     ]
@@ -67,6 +63,43 @@ def before_after(
             ]
         )
     return _stacked([_stacked(row, axis=1) for row in rows], axis=0)
+
+
+def frames_sheet(frames: list[tuple[str, Frame]], width: int = 424) -> np.ndarray:
+    """A row for each captioned frame with ground truth: infrared, depth, ground truth, error."""
+    rows = []
+    for caption, frame in frames:
+        truth = frame.ground_truth_mm
+        assert truth is not None
+        near, far = _range(truth)
+        panels = {
+            f"{caption}: infrared": infrared_picture(frame.infrared, truth.shape),
+            "depth": depth_picture(frame.depth_mm, near, far),
+            "ground truth": depth_picture(truth, near, far),
+            "error, +-10 %: red near, blue far": error_picture(frame.depth_mm, truth),
+        }
+        size = (width, width * truth.shape[0] // truth.shape[1])
+        row = [
+            _captioned(cv2.resize(panel, size, interpolation=cv2.INTER_AREA), text)
+            for text, panel in panels.items()
+        ]
+        rows.append(_stacked(row, axis=1))
+    return _stacked(rows, axis=0)
+
+
+def infrared_picture(infrared: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
+    """Infrared brightened to the full range, [H, W, 3] uint8; black without any."""
+    grey = np.zeros(shape, np.uint8) if infrared is None else infrared
+    brightest = max(float(np.percentile(grey, 99)), 1.0)
+    grey = np.clip(grey * (255.0 / brightest), 0, 255).astype(np.uint8)
+    return cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR)
+
+
+def _range(depth_mm: np.ndarray) -> tuple[float, float]:
+    """Nearest and farthest depth worth colours."""
+    seen = depth_mm[(depth_mm > 0) & (depth_mm < 65535)]
+    near, far = np.percentile(seen, [1, 97]) if seen.size else (500.0, 5000.0)
+    return float(near), max(float(far), near * 1.1)
 
 
 def _captioned(picture: np.ndarray, text: str) -> np.ndarray:

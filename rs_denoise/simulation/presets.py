@@ -1,10 +1,22 @@
-"""The cameras that can be simulated: geometry of Intel's data sheets at 848x480."""
+"""The cameras that can be simulated: geometry of Intel's data sheets, at the sizes they stream."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rs_denoise.camera import Camera
+
+# The D4 ASIC searches 126 disparities: what is nearer finds no match.
+MAX_DISPARITY_PX = 126
+# Width and height of a stream, and its scale against the imager's 1280x720.
+PROFILES = {
+    (1280, 720): 1.0,
+    (848, 480): 2 / 3,
+    (640, 480): 0.6,
+    (640, 360): 0.5,
+    (480, 270): 0.375,
+    (424, 240): 1 / 3,
+}
 
 
 @dataclass(frozen=True)
@@ -14,20 +26,46 @@ class Preset:
     Attributes:
         camera: intrinsics and baseline.
         projector_x_m: the projector's place on the baseline, right of the left imager.
-        projector_fov_deg: horizontal opening of the pattern.
+        projector_fov_deg: horizontal opening of the pattern; 0: the camera has no projector.
+        closest_m: things are put from here on; what is nearer than `near_limit_m` has no match.
+        places: where it is used.
     """
 
     camera: Camera
     projector_x_m: float
     projector_fov_deg: float
+    closest_m: float
+    places: tuple[str, ...] = ("room", "corridor", "warehouse", "desk", "outdoors")
+
+    @property
+    def near_limit_m(self) -> float:
+        """Depth at the greatest disparity."""
+        return self.camera.disparity_scale_px_mm / MAX_DISPARITY_PX / 1000.0
+
+    def streaming(self, width: int, height: int) -> Preset:
+        """The same camera at another of PROFILES.
+
+        Raises:
+            ValueError: no such profile.
+        """
+        if (width, height) not in PROFILES:
+            sizes = ", ".join(f"{w}x{h}" for w, h in PROFILES)
+            raise ValueError(f"these cameras stream {sizes}, got {width}x{height}")
+        scale = PROFILES[width, height] / PROFILES[self.camera.width, self.camera.height]
+        camera = _camera(width, height, self.camera.fx * scale, self.camera.baseline_m)
+        return replace(self, camera=camera)
 
 
-def _at_848x480(fx: float, baseline_m: float) -> Camera:
-    return Camera(848, 480, fx, fx, 423.5, 239.5, baseline_m)
+def _camera(width: int, height: int, fx: float, baseline_m: float) -> Camera:
+    return Camera(width, height, fx, fx, (width - 1) / 2, (height - 1) / 2, baseline_m)
 
 
 PRESETS = {
-    "d415": Preset(_at_848x480(600.0, 0.055), 0.030, 78.0),
-    "d435": Preset(_at_848x480(425.0, 0.050), 0.021, 100.0),
-    "d455": Preset(_at_848x480(428.0, 0.095), 0.056, 100.0),
+    "d415": Preset(_camera(848, 480, 600.0, 0.055), 0.030, 78.0, 0.5),
+    "d435": Preset(_camera(848, 480, 425.0, 0.050), 0.021, 100.0, 0.4),
+    "d455": Preset(_camera(848, 480, 428.0, 0.095), 0.056, 100.0, 0.6),
+    # No projector: it matches what light and texture there are.
+    "d405": Preset(_camera(848, 480, 430.0, 0.018), 0.0, 0.0, 0.1, ("desk", "room")),
 }
+# As often as they are met on robots.
+MIX = ("d415", "d415", "d435", "d435", "d455", "d455", "d405")

@@ -11,17 +11,24 @@ from types import ModuleType
 import cv2
 import numpy as np
 
-from rs_denoise.simulation.materials import Material
 from rs_denoise.simulation.presets import Preset
-from rs_denoise.simulation.scene import Scene, Surface
+from rs_denoise.simulation.scenes.materials import Material
+from rs_denoise.simulation.scenes.places import Light
+from rs_denoise.simulation.scenes.scene import Scene
+from rs_denoise.simulation.scenes.things import Surface
 
 # Dr.Jit aborts on LLVM 15 ("Cannot select: fmaximum"), which is what Debian 12 finds by itself.
 LLVM = Path("/usr/lib/x86_64-linux-gnu/libLLVM.so.19.1")
+# From fast to slow; the first that runs on this machine is taken.
+VARIANTS = ("cuda_ad_mono", "llvm_ad_mono", "scalar_rgb")
 PATTERN_PX = (1600, 1000)
+# Rays a pixel and light: straight light is smooth; what glass reflects or lets pass is drawn.
+SAMPLES, GLASS_SAMPLES = 4, 9
+FAR_M = 65.0
 
 
 class RendererMissing(RuntimeError):
-    """Mitsuba or the LLVM that it compiles with is not installed."""
+    """Mitsuba is not installed."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +37,8 @@ class Render:
 
     Attributes:
         left, right: [H, W] float32, light arriving at each imager, in arbitrary linear units.
-        depth_m: [H, W] float32, z at the left imager's pixel centres, 0 where nothing is hit.
+        depth_m: [H, W] float32, z of the first surface, glass included, at the left imager's pixel
+            centres; infinite where nothing is hit.
     """
 
     left: np.ndarray
@@ -40,26 +48,49 @@ class Render:
 
 @cache
 def mitsuba() -> ModuleType:
-    """Mitsuba, set to its vectorised single-channel variant.
+    """Mitsuba, set to the fastest variant that runs here: CUDA, LLVM or plain C++.
 
     Raises:
-        RendererMissing: it or its LLVM is missing; the message says what to install.
+        RendererMissing: it is not installed; the message says what to install.
     """
-    if LLVM.exists():
-        os.environ.setdefault("DRJIT_LIBLLVM_PATH", str(LLVM))
     try:
         import mitsuba as mi
-
-        mi.set_variant("llvm_ad_mono")
-        mi.Float(1) + mi.Float(1)
-    except Exception as error:
+    except ImportError as error:
         raise RendererMissing(
-            "simulation needs Mitsuba with LLVM 16 or newer: run "
-            "'pip install mitsuba' and 'apt-get install libllvm19', or set DRJIT_LIBLLVM_PATH "
-            f"to the libLLVM.so that you have ({error})"
+            f"simulation needs Mitsuba: run 'pip install mitsuba trimesh libSGM' ({error})"
         ) from error
+    if LLVM.exists():
+        os.environ.setdefault("DRJIT_LIBLLVM_PATH", str(LLVM))
+    for name in VARIANTS:
+        if _runs(mi, name):
+            break
     mi.set_log_level(mi.LogLevel.Error)
     return mi
+
+
+def variant() -> str:
+    """Name and speed of the chosen variant, in words."""
+    name = str(mitsuba().variant())
+    advice = {
+        "cuda_ad_mono": "on the GPU",
+        "llvm_ad_mono": "on the CPU, compiled by LLVM",
+        "scalar_rgb": "on the CPU without LLVM, several times slower: 'apt-get install libllvm19'"
+        " or set DRJIT_LIBLLVM_PATH to a libLLVM.so of version 16 or newer",
+    }[name]
+    return f"{name}, {advice}"
+
+
+def _runs(mi: ModuleType, name: str) -> bool:
+    try:
+        mi.set_variant(name)
+        if name.startswith("scalar"):
+            return True
+        import drjit as dr
+
+        backend = dr.JitBackend.CUDA if name.startswith("cuda") else dr.JitBackend.LLVM
+        return bool(dr.has_backend(backend))
+    except Exception:  # a driver or library that is missing or too old raises one of many kinds
+        return False
 
 
 class Stage:
@@ -68,16 +99,22 @@ class Stage:
     Args:
         scene: what to render.
         rng: draws the dot pattern.
-        samples: rays a pixel and light.
     """
 
-    def __init__(
-        self, scene: Scene, preset: Preset, rng: np.random.Generator, samples: int
-    ) -> None:
-        self.scene, self.preset, self.samples = scene, preset, samples
+    def __init__(self, scene: Scene, preset: Preset, rng: np.random.Generator) -> None:
+        self.scene, self.preset, self.samples = scene, preset, SAMPLES
         self.pattern = _dot_pattern(rng, scene.dots, scene.dot_sigma)
         self.gains: list[float] | None = None
-        self.shapes = {f"s{i}": _shape(surface) for i, surface in enumerate(scene.surfaces)}
+        shapes = {f"s{i}": _shape(surface) for i, surface in enumerate(scene.surfaces)}
+        # Straight light is without noise between the images but ends at glass.
+        self.integrator: dict = {"type": "direct", "emitter_samples": 1, "bsdf_samples": 0}
+        if any(surface.material.kind == "glass" for surface in scene.surfaces):
+            self.integrator = {"type": "volpath", "max_depth": 3}
+            self.samples = GLASS_SAMPLES
+        mi = mitsuba()
+        # One scene, lit by one light at a time: rigid shapes are built once.
+        self.bare = {"type": "scene", **shapes}
+        self.fixed = [mi.load_dict({**self.bare, "light": _lamp(light)}) for light in scene.lights]
 
     def render(self, pose: np.ndarray, seed: int) -> Render:
         """Both imagers and the depth, seen from `pose` ([4, 4] world from left camera).
@@ -85,36 +122,56 @@ class Stage:
         One pass a light, summed: a scene with several lights picks one at random per sample,
         and that noise, different in the two images, would double the matcher's error.
         """
-        lights = self._lights(pose)
+        mi = mitsuba()
+        carried = [mi.load_dict({**self.bare, "light": light}) for light in self._carried(pose)]
+        lit = [*self.fixed, *carried]
         right_pose = _shifted(pose, self.preset.camera.baseline_m)
         left, right = (
-            np.stack([self._lit_by(light, at, seed + k) for k, light in enumerate(lights)])
+            np.stack([self._seen(scene, at, seed + k) for k, scene in enumerate(lit)])
             for at in (pose, right_pose)
         )
+        depth = self._depth(lit[-1], pose)
         if self.gains is None:  # set by the first view and kept, so that a sequence is steady
-            self.gains = self._balance(left)
+            self.gains = self._balance(left, np.isfinite(depth))
         left, right = (np.tensordot(self.gains, images, 1) for images in (left, right))
-        return Render(left.astype(np.float32), right.astype(np.float32), self._depth(pose))
+        if not np.isfinite(depth).all():
+            sky = self.scene.sky * sum(light.weight for light in self.scene.lights)
+            left = left + np.where(np.isfinite(depth), 0, sky)
+            right = right + np.where(np.isfinite(self._depth(lit[-1], right_pose)), 0, sky)
+        return Render(left.astype(np.float32), right.astype(np.float32), depth)
 
-    def _balance(self, images: np.ndarray) -> list[float]:
+    def _balance(self, images: np.ndarray, hit: np.ndarray) -> list[float]:
         """Gains that give each light its weight; dots are measured by their peaks."""
-        weights = [weight for _, weight in self.scene.ceiling_lights] + [self.scene.flood]
-        levels = [float(image.mean()) for image in images]
+        weights = [light.weight for light in self.scene.lights] + [self.scene.flood]
+        levels = [float(image[hit].mean()) if hit.any() else 0.0 for image in images]
         if self.scene.projector > 0:
             weights.append(self.scene.projector * sum(weights))
             levels[-1] = float(np.percentile(images[-1], 90))
-        return [w / max(level, 1e-9) for w, level in zip(weights, levels, strict=True)]
+        # A light that reaches nothing in view stays dark.
+        return [
+            w / level if level > 1e-9 else 0.0 for w, level in zip(weights, levels, strict=True)
+        ]
 
-    def _lit_by(self, light: dict, pose: np.ndarray, seed: int) -> np.ndarray:
+    def _seen(self, scene, pose: np.ndarray, seed: int) -> np.ndarray:
         mi = mitsuba()
-        scene = mi.load_dict({"type": "scene", "light": light, **self.shapes})
+        image = mi.render(
+            scene,
+            sensor=self._sensor(pose, {"type": "multijitter", "sample_count": self.samples}),
+            integrator=mi.load_dict(self.integrator),
+            spp=self.samples,
+            seed=seed,
+        )
+        return np.array(image)[..., 0].astype(np.float32)
+
+    def _sensor(self, pose: np.ndarray, sampler: dict):
         camera = self.preset.camera
-        sensor = mi.load_dict(
+        return mitsuba().load_dict(
             {
                 "type": "perspective",
                 "fov": float(np.degrees(2 * np.arctan(camera.width / 2 / camera.fx))),
                 "to_world": _to_world(pose),
                 "near_clip": 0.01,
+                "sampler": sampler,
                 "film": {
                     "type": "hdrfilm",
                     "width": camera.width,
@@ -124,15 +181,11 @@ class Stage:
                 },
             }
         )
-        # Light samples only: these lights are points, a surface sample never meets one.
-        integrator = mi.load_dict({"type": "direct", "emitter_samples": 1, "bsdf_samples": 0})
-        image = mi.render(scene, sensor=sensor, integrator=integrator, spp=self.samples, seed=seed)
-        return np.asarray(image)[..., 0].astype(np.float32)
 
-    def _lights(self, pose: np.ndarray) -> list[dict]:
-        places = [position for position, _ in self.scene.ceiling_lights]
-        places.append(_shifted(pose, 0.01)[:3, 3])
-        lights: list[dict] = [{"type": "point", "position": place.tolist()} for place in places]
+    def _carried(self, pose: np.ndarray) -> list[dict]:
+        """The lights that move with the camera: a weak flood and the projector."""
+        flood = _shifted(pose, 0.01)[:3, 3].tolist()
+        lights: list[dict] = [{"type": "point", "position": flood}]
         if self.scene.projector > 0:
             lights.append(self._projector(pose))
         return lights
@@ -150,20 +203,23 @@ class Stage:
             },
         }
 
-    def _depth(self, pose: np.ndarray) -> np.ndarray:
+    def _depth(self, scene, pose: np.ndarray) -> np.ndarray:
         """Z along one ray through each pixel's centre: an average would make flying truth."""
         mi = mitsuba()
-        c = self.preset.camera
-        y, x = np.mgrid[: c.height, : c.width].reshape(2, -1)
-        rays = np.stack([(x - c.cx) / c.fx, (y - c.cy) / c.fy, np.ones(x.size)])
-        rays = pose[:3, :3] @ (rays / (length := np.linalg.norm(rays, axis=0)))
-        scene = mi.load_dict({"type": "scene", **self.shapes})
-        hit = scene.ray_intersect_preliminary(
-            mi.Ray3f(mi.Point3f(*pose[:3, 3].tolist()), mi.Vector3f(rays.astype(np.float32)))
-        )
-        distance = np.asarray(hit.t)
-        depth = np.where(np.isfinite(distance), distance / length, 0.0)
-        return depth.reshape(c.height, c.width).astype(np.float32)
+        centre = {"type": "stratified", "sample_count": 1, "jitter": False}
+        integrator = mi.load_dict({"type": "aov", "aovs": "p:position"})
+        seen = mi.render(scene, sensor=self._sensor(pose, centre), integrator=integrator, spp=1)
+        position = np.array(seen, dtype=np.float64)[..., -3:]
+        depth = (position - pose[:3, 3]) @ pose[:3, 2]
+        # What is not hit has position 0, wherever that is.
+        hit = (np.abs(position).max(axis=-1) > 0) & (depth > 0) & (depth < FAR_M)
+        return np.where(hit, depth, np.inf).astype(np.float32)
+
+
+def _lamp(light: Light) -> dict:
+    if light.sun:
+        return {"type": "directional", "direction": light.at.tolist()}
+    return {"type": "point", "position": light.at.tolist()}
 
 
 def _shifted(pose: np.ndarray, along_x_m: float) -> np.ndarray:
@@ -199,6 +255,8 @@ def _shape(surface: Surface):
 
 def _bsdf(material: Material) -> dict:
     mi = mitsuba()
+    if material.kind == "glass":
+        return {"type": "thindielectric"}
     reflectance = {
         "type": "bitmap",
         "bitmap": mi.Bitmap(material.reflectance[..., None]),

@@ -16,15 +16,20 @@ class Sensor:
 
     Attributes:
         median_grey: what auto-exposure aims at, in grey levels of 255.
+        contrast: exponent on light, 1 as rendered; less stands for the light between surfaces.
+        black: grey level of no light.
         blur_px: sigma of the lens.
         vignetting: share of light lost in the corners.
         full_well, read_noise: electrons at white, and noise of the read-out in electrons.
         shift_px, shear: vertical rectification error of the right image.
         warp_px: amplitude of the right image's slow horizontal error: the static waviness.
         warp_seed: that error belongs to the camera, so frames of one camera share it.
+        reference: light that becomes `median_grey`; 0: the median of the view itself.
     """
 
     median_grey: float
+    contrast: float
+    black: float
     blur_px: float
     vignetting: float
     full_well: float
@@ -33,6 +38,7 @@ class Sensor:
     shear: float
     warp_px: float
     warp_seed: int
+    reference: float = 0.0
 
 
 def random_sensor(rng: np.random.Generator) -> Sensor:
@@ -40,6 +46,8 @@ def random_sensor(rng: np.random.Generator) -> Sensor:
     misaligned = rng.random() < 0.5
     return Sensor(
         median_grey=float(np.exp(rng.uniform(np.log(12), np.log(75)))),
+        contrast=float(rng.uniform(0.4, 0.8)),
+        black=float(rng.uniform(0, 6)),
         blur_px=float(rng.uniform(0.35, 0.8)),
         vignetting=float(rng.uniform(0.0, 0.5)),
         full_well=float(np.exp(rng.uniform(np.log(20_000), np.log(200_000)))),
@@ -59,9 +67,13 @@ def expose(
     Not yet rounded to 8 bit: the camera matches on more bits than it sends.
     """
     lit = np.clip(render.left, 0, None)
-    gain = sensor.median_grey / max(float(np.median(lit)), 1e-6)
-    right = _misaligned(np.clip(render.right, 0, None), sensor)
-    return _imaged(lit * gain, sensor, rng), _imaged(right * gain, sensor, rng)
+    reference = sensor.reference or max(float(np.median(lit)), 1e-6)
+    right = np.clip(_misaligned(render.right, sensor), 0, None)
+    left, right = (
+        sensor.black + sensor.median_grey * (image / reference) ** sensor.contrast
+        for image in (lit, right)
+    )
+    return _imaged(left, sensor, rng), _imaged(right, sensor, rng)
 
 
 def slow_error(shape: tuple[int, int], seed: int) -> np.ndarray:

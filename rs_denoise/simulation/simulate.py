@@ -1,17 +1,20 @@
 """A simulated data set on disk: render scenes, then let cameras look at them.
 
-Two stages, each resumable by itself: OUT/renders/ keeps the light (3 s a scene), the frames
-beside it are what a camera makes of it (0.5 s each), so that sensor and matcher can be changed
-without rendering again. Everything about scene i follows from (seed, i).
+Two stages, each resumable by itself: OUT/renders/ keeps the light (3 s a view), the frames beside
+it are what a camera makes of it (1 s each), so that sensor and matcher can be changed without
+rendering again. Everything about scene i follows from (seed, split, i).
 """
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
+from collections import Counter, deque
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -19,77 +22,135 @@ import numpy as np
 
 from rs_denoise.recordings.frame import Frame
 from rs_denoise.recordings.image_folder import write_frame
-from rs_denoise.simulation.furniture import Furniture
+from rs_denoise.recordings.rosbag2 import Moment, write_bag
 from rs_denoise.simulation.matcher import Matcher, match, random_matcher
-from rs_denoise.simulation.presets import PRESETS, Preset
-from rs_denoise.simulation.render import Render, Stage
-from rs_denoise.simulation.scene import random_scene
+from rs_denoise.simulation.presets import MIX, PRESETS, Preset
+from rs_denoise.simulation.render import Render, Stage, mitsuba
+from rs_denoise.simulation.scenes.furniture import SPLITS, Furniture, library_folder
+from rs_denoise.simulation.scenes.places import PLACES
+from rs_denoise.simulation.scenes.scene import random_scene
 from rs_denoise.simulation.sensor import Sensor, expose, random_sensor
+from rs_denoise.simulation.trajectory import RATE_HZ, random_trajectory
 
-SAMPLES = 8
-MAX_DISPARITY_PX = 128
+# What is written as ground truth where there is nothing up to 65 m: the sky.
+FARTHEST_MM = 65535
 
 
 @dataclass(frozen=True)
-class Job:
-    """One scene of a data set.
+class DataSet:
+    """What to simulate.
 
     Attributes:
-        out: the data set's folder.
-        index, seed: which scene.
-        cameras: names of the presets to draw from.
+        out: its folder.
+        seed: of everything.
+        split: a key of SPLITS; two splits share neither scenes nor meshes.
+        cameras: names of presets to draw from.
+        size: width and height, one of PROFILES.
+        places: names of places to draw from.
         versions: how many cameras look at each scene, each with its own noise and matcher.
+        length: views of a scene: 1, or a sequence at 30 Hz.
+        bags: write each sequence as a rosbag2 instead of folders.
+        ground_truth_every: only each n-th view keeps its ground truth.
+        public_domain: use no mesh that asks for attribution.
     """
 
     out: Path
-    index: int
-    seed: int
-    cameras: tuple[str, ...]
-    versions: int
+    seed: int = 0
+    split: str = "train"
+    cameras: tuple[str, ...] = MIX
+    size: tuple[int, int] = (848, 480)
+    places: tuple[str, ...] = tuple(PLACES)
+    versions: int = 1
+    length: int = 1
+    bags: bool = False
+    ground_truth_every: int = 1
+    public_domain: bool = False
 
-    def camera_name(self) -> str:
-        """The preset of this scene."""
-        return str(np.random.default_rng([self.seed, self.index, 0]).choice(self.cameras))
+    def rng(self, index: int, *stage: int) -> np.random.Generator:
+        """The random numbers of one stage of one scene."""
+        return np.random.default_rng([self.seed, list(SPLITS).index(self.split), index, *stage])
 
-    @property
-    def render_path(self) -> Path:
-        """Where the light of this scene is kept."""
-        return self.out / "renders" / f"{self.index:06d}.npz"
+    def camera_name(self, index: int) -> str:
+        """The preset that looks at scene `index`."""
+        return str(self.rng(index, 0).choice(self.cameras))
 
-    def frame_path(self, version: int) -> Path:
-        """Where a camera's view of it goes."""
-        return self.out / f"{self.index:06d}_{version}"
+    def render_path(self, index: int, view: int) -> Path:
+        """Where the light of one view is kept."""
+        return self.out / "renders" / f"{index:06d}_{view:04d}.npz"
+
+    def path(self, index: int, version: int, view: int | None = None) -> Path:
+        """A frame, or a recording of several, or one frame of those."""
+        scene = self.out / f"{index:06d}_{version}"
+        return scene if view is None or self.length == 1 else scene / f"{view:04d}"
+
+    def is_complete(self, index: int, version: int) -> bool:
+        """Whether this scene needs no more work."""
+        if self.bags:
+            return (self.path(index, version) / "metadata.yaml").exists()
+        views = (self.path(index, version, view) for view in range(self.length))
+        return all((view / "camera.json").exists() for view in views)
 
 
-def simulate(jobs: list[Job], workers: int) -> Iterator[tuple[Job, Exception | None]]:
-    """Works through `jobs`, yielding each as it ends, with what went wrong if anything did.
+def shard(indices: range, number: int, count: int) -> range:
+    """Part `number` (1 to `count`) of the scenes; the parts are disjoint and cover them.
 
-    What is on disk already is not made again.
+    Raises:
+        ValueError: there is no such part.
     """
-    # Mitsuba's threads do not survive a fork.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        futures = {pool.submit(run_job, job): job for job in jobs}
-        for future in as_completed(futures):
-            error = future.exception()
-            if isinstance(error, BaseException) and not isinstance(error, Exception):
-                raise error
-            yield futures[future], error
+    if not 1 <= number <= count:
+        raise ValueError(f"a shard is i/n with 1 <= i <= n, got {number}/{count}")
+    return indices[number - 1 :: count]
 
 
-def run_job(job: Job) -> None:
+def simulate(
+    data_set: DataSet, indices: range, workers: int
+) -> Iterator[tuple[int, BaseException | None]]:
+    """Works through scenes, yielding each as it ends, with what went wrong if anything did.
+
+    What is on disk already is not made again. A scene that kills its process (out of memory, a
+    crash in native code) is tried once more, then given up.
+    """
+    left, crashes = deque(indices), Counter[int]()
+    while left:
+        running: dict[Future, int] = {}
+        try:
+            with _pool(workers) as pool:
+                while left or running:
+                    while left and len(running) < workers:
+                        index = left.popleft()
+                        running[pool.submit(run_scene, data_set, index)] = index
+                    for future in wait(running, return_when=FIRST_COMPLETED).done:
+                        error = future.exception()
+                        if isinstance(error, BrokenProcessPool):
+                            raise error
+                        yield running.pop(future), error
+        except BrokenProcessPool as error:
+            for index in running.values():
+                crashes[index] += 1
+                if crashes[index] < 2:
+                    left.append(index)
+                else:
+                    yield index, error
+            workers = 1  # alone, the culprit takes nobody with it
+
+
+def run_scene(data_set: DataSet, index: int) -> None:
     """Renders one scene and lets its cameras look at it."""
-    preset = PRESETS[job.camera_name()]
-    wanted = [v for v in range(job.versions) if not (job.frame_path(v) / "camera.json").exists()]
-    if not job.render_path.exists():
-        _render(job, preset)
-    if not wanted:
-        return
-    render = load_render(job.render_path)
+    wanted = [v for v in range(data_set.versions) if not data_set.is_complete(index, v)]
+    views = range(data_set.length)
+    if not all(data_set.render_path(index, view).exists() for view in views):
+        _render(data_set, index)
     for version in wanted:
-        rng = np.random.default_rng([job.seed, job.index, 2, version])
-        frame = look(render, preset, random_sensor(rng), random_matcher(rng), rng)
-        write_frame(job.frame_path(version), frame, camera_name=job.camera_name(), seed=job.seed)
+        frames = _frames(data_set, index, version)
+        if data_set.bags:
+            path = data_set.path(index, version)
+            partial = path.with_name(f"{path.name}.{os.getpid()}")
+            write_bag(partial, (Moment(_stamp_ns(k), frame) for k, frame in enumerate(frames)))
+            partial.replace(path)
+        else:
+            for view, frame in enumerate(frames):
+                notes = {"camera_name": data_set.camera_name(index), "seed": data_set.seed}
+                write_frame(data_set.path(index, version, view), frame, **notes)
 
 
 def look(
@@ -98,22 +159,21 @@ def look(
     """What a camera with this sensor and this matcher makes of the light."""
     scale = preset.camera.disparity_scale_px_mm
     left, right = expose(render, sensor, rng)
-    truth_mm = render.depth_m * 1000.0
-    truth_px = np.where(truth_mm > 0, scale / np.maximum(truth_mm, 1), 0).astype(np.float32)
-    disparity = match(left, right, truth_px, MAX_DISPARITY_PX, matcher, rng)
+    truth_mm = np.minimum(render.depth_m * 1000.0, FARTHEST_MM)
+    disparity = match(left, right, (scale / truth_mm).astype(np.float32), matcher, rng)
     depth_mm = np.where(disparity > 0, scale / np.maximum(disparity, 1e-3), 0)
     return Frame(
         name="",
         camera=preset.camera,
-        depth_mm=_uint16(depth_mm),
+        depth_mm=np.where(depth_mm < FARTHEST_MM, np.round(depth_mm), 0).astype(np.uint16),
         infrared=np.round(left).astype(np.uint8),
         infrared_right=np.round(right).astype(np.uint8),
-        ground_truth_mm=_uint16(truth_mm),
+        ground_truth_mm=np.round(truth_mm).astype(np.uint16),
     )
 
 
 def load_render(path: Path) -> Render:
-    """Reads what `run_job` kept of a scene's light."""
+    """Reads what `run_scene` kept of a view's light."""
     with np.load(path) as arrays:
         return Render(
             arrays["left"].astype(np.float32),
@@ -122,25 +182,78 @@ def load_render(path: Path) -> Render:
         )
 
 
-def _render(job: Job, preset: Preset) -> None:
-    rng = np.random.default_rng([job.seed, job.index, 1])
-    scene = random_scene(rng, preset.camera, _furniture())
-    render = Stage(scene, preset, rng, SAMPLES).render(scene.pose, int(rng.integers(2**31)))
-    job.render_path.parent.mkdir(parents=True, exist_ok=True)
-    partial = job.render_path.with_suffix(f".{os.getpid()}.npz")
-    np.savez(
-        partial,
-        left=render.left.astype(np.float16),
-        right=render.right.astype(np.float16),
-        depth_m=render.depth_m,
-    )
-    partial.replace(job.render_path)
+def _frames(data_set: DataSet, index: int, version: int) -> Iterator[Frame]:
+    """The views of a scene as one camera sees them, each with noise of its own."""
+    preset = _preset(data_set, index)
+    rng = data_set.rng(index, 2, version)
+    sensor, matcher = random_sensor(rng), random_matcher(rng)
+    first_median = None
+    for view in range(data_set.length):
+        render = load_render(data_set.render_path(index, view))
+        # Exposure follows the first view: auto-exposure is slow against 30 Hz.
+        first_median = first_median or max(float(np.median(render.left)), 1e-6)
+        sensor_now = replace(sensor, reference=first_median)
+        frame = look(render, preset, sensor_now, matcher, data_set.rng(index, 3, version, view))
+        keep_truth = view % data_set.ground_truth_every == 0
+        yield frame if keep_truth else replace(frame, ground_truth_mm=None)
+
+
+def _render(data_set: DataSet, index: int) -> None:
+    preset, rng = _preset(data_set, index), data_set.rng(index, 1)
+    furniture = _furniture(data_set.split, data_set.public_domain)
+    scene = random_scene(rng, preset, furniture, data_set.places)
+    stage = Stage(scene, preset, rng)
+    for view, pose in enumerate(random_trajectory(rng, scene.pose, data_set.length)):
+        render = stage.render(pose, seed=1000 * view)
+        path = data_set.render_path(index, view)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(f".{os.getpid()}.npz")
+        np.savez(
+            partial,
+            left=render.left.astype(np.float16),
+            right=render.right.astype(np.float16),
+            depth_m=render.depth_m,
+        )
+        partial.replace(path)
+
+
+def _preset(data_set: DataSet, index: int) -> Preset:
+    return PRESETS[data_set.camera_name(index)].streaming(*data_set.size)
+
+
+def _stamp_ns(view: int) -> int:
+    return 1_000_000_000 + view * 1_000_000_000 // RATE_HZ
 
 
 @cache
-def _furniture() -> Furniture:
-    return Furniture()
+def _furniture(split: str, public_domain: bool) -> Furniture:
+    return Furniture(library_folder(), split, public_domain)
 
 
-def _uint16(depth_mm: np.ndarray) -> np.ndarray:
-    return np.where(depth_mm < 65535.5, np.round(depth_mm), 0).astype(np.uint16)
+def _pool(workers: int) -> ProcessPoolExecutor:
+    # Mitsuba's threads do not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+
+
+def _start_worker() -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    use_one_thread()
+
+
+def use_one_thread() -> None:
+    """One renderer thread a process: sums in a fixed order, so the same seed, the same bits."""
+    mitsuba()
+    import cv2
+    import drjit
+
+    drjit.set_thread_count(1)
+    cv2.setNumThreads(1)
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would go on for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -1,4 +1,4 @@
-"""Surfaces as infrared sees them: reflectance textures made from noise, and how they shine."""
+"""Surfaces as infrared sees them: photographed or drawn reflectance, and how they shine."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-TEXTURE_PX = 256
+from rs_denoise.simulation.scenes.furniture import TEXTURE_PX, Furniture
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Material:
     Attributes:
         reflectance: [H, W] float32 in 0..1, repeated every `size_m` metres.
         size_m: how large one repetition is on the surface.
-        kind: "diffuse", "plastic" (a clear coat) or "metal".
+        kind: "diffuse", "plastic" (a clear coat), "metal" or "glass" (thin and clear).
         roughness: of the coat or the metal, 0.05 (mirror-like) to 0.5.
     """
 
@@ -27,15 +27,18 @@ class Material:
     roughness: float
 
 
-def random_material(rng: np.random.Generator) -> Material:
-    """A random surface: 55 % carry a pattern, the rest is plain up to a faint grain."""
-    albedo = float(np.exp(rng.uniform(np.log(0.04), np.log(0.85))))
-    grain = _fractal_noise(rng, rng.uniform(0.3, 1.2))
-    texture = albedo * (1 + rng.uniform(0.01, 0.12) * grain)
-    if rng.random() < 0.55:
-        second = float(np.exp(rng.uniform(np.log(0.03), np.log(0.9))))
-        weight = _pattern(rng)
-        texture = texture * (1 - weight) + second * weight
+GLASS = Material(np.ones((1, 1), np.float32), 1.0, "glass", 0.0)
+
+
+def random_material(rng: np.random.Generator, furniture: Furniture) -> Material:
+    """A random surface: a third photographed, a third with a drawn pattern, the rest plain."""
+    choice = rng.random()
+    if choice < 0.35 and furniture.photographs:
+        texture = furniture.photograph(int(rng.integers(len(furniture.photographs))))
+        # Infrared is not visible light: what the eye sees dark may be bright, within limits.
+        texture = texture * np.exp(rng.uniform(np.log(0.4), np.log(1.3)))
+    else:
+        texture = _drawn(rng, patterned=choice < 0.65)
     kind = rng.choice(["diffuse", "plastic", "metal"], p=[0.72, 0.22, 0.06])
     return Material(
         reflectance=np.clip(texture, 0.01, 0.95).astype(np.float32),
@@ -43,6 +46,24 @@ def random_material(rng: np.random.Generator) -> Material:
         kind=str(kind),
         roughness=float(rng.uniform(0.1, 0.5)),
     )
+
+
+def ground_material(rng: np.random.Generator) -> Material:
+    """Grass, gravel, earth or tar: noise at all scales, never shiny."""
+    albedo = float(np.exp(rng.uniform(np.log(0.08), np.log(0.6))))
+    noise = _fractal_noise(rng, rng.uniform(0.2, 0.9))
+    texture = np.clip(albedo * (1 + rng.uniform(0.15, 0.5) * noise), 0.02, 0.95)
+    return Material(texture.astype(np.float32), float(rng.uniform(0.5, 2.5)), "diffuse", 0.5)
+
+
+def _drawn(rng: np.random.Generator, patterned: bool) -> np.ndarray:
+    albedo = float(np.exp(rng.uniform(np.log(0.04), np.log(0.85))))
+    texture = albedo * (1 + rng.uniform(0.01, 0.12) * _fractal_noise(rng, rng.uniform(0.3, 1.2)))
+    if patterned:
+        second = float(np.exp(rng.uniform(np.log(0.03), np.log(0.9))))
+        weight = _pattern(rng)
+        texture = texture * (1 - weight) + second * weight
+    return texture
 
 
 def _fractal_noise(rng: np.random.Generator, slope: float) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 The models are CC0 (Blend Swap CC-0), CC-BY 3.0 (Blend Swap CC-BY, Scopia, Reallusion) and
 CC-BY 3.0 US (Kator Legaz); nothing of them is stored in this project, they are read from
-where the package manager puts them and converted once into a cache.
+where `make furniture` puts them and converted once into a cache.
 """
 
 from __future__ import annotations
@@ -12,16 +12,35 @@ import os
 import re
 import zipfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import trimesh
 
-LIBRARY = Path("/usr/share/sweethome3d/furniture")
 MAX_FACES = 60_000
 # Parts of a model keep their own material; beyond this many the smallest share one.
 MAX_PARTS = 6
+SMALL_M = 0.45
+TEXTURE_PX = 256
+# Meshes and photographs fall to one of these by their content: 8 + 1 + 1 tenths.
+SPLITS = {"train": range(2, 10), "validation": range(1, 2), "test": range(1)}
+
+
+def cache_folder() -> Path:
+    """Where this package keeps what it can make again."""
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "rs_denoise"
+
+
+def library_folder() -> Path | None:
+    """Where Debian's package is: installed, or unpacked by `make furniture`; None without it."""
+    inside = "usr/share/sweethome3d/furniture"
+    for root in (Path("/"), cache_folder() / "sweethome3d"):
+        if any((root / inside).glob("*.sh3f")):
+            return root / inside
+    return None
 
 
 @dataclass(frozen=True)
@@ -32,26 +51,42 @@ class Part:
     faces: np.ndarray
 
 
+@dataclass(frozen=True)
+class Model:
+    """An entry of the catalogue: OBJ path inside its archive; width, depth, height in metres."""
+
+    archive: Path
+    path: str
+    size_m: tuple[float, float, float]
+
+
 class Furniture:
-    """The models of the library, by index, converted on first use and cached.
+    """The models and photographs of the library, by index, converted on first use and cached.
 
     Args:
-        library: folder with .sh3f files; a folder without any gives an empty collection, and
-            scenes are then made of primitives alone.
+        library: folder with .sh3f files; None gives an empty collection, and scenes are then made
+            of primitives alone.
+        split: a key of SPLITS; two splits share no mesh and no photograph.
         public_domain: leave out what asks for attribution.
         cache: where converted meshes go.
     """
 
     def __init__(
-        self, library: Path = LIBRARY, cache: Path | None = None, public_domain: bool = False
+        self,
+        library: Path | None,
+        split: str = "train",
+        public_domain: bool = False,
+        cache: Path | None = None,
     ) -> None:
-        default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-        self.cache = cache or default / "rs_denoise" / "furniture"
-        self.models = [
-            (archive, *entry)
-            for archive in sorted(library.glob("*-CC-0.sh3f" if public_domain else "*.sh3f"))
-            for entry in _catalog(archive)
-        ]
+        self.cache = cache or cache_folder() / "furniture"
+        self.models: list[Model] = []
+        self.photographs: list[tuple[Path, str]] = []
+        pattern = "*-CC-0.sh3f" if public_domain else "*.sh3f"
+        for archive in sorted(library.glob(pattern)) if library else []:
+            models, photographs = _catalog(archive, SPLITS[split])
+            self.models += models
+            self.photographs += [(archive, name) for name in photographs]
+        self.small = [i for i, model in enumerate(self.models) if max(model.size_m) < SMALL_M]
 
     def __len__(self) -> int:
         return len(self.models)
@@ -61,12 +96,12 @@ class Furniture:
 
         A model that cannot be read or is too heavy gives an empty list.
         """
-        archive, model, _ = self.models[index]
-        cached = self.cache / archive.stem / f"{Path(model).stem}.npz"
+        model = self.models[index]
+        cached = self.cache / model.archive.stem / f"{Path(model.path).stem}.npz"
         if not cached.exists():
             cached.parent.mkdir(parents=True, exist_ok=True)
             arrays: dict[str, Any] = {}
-            for k, part in enumerate(_convert(*self.models[index])):
+            for k, part in enumerate(_convert(model.archive, model.path, model.size_m)):
                 arrays[f"v{k}"], arrays[f"f{k}"] = part.vertices, part.faces
             partial = cached.with_suffix(f".{os.getpid()}.npz")
             np.savez(partial, **arrays)
@@ -74,21 +109,42 @@ class Furniture:
         with np.load(cached) as arrays:
             return [Part(arrays[f"v{k}"], arrays[f"f{k}"]) for k in range(len(arrays) // 2)]
 
+    def photograph(self, index: int) -> np.ndarray:
+        """Photograph `index` as reflectance, [TEXTURE_PX, TEXTURE_PX] float32 in 0..1."""
+        archive, name = self.photographs[index]
+        data = np.frombuffer(_opened(archive).read(name), np.uint8)
+        image = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
+        if image is None:
+            return np.full((TEXTURE_PX, TEXTURE_PX), 0.5, np.float32)
+        size = (TEXTURE_PX, TEXTURE_PX)
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+        return (image / 255.0) ** 2.2
 
-def _catalog(archive: Path) -> list[tuple[str, tuple[float, float, float]]]:
-    """OBJ path inside the archive and size (width, depth, height) in metres of each model."""
+
+@cache
+def _opened(archive: Path) -> zipfile.ZipFile:
+    """Kept open: reading the directory takes longer than reading a photograph."""
+    return zipfile.ZipFile(archive)
+
+
+def _catalog(archive: Path, tenths: range) -> tuple[list[Model], list[str]]:
+    """Models and photographs of the archive whose content falls to these tenths."""
     with zipfile.ZipFile(archive) as z:
         text = z.read("PluginFurnitureCatalog.properties").decode("latin-1")
+        checksums = {info.filename: info.CRC for info in z.infolist()}
+    ours = {name for name, checksum in checksums.items() if checksum % 10 in tenths}
     fields: dict[str, dict[str, str]] = {}
     for key, number, value in re.findall(r"^(\w+)#(\d+)=(.*)$", text, re.MULTILINE):
-        fields.setdefault(number, {})[key] = value.strip()
-    entries = []
+        fields.setdefault(number, {})[key] = value.strip().lstrip("/")
+    models = []
     for number in sorted(fields, key=int):
         f = fields[number]
-        if "model" in f and f["model"].endswith(".obj") and "width" in f:
+        if f.get("model", "").endswith(".obj") and f["model"] in ours and "width" in f:
             width, depth, height = (float(f[k]) / 100.0 for k in ("width", "depth", "height"))
-            entries.append((f["model"].lstrip("/"), (width, depth, height)))
-    return entries
+            models.append(Model(archive, f["model"], (width, depth, height)))
+    icons = {f.get(key) for f in fields.values() for key in ("icon", "planIcon")}
+    images = (name for name in sorted(ours - icons) if name.lower().endswith((".jpg", ".png")))
+    return models, list(images)
 
 
 def _convert(archive: Path, model: str, size_m: tuple[float, float, float]) -> list[Part]:

@@ -1,0 +1,116 @@
+"""Whether simulated depth errs like real depth: the same statistics of both."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from rs_denoise.evaluation.metrics import EDGE_SHARE, GroundTruth, mean, median, score
+from rs_denoise.recordings.frame import Frame
+
+# Medians over 24 laser-scanned frames of a D415-like camera at 848x480; interior and rim: means.
+REAL = {
+    "sigma_px": 0.170,
+    "autocorrelation_1": 0.92,
+    "autocorrelation_4": 0.66,
+    "autocorrelation_8": 0.45,
+    "autocorrelation_16": 0.32,
+    "autocorrelation_32": 0.23,
+    "holes_smooth_pct": 0.4,
+    "holes_edge_pct": 11.8,
+    "holes_band_pct": 37.0,
+    "bad5_pct": 1.95,
+    "interior_px": 0.165,
+    "rim_px": 0.587,
+}
+# What each may be off: autocorrelations by so much, the others by this factor.
+AUTOCORRELATION_TOLERANCE = 0.1
+FACTOR = 1.5
+JUDGED = (
+    "sigma_px", "holes_smooth_pct", "holes_edge_pct", "holes_band_pct", "bad5_pct",
+    *(key for key in REAL if key.startswith("autocorrelation")),
+)  # fmt: skip
+LAGS = (1, 4, 8, 16, 32)
+# Columns left and right that the other imager or the projector does not reach, of 848.
+BANDS_PX = (70, 20)
+EDGE_REACH_PX = 15
+
+
+def statistics(frame: Frame) -> dict[str, float]:
+    """How the depth of a frame errs.
+
+    Args:
+        frame: with ground truth; what is unknown or beyond 6 m does not count.
+
+    Returns:
+        sigma_px, bias_px (robust spread and median of the disparity error), autocorrelation_L (of
+        errors below 1 px, at L px along the rows), holes_smooth_pct, holes_edge_pct (within 7 px
+        of a step of more than 5 %), holes_band_pct (at the sides), bad5_pct (of the valid),
+        interior_px, rim_px (mean absolute errors), rim_sign_px (mean error at the rim without gross
+        ones: positive where the foreground is fattened), grey_median, grey_5, grey_95 (infrared).
+
+    Raises:
+        ValueError: no ground truth.
+    """
+    if frame.ground_truth_mm is None:
+        raise ValueError(f"{frame.name}: statistics need ground truth")
+    scale = frame.camera.disparity_scale_px_mm
+    truth = GroundTruth.of(frame.ground_truth_mm, scale)
+    valid = (frame.depth_mm > 0) & truth.known
+    error = np.where(valid, scale / np.maximum(frame.depth_mm, 1) - truth.disparity_px, 0.0)
+    band, edge = _band(valid.shape), _near_step(truth)
+    bias = median(error[valid])
+    scores = score(frame.depth_mm, truth, scale)
+    result = {
+        "sigma_px": 1.4826 * median(np.abs(error[valid] - bias)),
+        "bias_px": bias,
+        **_autocorrelation(np.where(valid, error - bias, 0), valid & (np.abs(error) < 1)),
+        "holes_smooth_pct": _missing(valid, truth.known & ~edge & ~band),
+        "holes_edge_pct": _missing(valid, truth.known & edge & ~band),
+        "holes_band_pct": _missing(valid, truth.known & band),
+        "bad5_pct": scores["bad5_pct"],
+        "interior_px": scores["interior_mae_px"],
+        "rim_px": scores["rim_mae_px"],
+        "rim_sign_px": mean(error[valid & truth.rim & (np.abs(error) < 3)]),
+    }
+    if frame.infrared is not None:
+        grey = np.percentile(frame.infrared, [50, 5, 95])
+        result |= dict(zip(("grey_median", "grey_5", "grey_95"), map(float, grey), strict=True))
+    return result
+
+
+def agrees(name: str, simulated: float) -> bool:
+    """Whether a median is near enough to the real one; always for what is not JUDGED."""
+    if name not in JUDGED:
+        return True
+    if name.startswith("autocorrelation"):
+        return abs(simulated - REAL[name]) <= AUTOCORRELATION_TOLERANCE
+    return REAL[name] / FACTOR <= simulated <= REAL[name] * FACTOR
+
+
+def _autocorrelation(error: np.ndarray, usable: np.ndarray) -> dict[str, float]:
+    variance = mean(error[usable] ** 2)
+    result = {}
+    for lag in LAGS:
+        both = usable[:, lag:] & usable[:, :-lag]
+        product = mean((error[:, lag:] * error[:, :-lag])[both])
+        result[f"autocorrelation_{lag}"] = product / variance if variance > 0 else np.nan
+    return result
+
+
+def _band(shape: tuple[int, int]) -> np.ndarray:
+    left, right = (width * shape[1] // 848 for width in BANDS_PX)
+    column = np.arange(shape[1])
+    return np.broadcast_to((column < left) | (column >= shape[1] - right), shape)
+
+
+def _near_step(truth: GroundTruth) -> np.ndarray:
+    depth = truth.depth_mm
+    least = cv2.erode(np.where(truth.known, depth, np.float32(1e9)), np.ones((3, 3), np.uint8))
+    step = truth.known & (cv2.dilate(depth, np.ones((3, 3), np.uint8)) - least > EDGE_SHARE * depth)
+    return cv2.dilate(step.astype(np.uint8), np.ones((EDGE_REACH_PX, EDGE_REACH_PX), np.uint8)) > 0
+
+
+def _missing(valid: np.ndarray, zone: np.ndarray) -> float:
+    total = np.count_nonzero(zone)
+    return 100.0 * np.count_nonzero(zone & ~valid) / total if total else np.nan

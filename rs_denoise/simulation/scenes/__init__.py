@@ -1,0 +1,1 @@
+"""What stands before the camera: places (rooms to outdoors), the things in them, materials."""

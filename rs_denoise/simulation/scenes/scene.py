@@ -1,0 +1,176 @@
+"""A place with a camera in it and things in view, at random but the same for the same seed.
+
+World frame: metres, z up. Camera frame: x right, y down, z forward.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import trimesh
+
+from rs_denoise.camera import Camera
+from rs_denoise.simulation.presets import Preset
+from rs_denoise.simulation.scenes.furniture import Furniture
+from rs_denoise.simulation.scenes.places import PLACES, Light, Place
+from rs_denoise.simulation.scenes.things import Surface, glassware
+
+# How often each place comes up.
+SHARES = {"room": 0.40, "corridor": 0.12, "warehouse": 0.16, "desk": 0.17, "outdoors": 0.15}
+# Light through glass takes ten times as long to follow, so most windows are open.
+GLAZED = 0.03
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What stands where, and how it is lit.
+
+    Light weights are shares in the left picture, not watts: exposure levels the sum anyway.
+
+    Attributes:
+        surfaces: everything that light can hit.
+        pose: [4, 4] world from camera.
+        lights: lamps and suns.
+        sky: brightness of what no ray hits, against that of lamps and suns.
+        flood: weight of a light beside the camera, which fills the shadows.
+        projector: brightness of the dots against all other light; 0 is off.
+        dots, dot_sigma: number of dots and their size in pattern pixels.
+    """
+
+    surfaces: list[Surface]
+    pose: np.ndarray
+    lights: list[Light]
+    sky: float
+    flood: float
+    projector: float
+    dots: int
+    dot_sigma: float
+
+
+def random_scene(
+    rng: np.random.Generator, preset: Preset, furniture: Furniture, places: tuple[str, ...]
+) -> Scene:
+    """One of `places` (keys of PLACES) with things placed along random camera rays.
+
+    A camera that is not made for any of them is taken to all of them.
+    """
+    places = tuple(name for name in places if name in preset.places) or places
+    shares = np.array([SHARES[name] for name in places])
+    name = str(rng.choice(places, p=shares / shares.sum()))
+    place = PLACES[name](rng, furniture)
+    pose = _random_pose(rng, place)
+    surfaces = list(place.surfaces)
+    makers, weights = list(place.things), np.array(list(place.things.values()))
+    glazed = rng.random() < GLAZED
+    count = int(rng.integers(place.count[0], place.count[1] + 1))
+    for k in range(count):
+        spot = _along_a_ray(rng, preset, pose, place)
+        maker = makers[int(rng.choice(len(makers), p=weights / weights.sum()))]
+        if glazed and k < 3:
+            maker = glassware
+        if spot is not None:
+            surfaces += _put(rng, maker(rng, furniture), *spot, place.floor)
+    if not glazed:
+        surfaces = [s for s in surfaces if s.material.kind != "glass"]
+    dimmed = 0.08 if place.outdoors else 1.0
+    return Scene(
+        surfaces=surfaces,
+        pose=pose,
+        lights=place.lights,
+        sky=place.sky,
+        flood=float(rng.uniform(0.1, 0.8)) * dimmed,
+        projector=_random_projector(rng, preset) * dimmed,
+        dots=int(rng.integers(8_000, 20_001)),
+        dot_sigma=float(rng.uniform(0.8, 1.6)),
+    )
+
+
+def camera_pose(position: np.ndarray, yaw: float, pitch: float, roll: float) -> np.ndarray:
+    """World from camera: [4, 4]. Yaw 0 looks along +x, pitch > 0 looks up; radians."""
+    forward = np.array([np.cos(yaw) * np.cos(pitch), np.sin(yaw) * np.cos(pitch), np.sin(pitch)])
+    right = np.array([np.sin(yaw), -np.cos(yaw), 0.0])
+    down = np.cross(forward, right)
+    c, s = np.cos(roll), np.sin(roll)
+    pose = np.eye(4)
+    pose[:3, 0], pose[:3, 1], pose[:3, 2] = c * right + s * down, c * down - s * right, forward
+    pose[:3, 3] = position
+    return pose
+
+
+def _random_projector(rng: np.random.Generator, preset: Preset) -> float:
+    """Off in 8 % of the scenes, so bright that its dots saturate in 6 %."""
+    choice = rng.random()
+    if choice < 0.08 or preset.projector_fov_deg == 0:
+        return 0.0
+    return float(rng.uniform(6, 15) if choice < 0.14 else np.exp(rng.uniform(-0.7, 1.4)))
+
+
+def _random_pose(rng: np.random.Generator, place: Place) -> np.ndarray:
+    size = place.size
+    low, high = place.camera_height
+    position = np.array([*(size[:2] * rng.uniform(0.1, 0.9, 2)), rng.uniform(low, high)])
+    pitch = rng.uniform(*place.pitch)
+    if place.floor > 0:  # a table: look at its middle, from beside it
+        away = (position[2] - place.floor) / np.tan(-pitch)
+        angle = rng.uniform(0, 2 * np.pi)
+        position[:2] = size[:2] / 2 - min(away, 0.9) * np.array([np.cos(angle), np.sin(angle)])
+        return camera_pose(position, angle + rng.normal(0, 0.15), pitch, rng.normal(0, 0.05))
+    # Towards the farther of two spots, so that walls right before the lens stay rare.
+    spots = size[:2] * rng.uniform(0.1, 0.9, (2, 2)) - position[:2]
+    x, y = max(spots, key=lambda spot: float(spot @ spot))
+    yaw = np.arctan2(y, x) + rng.normal(0, 0.3)
+    return camera_pose(position, yaw, pitch, rng.normal(0, 0.05))
+
+
+def _along_a_ray(
+    rng: np.random.Generator, preset: Preset, pose: np.ndarray, place: Place
+) -> tuple[np.ndarray, float, bool] | None:
+    """A spot on a random camera ray: position, distance and whether something can stand there."""
+    camera: Camera = preset.camera
+    pixel = rng.uniform([0, 0], [camera.width, camera.height])
+    ray = pose[:3, :3] @ [
+        (pixel[0] - camera.cx) / camera.fx,
+        (pixel[1] - camera.cy) / camera.fy,
+        1.0,
+    ]
+    origin = pose[:3, 3]
+    with np.errstate(divide="ignore"):
+        exits = np.where(ray > 0, place.size - origin, -origin) / ray
+    wall = float(np.nanmin(np.where(np.abs(ray) < 1e-9, np.inf, exits)))
+    depth = rng.uniform(1.2 * preset.closest_m, max(wall, 1.4 * preset.closest_m))
+    if place.outdoors:  # it is large: most things stand near, where a robot meets them
+        depth = min(depth, rng.gamma(2.0, 2.0) + 0.8)
+    down = (place.floor - origin[2]) / ray[2] if ray[2] < 0 else np.inf
+    if down <= wall + 1e-6 and rng.random() < 0.85:
+        depth = down
+    if depth < preset.closest_m:
+        return None
+    point = origin + depth * ray
+    on_floor = bool(abs(point[2] - place.floor) < 0.02) or rng.random() < 0.3
+    return point, depth, on_floor
+
+
+def _put(
+    rng: np.random.Generator,
+    thing: list[Surface],
+    point: np.ndarray,
+    depth: float,
+    on_floor: bool,
+    floor: float,
+) -> list[Surface]:
+    """A thing turned at random, standing on the floor under `point` or floating there."""
+    if not thing:
+        return []
+    turn = trimesh.transformations.rotation_matrix(rng.uniform(0, 2 * np.pi), [0, 0, 1])[:3, :3]
+    if not on_floor:
+        turn = trimesh.transformations.random_rotation_matrix(rng.random(3))[:3, :3] @ turn
+    vertices = np.concatenate([s.part.vertices for s in thing]) @ turn.T
+    low, high = vertices.min(axis=0), vertices.max(axis=0)
+    # Nothing may swallow the camera: large things shrink until they leave it some room.
+    scale = min(1.0, 0.8 * depth / (float(np.max(high - low)) + 1e-6))
+    anchor = (low + high) / 2 * scale
+    if on_floor:
+        anchor[2] = low[2] * scale
+        point = np.array([point[0], point[1], floor])
+    return [s.moved(turn, scale, point - anchor) for s in thing]
