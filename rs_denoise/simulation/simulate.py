@@ -7,6 +7,7 @@ rendering again. Everything about scene i follows from (seed, split, i).
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import threading
@@ -14,7 +15,7 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -34,6 +35,10 @@ from rs_denoise.simulation.trajectory import RATE_HZ, random_trajectory
 
 # What is written as ground truth where there is nothing up to 65 m: the sky.
 FARTHEST_MM = 65535
+
+
+class DataSetError(ValueError):
+    """A folder that holds another data set."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,29 @@ class DataSet:
         return all((view / "camera.json").exists() for view in views)
 
 
+def claim(data_set: DataSet) -> None:
+    """Notes the settings in OUT/data_set.json, so that they are not mixed with others.
+
+    Raises:
+        DataSetError: the folder was begun with other settings.
+    """
+    settings = {k: v for k, v in asdict(data_set).items() if k != "out"}
+    settings = json.loads(json.dumps(settings))
+    note = data_set.out / "data_set.json"
+    if note.exists():
+        before = json.loads(note.read_text())
+        changed = [
+            f"{k}: {before.get(k)} -> {v}" for k, v in settings.items() if v != before.get(k)
+        ]
+        if changed:
+            raise DataSetError(
+                f"{data_set.out} was begun with other settings ({'; '.join(changed)}): "
+                "repeat them, or name another folder"
+            )
+    data_set.out.mkdir(parents=True, exist_ok=True)
+    note.write_text(json.dumps(settings, indent=1) + "\n")
+
+
 def shard(indices: range, number: int, count: int) -> range:
     """Part `number` (1 to `count`) of the scenes; the parts are disjoint and cover them.
 
@@ -144,9 +172,11 @@ def run_scene(data_set: DataSet, index: int) -> None:
         frames = _frames(data_set, index, version)
         if data_set.bags:
             path = data_set.path(index, version)
-            partial = path.with_name(f"{path.name}.{os.getpid()}")
+            partial = data_set.out / f".{os.getpid()}" / path.name
+            partial.parent.mkdir(parents=True, exist_ok=True)
             write_bag(partial, (Moment(_stamp_ns(k), frame) for k, frame in enumerate(frames)))
             partial.replace(path)
+            partial.parent.rmdir()
         else:
             for view, frame in enumerate(frames):
                 notes = {"camera_name": data_set.camera_name(index), "seed": data_set.seed}

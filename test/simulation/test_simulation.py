@@ -25,12 +25,15 @@ from rs_denoise.simulation.sensor import Sensor, random_sensor
 from rs_denoise.simulation.simulate import (
     FARTHEST_MM,
     DataSet,
+    DataSetError,
+    claim,
     look,
     run_scene,
     shard,
     simulate,
     use_one_thread,
 )
+from rs_denoise.simulation.trajectory import random_trajectory
 
 SMALL = Preset(camera(256, 192, fx=200.0), 0.02, 90.0, 0.3)
 QUIET = Sensor(
@@ -174,6 +177,26 @@ def test_a_sequence_can_be_a_bag(tmp_path):
     assert [m.frame.ground_truth_mm is not None for m in moments] == [True, False, True]
     assert np.diff([m.stamp_ns for m in moments]).tolist() == pytest.approx([33.3e6] * 2, rel=0.01)
     assert each.is_complete(1, 0)
+
+
+def test_a_folder_is_not_continued_with_other_settings(tmp_path):
+    claim(data_set(tmp_path))
+    claim(data_set(tmp_path))
+    with pytest.raises(DataSetError, match=r"split: train -> test.*name another folder"):
+        claim(data_set(tmp_path, split="test"))
+
+
+@pytest.mark.parametrize("frames", [1, 30])
+def test_a_camera_moves_smoothly_and_comes_back(frames):
+    start = camera_pose(np.array([1.0, 2.0, 0.5]), 0.3, -0.2, 0.0)
+    speeds = []
+    for seed in range(60):
+        poses = np.array(random_trajectory(np.random.default_rng(seed), start, frames))
+        np.testing.assert_allclose(poses[0], start)
+        steps = np.linalg.norm(np.diff(poses[:, :3, 3], axis=0, append=poses[:1, :3, 3]), axis=1)
+        assert steps.max() <= 2.3 / 30  # 1 m/s along two headings at once
+        speeds.append(steps.max())
+    assert frames == 1 or 5 < sum(speed == 0 for speed in speeds) < 30
 
 
 def test_shards_are_disjoint_and_make_the_whole():
