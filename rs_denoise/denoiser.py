@@ -37,7 +37,8 @@ class Gate:
         min_confidence: below it a pixel is invalid, 0..1.
         fill_confidence: above it a hole of the input is filled, 0..1; more than 1 never fills.
         max_recession: a pixel that comes out farther than it went in by more than this share of
-            its depth is invalid: space that the camera saw blocked is not declared free.
+            its depth is invalid: space that the camera saw blocked is not declared free. For a
+            network without doubt it is the greatest change at all.
     """
 
     min_confidence: float = 0.5
@@ -52,7 +53,7 @@ class Denoised:
     Attributes:
         depth_mm: [H, W] float32, 0 = invalid.
         confidence: [H, W] float32 in 0..1, 0 where depth is invalid: the probability that depth
-            is within 5 % of the truth.
+            is within 5 % of the truth; NaN throughout valid pixels if the model has no doubt.
     """
 
     depth_mm: np.ndarray
@@ -94,17 +95,23 @@ class Denoiser:
             FrameError: the size is not the camera's, or the type is not a number's.
         """
         scale = self.camera.disparity_scale_px_mm
-        disparity = depth_to_disparity(self._upload(depth_mm, "depth"), scale)
+        depth = self._upload(depth_mm, "depth")
+        disparity = depth_to_disparity(depth, scale)
         grey = (
             torch.zeros_like(disparity) if infrared is None else self._upload(infrared, "infrared")
         )
 
-        output, scale_px = self._tile_by_tile(disparity, grey)
-
-        confidence = 1.0 - torch.exp(-TOLERANCE * output / scale_px)
-        if infrared is None:
-            confidence = DEPTH_ONLY_FACTOR * confidence
-        published = self._passes_gate(disparity, output, confidence)
+        if self.model.knows_doubt:
+            output, scale_px = self._tile_by_tile(disparity, grey)
+            confidence = 1.0 - torch.exp(-TOLERANCE * output / scale_px)
+            if infrared is None:
+                confidence = DEPTH_ONLY_FACTOR * confidence
+            published = self._passes_gate(disparity, output, confidence)
+        else:
+            (output_mm,) = self._tile_by_tile(torch.where(disparity > 0, depth, 0.0), grey)
+            output = depth_to_disparity(output_mm, scale)
+            confidence = torch.full_like(output, torch.nan)
+            published = self._changes_little(disparity, output)
         depth = disparity_to_depth(torch.where(published, output, 0.0), scale)
         confidence = torch.where(depth > 0, confidence, 0.0)
         return Denoised(depth[0, 0].cpu().numpy(), confidence[0, 0].cpu().numpy())
@@ -117,16 +124,21 @@ class Denoiser:
         enough = torch.where(seen, self.gate.min_confidence, self.gate.fill_confidence)
         return (nearest > 0) & not_receding & (confidence >= enough)
 
-    def _tile_by_tile(self, disparity: Tensor, grey: Tensor) -> tuple[Tensor, Tensor]:
-        height, width = disparity.shape[-2:]
+    def _changes_little(self, before: Tensor, after: Tensor) -> Tensor:
+        """The gate of a network without doubt: no hole filled, nothing moved by much."""
+        allowed = self.gate.max_recession * before
+        return (before > 0) & (after > 0) & ((after - before).abs() <= allowed)
+
+    def _tile_by_tile(self, image: Tensor, grey: Tensor) -> list[Tensor]:
+        height, width = image.shape[-2:]
         bottom, right = self.tiling.padded(height) - height, self.tiling.padded(width) - width
-        frame = [functional.pad(x, (0, right, 0, bottom)) for x in (disparity, grey)]
-        results = [torch.empty_like(frame[0]) for _ in range(2)]
+        frame = [functional.pad(x, (0, right, 0, bottom)) for x in (image, grey)]
+        results = [torch.empty_like(frame[0]) for _ in self.model.manifest.outputs]
         for tile in self.tiling.tiles(*frame[0].shape[-2:]):
             window = [x[..., tile.rows, tile.columns] for x in frame]
             for result, output in zip(results, self.model(*window), strict=True):
                 result[..., tile.core_rows, tile.core_columns] = output[(..., *tile.kept)]
-        return results[0][..., :height, :width], results[1][..., :height, :width]
+        return [result[..., :height, :width] for result in results]
 
     def _upload(self, image: np.ndarray, name: str) -> Tensor:
         """[H, W] of any real type as [1, 1, H, W] float32 on the model's device."""

@@ -20,8 +20,12 @@ MANIFEST = "manifest.json"
 MAX_FILE_BYTES = 512 * 2**20
 MAX_UNPACKED_BYTES = 1024 * 2**20
 MAX_MANIFEST_BYTES = 64 * 2**10
-INPUTS = ["disparity_px", "infrared"]
-OUTPUTS = ["disparity_px", "scale_px"]
+# What networks of each kind take and give: those that know their doubt, and the classic ones.
+CHANNELS = {
+    "laplace": (["disparity_px", "infrared"], ["disparity_px", "scale_px"]),
+    "none": (["depth_mm", "infrared"], ["depth_mm"]),
+}
+VERDICTS = ("better than identity", "worse than identity", "not measured")
 SHIPPED = Path(__file__).parent / "models"
 DEFAULT_MODEL = SHIPPED / "unet.pt"
 
@@ -37,15 +41,18 @@ class Manifest:
     Attributes:
         format: version of this structure.
         name, network, licence, training_data: in words.
-        inputs, outputs: the channels of forward(), in order; see `Model.__call__`.
+        confidence: "laplace" or "none": what the network says of its doubt.
+        inputs, outputs: the channels of forward(), in order, as CHANNELS has them.
         stride_px: sizes and offsets of inputs are multiples of it.
         receptive_field_px: how far an output pixel sees, to each side.
         metrics: figures of the export, by name.
+        verdict: one of VERDICTS, by the mean error over the same pixels.
     """
 
     format: int
     name: str
     network: str
+    confidence: str
     inputs: list[str]
     outputs: list[str]
     stride_px: int
@@ -53,6 +60,7 @@ class Manifest:
     training_data: str
     licence: str
     metrics: dict[str, float]
+    verdict: str
 
     @classmethod
     def from_json(cls, text: str, source: Path) -> Manifest:
@@ -76,11 +84,14 @@ class Manifest:
         return manifest
 
     def _check(self, source: Path) -> None:
-        if self.inputs != INPUTS or self.outputs != OUTPUTS:
+        expected = CHANNELS.get(self.confidence if isinstance(self.confidence, str) else "")
+        if expected != (self.inputs, self.outputs):
             raise ModelError(
-                f"{source}: expected inputs {INPUTS} and outputs {OUTPUTS}, "
-                f"its manifest says {self.inputs} and {self.outputs}"
+                f"{source}: expected confidence, inputs and outputs as in {CHANNELS}, its manifest "
+                f"says {self.confidence!r}, {self.inputs} and {self.outputs}"
             )
+        if self.verdict not in VERDICTS:
+            raise ModelError(f"{source}: verdict must be one of {VERDICTS}, got {self.verdict!r}")
         for name, least, most in (("stride_px", 1, 256), ("receptive_field_px", 0, 4096)):
             value = getattr(self, name)
             if type(value) is not int or not least <= value <= most:
@@ -126,21 +137,29 @@ class Model:
         model._try(path)
         return model
 
-    def __call__(self, disparity_px: Tensor, infrared: Tensor) -> tuple[Tensor, Tensor]:
+    @property
+    def knows_doubt(self) -> bool:
+        """Whether it works in disparity and gives a scale; else in depth, without."""
+        return self.manifest.confidence == "laplace"
+
+    def __call__(self, image: Tensor, infrared: Tensor) -> tuple[Tensor, ...]:
         """Runs the network.
 
         Args:
-            disparity_px: [N, 1, H, W] float32, 0 = invalid; H, W multiples of the stride.
+            image: [N, 1, H, W] float32, 0 = invalid; H, W multiples of the stride: disparity in px
+                if the model `knows_doubt`, else depth in mm.
             infrared: [N, 1, H, W] float32 grey levels 0..255, all 0 where there is none.
 
         Returns:
-            disparity_px: [N, 1, H, W] float32, everywhere.
-            scale_px: [N, 1, H, W] float32 > 0, Laplace scale of its error.
+            image: [N, 1, H, W] float32, everywhere, of the same kind.
+            scale_px: [N, 1, H, W] float32 > 0, Laplace scale of its error; only if it
+                `knows_doubt`.
         """
         with torch.autocast(
             self.device.type, self.precision, enabled=self.precision != torch.float32
         ):
-            return self._network(disparity_px, infrared)
+            result = self._network(image, infrared)
+        return result if isinstance(result, tuple) else (result.float(),)
 
     def _try(self, path: Path) -> None:
         """Sizes, types and finiteness are verified once, on a small frame that is not square."""
@@ -152,13 +171,14 @@ class Model:
                 outputs = self(*inputs)
             shapes = [tuple(x.shape) for x in outputs]
             sound = all(x.dtype == torch.float32 and x.isfinite().all() for x in outputs)
-            positive = bool((outputs[1] > 0).all())
+            positive = all(bool((x > 0).all()) for x in outputs[1:])
         except Exception as error:  # a hostile network can raise anything
             raise ModelError(f"{path}: its network does not run: {error}") from error
-        if shapes != [shape, shape] or not sound or not positive:
+        count = len(self.manifest.outputs)
+        if shapes != [shape] * count or not sound or not positive:
             raise ModelError(
-                f"{path}: expected two finite float32 outputs of shape {shape} with a positive "
-                f"scale, got shapes {shapes}: this is not a denoising model"
+                f"{path}: expected {count} finite float32 outputs of shape {shape}, a scale being "
+                f"positive, got shapes {shapes}: this is not a denoising model"
             )
 
 

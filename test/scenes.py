@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from rs_denoise.camera import Camera
-from rs_denoise.model import FORMAT, INPUTS, OUTPUTS, Manifest
+from rs_denoise.model import CHANNELS, FORMAT, Manifest
 
 
 class Scaled(nn.Module):
@@ -23,8 +23,10 @@ class Scaled(nn.Module):
 
 
 def manifest(**changes) -> Manifest:
+    inputs, outputs = CHANNELS["laplace"]
     plain = Manifest(
-        format=FORMAT, name="test", network="scaled", inputs=INPUTS, outputs=OUTPUTS, stride_px=16,
+        format=FORMAT, name="test", network="scaled", confidence="laplace", inputs=inputs,
+        outputs=outputs, verdict="not measured", stride_px=16,
         receptive_field_px=0, training_data="none", licence="Apache-2.0", metrics={},
     )  # fmt: skip
     return replace(plain, **changes)

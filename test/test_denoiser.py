@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from rs_denoise.denoiser import Denoiser, FrameError, Gate
-from rs_denoise.model import Model
+from rs_denoise.model import CHANNELS, Model
 from scenes import Scaled, camera, noisy_wall
 
 OPEN = Gate(min_confidence=0.0, fill_confidence=0.0, max_recession=1.0)
@@ -150,3 +150,28 @@ def test_nan_from_the_network_is_invalid(make_model):
 def test_frames_that_do_not_fit(make_model, depth, infrared, message):
     with pytest.raises(FrameError, match=message):
         Denoiser(make_model(Scaled()), camera(96, 64)).denoise(depth, infrared)
+
+
+class Deeper(torch.nn.Module):
+    """Depth times a factor, without doubt, as the classic networks give it."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, depth_mm, infrared):
+        return depth_mm * self.factor + 0 * infrared + 500 * (depth_mm <= 0)
+
+
+@pytest.mark.parametrize(("factor", "published"), [(1.02, True), (0.98, True), (1.05, False)])
+def test_a_model_without_doubt_is_gated_on_change_alone(make_model, factor, published):
+    inputs, outputs = CHANNELS["none"]
+    model = make_model(Deeper(factor), confidence="none", inputs=inputs, outputs=outputs)
+    depth = np.full((64, 96), 2000, np.uint16)
+    depth[:8] = 0
+    result = Denoiser(model, camera(96, 64)).denoise(depth, None)
+    assert (result.depth_mm[:8] == 0).all()  # no hole is filled
+    seen = result.depth_mm[8:]
+    np.testing.assert_allclose(seen, 2000 * factor if published else 0, rtol=1e-4)
+    assert np.isnan(result.confidence[8:]).all() == published
+    assert (result.confidence[:8] == 0).all()

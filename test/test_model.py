@@ -86,11 +86,12 @@ def test_a_manifest_that_is_none(good, text):
 @pytest.mark.parametrize(
     ("field", "value"),
     [("stride_px", 0), ("stride_px", "16"), ("stride_px", True), ("receptive_field_px", -1),
-     ("receptive_field_px", 10**9), ("inputs", ["rgb"]), ("outputs", None)],
+     ("receptive_field_px", 10**9), ("inputs", ["rgb"]), ("outputs", None),
+     ("confidence", "none"), ("confidence", []), ("verdict", "fine")],
 )  # fmt: skip
 def test_a_manifest_that_lies_about_its_shape(good, field, value):
     text = json.dumps({**asdict(manifest()), field: value})
-    with pytest.raises(ModelError, match=f"{field}|expected inputs"):
+    with pytest.raises(ModelError, match=f"{field}|expected confidence"):
         Model.load(rewritten(good, lambda _: text))
 
 

@@ -7,16 +7,53 @@ from typing import Annotated
 
 import typer
 
+HELD_OUT = 0.05
+
 
 def train(
-    data: Annotated[Path, typer.Argument(help="Folder of frames with ground truth.")],
-    out: Annotated[Path, typer.Argument(help="For checkpoints and figures; resumed if it exists.")],
-    epochs: Annotated[int, typer.Option(min=1)] = 30,
-    learning_rate: Annotated[float, typer.Option(min=0)] = 3e-3,
-    seed: Annotated[int, typer.Option()] = 0,
-    validation_share: Annotated[float, typer.Option(min=0, max=0.5)] = 0.05,
+    data: Annotated[list[Path], typer.Argument(help="Folders of frames with ground truth.")],
+    out: Annotated[
+        Path, typer.Option(help="For checkpoints, figures and pictures; resumed if it exists.")
+    ],
+    validation: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder of frames to validate on.", show_default="last 5 % of the data"),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="YAML file with settings; OUT/config.yaml has them all.")
+    ] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(
+            help="unet, unet-tiny, autoencoder-classic, unet-classic or ccgan-classic.",
+            show_default="unet",
+        ),
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, show_default="30")] = None,
+    learning_rate: Annotated[float | None, typer.Option(min=0, show_default="0.003")] = None,
+    start_from: Annotated[
+        Path | None, typer.Option(help="Checkpoint whose weights a new run begins with.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(show_default="0")] = None,
 ) -> None:
-    """Trains the U-Net; a run that was stopped goes on from its last checkpoint."""
+    """Trains a network; a run that was stopped goes on from its last checkpoint."""
+    from rs_denoise.recordings.image_folder import find_frames
+    from rs_denoise.training.config import TrainingConfig
     from rs_denoise.training.train import train as run
 
-    print(run(data, out, epochs, learning_rate, seed, validation_share))
+    settings = TrainingConfig.read(
+        config,
+        network=network,
+        epochs=epochs,
+        learning_rate=learning_rate,
+        start_from=str(start_from) if start_from else None,
+        seed=seed,
+    )
+    frames = [frame for folder in data for frame in find_frames(folder)[0]]
+    if validation:
+        held_out = [frame for folder in validation for frame in find_frames(folder)[0]]
+    else:
+        # The last by name: a scene and its other noisy versions stay together.
+        count = max(1, round(HELD_OUT * len(frames)))
+        frames, held_out = frames[:-count], frames[-count:]
+    print(run(frames, held_out, out, settings))

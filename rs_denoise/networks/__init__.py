@@ -1,1 +1,20 @@
-"""Networks, one a module; which of them a model file holds is said in its manifest."""
+"""The networks, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rs_denoise.networks.ccgan import Generator
+from rs_denoise.networks.classic import ClassicNetwork, ClassicUNet, ConvAutoencoder
+from rs_denoise.networks.unet import UNet
+
+Network = UNet | ClassicNetwork
+
+# Those with doubt work in disparity; the classic ones in depth, without.
+NETWORKS: dict[str, Callable[[], Network]] = {
+    "unet": UNet,
+    "unet-tiny": lambda: UNet((8, 16, 32, 48)),
+    "autoencoder-classic": ConvAutoencoder,
+    "unet-classic": ClassicUNet,
+    "ccgan-classic": Generator,
+}

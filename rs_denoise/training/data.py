@@ -17,7 +17,8 @@ class CropDataset(Dataset):
     """Random crops of image folders, as dictionaries of [CROPS, 1, S, S] float32 tensors.
 
     Keys: `disparity_px` (0 = invalid), `infrared` (grey levels, all 0 = none), `truth_px`
-    (0 = unknown). A frame is decoded once for several crops: decoding costs as much as training.
+    (0 = unknown), and `scale_px_mm` ([CROPS, 1, 1, 1], fx * baseline). A frame is decoded once for
+    several crops: decoding costs as much as training.
 
     Args:
         folders: frame folders with ground truth.
@@ -51,10 +52,11 @@ class CropDataset(Dataset):
             for _ in range(self.crops_per_frame)
         ]
         names = ("disparity_px", "infrared", "truth_px")
-        return {
+        batch = {
             name: torch.from_numpy(np.stack([c[k] for c in crops])[:, None])
             for k, name in enumerate(names)
         }
+        return batch | {"scale_px_mm": torch.full((self.crops_per_frame, 1, 1, 1), scale)}
 
     def _one_crop(
         self, disparity: np.ndarray, infrared: np.ndarray, truth: np.ndarray, rng

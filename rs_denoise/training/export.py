@@ -1,60 +1,148 @@
-"""From a checkpoint to a model file with its manifest."""
+"""From a checkpoint to a model file with its manifest and card."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from rs_denoise.model import FORMAT, INPUTS, OUTPUTS, Manifest, save
-from rs_denoise.networks.unet import UNet
+from rs_denoise.denoiser import Gate
+from rs_denoise.evaluation.evaluate import evaluate
+from rs_denoise.model import CHANNELS, FORMAT, VERDICTS, Manifest, Model, save
+from rs_denoise.networks import NETWORKS, Network
+from rs_denoise.networks.classic import ClassicNetwork
+from rs_denoise.recordings.image_folder import read_frames
+
+BETTER, WORSE, UNKNOWN = VERDICTS
+
+
+class ExportError(ValueError):
+    """A checkpoint that cannot be exported, or should not."""
 
 
 def export(
-    checkpoint: Path, out: Path, name: str, training_data: str, metrics: dict[str, float]
+    checkpoint: Path,
+    out: Path,
+    name: str,
+    training_data: str,
+    frames: list[Path] | None = None,
+    force: bool = False,
 ) -> Manifest:
-    """Writes the network of a Lightning checkpoint as a model file.
+    """Writes the network of a Lightning checkpoint as a model file, and beside it a card.
 
     Batch normalisation is folded into the convolutions, so that the file holds what runs.
 
+    Args:
+        frames: frame folders with ground truth to judge it by; None leaves it unmeasured.
+        force: write it although it is worse than identity; its manifest then says so.
+
     Raises:
-        ValueError: the checkpoint is not one of this network.
+        ExportError: it is not a checkpoint of a network known here, or it is worse than identity.
     """
-    network = load_network(checkpoint)
+    network_name, network = load_network(checkpoint)
+    kind = "none" if isinstance(network, ClassicNetwork) else "laplace"
+    inputs, outputs = CHANNELS[kind]
     manifest = Manifest(
-        format=FORMAT,
-        name=name,
-        network=f"unet {'-'.join(map(str, network.widths))}",
-        inputs=INPUTS,
-        outputs=OUTPUTS,
-        stride_px=network.stride,
-        receptive_field_px=network.receptive_field_px,
-        training_data=training_data,
-        licence="Apache-2.0",
-        metrics=metrics,
-    )
-    save(_folded(network), manifest, out)
+        format=FORMAT, name=name, network=network_name, confidence=kind, inputs=inputs,
+        outputs=outputs, stride_px=network.stride, receptive_field_px=network.receptive_field_px,
+        training_data=training_data, licence="Apache-2.0", metrics={}, verdict=UNKNOWN,
+    )  # fmt: skip
+    folded = _folded(network)
+    partial = out.with_name(out.name + ".partial")
+    try:
+        save(folded, manifest, partial)
+        if frames is not None:
+            metrics = judge(Model.load(partial), frames)
+            manifest = _with_verdict(manifest, metrics, force)
+            save(folded, manifest, partial)
+        partial.replace(out)
+    finally:
+        partial.unlink(missing_ok=True)
+    out.with_suffix(".md").write_text(card(manifest, network))
     return manifest
 
 
-def load_network(checkpoint: Path) -> UNet:
-    """The U-Net of a Lightning checkpoint, in evaluation mode."""
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
-    prefix = "network."
-    weights = {k[len(prefix) :]: v for k, v in state.items() if k.startswith(prefix)}
-    network = UNet()
+def judge(model: Model, frames: list[Path]) -> dict[str, float]:
+    """Figures of a model on frames with ground truth: `block.figure`, through the default gate."""
+    blocks = evaluate(read_frames(frames), model, Gate()).summary()["methods"]["denoised"]
+    return {
+        f"{block}.{name}": value
+        for block, figures in blocks.items()
+        for name, value in figures.items()
+        if value is not None
+    }
+
+
+def load_network(checkpoint: Path) -> tuple[str, Network]:
+    """The network of a Lightning checkpoint with its name, in evaluation mode.
+
+    Raises:
+        ExportError: the file is not a checkpoint of a network known here.
+    """
     try:
+        content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        name = content["hyper_parameters"]["network"]
+        network = NETWORKS[name]()
+        prefix = "network."
+        weights = {
+            k.removeprefix(prefix): v
+            for k, v in content["state_dict"].items()
+            if k.startswith(prefix)
+        }
         network.load_state_dict(weights)
-    except RuntimeError as error:
-        raise ValueError(f"{checkpoint}: not a checkpoint of this U-Net: {error}") from error
-    return network.eval()
+    except Exception as error:  # unpickling refuses in many ways
+        raise ExportError(
+            f"{checkpoint}: not a checkpoint of a network of this version ({error})"
+        ) from error
+    return name, network.eval()
 
 
-def _folded(network: nn.Module) -> nn.Module:
+def card(manifest: Manifest, network: Network) -> str:
+    """What a user wants to know of a model, as Markdown."""
+    parameters = sum(p.numel() for p in network.parameters())
+    lines = [
+        f"# {manifest.name}",
+        "",
+        f"Network `{manifest.network}`, {parameters / 1e6:.2f} M parameters, {manifest.licence}.",
+        f"Takes {', '.join(manifest.inputs)}; gives {', '.join(manifest.outputs)}.",
+        f"Trained on: {manifest.training_data}.",
+        f"Verdict: {manifest.verdict}.",
+        "",
+        "| figure | same pixels, raw | same pixels | published |",
+        "|---|---|---|---|",
+    ]
+    names = sorted({key.split(".", 1)[1] for key in manifest.metrics})
+    for name in names:
+        blocks = ("same_raw", "same", "published")
+        cells = [manifest.metrics.get(f"{block}.{name}") for block in blocks]
+        shown = ["-" if cell is None else f"{cell:.3f}" for cell in cells]
+        lines.append(f"| {name} | {' | '.join(shown)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _with_verdict(manifest: Manifest, metrics: dict[str, float], force: bool) -> Manifest:
+    after, before = (metrics.get(f"{block}.mae_mm") for block in ("same", "same_raw"))
+    better = after is not None and before is not None and after < before
+    if not better and not force:
+        raise ExportError(
+            f"it is worse than leaving depth alone (mean error {_mm(after)} against "
+            f"{_mm(before)} over the same pixels): train it longer, or export it with --force"
+        )
+    return replace(manifest, metrics=metrics, verdict=BETTER if better else WORSE)
+
+
+def _mm(value: float | None) -> str:
+    return "of no pixel" if value is None else f"{value:.2f} mm"
+
+
+def _folded(network: Network) -> Network:
     for module in network.modules():
-        if isinstance(module, nn.Sequential) and isinstance(module[0], nn.Conv2d):
-            module[0] = fuse_conv_bn_eval(module[0], module[1])  # type: ignore[arg-type]
-            module[1] = nn.Identity()
+        if isinstance(module, nn.Sequential):
+            for k in range(len(module) - 1):
+                if isinstance(module[k], nn.Conv2d) and isinstance(module[k + 1], nn.BatchNorm2d):
+                    module[k] = fuse_conv_bn_eval(module[k], module[k + 1])  # type: ignore
+                    module[k + 1] = nn.Identity()
     return network

@@ -1,85 +1,113 @@
-"""Trains the U-Net on folders of frames with ground truth; resumes from its last checkpoint."""
+"""Trains a network on folders of frames with ground truth; resumes from its last checkpoint."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import lightning
+import torch
 from lightning.pytorch.callbacks import (
+    Callback,
+    EarlyStopping,
     EMAWeightAveraging,
     LearningRateMonitor,
     ModelCheckpoint,
 )
-from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from torch.utils.data import DataLoader
 
-from rs_denoise.recordings.image_folder import find_frames
+from rs_denoise.training.config import TrainingConfig
 from rs_denoise.training.data import CropDataset
-from rs_denoise.training.lightning_module import DenoisingModule
+from rs_denoise.training.lightning_module import TrainingModule, module_for
+from rs_denoise.training.pictures import BeforeAfter
 
-CROP_PX = 192
-CROPS_PER_FRAME = 4
-FRAMES_PER_BATCH = 4
-EMA_DECAY = 0.995
+CHECKPOINT_EVERY = 100
+LAST = "last.ckpt"
 
 
 class TrainingError(ValueError):
-    """Data that cannot be trained on."""
+    """Data that cannot be trained on, or a checkpoint that cannot be gone on from."""
 
 
-def train(
-    data: Path, out: Path, epochs: int, learning_rate: float, seed: int, validation_share: float
-) -> Path:
+def train(frames: list[Path], held_out: list[Path], out: Path, config: TrainingConfig) -> Path:
     """Trains, or goes on where a run in `out` was stopped.
 
     Args:
-        data: a folder of frame folders; its last frames by name are the validation set, so that
-            a scene and its other noisy versions stay together.
-        out: for checkpoints and metrics.csv.
+        frames: frame folders with ground truth, to learn from.
+        held_out: others, to validate on.
+        out: for checkpoints, config.yaml, log/metrics.csv and TensorBoard's files.
+        config: the settings.
 
     Returns:
         The checkpoint of the end, `out`/last.ckpt, with averaged weights.
 
     Raises:
-        TrainingError: there are too few frames.
+        TrainingError: there are too few frames, or `start_from` is of another network.
     """
-    lightning.seed_everything(seed, workers=True)
-    folders, _ = find_frames(data)
-    held_out = max(1, round(len(folders) * validation_share))
-    if len(folders) - held_out < FRAMES_PER_BATCH:
-        raise TrainingError(
-            f"{data}: {len(folders)} frames, {held_out} of them for validation; training needs at "
-            f"least {FRAMES_PER_BATCH} more (some hundreds to be of use)"
-        )
-    train_set = CropDataset(folders[:-held_out], CROP_PX, CROPS_PER_FRAME, True, seed)
-    validation_set = CropDataset(folders[-held_out:], CROP_PX, CROPS_PER_FRAME, False, seed)
-    loader = DataLoader(
-        train_set, FRAMES_PER_BATCH, shuffle=True, drop_last=True, num_workers=1,
-        persistent_workers=True,
-    )  # fmt: skip
-    checkpoints = ModelCheckpoint(
-        out, filename="{epoch}", save_last=True, every_n_train_steps=100, save_top_k=1
+    lightning.seed_everything(config.seed, workers=True)
+    loader = _loader(frames, config, augment=True)
+    validation = _loader(held_out, config, augment=False)
+    module = module_for(config.network)(
+        config.network, config.learning_rate, total_steps=config.epochs * len(loader)
     )
+    last = out / LAST
+    if config.start_from and not last.exists():
+        _start_from(module, Path(config.start_from))
+    out.mkdir(parents=True, exist_ok=True)
+    config.write(out / "config.yaml")
     trainer = lightning.Trainer(
         default_root_dir=out,
-        max_epochs=epochs,
-        precision="bf16-mixed",
-        gradient_clip_val=1.0,
-        callbacks=[
-            checkpoints,
-            EMAWeightAveraging(decay=EMA_DECAY),
-            LearningRateMonitor("step"),
-        ],
-        logger=CSVLogger(out, name="log"),
+        max_epochs=config.epochs,
+        precision=config.precision,  # type: ignore[arg-type]
+        gradient_clip_val=1.0 if module.automatic_optimization else None,
+        callbacks=_callbacks(out, config),
+        logger=[CSVLogger(out, name="log"), TensorBoardLogger(out, name="tensorboard")],
         log_every_n_steps=20,
     )
-    last = out / "last.ckpt"
     trainer.fit(
-        DenoisingModule(learning_rate, total_steps=epochs * len(loader)),
-        loader,
-        DataLoader(validation_set, FRAMES_PER_BATCH),
-        ckpt_path=last if last.exists() else None,
-        weights_only=True,
+        module, loader, validation, ckpt_path=last if last.exists() else None, weights_only=True
     )
     trainer.save_checkpoint(last)
     return last
+
+
+def _loader(frames: list[Path], config: TrainingConfig, augment: bool) -> DataLoader:
+    if len(frames) < (config.frames_per_batch if augment else 1):
+        use = "training" if augment else "validation"
+        raise TrainingError(
+            f"{len(frames)} frames for {use}, but a batch takes {config.frames_per_batch} "
+            "(some hundreds are of use): add frames, or lower frames_per_batch"
+        )
+    crops = CropDataset(frames, config.crop_px, config.crops_per_frame, augment, config.seed)
+    return DataLoader(
+        crops,
+        config.frames_per_batch,
+        shuffle=augment,
+        drop_last=augment,
+        num_workers=config.workers,
+        persistent_workers=config.workers > 0,
+    )
+
+
+def _callbacks(out: Path, config: TrainingConfig) -> list[Callback]:
+    callbacks: list[Callback] = [
+        ModelCheckpoint(
+            out, filename="step", save_last=True, every_n_train_steps=CHECKPOINT_EVERY,
+            enable_version_counter=False,
+        ),
+        LearningRateMonitor("step"),
+        BeforeAfter(),
+    ]  # fmt: skip
+    if config.ema_decay > 0:
+        callbacks.append(EMAWeightAveraging(decay=config.ema_decay))
+    if config.patience > 0:
+        callbacks.append(EarlyStopping("val/loss", patience=config.patience))
+    return callbacks
+
+
+def _start_from(module: TrainingModule, checkpoint: Path) -> None:
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
+    try:
+        module.load_state_dict(state)
+    except RuntimeError as error:
+        raise TrainingError(f"{checkpoint}: not of this network: {error}") from error

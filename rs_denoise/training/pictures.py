@@ -1,0 +1,42 @@
+"""Pictures of how well it goes, for TensorBoard."""
+
+from __future__ import annotations
+
+import lightning
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from rs_denoise.evaluation.picture import before_after
+from rs_denoise.training.lightning_module import TrainingModule
+
+
+class BeforeAfter(Callback):
+    """After each validation: a crop before and after, beside its ground truth."""
+
+    def on_validation_epoch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        """Draws the first crop of the first validation frame."""
+        loggers = [each for each in trainer.loggers if isinstance(each, TensorBoardLogger)]
+        if trainer.sanity_checking or not loggers or not trainer.is_global_zero:
+            return
+        assert isinstance(pl_module, TrainingModule)
+        item = trainer.val_dataloaders.dataset[0]  # type: ignore[union-attr]
+        batch = {name: x[:1].to(pl_module.device) for name, x in item.items()}
+        with torch.inference_mode():
+            _, output = pl_module.losses(batch)
+        scale = float(item["scale_px_mm"][0])
+        images = [item["disparity_px"][0, 0], output[0, 0].float().cpu(), item["truth_px"][0, 0]]
+        raw, denoised, truth = (_millimetres(image.numpy(), scale) for image in images)
+        infrared = item["infrared"][0, 0].numpy().astype(np.uint8)
+        sheet = before_after(infrared, raw, denoised, truth)[..., ::-1]
+        loggers[0].experiment.add_image(
+            "before and after", np.ascontiguousarray(sheet), trainer.global_step, dataformats="HWC"
+        )
+
+
+def _millimetres(disparity_px: np.ndarray, scale: float) -> np.ndarray:
+    depth = np.where(disparity_px > 0, scale / np.maximum(disparity_px, 1e-3), 0)
+    return np.minimum(depth, 65535).astype(np.float32)
