@@ -27,6 +27,7 @@ setup(
         "console_scripts": [
             "denoise_node = rs_denoise.node.main:main",
             "rs_denoise = rs_denoise.cli.main:main",
+            "autoencoder = rs_denoise.cli.autoencoder:main",
         ],
     },
 )

@@ -11,7 +11,10 @@ HELD_OUT = 0.05
 
 
 def train(
-    data: Annotated[list[Path], typer.Argument(help="Folders of frames with ground truth.")],
+    data: Annotated[
+        list[Path],
+        typer.Argument(help="Folders of frames with ground truth, or of gt-, res-, left-*.png."),
+    ],
     out: Annotated[
         Path, typer.Option(help="For checkpoints, figures and pictures; resumed if it exists.")
     ],
@@ -37,7 +40,7 @@ def train(
     seed: Annotated[int | None, typer.Option(show_default="0")] = None,
 ) -> None:
     """Trains a network; a run that was stopped goes on from its last checkpoint."""
-    from rs_denoise.recordings.image_folder import find_frames
+    from rs_denoise.recordings.readers import find_readers
     from rs_denoise.training.config import TrainingConfig
     from rs_denoise.training.train import train as run
 
@@ -49,9 +52,9 @@ def train(
         start_from=str(start_from) if start_from else None,
         seed=seed,
     )
-    frames = [frame for folder in data for frame in find_frames(folder)[0]]
+    frames = [frame for folder in data for frame in find_readers(folder)]
     if validation:
-        held_out = [frame for folder in validation for frame in find_frames(folder)[0]]
+        held_out = [frame for folder in validation for frame in find_readers(folder)]
     else:
         # The last by name: a scene and its other noisy versions stay together.
         count = max(1, round(HELD_OUT * len(frames)))

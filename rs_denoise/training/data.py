@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -10,7 +10,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from rs_denoise.recordings.image_folder import read_frame
+from rs_denoise.recordings.readers import Reader
+
+
+class TruthMissing(ValueError):
+    """A frame that cannot be learnt from."""
 
 
 class CropDataset(Dataset):
@@ -21,25 +25,25 @@ class CropDataset(Dataset):
     several crops: decoding costs as much as training.
 
     Args:
-        folders: frame folders with ground truth.
+        readers: of frames with ground truth.
         crop: side of a crop in px.
         crops_per_frame: how many crops an item holds.
         augment: vary them; without it the crops are the same at every epoch.
     """
 
     def __init__(
-        self, folders: list[Path], crop: int, crops_per_frame: int, augment: bool, seed: int
+        self, readers: Sequence[Reader], crop: int, crops_per_frame: int, augment: bool, seed: int
     ) -> None:
-        self.folders, self.crop, self.crops_per_frame = folders, crop, crops_per_frame
+        self.readers, self.crop, self.crops_per_frame = readers, crop, crops_per_frame
         self.augment, self.seed = augment, seed
 
     def __len__(self) -> int:
-        return len(self.folders)
+        return len(self.readers)
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
-        frame = read_frame(self.folders[index])
+        frame = self.readers[index]()
         if frame.ground_truth_mm is None:
-            raise ValueError(f"{self.folders[index]}: training needs ground_truth.png")
+            raise TruthMissing(f"{frame.name}: training needs ground truth, and it has none")
         scale = frame.camera.disparity_scale_px_mm
         truth = _inverse(frame.ground_truth_mm, scale)
         disparity = _inverse(frame.depth_mm, scale)

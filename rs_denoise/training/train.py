@@ -16,6 +16,7 @@ from lightning.pytorch.callbacks import (
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from torch.utils.data import DataLoader
 
+from rs_denoise.recordings.readers import Reader
 from rs_denoise.training.config import TrainingConfig
 from rs_denoise.training.data import CropDataset
 from rs_denoise.training.lightning_module import TrainingModule, module_for
@@ -29,14 +30,21 @@ class TrainingError(ValueError):
     """Data that cannot be trained on, or a checkpoint that cannot be gone on from."""
 
 
-def train(frames: list[Path], held_out: list[Path], out: Path, config: TrainingConfig) -> Path:
+def train(
+    frames: list[Reader],
+    held_out: list[Reader],
+    out: Path,
+    config: TrainingConfig,
+    logs: Path | None = None,
+) -> Path:
     """Trains, or goes on where a run in `out` was stopped.
 
     Args:
-        frames: frame folders with ground truth, to learn from.
+        frames: readers of frames with ground truth, to learn from.
         held_out: others, to validate on.
-        out: for checkpoints, config.yaml, log/metrics.csv and TensorBoard's files.
+        out: for checkpoints and config.yaml.
         config: the settings.
+        logs: for metrics.csv and TensorBoard's files; None: `out`.
 
     Returns:
         The checkpoint of the end, `out`/last.ckpt, with averaged weights.
@@ -61,7 +69,7 @@ def train(frames: list[Path], held_out: list[Path], out: Path, config: TrainingC
         precision=config.precision,  # type: ignore[arg-type]
         gradient_clip_val=1.0 if module.automatic_optimization else None,
         callbacks=_callbacks(out, config),
-        logger=[CSVLogger(out, name="log"), TensorBoardLogger(out, name="tensorboard")],
+        logger=[CSVLogger(logs or out, "log"), TensorBoardLogger(logs or out, "tensorboard")],
         log_every_n_steps=20,
     )
     trainer.fit(
@@ -71,7 +79,7 @@ def train(frames: list[Path], held_out: list[Path], out: Path, config: TrainingC
     return last
 
 
-def _loader(frames: list[Path], config: TrainingConfig, augment: bool) -> DataLoader:
+def _loader(frames: list[Reader], config: TrainingConfig, augment: bool) -> DataLoader:
     if len(frames) < (config.frames_per_batch if augment else 1):
         use = "training" if augment else "validation"
         raise TrainingError(

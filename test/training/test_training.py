@@ -7,6 +7,7 @@ import torch
 from rs_denoise.model import VERDICTS, Model
 from rs_denoise.recordings.frame import Frame
 from rs_denoise.recordings.image_folder import write_frame
+from rs_denoise.recordings.readers import find_readers
 from rs_denoise.training.losses import denoising_loss
 from scenes import camera
 
@@ -36,7 +37,7 @@ def data(tmp_path_factory):
 
 
 def test_crops_hold_what_they_promise(data):
-    item = CropDataset(sorted(data.iterdir()), 192, 3, augment=True, seed=0)[0]
+    item = CropDataset(find_readers(data), 192, 3, augment=True, seed=0)[0]
     assert {k: tuple(v.shape) for k, v in item.items()} == dict.fromkeys(
         ("disparity_px", "infrared", "truth_px"), (3, 1, 192, 192)
     ) | {"scale_px_mm": (3, 1, 1, 1)}
@@ -46,7 +47,7 @@ def test_crops_hold_what_they_promise(data):
 
 
 def test_crops_are_the_same_without_augmentation(data):
-    a, b = (CropDataset(sorted(data.iterdir()), 192, 2, False, 7)[3] for _ in range(2))
+    a, b = (CropDataset(find_readers(data), 192, 2, False, 7)[3] for _ in range(2))
     assert all(torch.equal(a[k], b[k]) for k in a)
 
 
@@ -74,7 +75,7 @@ SMALL = TrainingConfig(
 
 
 def run(data, out, **changes):
-    frames = sorted(data.iterdir())
+    frames = find_readers(data)
     return train(frames[:-2], frames[-2:], out, replace(SMALL, **changes))
 
 
@@ -134,7 +135,7 @@ def test_a_run_can_begin_with_other_weights(data, tmp_path):
 
 
 def test_too_few_frames_are_told(data, tmp_path):
-    frames = sorted(data.iterdir())
+    frames = find_readers(data)
     with pytest.raises(TrainingError, match="1 frames for training, but a batch takes 2"):
         train(frames[:1], frames[1:2], tmp_path / "run", SMALL)
 

@@ -1,0 +1,233 @@
+"""`ros2 run rs_denoise autoencoder`: crop, train, test and statistics, as in 2020.
+
+The same flags and folders as the Denoise Autoencoder for 3D cameras had, on this library.
+"""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.progress import track
+
+from rs_denoise.camera import CameraError
+from rs_denoise.recordings.image_folder import write_png
+from rs_denoise.recordings.triples import DEPTH, INFRARED, TRUTH, Triple, convert_raw, find_triples
+
+IMAGES, LOGS, MODELS = Path("images"), Path("logs"), Path("models")
+TRAIN, TRAIN_CROPPED = IMAGES / "train", IMAGES / "train_cropped"
+TRAIN_MASKED = IMAGES / "train_masked"
+TEST, TEST_CROPPED, DENOISED = IMAGES / "test", IMAGES / "test_cropped", IMAGES / "denoised"
+TILE_PX = 480
+SUFFIX = ".model"
+MODEL_FILE, CHECKPOINT = "model.pt", "last.ckpt"
+
+console = Console()
+
+
+class AutoencoderError(RuntimeError):
+    """What the user can mend, as a sentence."""
+
+
+def autoencoder(
+    train: Annotated[bool, typer.Option("-n", "--train", help="Train on the crops.")] = False,
+    test: Annotated[bool, typer.Option("-t", "--test", help="Denoise the test images.")] = False,
+    statistics: Annotated[
+        bool, typer.Option("-s", "--statistics", help="Compare denoised with ground truth.")
+    ] = False,
+    crop: Annotated[bool, typer.Option("-c", "--crop", help="Cut crops of 128x128.")] = False,
+    convert: Annotated[
+        bool, typer.Option("-r", "--convert_raw", help="First make PNG of all .raw images.")
+    ] = False,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the crops.")] = 100,
+    train_path: Annotated[
+        Path | None,
+        typer.Option("--train_path", help="Where gt-, res- and left-*.png for training are."),
+    ] = None,
+    test_path: Annotated[
+        Path | None, typer.Option("--test_path", help="Where those for the test are.")
+    ] = None,
+    model_path: Annotated[
+        Path | None,
+        typer.Option("--model_path", "--keras_model_path", help="A folder in models/."),
+    ] = None,
+    network: Annotated[
+        str, typer.Option(help="unet-classic, autoencoder-classic, ccgan-classic, unet, unet-tiny.")
+    ] = "unet-classic",
+) -> None:
+    """Works in the current folder: images/, logs/ and models/ are made in it.
+
+    Training cuts crops if there are none or --train_path is given, and goes on from --model_path
+    into a new model; a test takes the newest model. Several flags work in the order of the help:
+    convert, crop, train, test, statistics.
+    """
+    if not (train or test or statistics or crop or convert):
+        raise AutoencoderError("nothing to do: give -c, -n, -t, -s or -r (--help says more)")
+    for folder in (TRAIN, TRAIN_CROPPED, TRAIN_MASKED, TEST, TEST_CROPPED, DENOISED, LOGS, MODELS):
+        folder.mkdir(parents=True, exist_ok=True)
+    train_images, test_images = _existing(train_path) or TRAIN, _existing(test_path) or TEST
+    if convert:
+        _convert((train_images, test_images))
+    if crop or (train and (train_path or not find_triples(TRAIN_CROPPED))):
+        _crop(train_images)
+    if train:
+        model_path = _train(epochs, _existing(model_path), network)
+    if test:
+        _test(test_images, _existing(model_path) or _newest_model())
+    if statistics:
+        _statistics(test_images)
+
+
+def _existing(path: Path | None) -> Path | None:
+    if path is not None and not path.is_dir():
+        raise AutoencoderError(f"{path}: no such folder")
+    return path
+
+
+def _convert(folders: tuple[Path, ...]) -> None:
+    files = [path for folder in folders for path in sorted(folder.glob("*.raw"))]
+    for path in files:
+        convert_raw(path)
+    console.print(f"converted {len(files)} .raw images")
+
+
+def _crop(images: Path) -> None:
+    from rs_denoise.training.crops import write_crops
+
+    triples = find_triples(images)
+    if not triples:
+        raise AutoencoderError(
+            f"{images}: no {DEPTH}*.png in it; put {TRUTH}NAME.png, {DEPTH}NAME.png and "
+            f"{INFRARED}NAME.png there, or name their folder with --train_path"
+        )
+    for old in (*TRAIN_CROPPED.glob("*.png"), *TRAIN_MASKED.glob("*.png")):
+        old.unlink()
+    without = 0
+    for triple in track(triples, "cropping", console=console):
+        without += write_crops(triple, TRAIN_MASKED, TRAIN_CROPPED) == 0
+    crops = len(find_triples(TRAIN_CROPPED))
+    console.print(f"{crops} crops of {len(triples) - without} frames in {TRAIN_CROPPED}")
+    if without:
+        console.print(f"[yellow]{without} frames have no {TRUTH}*.png and were left out")
+    if not crops:
+        raise AutoencoderError(f"{images}: no frame has ground truth ({TRUTH}*.png)")
+
+
+def _train(epochs: int, old: Path | None, network: str) -> Path:
+    from rs_denoise.training.config import TrainingConfig
+    from rs_denoise.training.crops import CROP_PX
+    from rs_denoise.training.export import export, load_network
+    from rs_denoise.training.train import train
+
+    crops = find_triples(TRAIN_CROPPED)
+    held_out = max(1, len(crops) // 20)
+    if len(crops) < 2:
+        raise AutoencoderError(f"{TRAIN_CROPPED}: {len(crops)} crops are too few to train on")
+    name = f"DEPTH_{datetime.now():%Y-%m-%d-%H%M%S}"
+    if old is not None:
+        name = f"{old.name.removesuffix(SUFFIX)}_new"
+        network = load_network(_within(old, CHECKPOINT))[0]
+    out = MODELS / f"{name}{SUFFIX}"
+    if out.exists():
+        raise AutoencoderError(f"{out} is there already: move it away, or go on from it")
+    config = TrainingConfig(
+        network=network, epochs=epochs, learning_rate=1e-3, crop_px=CROP_PX, crops_per_frame=1,
+        frames_per_batch=min(16, len(crops) - held_out), ema_decay=0.0,
+        start_from=str(old / CHECKPOINT) if old else None,
+    )  # fmt: skip
+    checkpoint = train(list(crops[:-held_out]), list(crops[-held_out:]), out, config, logs=LOGS)
+    export(checkpoint, out / MODEL_FILE, name, f"{len(crops)} crops of {TRAIN}")
+    console.print(f"trained {out}")
+    return out
+
+
+def _newest_model() -> Path:
+    models = [path for path in MODELS.glob(f"*{SUFFIX}") if (path / MODEL_FILE).exists()]
+    if not models:
+        raise AutoencoderError(
+            f"{MODELS} holds no model: train one with -n, or name one with --model_path"
+        )
+    return max(models, key=lambda path: (path / MODEL_FILE).stat().st_mtime)
+
+
+def _within(model: Path, name: str) -> Path:
+    if not (model / name).exists():
+        raise AutoencoderError(f"{model}: has no {name}; it is not a model that -n trained")
+    return model / name
+
+
+def _test(images: Path, model_path: Path) -> None:
+    from rs_denoise.denoiser import Denoiser, Gate
+    from rs_denoise.model import Model
+
+    model = Model.load(_within(model_path, MODEL_FILE))
+    for old in (*TEST_CROPPED.glob("*.png"), *DENOISED.glob("*.png")):
+        old.unlink()
+    triples = find_triples(images)
+    for triple in track(triples, f"denoising with {model_path.name}", console=console):
+        frame = triple()
+        # As then, everything is shown: the gate is the node's business.
+        denoiser = Denoiser(model, frame.camera, Gate(0.0, 0.0, 1.0), tile_px=TILE_PX)
+        _write_tiles(triple, frame.depth_mm, denoiser)
+        depth_mm = denoiser.denoise(frame.depth_mm, frame.infrared).depth_mm
+        write_png(DENOISED / f"{DEPTH}{triple.name}.png", np.rint(depth_mm).astype(np.uint16))
+    console.print(f"{len(triples)} frames of {images} in {DENOISED}")
+
+
+def _write_tiles(triple: Triple, depth_mm: np.ndarray, denoiser) -> None:
+    padded = [denoiser.tiling.padded(n) for n in depth_mm.shape]
+    for tile in denoiser.tiling.tiles(*padded):
+        name = f"{DEPTH}{triple.name}-{tile.rows.start}-{tile.columns.start}.png"
+        write_png(TEST_CROPPED / name, np.ascontiguousarray(depth_mm[tile.rows, tile.columns]))
+
+
+def _statistics(images: Path) -> None:
+    from rs_denoise.evaluation.difference import Difference
+    from rs_denoise.evaluation.picture import error_picture
+
+    lines = ["frame raw_mean raw_median raw_rms denoised_mean denoised_median denoised_rms (mm)"]
+    for triple in find_triples(images):
+        frame, denoised = triple(), Triple(DENOISED, triple.name)
+        if frame.ground_truth_mm is None or not denoised.path(DEPTH).exists():
+            continue
+        after = denoised().depth_mm
+        figures = [Difference.of(depth, frame.ground_truth_mm) for depth in (frame.depth_mm, after)]
+        numbers = (n for d in figures for n in (d.mean_mm, d.median_mm, d.rms_mm))
+        lines.append(f"{triple.name} " + " ".join(f"{n:.2f}" for n in numbers))
+        for kind, depth in (("raw", frame.depth_mm), ("denoised", after)):
+            picture = error_picture(depth, frame.ground_truth_mm)
+            write_png(DENOISED / f"difference-{kind}-{triple.name}.png", picture)
+    if len(lines) == 1:
+        raise AutoencoderError(
+            f"nothing to compare: {DENOISED} and {images} share no frame with {TRUTH}*.png; "
+            "denoise with -t first"
+        )
+    log = LOGS / f"statistics-{datetime.now():%Y-%m-%d-%H%M%S}.log"
+    log.write_text("\n".join(lines) + "\n")
+    console.print("\n".join(lines))
+    console.print(f"also in {log}; coloured differences in {DENOISED}")
+
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app.command()(autoencoder)
+
+
+def main() -> None:
+    """Runs it; what the user can mend is a sentence on stderr and exit code 2."""
+    try:
+        app(prog_name="autoencoder")
+    except (CameraError, OSError, ValueError, RuntimeError) as error:
+        ours = type(error).__module__.startswith("rs_denoise") or isinstance(error, OSError)
+        if not ours and not isinstance(error, AutoencoderError):
+            raise
+        print(f"autoencoder: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+"""The ancestor's statistics: how far two depth images are apart, in figures and in colours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rs_denoise.evaluation.metrics import mean, median
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Of depth and ground truth, over pixels that both have; NaN where there are none.
+
+    Attributes:
+        mean_mm, median_mm, rms_mm: of the absolute difference.
+        pixels: how many were compared.
+    """
+
+    mean_mm: float
+    median_mm: float
+    rms_mm: float
+    pixels: int
+
+    @classmethod
+    def of(cls, depth_mm: np.ndarray, truth_mm: np.ndarray) -> Difference:
+        """Compares two [H, W] images, 0 = invalid."""
+        both = (depth_mm > 0) & (truth_mm > 0)
+        apart = np.abs(depth_mm[both].astype(np.float64) - truth_mm[both])
+        return cls(mean(apart), median(apart), float(np.sqrt(mean(apart**2))), int(both.sum()))
