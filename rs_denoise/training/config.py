@@ -26,6 +26,8 @@ class TrainingConfig:
         crop_px: side of a crop, a multiple of 16.
         crops_per_frame, frames_per_batch: a batch has their product; a frame is decoded once.
         workers: processes that read frames.
+        devices, nodes: processes on this machine (GPUs where there are), and machines; more than
+            one train together (DDP), each on its part of the frames.
         precision: "bf16-mixed", "16-mixed" or "32-true".
         ema_decay: of the averaged weights, which are what is validated and exported; 0: none.
         patience: epochs without a better validation loss before it stops; 0: never.
@@ -40,6 +42,8 @@ class TrainingConfig:
     crops_per_frame: int = 4
     frames_per_batch: int = 4
     workers: int = 1
+    devices: int = 1
+    nodes: int = 1
     precision: str = "bf16-mixed"
     ema_decay: float = 0.995
     patience: int = 0
@@ -49,7 +53,8 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         if self.network not in NETWORKS:
             raise ConfigError(f"network must be one of {', '.join(NETWORKS)}, got '{self.network}'")
-        for name in ("epochs", "learning_rate", "crop_px", "crops_per_frame", "frames_per_batch"):
+        for name in ("epochs", "learning_rate", "crop_px", "crops_per_frame",
+                     "frames_per_batch", "devices", "nodes"):  # fmt: skip
             value = getattr(self, name)
             if not isinstance(value, (int, float)) or value <= 0:
                 raise ConfigError(f"{name} must be a positive number, got {value!r}")

@@ -55,8 +55,11 @@ def train(
     lightning.seed_everything(config.seed, workers=True)
     loader = _loader(frames, config, augment=True)
     validation = _loader(held_out, config, augment=False)
+    processes = config.devices * config.nodes
     module = module_for(config.network)(
-        config.network, config.learning_rate, total_steps=config.epochs * len(loader)
+        config.network,
+        config.learning_rate,
+        total_steps=config.epochs * max(len(loader) // processes, 1),
     )
     last = out / LAST
     if config.start_from and not last.exists():
@@ -66,6 +69,9 @@ def train(
     trainer = lightning.Trainer(
         default_root_dir=out,
         max_epochs=config.epochs,
+        devices=config.devices,
+        num_nodes=config.nodes,
+        strategy="ddp" if processes > 1 else "auto",
         precision=config.precision,  # type: ignore[arg-type]
         gradient_clip_val=1.0 if module.automatic_optimization else None,
         callbacks=_callbacks(out, config),

@@ -1,0 +1,91 @@
+"""Training as it is run for hours: killed, resumed, and in several processes."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("lightning", reason="Lightning is not installed")
+
+from rs_denoise.recordings.frame import Frame
+from rs_denoise.recordings.image_folder import write_frame
+from scenes import camera
+
+SETTINGS = """
+network: unet-tiny
+crop_px: 96
+crops_per_frame: 2
+workers: 0
+precision: 32-true
+"""
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(0)
+    for k in range(12):
+        truth = 1500 + 200 * k + np.add.outer(np.arange(112), np.arange(128))
+        noisy = truth + rng.normal(0, 60, truth.shape)
+        write_frame(
+            folder / f"{k:02d}",
+            Frame("", camera(128, 112), noisy.astype(np.uint16),
+                  rng.integers(0, 255, truth.shape, np.uint8), truth.astype(np.uint16)),
+        )  # fmt: skip
+    return folder
+
+
+def start(data, out, **settings):
+    out.mkdir(parents=True, exist_ok=True)
+    config = out / "mine.yaml"
+    config.write_text(SETTINGS + "".join(f"{k}: {v}\n" for k, v in settings.items()))
+    command = [sys.executable, "-m", "rs_denoise.cli.main", "train", data, "--out", out]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    return subprocess.Popen(
+        [*map(str, command), "--config", str(config)], env=environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+    )  # fmt: skip
+
+
+def finished(process):
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output
+    return output
+
+
+def last_loss(out):
+    rows = [row for path in out.glob("log/*/metrics.csv") for row in csv.DictReader(path.open())]
+    return [float(row["val/loss"]) for row in rows if row.get("val/loss")][-1]
+
+
+def test_a_killed_run_goes_on_from_its_last_checkpoint(data, tmp_path):
+    out = tmp_path / "run"
+    process = start(data, out, epochs=2000, frames_per_batch=2)
+    deadline = time.monotonic() + 200
+    while not (out / "last.ckpt").exists() and time.monotonic() < deadline:
+        assert process.poll() is None, process.stdout.read()
+        time.sleep(0.2)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    before = torch.load(out / "last.ckpt", weights_only=True)
+    assert before["global_step"] >= 100
+    epochs = before["epoch"] + 2
+    finished(start(data, out, epochs=epochs, frames_per_batch=2))
+    after = torch.load(out / "last.ckpt", weights_only=True)
+    # 11 frames are learnt from, in batches of 2, the rest of them dropped.
+    assert after["global_step"] == 5 * epochs
+
+
+def test_two_processes_learn_what_one_learns(data, tmp_path):
+    alone, together = tmp_path / "one", tmp_path / "two"
+    finished(start(data, alone, epochs=30, frames_per_batch=2, ema_decay=0.9))
+    output = finished(start(data, together, epochs=30, frames_per_batch=1, devices=2, ema_decay=0.9))
+    assert "distributed_backend=gloo" in output
+    first, second = last_loss(alone), last_loss(together)
+    assert second == pytest.approx(first, abs=0.1 * abs(first) + 0.03), (first, second)
