@@ -32,9 +32,9 @@ $(VENV)/runtime.stamp: requirements/ros-$(ROS).txt requirements/runtime.txt setu
 	@$(PIP) --no-deps --editable .
 	@touch $@
 
-$(VENV)/dev.stamp: $(VENV)/runtime.stamp requirements/train.txt requirements/simulate.txt requirements/dev.txt
+$(VENV)/dev.stamp: $(VENV)/runtime.stamp requirements/train.txt requirements/simulate.txt requirements/evaluate.txt requirements/dev.txt
 	@echo "adding the packages of training, simulation and tests to $(VENV) (once)"
-	@$(PIP) -r requirements/train.txt -r requirements/simulate.txt -r requirements/dev.txt
+	@$(PIP) -r requirements/train.txt -r requirements/simulate.txt -r requirements/evaluate.txt -r requirements/dev.txt
 	@touch $@
 
 setup: $(VENV)/dev.stamp

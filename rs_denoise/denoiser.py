@@ -46,6 +46,11 @@ class Gate:
     max_recession: float = 0.03
 
 
+# For those who would rather see less than see wrongly, and for those who would rather see all.
+CAUTIOUS = Gate(min_confidence=0.7)
+COMPLETE = Gate(min_confidence=0.3, fill_confidence=0.6)
+
+
 @dataclass(frozen=True)
 class Denoised:
     """The result of one frame.

@@ -186,7 +186,7 @@ def _errors(results: list) -> dict[str, str]:
     for frame, depth_mm in results:
         if frame.ground_truth_mm is not None and id(frame) not in scored:
             scored.add(id(frame))
-            add_scores(evaluation, frame, depth_mm)
+            add_scores(evaluation, frame, {"denoised": depth_mm})
     if not scored:
         return {"error": "no ground truth in this recording"}
     methods = evaluation.summary()["methods"]

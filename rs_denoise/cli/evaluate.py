@@ -12,10 +12,19 @@ from rich.progress import track
 from rich.table import Table
 
 from rs_denoise.cli import options
-from rs_denoise.denoiser import Gate
+from rs_denoise.denoiser import CAUTIOUS, COMPLETE, Gate
+from rs_denoise.evaluation.baselines import all_baselines
+from rs_denoise.evaluation.evaluate import DenoisedBy, Method
 from rs_denoise.evaluation.evaluate import evaluate as evaluate_frames
 from rs_denoise.model import Model
 from rs_denoise.recordings.image_folder import find_frames, read_frames
+
+COMPARED = {
+    "mae_mm": "MAE", "rmse_mm": "RMSE", "med_rel_pct": "median", "bad5_pct": ">5 %",
+    "false_free_pct": "free", "phantom_pct": "phantom", "flying_pct": "flying",
+    "ripple_px": "ripple", "interior_mae_px": "inside", "rim_mae_px": "rim",
+    "thin_recall_pct": "thin",
+}  # fmt: skip
 
 
 def evaluate(
@@ -27,18 +36,35 @@ def evaluate(
         Path | None, typer.Option("--json", help="Also write the figures here.")
     ] = None,
     model: options.ModelFile = options.DEFAULT_MODEL_FILE,
+    beside: Annotated[
+        list[Path] | None, typer.Option(help="Another model file to compare with; repeatable.")
+    ] = None,
+    baselines: Annotated[
+        bool, typer.Option("--baselines", help="Also librealsense's and OpenCV's filters.")
+    ] = False,
     device: options.Device = "auto",
     min_confidence: options.MinConfidence = options.DEFAULT_MIN_CONFIDENCE,
     fill_confidence: options.FillConfidence = options.DEFAULT_FILL_CONFIDENCE,
 ) -> None:
-    """Scores depth against ground truth; each figure is the mean over frames."""
+    """Scores depth against ground truth; each figure is the mean over frames.
+
+    Besides the gate that is asked for, a cautious and a complete one are scored.
+    """
     wanted_size = options.parse_size(size)
     folders, skipped = find_frames(frames)
     loaded = Model.load(model, device)
+    methods: dict[str, Method] = {
+        "denoised": DenoisedBy(loaded, Gate(min_confidence, fill_confidence)),
+        "denoised_cautious": DenoisedBy(loaded, CAUTIOUS),
+        "denoised_complete": DenoisedBy(loaded, COMPLETE),
+    }
+    for path in beside or ():
+        methods[path.stem] = DenoisedBy(Model.load(path, device), Gate())
+    if baselines:
+        methods |= all_baselines()
     result = evaluate_frames(
         track(read_frames(folders), "evaluating", total=len(folders), transient=True),
-        loaded,
-        Gate(min_confidence, fill_confidence),
+        methods,
         wanted_size,
     )
     result.skipped |= {path.name: reason for path, reason in skipped.items()}
@@ -48,6 +74,8 @@ def evaluate(
     console = Console()
     if result.frames:
         console.print(score_table(summary))
+        console.print(methods_table(summary, "published"))
+        console.print(methods_table(summary, "same"))
     else:
         console.print("no frame has ground truth: nothing to score")
     for name, reason in result.skipped.items():
@@ -72,8 +100,28 @@ def score_table(summary: dict) -> Table:
     return table
 
 
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
+def methods_table(summary: dict, block: str) -> Table:
+    """A row for each method: fill, and ratios to raw over what it publishes or over the same px."""
+    methods = summary["methods"]
+    title = {
+        "published": "all that is published, against all of raw (ratio)",
+        "same": "over the pixels that raw has too (ratio)",
+    }[block]
+    table = Table(title=title, title_justify="left")
+    for name in ("method", "fill %", *COMPARED.values()):
+        table.add_column(name, justify="left" if name == "method" else "right")
+    for method, blocks in methods.items():
+        if method == "raw":
+            continue
+        before = methods["raw"]["published"] if block == "published" else blocks["same_raw"]
+        after = blocks[block]
+        fill = _number(blocks["published"]["fill_pct"], 1)
+        table.add_row(method, fill, *(_ratio(before[key], after[key]) for key in COMPARED))
+    return table
+
+
+def _number(value: float | None, digits: int = 3) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
 
 
 def _ratio(before: float | None, after: float | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,6 +14,8 @@ from rs_denoise.model import Model
 from rs_denoise.recordings.frame import Frame
 
 Scores = dict[str, float]
+# [H, W] mm of a frame, 0 = invalid.
+Method = Callable[[Frame], np.ndarray]
 
 
 @dataclass
@@ -48,40 +50,54 @@ class Evaluation:
         }
 
 
+class DenoisedBy:
+    """A method: the denoiser's depth of a frame, as the node would publish it."""
+
+    def __init__(self, model: Model, gate: Gate) -> None:
+        self.model, self.gate = model, gate
+        self.denoiser: Denoiser | None = None
+
+    def __call__(self, frame: Frame) -> np.ndarray:
+        """[H, W] uint16 mm, 0 = invalid."""
+        if self.denoiser is None or self.denoiser.camera != frame.camera:
+            self.denoiser = Denoiser(self.model, frame.camera, self.gate)
+        depth = self.denoiser.denoise(frame.depth_mm, frame.infrared).depth_mm
+        return np.rint(depth).astype(np.uint16)
+
+
 def evaluate(
-    frames: Iterable[Frame], model: Model, gate: Gate, size: tuple[int, int] | None = None
+    frames: Iterable[Frame], methods: dict[str, Method], size: tuple[int, int] | None = None
 ) -> Evaluation:
-    """Scores raw and denoised depth of frames with ground truth; others are named as skipped.
+    """Scores raw depth and each method's on frames with ground truth; others are skipped by name.
 
     Args:
+        frames: read as they come.
+        methods: by the name that they are listed under.
         size: width, height to resample to first; None scores at native size.
     """
     result = Evaluation()
-    denoiser: Denoiser | None = None
     for frame in frames:
         if frame.ground_truth_mm is None:
             result.skipped[frame.name] = "no ground truth"
             continue
         if size is not None:
             frame = resampled(frame, *size)
-        if denoiser is None or denoiser.camera != frame.camera:
-            denoiser = Denoiser(model, frame.camera, gate)
-        denoised = np.rint(denoiser.denoise(frame.depth_mm, frame.infrared).depth_mm)
-        add_scores(result, frame, denoised)
+        add_scores(result, frame, {name: method(frame) for name, method in methods.items()})
     return result
 
 
-def add_scores(result: Evaluation, frame: Frame, denoised_mm: np.ndarray) -> None:
-    """Scores one frame, which must have ground truth; `denoised_mm` is [H, W], 0 = invalid."""
+def add_scores(result: Evaluation, frame: Frame, depths_mm: dict[str, np.ndarray]) -> None:
+    """Scores one frame, which must have ground truth; depths are [H, W], 0 = invalid."""
     scale = frame.camera.disparity_scale_px_mm
     assert frame.ground_truth_mm is not None
     truth = GroundTruth.of(frame.ground_truth_mm, scale)
-    same = (frame.depth_mm > 0) & (denoised_mm > 0)
     result.frames.append(frame.name)
     result.add("raw", "published", score(frame.depth_mm, truth, scale))
-    result.add("denoised", "published", score(denoised_mm, truth, scale))
-    result.add("denoised", "same", score(denoised_mm, truth, scale, same))
-    result.add("denoised", "same_raw", score(frame.depth_mm, truth, scale, same))
+    for method, depth_mm in depths_mm.items():
+        same = (frame.depth_mm > 0) & (depth_mm > 0)
+        result.add(method, "published", score(depth_mm, truth, scale))
+        result.add(method, "same", score(depth_mm, truth, scale, same))
+        result.add(method, "same_raw", score(frame.depth_mm, truth, scale, same))
 
 
 def _jsonable(scores: Scores) -> dict[str, float | None]:

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from rs_denoise.denoiser import Gate
-from rs_denoise.evaluation.evaluate import evaluate
+from rs_denoise.evaluation.evaluate import DenoisedBy, evaluate
 from rs_denoise.model import CHANNELS, FORMAT, VERDICTS, Manifest, Model, save
 from rs_denoise.networks import NETWORKS, Network
 from rs_denoise.networks.classic import ClassicNetwork
@@ -67,7 +67,9 @@ def export(
 
 def judge(model: Model, frames: list[Path]) -> dict[str, float]:
     """Figures of a model on frames with ground truth: `block.figure`, through the default gate."""
-    blocks = evaluate(read_frames(frames), model, Gate()).summary()["methods"]["denoised"]
+    blocks = evaluate(read_frames(frames), {"denoised": DenoisedBy(model, Gate())}).summary()[
+        "methods"
+    ]["denoised"]
     return {
         f"{block}.{name}": value
         for block, figures in blocks.items()

@@ -41,6 +41,7 @@ def test_evaluate_prints_and_writes_figures_and_names_what_it_skipped(frames, tm
         "ripple_px", "interior_mae_px", "rim_mae_px", "disparity_mae_px", "med_rel_pct",
         "thin_recall_pct",
     }  # fmt: skip
+    assert set(summary["methods"]) == {"raw", "denoised", "denoised_cautious", "denoised_complete"}
     assert {b: set(v) for b, v in summary["methods"]["denoised"].items()} == dict.fromkeys(
         ("published", "same", "same_raw"), keys
     )

@@ -3,13 +3,17 @@ import pytest
 
 from conftest import REAL_DATA
 from rs_denoise.denoiser import Gate
-from rs_denoise.evaluation.evaluate import evaluate
+from rs_denoise.evaluation.evaluate import DenoisedBy, evaluate
 from rs_denoise.evaluation.picture import before_after
 from rs_denoise.evaluation.resample import resampled
 from rs_denoise.model import Model
 from rs_denoise.recordings.frame import Frame
 from rs_denoise.recordings.image_folder import find_frames, read_frames
 from scenes import Scaled, camera, noisy_wall
+
+
+def denoised(model, gate):
+    return {"denoised": DenoisedBy(model, gate)}
 
 
 def frame(name="a", truth=True):
@@ -21,7 +25,7 @@ def frame(name="a", truth=True):
 
 def test_an_identity_scores_as_the_input(make_model):
     gate = Gate(fill_confidence=1.01)
-    summary = evaluate([frame(), frame("b")], make_model(Scaled()), gate).summary()
+    summary = evaluate([frame(), frame("b")], denoised(make_model(Scaled()), gate)).summary()
     methods = summary["methods"]
     assert summary["frames"] == 2 and set(methods["denoised"]) == {"published", "same", "same_raw"}
     assert methods["denoised"]["published"] == methods["raw"]["published"]
@@ -35,16 +39,15 @@ def test_dropping_pixels_is_no_accuracy(make_model):
     depth[:, 48:] = np.where(depth[:, 48:] > 0, 8000, 0)
     mixed = Frame("m", near.camera, depth, near.infrared, near.ground_truth_mm)
     # 0.2 px of doubt: 93 % sure of 10.6 px, 49 % of 2.7 px.
-    methods = evaluate([mixed], make_model(Scaled(1.0, 0.2)), Gate(fill_confidence=1.01)).summary()[
-        "methods"
-    ]
+    method = denoised(make_model(Scaled(1.0, 0.2)), Gate(fill_confidence=1.01))
+    methods = evaluate([mixed], method).summary()["methods"]
     assert methods["raw"]["published"]["bad5_pct"] == pytest.approx(50, abs=1)
     assert methods["denoised"]["published"]["fill_pct"] == pytest.approx(49, abs=1)
     assert methods["denoised"]["same_raw"]["bad5_pct"] == 0
 
 
 def test_frames_without_truth_are_named_and_nothing_is_nan_in_json(make_model):
-    result = evaluate([frame(truth=False), frame("b")], make_model(Scaled()), Gate())
+    result = evaluate([frame(truth=False), frame("b")], denoised(make_model(Scaled()), Gate()))
     assert result.skipped == {"a": "no ground truth"} and result.frames == ["b"]
     assert result.summary()["methods"]["raw"]["published"]["flying_pct"] is None
 
@@ -70,7 +73,9 @@ def test_the_picture_has_a_panel_for_each(truth):
 def test_the_shipped_model_helps_on_real_frames():
     """The bar of the first model: better where it was valid, and no more false free space."""
     folders, _ = find_frames(REAL_DATA)
-    methods = evaluate(read_frames(folders), Model.load(), Gate(), (848, 480)).summary()["methods"]
+    methods = evaluate(read_frames(folders), denoised(Model.load(), Gate()), (848, 480)).summary()[
+        "methods"
+    ]
     same, raw = methods["denoised"]["same"], methods["denoised"]["same_raw"]
     assert same["mae_mm"] <= 0.97 * raw["mae_mm"]
     assert same["false_free_pct"] <= raw["false_free_pct"]

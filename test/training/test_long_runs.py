@@ -85,7 +85,9 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(data, tmp_path):
 def test_two_processes_learn_what_one_learns(data, tmp_path):
     alone, together = tmp_path / "one", tmp_path / "two"
     finished(start(data, alone, epochs=30, frames_per_batch=2, ema_decay=0.9))
-    output = finished(start(data, together, epochs=30, frames_per_batch=1, devices=2, ema_decay=0.9))
+    output = finished(
+        start(data, together, epochs=30, frames_per_batch=1, devices=2, ema_decay=0.9)
+    )
     assert "distributed_backend=gloo" in output
     first, second = last_loss(alone), last_loss(together)
     assert second == pytest.approx(first, abs=0.1 * abs(first) + 0.03), (first, second)
