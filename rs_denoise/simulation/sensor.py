@@ -9,6 +9,9 @@ import numpy as np
 
 from rs_denoise.simulation.render import Render
 
+# Many times the median light: beyond it every exposure saturates.
+WHITE = 1000.0
+
 
 @dataclass(frozen=True)
 class Sensor:
@@ -66,12 +69,15 @@ def expose(
 
     Not yet rounded to 8 bit: the camera matches on more bits than it sends.
     """
-    lit = np.clip(render.left, 0, None)
-    reference = sensor.reference or max(float(np.median(lit)), 1e-6)
-    right = np.clip(_misaligned(render.right, sensor), 0, None)
+    reference = sensor.reference or max(float(np.median(render.left)), 1e-6)
+    # A mirror of a lamp is as bright as one likes, even infinite: white is enough.
+    left, right = (
+        np.fmin(np.fmax(image, 0), WHITE * reference) for image in (render.left, render.right)
+    )
+    right = np.fmax(_misaligned(right, sensor), 0)
     left, right = (
         sensor.black + sensor.median_grey * (image / reference) ** sensor.contrast
-        for image in (lit, right)
+        for image in (left, right)
     )
     return _imaged(left, sensor, rng), _imaged(right, sensor, rng)
 

@@ -21,7 +21,7 @@ from rs_denoise.simulation.scenes.materials import GLASS, Material
 from rs_denoise.simulation.scenes.places import PLACES, Light
 from rs_denoise.simulation.scenes.scene import Scene, camera_pose, random_scene
 from rs_denoise.simulation.scenes.things import Surface
-from rs_denoise.simulation.sensor import Sensor, random_sensor
+from rs_denoise.simulation.sensor import Sensor, expose, random_sensor
 from rs_denoise.simulation.simulate import (
     FARTHEST_MM,
     DataSet,
@@ -244,6 +244,15 @@ def test_splits_share_no_mesh_and_no_photograph():
         assert all(items) and sum(map(len, items)) == len(set.union(*items))
     parts = collections[0].parts(0)
     assert parts and min(p.vertices[:, 2].min() for p in parts) == pytest.approx(0, abs=1e-3)
+
+
+def test_an_infinite_highlight_is_white_and_nothing_else():
+    scene = scene_of(slab(1.0, 8))
+    render = Stage(scene, SMALL, np.random.default_rng(1)).render(scene.pose, 1)
+    render.left[50, 60], render.right[50, 58], render.right[80, 90] = np.inf, np.inf, np.nan
+    left, right = expose(render, QUIET, np.random.default_rng(2))
+    assert np.isfinite(left).all() and np.isfinite(right).all()
+    assert left[50, 60] == 255 and right[50, 58] == 255
 
 
 def test_random_cameras_are_plausible():
