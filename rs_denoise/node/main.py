@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
+import signal
 import sys
+from threading import Event
 
 # glibc's mallopt: M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD with values in bytes.
 KEEP_MEMORY = {-1: 2**31 - 1, -2: 256 * 2**20, -3: 2**30}
+# A signal ends the process after so long at most.
+SIGNAL_CHECK_S = 0.1
 
 
 def _keep_memory() -> None:
@@ -37,10 +41,14 @@ def main(arguments: list[str] | None = None) -> int:
     import rclpy
     from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
     from rclpy.lifecycle import TransitionCallbackReturn
+    from rclpy.signals import SignalHandlerOptions
 
     from rs_denoise.node.denoise_node import DenoiseNode
 
-    rclpy.init(args=arguments)
+    # Its own signal handling interrupts whatever runs, even the conversion of a message, with
+    # whatever exception comes of that; here a signal ends the loop and nothing else.
+    rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
+    stopped = _stop_on_signals()
     try:
         node = DenoiseNode()
     except ValueError as error:
@@ -54,16 +62,27 @@ def main(arguments: list[str] | None = None) -> int:
                     return 1
         executor = SingleThreadedExecutor()
         executor.add_node(node)
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
+        while not stopped.is_set():
+            executor.spin_once(timeout_sec=SIGNAL_CHECK_S)
+    except ExternalShutdownException:
         pass
-    except Exception:  # a call in flight while the context goes down
-        if rclpy.ok():
-            raise
     finally:
         node.destroy_node()
         rclpy.try_shutdown()
     return 0
+
+
+def _stop_on_signals() -> Event:
+    """Set by SIGINT or SIGTERM; a second one of the same kind ends the process at once."""
+    stopped = Event()
+
+    def stop(number: int, _: object) -> None:
+        stopped.set()
+        signal.signal(number, signal.SIG_DFL)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    return stopped
 
 
 if __name__ == "__main__":
