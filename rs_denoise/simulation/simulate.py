@@ -145,8 +145,9 @@ def simulate(
             with _pool(workers) as pool:
                 while left or running:
                     while left and len(running) < workers:
-                        index = left.popleft()
-                        running[pool.submit(run_scene, data_set, index)] = index
+                        # Taken off the list only once the pool has it: a broken one refuses.
+                        running[pool.submit(run_scene, data_set, left[0])] = left[0]
+                        left.popleft()
                     for future in wait(running, return_when=FIRST_COMPLETED).done:
                         error = future.exception()
                         if isinstance(error, BrokenProcessPool):
