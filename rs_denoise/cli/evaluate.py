@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -20,10 +21,8 @@ from rs_denoise.model import Model
 from rs_denoise.recordings.image_folder import find_frames, read_frames
 
 COMPARED = {
-    "mae_mm": "MAE", "rmse_mm": "RMSE", "med_rel_pct": "median", "bad5_pct": ">5 %",
-    "false_free_pct": "free", "phantom_pct": "phantom", "flying_pct": "flying",
-    "ripple_px": "ripple", "interior_mae_px": "inside", "rim_mae_px": "rim",
-    "thin_recall_pct": "thin",
+    "mae_mm": "MAE", "rmse_mm": "RMSE", "bad5_pct": ">5 %", "false_free_pct": "free",
+    "phantom_pct": "near", "ripple_px": "ripple", "rim_mae_px": "rim", "thin_recall_pct": "thin",
 }  # fmt: skip
 
 
@@ -107,9 +106,9 @@ def methods_table(summary: dict, block: str) -> Table:
         "published": "all that is published, against all of raw (ratio)",
         "same": "over the pixels that raw has too (ratio)",
     }[block]
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", box=SIMPLE, padding=(0, 0, 0, 1))
     for name in ("method", "fill %", *COMPARED.values()):
-        table.add_column(name, justify="left" if name == "method" else "right")
+        table.add_column(name, justify="left" if name == "method" else "right", no_wrap=True)
     for method, blocks in methods.items():
         if method == "raw":
             continue
