@@ -106,8 +106,10 @@ def methods_table(summary: dict, block: str) -> Table:
         "published": "all that is published, against all of raw (ratio)",
         "same": "over the pixels that raw has too (ratio)",
     }[block]
-    table = Table(title=title, title_justify="left", box=SIMPLE, padding=(0, 0, 0, 1))
-    for name in ("method", "fill %", *COMPARED.values()):
+    table = Table(
+        title=title, title_justify="left", box=SIMPLE, padding=(0, 0, 0, 1), pad_edge=False
+    )
+    for name in ("method", "fill", *COMPARED.values()):
         table.add_column(name, justify="left" if name == "method" else "right", no_wrap=True)
     for method, blocks in methods.items():
         if method == "raw":
