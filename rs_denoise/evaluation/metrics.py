@@ -56,12 +56,11 @@ class GroundTruth:
         known = (ground_truth_mm > 0) & (ground_truth_mm < MAX_DEPTH_MM)
         depth = np.where(known, ground_truth_mm, 0).astype(np.float32)
         disparity = np.where(known, disparity_scale_px_mm / np.maximum(depth, 1), 0)
-        step = _greatest(depth, known, 3) - _least(depth, known, 3)
-        rim = known & (_dilated(known & (step > RIM_SHARE * depth), RIM_REACH_PX))
+        rim = known & near_step(depth, known, RIM_SHARE, RIM_REACH_PX)
         return cls(
             depth_mm=depth,
             disparity_px=disparity.astype(np.float32),
-            edge=known & _dilated(known & (step > EDGE_SHARE * depth), EDGE_REACH_PX),
+            edge=known & near_step(depth, known, EDGE_SHARE, EDGE_REACH_PX),
             rim=rim,
             interior=known & ~rim,
             thin=_thin(disparity, known),
@@ -139,6 +138,16 @@ def _thin(disparity_px: np.ndarray, known: np.ndarray) -> np.ndarray:
     kernel = np.ones((THIN_PX, THIN_PX), np.uint8)
     opened = cv2.dilate(_least(disparity_px, known, THIN_PX), kernel)
     return known & (disparity_px - opened > EDGE_SHARE * disparity_px)
+
+
+def near_step(depth: np.ndarray, known: np.ndarray, share: float, window: int) -> np.ndarray:
+    """Where a step of more than `share` of the depth is within a window of so many px.
+
+    Args:
+        depth, known: [H, W]; neighbours that are not known make no step.
+    """
+    step = _greatest(depth, known, 3) - _least(depth, known, 3)
+    return _dilated(known & (step > share * depth), window)
 
 
 def _least(values: np.ndarray, known: np.ndarray, size: int) -> np.ndarray:

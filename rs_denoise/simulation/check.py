@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
-from rs_denoise.evaluation.metrics import EDGE_SHARE, GroundTruth, mean, median, score
+from rs_denoise.evaluation.metrics import EDGE_SHARE, GroundTruth, mean, median, near_step, score
 from rs_denoise.recordings.frame import Frame
 
 # Medians over 24 laser-scanned frames of a D415-like camera at 848x480; interior and rim: means.
@@ -58,7 +57,8 @@ def statistics(frame: Frame) -> dict[str, float]:
     truth = GroundTruth.of(frame.ground_truth_mm, scale)
     valid = (frame.depth_mm > 0) & truth.known
     error = np.where(valid, scale / np.maximum(frame.depth_mm, 1) - truth.disparity_px, 0.0)
-    band, edge = _band(valid.shape), _near_step(truth)
+    band = _band(valid.shape)
+    edge = near_step(truth.depth_mm, truth.known, EDGE_SHARE, EDGE_REACH_PX)
     bias = median(error[valid])
     scores = score(frame.depth_mm, truth, scale)
     result = {
@@ -102,13 +102,6 @@ def _band(shape: tuple[int, int]) -> np.ndarray:
     left, right = (width * shape[1] // 848 for width in BANDS_PX)
     column = np.arange(shape[1])
     return np.broadcast_to((column < left) | (column >= shape[1] - right), shape)
-
-
-def _near_step(truth: GroundTruth) -> np.ndarray:
-    depth = truth.depth_mm
-    least = cv2.erode(np.where(truth.known, depth, np.float32(1e9)), np.ones((3, 3), np.uint8))
-    step = truth.known & (cv2.dilate(depth, np.ones((3, 3), np.uint8)) - least > EDGE_SHARE * depth)
-    return cv2.dilate(step.astype(np.uint8), np.ones((EDGE_REACH_PX, EDGE_REACH_PX), np.uint8)) > 0
 
 
 def _missing(valid: np.ndarray, zone: np.ndarray) -> float:

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from rs_denoise.networks import NETWORKS
 from rs_denoise.networks.ccgan import GENERATED, Discriminator, depth_class
-from rs_denoise.networks.classic import FULL_SCALE, ClassicNetwork
+from rs_denoise.networks.classic import FULL_SCALE
 from rs_denoise.training.losses import denoising_loss
 from rs_denoise.training.schedule import share_of_learning_rate
 
@@ -147,7 +147,7 @@ def module_for(network: str) -> type[TrainingModule]:
     """The training loop of a network of NETWORKS."""
     if network.startswith("ccgan"):
         return GanModule
-    return ClassicModule if isinstance(NETWORKS[network](), ClassicNetwork) else DenoisingModule
+    return ClassicModule if network.endswith("-classic") else DenoisingModule
 
 
 def _flat(batch: dict[str, Tensor]) -> dict[str, Tensor]:
