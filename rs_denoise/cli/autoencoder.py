@@ -5,7 +5,6 @@ The same flags and folders as the Denoise Autoencoder for 3D cameras had, on thi
 
 from __future__ import annotations
 
-import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from rs_denoise.camera import CameraError
+from rs_denoise.cli.program import run
 from rs_denoise.recordings.image_folder import write_png
 from rs_denoise.recordings.triples import DEPTH, INFRARED, TRUTH, Triple, convert_raw, find_triples
 
@@ -218,15 +217,8 @@ app.command()(autoencoder)
 
 
 def main() -> None:
-    """Runs it; what the user can mend is a sentence on stderr and exit code 2."""
-    try:
-        app(prog_name="autoencoder")
-    except (CameraError, OSError, ValueError, RuntimeError) as error:
-        ours = type(error).__module__.startswith("rs_denoise") or isinstance(error, OSError)
-        if not ours and not isinstance(error, AutoencoderError):
-            raise
-        print(f"autoencoder: {error}", file=sys.stderr)
-        sys.exit(2)
+    """Runs it."""
+    run(app, "autoencoder")
 
 
 if __name__ == "__main__":

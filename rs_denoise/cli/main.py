@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-
 import typer
 
-from rs_denoise.camera import CameraError
 from rs_denoise.cli import demo, denoise, evaluate, export, simulate, train
+from rs_denoise.cli.program import run
 
 app = typer.Typer(
     help="Denoises the depth of RealSense cameras; the ROS 2 node is `denoise_node`.",
@@ -24,14 +22,8 @@ app.command("export")(export.export)
 
 
 def main() -> None:
-    """Runs a command; what the user can mend is a sentence on stderr and exit code 2."""
-    try:
-        app()
-    except (CameraError, OSError, ValueError, RuntimeError) as error:
-        if not type(error).__module__.startswith("rs_denoise") and not isinstance(error, OSError):
-            raise
-        print(f"rs_denoise: {error}", file=sys.stderr)
-        sys.exit(2)
+    """Runs a command."""
+    run(app, "rs_denoise")
 
 
 if __name__ == "__main__":
