@@ -1,4 +1,10 @@
-"""The real-time U-Net: a residual in disparity and the scale of its uncertainty.
+"""The real-time U-Net: it keeps what was measured, or takes what was measured nearby.
+
+A wrong match is seldom mended by adding the right number of pixels to it; the right disparity
+stands a few pixels away, on the surface that the pixel belongs to. So the network predicts where
+to take it from, as kernel-predicting networks do (Bako et al. 2017, "Kernel-predicting
+convolutional networks for denoising Monte Carlo renderings"), then a residual for what is left,
+and the scale of its uncertainty.
 
 All sums over pixels are local: no layer sees whole-image statistics, so that a tile gives what the
 whole frame gives. Nothing is convolved at full resolution: the first layer goes to half of it, and
@@ -9,6 +15,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -19,6 +26,15 @@ LINEAR_PX = 0.5
 REFERENCE_PX = 16
 # The largest correction is LINEAR_PX * sinh(LIMIT), 37 px.
 LIMIT = 5.0
+# Where a block of 4x4 pixels may take its disparity from: itself, and eight directions at each of
+# these distances, in blocks. What matchers get wrong at an edge is this wide.
+BLOCK_PX = 4
+REACHES = (1, 3, 7)
+OFFSETS = [(0, 0)] + [
+    (reach * y, reach * x) for reach in REACHES for y in (-1, 0, 1) for x in (-1, 0, 1) if y or x
+]
+# An untrained network keeps what was measured, to 95 %.
+KEEP = 3.0
 
 
 class UNet(nn.Module):
@@ -49,9 +65,11 @@ class UNet(nn.Module):
         self.up3, self.merge3 = nn.Conv2d(sixteenth, eighth, 1), _block(eighth, eighth)
         self.up2, self.merge2 = nn.Conv2d(eighth, quarter, 1), _block(quarter, quarter)
         self.up1, self.merge1 = nn.Conv2d(quarter, half, 1), _block(half, half)
-        self.leave = nn.Conv2d(half, 8, 3, padding=1)
-        nn.init.zeros_(self.leave.weight)  # an untrained network is the identity
-        torch.nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
+        self.leave = nn.Conv2d(half, 12, 3, padding=1)
+        self.select = nn.Conv2d(quarter, len(OFFSETS) + 1, 3, padding=1)
+        for layer in (self.leave, self.select):  # an untrained network is nearly the identity
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
     @property
     def receptive_field_px(self) -> int:
@@ -94,9 +112,36 @@ class UNet(nn.Module):
         half = self.merge1(half + _twice(self.up1(quarter)))
         output = functional.pixel_shuffle(self.leave(half).float(), 2)
         residual = LINEAR_PX * torch.sinh(output[:, :1].clamp(-LIMIT, LIMIT))
-        start = torch.where(disparity_px > 0, disparity_px, reference)
-        scale_px = torch.exp(output[:, 1:].clamp(-4.0, 4.0))
+        scale_px = torch.exp(output[:, 1:2].clamp(-4.0, 4.0))
+        keep = torch.sigmoid(output[:, 2:] + KEEP) * valid
+        taken = _taken(disparity_px, valid, reference, self.select(quarter).float())
+        start = taken + keep * (disparity_px - taken)
         return (start + residual).clamp_min(0.0), scale_px
+
+
+def _taken(disparity_px: Tensor, valid: Tensor, reference: Tensor, logits: Tensor) -> Tensor:
+    """What each block takes from around it: a mean of what is valid there, or the reference.
+
+    One pixel stands for its block, because a mean across an edge would be on neither side.
+    """
+    one = np.s_[..., BLOCK_PX // 2 :: BLOCK_PX, BLOCK_PX // 2 :: BLOCK_PX]
+    there = torch.cat([_around(valid[one]), torch.ones_like(reference[one])], dim=1)
+    around = torch.cat([_around(disparity_px[one]), reference[one]], dim=1)
+    share = torch.softmax(logits + 100.0 * (there - 1.0), dim=1)
+    taken = (share * around).sum(dim=1, keepdim=True)
+    return functional.interpolate(taken, scale_factor=float(BLOCK_PX), mode="nearest")
+
+
+def _around(image: Tensor) -> Tensor:
+    """[N, 1, H, W] as [N, len(OFFSETS), H, W]: the image seen from each offset, 0 outside."""
+    height, width = image.shape[-2:]
+    most = max(REACHES)
+    padded = functional.pad(image, (most, most, most, most))
+    rows, columns = ([most + offset[k] for offset in OFFSETS] for k in (0, 1))
+    windows = [
+        padded[..., y : y + height, x : x + width] for y, x in zip(rows, columns, strict=True)
+    ]
+    return torch.cat(windows, dim=1)
 
 
 def _block(inputs: int, outputs: int, size: int = 3, stride: int = 1) -> nn.Sequential:

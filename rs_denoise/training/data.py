@@ -8,9 +8,14 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, DistributedSampler
 
 from rs_denoise.recordings.readers import Reader
+
+# fx * baseline of the cameras that one model serves: from the D405 to the D455 at 1280x720.
+SCALES_PX_MM = (3_500, 70_000)
+# Errors beyond this are another surface's disparity; below it, noise.
+WRONG_MATCH_PX = 2.0
 
 
 class TruthMissing(ValueError):
@@ -29,6 +34,10 @@ class CropDataset(Dataset):
         crop: side of a crop in px.
         crops_per_frame: how many crops an item holds.
         augment: vary them; without it the crops are the same at every epoch.
+        seed: of the crops and how they vary.
+
+    An index beyond the number of frames is of a later epoch (see `EpochSampler`), so that a seed
+    gives the same crops however many processes share them.
     """
 
     def __init__(
@@ -41,18 +50,16 @@ class CropDataset(Dataset):
         return len(self.readers)
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
-        frame = self.readers[index]()
+        frame = self.readers[index % len(self.readers)]()
         if frame.ground_truth_mm is None:
             raise TruthMissing(f"{frame.name}: training needs ground truth, and it has none")
         scale = frame.camera.disparity_scale_px_mm
         truth = _inverse(frame.ground_truth_mm, scale)
         disparity = _inverse(frame.depth_mm, scale)
         infrared = frame.infrared if frame.infrared is not None else np.zeros_like(frame.depth_mm)
-        # Workers are seeded by torch, epoch by epoch.
-        draw = int(torch.randint(2**31, ()).item()) if self.augment else self.seed + index
-        rng = np.random.default_rng(draw)
+        rng = np.random.default_rng([self.seed, index])
         crops = [
-            self._one_crop(disparity, infrared.astype(np.float32), truth, rng)
+            self._one_crop(disparity, infrared.astype(np.float32), truth, scale, rng)
             for _ in range(self.crops_per_frame)
         ]
         names = ("disparity_px", "infrared", "truth_px")
@@ -63,30 +70,33 @@ class CropDataset(Dataset):
         return batch | {"scale_px_mm": torch.full((self.crops_per_frame, 1, 1, 1), scale)}
 
     def _one_crop(
-        self, disparity: np.ndarray, infrared: np.ndarray, truth: np.ndarray, rng
+        self, disparity: np.ndarray, infrared: np.ndarray, truth: np.ndarray, scale: float, rng
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         height, width = truth.shape
         top = int(rng.integers(0, height - self.crop + 1))
         left = int(rng.integers(0, width - self.crop + 1))
         window = np.s_[top : top + self.crop, left : left + self.crop]
         crop = disparity[window], infrared[window], truth[window]
-        return _augmented(*crop, rng) if self.augment else crop
+        return _augmented(*crop, scale, rng) if self.augment else crop
 
 
 def _augmented(
-    disparity: np.ndarray, infrared: np.ndarray, truth: np.ndarray, rng: np.random.Generator
+    disparity: np.ndarray,
+    infrared: np.ndarray,
+    truth: np.ndarray,
+    scale: float,
+    rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     valid = disparity > 0
-    # Nearer or farther: adding to both disparities leaves the noise as it is, in pixels.
-    nearest_zero = float(min(disparity[valid].min(), truth[truth > 0].min())) if valid.any() else 0
-    offset = rng.uniform(-0.8 * nearest_zero, 15.0) if rng.random() < 0.5 else 0.0
+    if rng.random() < 0.5:
+        factor = np.exp(rng.uniform(*np.log(SCALES_PX_MM))) / scale
+        disparity, truth = _as_by_another_camera(disparity, truth, np.float32(factor))
     wave = np.zeros_like(disparity)
     if rng.random() < 0.6:  # the waviness of real depth, at the scales that can be removed
         sigma = rng.uniform(1.5, 8.0)
         wave = cv2.GaussianBlur(rng.normal(size=disparity.shape).astype(np.float32), (0, 0), sigma)
         wave *= rng.uniform(0.0, 0.15) / max(float(wave.std()), 1e-6)
-    disparity = np.where(valid, np.maximum(disparity + offset + wave, 0.1), 0)
-    truth = np.where(truth > 0, truth + offset, 0)
+    disparity = np.where(valid, np.maximum(disparity + wave, 0.1), 0)
     if rng.random() < 0.1:
         infrared = np.zeros_like(infrared)
     else:
@@ -101,6 +111,23 @@ def _augmented(
     return disparity, infrared, truth
 
 
+def _as_by_another_camera(
+    disparity: np.ndarray, truth: np.ndarray, factor: np.float32
+) -> tuple[np.ndarray, np.ndarray]:
+    """Disparities `factor` times as large. Noise keeps its size in pixels; wrong matches do not."""
+    error = np.where((disparity > 0) & (truth > 0), disparity - truth, 0)
+    noise = np.where(np.abs(error) < WRONG_MATCH_PX, error, 0)
+    return np.maximum(factor * (disparity - noise) + noise, 0), factor * truth
+
+
 def _inverse(depth_mm: np.ndarray, scale: float) -> np.ndarray:
     depth = depth_mm.astype(np.float32)
     return np.where(depth > 0, np.float32(scale) / np.maximum(depth, 1), 0).astype(np.float32)
+
+
+class EpochSampler(DistributedSampler):
+    """A shuffle that says the epoch along with the index: epoch * frames + index."""
+
+    def __iter__(self):
+        frames = len(self.dataset)  # type: ignore[arg-type]
+        return (self.epoch * frames + index for index in super().__iter__())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
+from typing import Any
 
 import lightning
 import torch
@@ -18,7 +20,7 @@ from torch.utils.data import DataLoader
 
 from rs_denoise.recordings.readers import Reader
 from rs_denoise.training.config import TrainingConfig
-from rs_denoise.training.data import CropDataset
+from rs_denoise.training.data import CropDataset, EpochSampler
 from rs_denoise.training.lightning_module import TrainingModule, module_for
 from rs_denoise.training.pictures import BeforeAfter
 
@@ -28,6 +30,51 @@ LAST = "last.ckpt"
 
 class TrainingError(ValueError):
     """Data that cannot be trained on, or a checkpoint that cannot be gone on from."""
+
+
+class Crops(lightning.LightningDataModule):
+    """Crops for training, shared between processes, and for validation, the same for each.
+
+    Raises:
+        TrainingError: there are fewer frames than a batch takes.
+    """
+
+    def __init__(self, frames: list[Reader], held_out: list[Reader], config: TrainingConfig):
+        super().__init__()
+        self.config = config
+        self.processes = config.devices * config.nodes
+        needed = config.frames_per_batch * self.processes
+        for readers, use, least in ((frames, "training", needed), (held_out, "validation", 1)):
+            if len(readers) < least:
+                raise TrainingError(
+                    f"{len(readers)} frames for {use}, but it takes at least {least} (some "
+                    "hundreds are of use): add frames, or lower frames_per_batch"
+                )
+        shape = config.crop_px, config.crops_per_frame
+        self.training = CropDataset(frames, *shape, augment=True, seed=config.seed)
+        self.validation = CropDataset(held_out, *shape, augment=False, seed=config.seed)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimiser steps: what does not fill a batch of every process is left out."""
+        return len(self.training) // self.processes // self.config.frames_per_batch
+
+    def train_dataloader(self) -> DataLoader:  # noqa: D102
+        rank = self.trainer.global_rank if self.trainer else 0
+        sampler = EpochSampler(
+            self.training, self.processes, rank, seed=self.config.seed, drop_last=True
+        )
+        return self._loader(self.training, sampler=sampler, drop_last=True)
+
+    def val_dataloader(self) -> DataLoader:  # noqa: D102
+        return self._loader(self.validation)
+
+    def _loader(self, crops: CropDataset, **options: Any) -> DataLoader:
+        workers = self.config.workers
+        return DataLoader(
+            crops, self.config.frames_per_batch, num_workers=workers,
+            persistent_workers=workers > 0, **options,
+        )  # fmt: skip
 
 
 def train(
@@ -53,13 +100,12 @@ def train(
         TrainingError: there are too few frames, or `start_from` is of another network.
     """
     lightning.seed_everything(config.seed, workers=True)
-    loader = _loader(frames, config, augment=True)
-    validation = _loader(held_out, config, augment=False)
+    data = Crops(frames, held_out, config)
     processes = config.devices * config.nodes
     module = module_for(config.network)(
         config.network,
         config.learning_rate,
-        total_steps=config.epochs * max(len(loader) // processes, 1),
+        total_steps=config.epochs * data.steps_per_epoch,
     )
     last = out / LAST
     if config.start_from and not last.exists():
@@ -72,35 +118,16 @@ def train(
         devices=config.devices,
         num_nodes=config.nodes,
         strategy="ddp" if processes > 1 else "auto",
+        use_distributed_sampler=False,  # `Crops` spreads its frames itself
         precision=config.precision,  # type: ignore[arg-type]
         gradient_clip_val=1.0 if module.automatic_optimization else None,
         callbacks=_callbacks(out, config),
         logger=[CSVLogger(logs or out, "log"), TensorBoardLogger(logs or out, "tensorboard")],
         log_every_n_steps=20,
     )
-    trainer.fit(
-        module, loader, validation, ckpt_path=last if last.exists() else None, weights_only=True
-    )
+    trainer.fit(module, data, ckpt_path=last if last.exists() else None, weights_only=True)
     trainer.save_checkpoint(last)
     return last
-
-
-def _loader(frames: list[Reader], config: TrainingConfig, augment: bool) -> DataLoader:
-    if len(frames) < (config.frames_per_batch if augment else 1):
-        use = "training" if augment else "validation"
-        raise TrainingError(
-            f"{len(frames)} frames for {use}, but a batch takes {config.frames_per_batch} "
-            "(some hundreds are of use): add frames, or lower frames_per_batch"
-        )
-    crops = CropDataset(frames, config.crop_px, config.crops_per_frame, augment, config.seed)
-    return DataLoader(
-        crops,
-        config.frames_per_batch,
-        shuffle=augment,
-        drop_last=augment,
-        num_workers=config.workers,
-        persistent_workers=config.workers > 0,
-    )
 
 
 def _callbacks(out: Path, config: TrainingConfig) -> list[Callback]:
@@ -120,8 +147,17 @@ def _callbacks(out: Path, config: TrainingConfig) -> list[Callback]:
 
 
 def _start_from(module: TrainingModule, checkpoint: Path) -> None:
+    """Loads what fits; layers that are new or of another shape begin at random, and it says so."""
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
-    try:
-        module.load_state_dict(state)
-    except RuntimeError as error:
-        raise TrainingError(f"{checkpoint}: not of this network: {error}") from error
+    own = module.state_dict()
+    fitting = {k: v for k, v in state.items() if k in own and own[k].shape == v.shape}
+    missing = sorted({name.rsplit(".", 1)[0] for name in own if name not in fitting})
+    if len(fitting) < len(own) / 2:
+        raise TrainingError(
+            f"{checkpoint}: not of this network: {len(fitting)} of {len(own)} tensors fit"
+        )
+    if missing:
+        logging.getLogger(__name__).warning(
+            "%s: has no weights for %s, which begin at random", checkpoint, ", ".join(missing)
+        )
+    module.load_state_dict(fitting, strict=False)

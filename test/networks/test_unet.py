@@ -1,22 +1,40 @@
 import pytest
 import torch
 
-from rs_denoise.networks.unet import UNet
+from rs_denoise.networks.unet import OFFSETS, UNet
 
 
 @pytest.fixture(scope="module")
 def network():
     torch.manual_seed(0)
     network = UNet().eval()
-    with torch.no_grad():  # the last layer starts at zero: give it something to say
+    with torch.no_grad():  # the last layers start at zero: give them something to say
         network.leave.weight.normal_(0, 0.05)
+        network.select.weight.normal_(0, 0.05)
     return network
 
 
-def test_untrained_it_is_the_identity():
+def test_untrained_it_is_nearly_the_identity():
     disparity = 5 + 20 * torch.rand(1, 1, 64, 96)
     output, scale = UNet().eval()(disparity, torch.rand(1, 1, 64, 96) * 255)
-    assert torch.allclose(output, disparity) and torch.allclose(scale, torch.ones(()))
+    assert torch.allclose(output, disparity, atol=0.05 * 20)
+    assert torch.allclose(scale, torch.ones(()))
+
+
+@pytest.mark.parametrize("offset", OFFSETS)
+def test_it_can_take_disparity_from_around(offset):
+    network = UNet().eval()
+    with torch.no_grad():
+        network.leave.bias[8:] = -20  # keep nothing
+        network.select.bias[OFFSETS.index(offset)] = 20
+        disparity = 5 + 20 * torch.rand(1, 1, 64, 64)
+        output, _ = network(disparity, torch.zeros_like(disparity))
+        x, y = 32 + 4 * offset[1] + 2, 32 + 4 * offset[0] + 2
+        block = output[0, 0, 32:36, 32:36]
+        assert torch.allclose(block, disparity[0, 0, y, x].expand(4, 4), atol=1e-4)
+        disparity[0, 0, y, x] = 0  # never from where there is none
+        output, _ = network(disparity, torch.zeros_like(disparity))
+        assert (output[0, 0, 32:36, 32:36] > 4).all()
 
 
 def test_it_is_small():
@@ -41,7 +59,7 @@ def test_nothing_beyond_the_receptive_field_matters(network):
 def test_what_is_near_does_matter(network):
     disparity, infrared = 5 + torch.rand(1, 1, 128, 128), 255 * torch.rand(1, 1, 128, 128)
     changed = disparity.clone()
-    changed[..., 64, 40] += 1.0
+    changed[..., 60:70, 40] += 3.0
     with torch.no_grad():
         before, after = network(disparity, infrared)[0], network(changed, infrared)[0]
     assert (before - after)[..., 64, 64].abs() > 0

@@ -59,9 +59,10 @@ def finished(process):
     return output
 
 
-def last_loss(out):
+def losses(out):
+    """Of validation, epoch by epoch."""
     rows = [row for path in out.glob("log/*/metrics.csv") for row in csv.DictReader(path.open())]
-    return [float(row["val/loss"]) for row in rows if row.get("val/loss")][-1]
+    return [float(row["val/loss"]) for row in rows if row.get("val/loss")]
 
 
 def test_a_killed_run_goes_on_from_its_last_checkpoint(data, tmp_path):
@@ -83,11 +84,15 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(data, tmp_path):
 
 
 def test_two_processes_learn_what_one_learns(data, tmp_path):
+    """The same crops in the same batches; what differs is batch normalisation, over half of one."""
     alone, together = tmp_path / "one", tmp_path / "two"
-    finished(start(data, alone, epochs=30, frames_per_batch=2, ema_decay=0.9))
+    finished(start(data, alone, epochs=60, frames_per_batch=4, ema_decay=0.9))
     output = finished(
-        start(data, together, epochs=30, frames_per_batch=1, devices=2, ema_decay=0.9)
+        start(data, together, epochs=60, frames_per_batch=2, devices=2, ema_decay=0.9)
     )
     assert "distributed_backend=gloo" in output
-    first, second = last_loss(alone), last_loss(together)
-    assert second == pytest.approx(first, abs=0.1 * abs(first) + 0.03), (first, second)
+    first, second = losses(alone), losses(together)
+    learnt = first[0] - first[-1]
+    assert learnt > 0.5
+    # Seeds 0, 1 and 2 gave 0.03, 0.01 and 0.01.
+    assert abs(second[-1] - first[-1]) < 0.12 * learnt, (first, second)
