@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from rs_denoise.camera import Camera
 from rs_denoise.disparity import depth_to_disparity, disparity_to_depth
+from rs_denoise.gate import Gate
 from rs_denoise.model import Model
 from rs_denoise.tiling import Tiling
 
@@ -18,37 +19,11 @@ from rs_denoise.tiling import Tiling
 TOLERANCE = 0.05
 # Without infrared the network sees half of what it was made for; said in the result.
 DEPTH_ONLY_FACTOR = 0.8
-# Foreground this near forbids filling a hole with background. The shadow of a near thing is as wide
-# as its disparity exceeds the background's, hence far to the sides; in blocks of BLOCK_PX.
-BLOCK_PX = 8
-SHADOW_BLOCKS = (2, 8)
 DEFAULT_TILE_PX = 1536
 
 
 class FrameError(ValueError):
     """A frame that does not fit the camera; the message says what was expected and what came."""
-
-
-@dataclass(frozen=True)
-class Gate:
-    """What the network may publish.
-
-    Attributes:
-        min_confidence: below it a pixel is invalid, 0..1.
-        fill_confidence: above it a hole of the input is filled, 0..1; more than 1 never fills.
-        max_recession: a pixel that comes out farther than it went in by more than this share of
-            its depth is invalid: space that the camera saw blocked is not declared free. For a
-            network without doubt it is the greatest change at all.
-    """
-
-    min_confidence: float = 0.5
-    fill_confidence: float = 0.9
-    max_recession: float = 0.03
-
-
-# For those who would rather see less than see wrongly, and for those who would rather see all.
-CAUTIOUS = Gate(min_confidence=0.7)
-COMPLETE = Gate(min_confidence=0.3, fill_confidence=0.6)
 
 
 @dataclass(frozen=True)
@@ -111,28 +86,15 @@ class Denoiser:
             confidence = 1.0 - torch.exp(-TOLERANCE * output / scale_px)
             if infrared is None:
                 confidence = DEPTH_ONLY_FACTOR * confidence
-            published = self._passes_gate(disparity, output, confidence)
+            opened = self.gate.opens(disparity, output, confidence)
         else:
-            (output_mm,) = self._tile_by_tile(torch.where(disparity > 0, depth, 0.0), grey)
+            (output_mm,) = self._tile_by_tile(disparity_to_depth(disparity, scale), grey)
             output = depth_to_disparity(output_mm, scale)
             confidence = torch.full_like(output, torch.nan)
-            published = self._changes_little(disparity, output)
-        depth = disparity_to_depth(torch.where(published, output, 0.0), scale)
-        confidence = torch.where(depth > 0, confidence, 0.0)
+            opened = self.gate.opens_without_doubt(disparity, output)
+        depth = disparity_to_depth(output * opened.float(), scale)
+        confidence = confidence.masked_fill_(depth == 0, 0.0)
         return Denoised(depth[0, 0].cpu().numpy(), confidence[0, 0].cpu().numpy())
-
-    def _passes_gate(self, before: Tensor, after: Tensor, confidence: Tensor) -> Tensor:
-        """Where the result is believed: pixels that were seen, and holes, by their own rules."""
-        seen = before > 0
-        nearest = torch.where(seen, before, _greatest_around(before))
-        not_receding = after >= nearest * (1.0 - self.gate.max_recession)
-        enough = torch.where(seen, self.gate.min_confidence, self.gate.fill_confidence)
-        return (nearest > 0) & not_receding & (confidence >= enough)
-
-    def _changes_little(self, before: Tensor, after: Tensor) -> Tensor:
-        """The gate of a network without doubt: no hole filled, nothing moved by much."""
-        allowed = self.gate.max_recession * before
-        return (before > 0) & (after > 0) & ((after - before).abs() <= allowed)
 
     def _tile_by_tile(self, image: Tensor, grey: Tensor) -> list[Tensor]:
         height, width = image.shape[-2:]
@@ -155,13 +117,3 @@ class Denoiser:
             )
         tensor = torch.from_numpy(image.astype(np.float32))
         return tensor.to(self.model.device)[None, None]
-
-
-def _greatest_around(disparity: Tensor) -> Tensor:
-    """The greatest disparity near each pixel: 16 px up and down, 64 px to the sides."""
-    height, width = disparity.shape[-2:]
-    window = [2 * n + 1 for n in SHADOW_BLOCKS]
-    blocks = functional.max_pool2d(disparity, BLOCK_PX, ceil_mode=True)
-    blocks = functional.max_pool2d(blocks, window, stride=1, padding=SHADOW_BLOCKS)
-    spread = functional.interpolate(blocks, scale_factor=float(BLOCK_PX))
-    return spread[..., :height, :width]

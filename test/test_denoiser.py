@@ -5,7 +5,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from rs_denoise.denoiser import Denoiser, FrameError, Gate
+from rs_denoise.denoiser import Denoiser, FrameError
+from rs_denoise.gate import Gate
 from rs_denoise.model import CHANNELS, Model
 from scenes import Scaled, camera, noisy_wall
 

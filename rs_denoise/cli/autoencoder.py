@@ -161,7 +161,8 @@ def _within(model: Path, name: str) -> Path:
 
 
 def _test(images: Path, model_path: Path) -> None:
-    from rs_denoise.denoiser import Denoiser, Gate
+    from rs_denoise.denoiser import Denoiser
+    from rs_denoise.gate import Gate
     from rs_denoise.model import Model
 
     model = Model.load(_within(model_path, MODEL_FILE))

@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.progress import track
 
 from rs_denoise.cli import options
-from rs_denoise.denoiser import Denoiser, Gate
+from rs_denoise.denoiser import Denoiser
+from rs_denoise.gate import Gate
 from rs_denoise.model import Model
 from rs_denoise.recordings.image_folder import find_frames, read_frame, write_png
 

@@ -13,10 +13,10 @@ from rich.progress import track
 from rich.table import Table
 
 from rs_denoise.cli import options
-from rs_denoise.denoiser import CAUTIOUS, COMPLETE, Gate
 from rs_denoise.evaluation.baselines import all_baselines
 from rs_denoise.evaluation.evaluate import DenoisedBy, Method
 from rs_denoise.evaluation.evaluate import evaluate as evaluate_frames
+from rs_denoise.gate import CAUTIOUS, COMPLETE, Gate
 from rs_denoise.model import Model
 from rs_denoise.recordings.image_folder import find_frames, read_frames
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from rs_denoise.denoiser import Gate
+from rs_denoise.gate import Gate
 from rs_denoise.model import DEFAULT_MODEL
 
 _GATE = Gate()

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from rs_denoise.denoiser import Denoiser, Gate
+from rs_denoise.denoiser import Denoiser
 from rs_denoise.evaluation.metrics import GroundTruth, mean_over_frames, score
 from rs_denoise.evaluation.resample import resampled
+from rs_denoise.gate import Gate
 from rs_denoise.model import Model
 from rs_denoise.recordings.frame import Frame
 

@@ -13,7 +13,7 @@ Network = UNet | ClassicNetwork
 # Those with doubt work in disparity; the classic ones in depth, without.
 NETWORKS: dict[str, Callable[[], Network]] = {
     "unet": UNet,
-    "unet-tiny": lambda: UNet((8, 16, 32, 48)),
+    "unet-tiny": lambda: UNet((16, 32, 64), first=4),
     "autoencoder-classic": ConvAutoencoder,
     "unet-classic": ClassicUNet,
     "ccgan-classic": Generator,

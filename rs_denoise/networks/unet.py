@@ -14,6 +14,7 @@ that is what makes the network fast on a CPU.
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -33,15 +34,18 @@ REACHES = (1, 3, 7)
 OFFSETS = [(0, 0)] + [
     (reach * y, reach * x) for reach in REACHES for y in (-1, 0, 1) for x in (-1, 0, 1) if y or x
 ]
+# What is added to the logits of where there is a disparity, so that nothing else has a share.
+SHOWN = 100.0
 # An untrained network keeps what was measured, to 95 %.
 KEEP = 3.0
 
 
 class UNet(nn.Module):
-    """Depth and infrared in, residual and uncertainty out.
+    """Depth and infrared in, disparity and uncertainty out.
 
     Args:
-        widths: channels at 1/2, 1/4, 1/8 and 1/16 of the resolution.
+        widths: channels at each resolution; each is half of the one before.
+        first: what the first layer divides the resolution by, 2 or 4.
 
     Attributes:
         stride: height and width of the input, and every tile's offset, are multiples of this.
@@ -50,35 +54,37 @@ class UNet(nn.Module):
 
     stride = 16
 
-    def __init__(self, widths: tuple[int, int, int, int] = (16, 40, 72, 96)) -> None:
+    def __init__(self, widths: tuple[int, ...] = (16, 40, 72, 96), first: int = 2) -> None:
         super().__init__()
-        half, quarter, eighth, sixteenth = widths
-        self.widths = widths
-        self.enter = _block(4, half, size=6, stride=2)
-        self.down1 = nn.Sequential(_block(half, quarter, stride=2), _block(quarter, quarter))
-        self.down2 = nn.Sequential(_block(quarter, eighth, stride=2), _block(eighth, eighth))
-        self.down3 = nn.Sequential(
-            _block(eighth, sixteenth, stride=2),
-            _block(sixteenth, sixteenth),
-            _block(sixteenth, sixteenth),
+        self.widths, self.first = widths, first
+        pairs = list(pairwise(widths))
+        self.enter = _block(4, widths[0], size=first + 4, stride=first)
+        self.downs = nn.ModuleList(
+            nn.Sequential(_block(fine, coarse, stride=2), _block(coarse, coarse))
+            for fine, coarse in pairs
         )
-        self.up3, self.merge3 = nn.Conv2d(sixteenth, eighth, 1), _block(eighth, eighth)
-        self.up2, self.merge2 = nn.Conv2d(eighth, quarter, 1), _block(quarter, quarter)
-        self.up1, self.merge1 = nn.Conv2d(quarter, half, 1), _block(half, half)
-        self.leave = nn.Conv2d(half, 12, 3, padding=1)
-        self.select = nn.Conv2d(quarter, len(OFFSETS) + 1, 3, padding=1)
+        self.deepest = _block(widths[-1], widths[-1])
+        self.ups = nn.ModuleList(nn.Conv2d(coarse, fine, 1) for fine, coarse in pairs)
+        self.merges = nn.ModuleList(_block(fine, fine) for fine, _ in pairs)
+        self.select = nn.Conv2d(widths[self._block_level], len(OFFSETS) + 1, 3, padding=1)
+        self.leave = nn.Conv2d(widths[0], 3 * first**2, 3, padding=1)
         for layer in (self.leave, self.select):  # an untrained network is nearly the identity
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
     @property
+    def _block_level(self) -> int:
+        """Which of the resolutions has a pixel for each block."""
+        return (BLOCK_PX // self.first).bit_length() - 1
+
+    @property
     def receptive_field_px(self) -> int:
         """Half-width of the receptive field, from the layers above (see the terms)."""
         reference = 2 * REFERENCE_PX + REFERENCE_PX // 2
-        convolutions = 2 * (1 + 1 + 1) + 4 * (1 + 1 + 1) + 8 * (1 + 1 + 1) + 16 * 2
-        downs = 2 + 4 + 8
-        upsampling = 16 + 8 + 4 + 2
-        return reference + convolutions + downs + upsampling
+        sizes = [self.first * 2**level for level in range(len(self.widths))]
+        downs = (self.first + 4) // 2 + sum(sizes[:-1]) + sum(sizes[1:]) + sizes[-1]
+        ups = sum(sizes[:-1]) + sum(sizes[1:])  # convolutions, and the blocks of upsampling
+        return reference + downs + ups + max(sizes[0], BLOCK_PX)
 
     def forward(self, disparity_px: Tensor, infrared: Tensor) -> tuple[Tensor, Tensor]:
         """Denoises.
@@ -92,7 +98,7 @@ class UNet(nn.Module):
             scale_px: [N, 1, H, W] float32, the scale b of a Laplace distribution of its error.
         """
         # Not in half precision, whatever autocast says: 40 px +- 0.1 px does not fit into bfloat16.
-        valid = (disparity_px > 0).to(disparity_px.dtype)
+        valid = torch.sign(disparity_px)
         reference = _reference(disparity_px, valid)
         features = torch.cat(
             [
@@ -103,37 +109,36 @@ class UNet(nn.Module):
             ],
             dim=1,
         )
-        half = self.enter(features)
-        quarter = self.down1(half)
-        eighth = self.down2(quarter)
-        sixteenth = self.down3(eighth)
-        eighth = self.merge3(eighth + _twice(self.up3(sixteenth)))
-        quarter = self.merge2(quarter + _twice(self.up2(eighth)))
-        half = self.merge1(half + _twice(self.up1(quarter)))
-        output = functional.pixel_shuffle(self.leave(half).float(), 2)
+        levels = [self.enter(features)]
+        for down in self.downs:
+            levels.append(down(levels[-1]))
+        levels[-1] = self.deepest(levels[-1])
+        for level in range(len(self.downs) - 1, -1, -1):
+            risen = _enlarged(self.ups[level](levels[level + 1]), 2)
+            levels[level] = self.merges[level](levels[level] + risen)
+        taken = _taken(disparity_px, reference, self.select(levels[self._block_level]))
+        output = functional.pixel_shuffle(self.leave(levels[0]), self.first).float()
+        keep = torch.sigmoid(output[:, 2:] + KEEP) * valid
         residual = LINEAR_PX * torch.sinh(output[:, :1].clamp(-LIMIT, LIMIT))
         scale_px = torch.exp(output[:, 1:2].clamp(-4.0, 4.0))
-        keep = torch.sigmoid(output[:, 2:] + KEEP) * valid
-        taken = _taken(disparity_px, valid, reference, self.select(quarter).float())
-        start = taken + keep * (disparity_px - taken)
-        return (start + residual).clamp_min(0.0), scale_px
+        return (taken + keep * (disparity_px - taken) + residual).clamp_min(0.0), scale_px
 
 
-def _taken(disparity_px: Tensor, valid: Tensor, reference: Tensor, logits: Tensor) -> Tensor:
+def _taken(disparity_px: Tensor, reference: Tensor, logits: Tensor) -> Tensor:
     """What each block takes from around it: a mean of what is valid there, or the reference.
 
     One pixel stands for its block, because a mean across an edge would be on neither side.
     """
     one = np.s_[..., BLOCK_PX // 2 :: BLOCK_PX, BLOCK_PX // 2 :: BLOCK_PX]
-    there = torch.cat([_around(valid[one]), torch.ones_like(reference[one])], dim=1)
-    around = torch.cat([_around(disparity_px[one]), reference[one]], dim=1)
-    share = torch.softmax(logits + 100.0 * (there - 1.0), dim=1)
+    around = _around(disparity_px[one], reference[one])
+    shown = logits.contiguous().float().add(torch.sign(around), alpha=SHOWN)
+    share = torch.softmax(shown, dim=1)
     taken = (share * around).sum(dim=1, keepdim=True)
-    return functional.interpolate(taken, scale_factor=float(BLOCK_PX), mode="nearest")
+    return _enlarged(taken, BLOCK_PX)
 
 
-def _around(image: Tensor) -> Tensor:
-    """[N, 1, H, W] as [N, len(OFFSETS), H, W]: the image seen from each offset, 0 outside."""
+def _around(image: Tensor, reference: Tensor) -> Tensor:
+    """[N, 1 + len(OFFSETS), H, W]: the image seen from each offset, 0 outside, then `reference`."""
     height, width = image.shape[-2:]
     most = max(REACHES)
     padded = functional.pad(image, (most, most, most, most))
@@ -141,7 +146,7 @@ def _around(image: Tensor) -> Tensor:
     windows = [
         padded[..., y : y + height, x : x + width] for y, x in zip(rows, columns, strict=True)
     ]
-    return torch.cat(windows, dim=1)
+    return torch.cat([*windows, reference], dim=1)
 
 
 def _block(inputs: int, outputs: int, size: int = 3, stride: int = 1) -> nn.Sequential:
@@ -158,8 +163,8 @@ def _asinh(x: Tensor) -> Tensor:
     return torch.copysign(torch.log1p(size + size * size / (1 + torch.sqrt(size * size + 1))), x)
 
 
-def _twice(x: Tensor) -> Tensor:
-    return functional.interpolate(x, scale_factor=2.0, mode="nearest")
+def _enlarged(x: Tensor, times: int) -> Tensor:
+    return functional.interpolate(x, scale_factor=float(times), mode="nearest")
 
 
 def _reference(disparity_px: Tensor, valid: Tensor) -> Tensor:

@@ -21,7 +21,8 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, Image
 
 from rs_denoise.camera import Camera, CameraError
-from rs_denoise.denoiser import Denoiser, FrameError, Gate
+from rs_denoise.denoiser import Denoiser, FrameError
+from rs_denoise.gate import Gate
 from rs_denoise.model import DEFAULT_MODEL, Model, ModelError
 from rs_denoise.node import parameters
 from rs_denoise.node.camera_info import CameraModel

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from rs_denoise.denoiser import Gate
 from rs_denoise.evaluation.evaluate import DenoisedBy, evaluate
+from rs_denoise.gate import Gate
 from rs_denoise.model import CHANNELS, FORMAT, VERDICTS, Manifest, Model, save
 from rs_denoise.networks import NETWORKS, Network
 from rs_denoise.networks.classic import ClassicNetwork

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from conftest import REAL_DATA
-from rs_denoise.denoiser import Gate
 from rs_denoise.evaluation.evaluate import DenoisedBy, evaluate
 from rs_denoise.evaluation.picture import before_after
 from rs_denoise.evaluation.resample import resampled
+from rs_denoise.gate import Gate
 from rs_denoise.model import Model
 from rs_denoise.recordings.frame import Frame
 from rs_denoise.recordings.image_folder import find_frames, read_frames

@@ -1,0 +1,83 @@
+"""What of the network's answer is believed.
+
+An invalid pixel is better than a wrong one, and free space is never invented: what comes out
+farther than it was measured needs more confidence than what comes out nearer or the same.
+Masks are numbers, 0 or 1: on a CPU torch.where takes ten times as long as arithmetic.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+# Foreground this near forbids filling a hole with background. The shadow of a near thing is as wide
+# as its disparity exceeds the background's, hence far to the sides; in blocks of BLOCK_PX.
+BLOCK_PX = 8
+SHADOW_BLOCKS = (2, 8)
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What the network may publish.
+
+    Attributes:
+        min_confidence: below it a pixel is invalid, 0..1.
+        fill_confidence: above it a hole of the input is filled, 0..1; more than 1 never fills.
+        max_recession: a pixel that comes out farther than it went in by more than this share of
+            its depth needs `recede_confidence`. For a network without doubt it is the greatest
+            change at all.
+        recede_confidence: above it a pixel may come out farther by more, 0..1; more than 1: space
+            that the camera saw blocked is never declared free.
+    """
+
+    min_confidence: float = 0.5
+    fill_confidence: float = 0.9
+    max_recession: float = 0.03
+    recede_confidence: float = 1.01
+
+    def opens(self, before: Tensor, after: Tensor, confidence: Tensor) -> Tensor:
+        """Where the network's answer is believed.
+
+        Args:
+            before: [N, 1, H, W] float32 disparity in px as measured, 0 = invalid.
+            after: the network's, of that shape.
+            confidence: of that shape, 0..1.
+
+        Returns:
+            [N, 1, H, W] bool. A hole is filled with what is no farther than the nearest
+            foreground around it, so that the shadow of a near thing is not called free.
+        """
+        seen = torch.sign(before)
+        hole = 1.0 - seen
+        nearest = before + hole * _greatest_around(before)
+        needed = self.fill_confidence * hole + self.min_confidence * seen
+        not_receding = after >= nearest * (1.0 - self.max_recession)
+        if self.recede_confidence <= 1.0:
+            not_receding |= confidence * seen >= self.recede_confidence
+        return (nearest > 0) & not_receding & (confidence >= needed)
+
+    def opens_without_doubt(self, before: Tensor, after: Tensor) -> Tensor:
+        """The same for a network that has no doubt: no hole filled, nothing moved by much."""
+        allowed = self.max_recession * before
+        return (before > 0) & (after > 0) & ((after - before).abs() <= allowed)
+
+
+# For those who would rather see less than see wrongly, and for those who would rather see all.
+CAUTIOUS = Gate(min_confidence=0.7)
+COMPLETE = Gate(min_confidence=0.3, fill_confidence=0.6)
+
+
+def _greatest_around(disparity: Tensor) -> Tensor:
+    """The greatest disparity near each pixel: 16 px up and down, 64 px to the sides."""
+    height, width = disparity.shape[-2:]
+    padded = functional.pad(disparity, (0, -width % BLOCK_PX, 0, -height % BLOCK_PX))
+    # amax over one axis at a time is ten times as fast as max_pool2d.
+    rows = padded.unflatten(-2, (-1, BLOCK_PX)).amax(-2)
+    blocks = rows.unflatten(-1, (-1, BLOCK_PX)).amax(-1)
+    window = [2 * n + 1 for n in SHADOW_BLOCKS]
+    blocks = functional.max_pool2d(blocks, window, stride=1, padding=SHADOW_BLOCKS)
+    spread = functional.interpolate(blocks, scale_factor=float(BLOCK_PX))
+    return spread[..., :height, :width]
