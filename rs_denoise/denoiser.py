@@ -83,28 +83,33 @@ class Denoiser:
 
         if self.model.knows_doubt:
             output, scale_px = self._tile_by_tile(disparity, grey)
-            confidence = 1.0 - torch.exp(-TOLERANCE * output / scale_px)
+            confidence = torch.exp(output / scale_px * -TOLERANCE).neg_().add_(1.0)
             if infrared is None:
-                confidence = DEPTH_ONLY_FACTOR * confidence
+                confidence.mul_(DEPTH_ONLY_FACTOR)
             opened = self.gate.opens(disparity, output, confidence)
+            published_mm = disparity_to_depth(output * opened.float(), scale)
+            confidence = torch.nan_to_num(confidence, nan=0.0) * torch.sign(published_mm)
         else:
             (output_mm,) = self._tile_by_tile(disparity_to_depth(disparity, scale), grey)
             output = depth_to_disparity(output_mm, scale)
-            confidence = torch.full_like(output, torch.nan)
             opened = self.gate.opens_without_doubt(disparity, output)
-        depth = disparity_to_depth(output * opened.float(), scale)
-        confidence = confidence.masked_fill_(depth == 0, 0.0)
-        return Denoised(depth[0, 0].cpu().numpy(), confidence[0, 0].cpu().numpy())
+            published_mm = disparity_to_depth(output * opened.float(), scale)
+            confidence = torch.where(published_mm > 0, torch.nan, 0.0)
+        return Denoised(published_mm[0, 0].cpu().numpy(), confidence[0, 0].cpu().numpy())
 
     def _tile_by_tile(self, image: Tensor, grey: Tensor) -> list[Tensor]:
         height, width = image.shape[-2:]
         bottom, right = self.tiling.padded(height) - height, self.tiling.padded(width) - width
         frame = [functional.pad(x, (0, right, 0, bottom)) for x in (image, grey)]
-        results = [torch.empty_like(frame[0]) for _ in self.model.manifest.outputs]
-        for tile in self.tiling.tiles(*frame[0].shape[-2:]):
-            window = [x[..., tile.rows, tile.columns] for x in frame]
-            for result, output in zip(results, self.model(*window), strict=True):
-                result[..., tile.core_rows, tile.core_columns] = output[(..., *tile.kept)]
+        tiles = list(self.tiling.tiles(*frame[0].shape[-2:]))
+        if len(tiles) == 1:
+            results = list(self.model(*frame))
+        else:
+            results = [torch.empty_like(frame[0]) for _ in self.model.manifest.outputs]
+            for tile in tiles:
+                window = [x[..., tile.rows, tile.columns] for x in frame]
+                for result, output in zip(results, self.model(*window), strict=True):
+                    result[..., tile.core_rows, tile.core_columns] = output[(..., *tile.kept)]
         return [result[..., :height, :width] for result in results]
 
     def _upload(self, image: np.ndarray, name: str) -> Tensor:

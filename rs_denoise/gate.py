@@ -51,9 +51,8 @@ class Gate:
             foreground around it, so that the shadow of a near thing is not called free.
         """
         seen = torch.sign(before)
-        hole = 1.0 - seen
-        nearest = before + hole * _greatest_around(before)
-        needed = self.fill_confidence * hole + self.min_confidence * seen
+        nearest = before + (1.0 - seen) * _greatest_around(before)
+        needed = self.fill_confidence + (self.min_confidence - self.fill_confidence) * seen
         not_receding = after >= nearest * (1.0 - self.max_recession)
         if self.recede_confidence <= 1.0:
             not_receding |= confidence * seen >= self.recede_confidence
@@ -77,7 +76,8 @@ def _greatest_around(disparity: Tensor) -> Tensor:
     # amax over one axis at a time is ten times as fast as max_pool2d.
     rows = padded.unflatten(-2, (-1, BLOCK_PX)).amax(-2)
     blocks = rows.unflatten(-1, (-1, BLOCK_PX)).amax(-1)
-    window = [2 * n + 1 for n in SHADOW_BLOCKS]
-    blocks = functional.max_pool2d(blocks, window, stride=1, padding=SHADOW_BLOCKS)
+    up, aside = SHADOW_BLOCKS
+    blocks = functional.max_pool2d(blocks, (2 * up + 1, 1), stride=1, padding=(up, 0))
+    blocks = functional.max_pool2d(blocks, (1, 2 * aside + 1), stride=1, padding=(0, aside))
     spread = functional.interpolate(blocks, scale_factor=float(BLOCK_PX))
     return spread[..., :height, :width]

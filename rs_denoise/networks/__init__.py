@@ -13,7 +13,7 @@ Network = UNet | ClassicNetwork
 # Those with doubt work in disparity; the classic ones in depth, without.
 NETWORKS: dict[str, Callable[[], Network]] = {
     "unet": UNet,
-    "unet-tiny": lambda: UNet((16, 32, 64), first=4),
+    "unet-tiny": lambda: UNet((16, 32, 64), skip=2),
     "autoencoder-classic": ConvAutoencoder,
     "unet-classic": ClassicUNet,
     "ccgan-classic": Generator,

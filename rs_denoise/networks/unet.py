@@ -45,7 +45,8 @@ class UNet(nn.Module):
 
     Args:
         widths: channels at each resolution; each is half of the one before.
-        first: what the first layer divides the resolution by, 2 or 4.
+        skip: 1, or 2 to look at every second pixel of every second row, for a third of the time;
+            what is measured is kept or left pixel by pixel all the same.
 
     Attributes:
         stride: height and width of the input, and every tile's offset, are multiples of this.
@@ -54,11 +55,11 @@ class UNet(nn.Module):
 
     stride = 16
 
-    def __init__(self, widths: tuple[int, ...] = (16, 40, 72, 96), first: int = 2) -> None:
+    def __init__(self, widths: tuple[int, ...] = (16, 40, 72, 96), skip: int = 1) -> None:
         super().__init__()
-        self.widths, self.first = widths, first
+        self.widths, self.skip = widths, skip
         pairs = list(pairwise(widths))
-        self.enter = _block(4, widths[0], size=first + 4, stride=first)
+        self.enter = _block(4, widths[0], size=6, stride=2)
         self.downs = nn.ModuleList(
             nn.Sequential(_block(fine, coarse, stride=2), _block(coarse, coarse))
             for fine, coarse in pairs
@@ -66,25 +67,20 @@ class UNet(nn.Module):
         self.deepest = _block(widths[-1], widths[-1])
         self.ups = nn.ModuleList(nn.Conv2d(coarse, fine, 1) for fine, coarse in pairs)
         self.merges = nn.ModuleList(_block(fine, fine) for fine, _ in pairs)
-        self.select = nn.Conv2d(widths[self._block_level], len(OFFSETS) + 1, 3, padding=1)
-        self.leave = nn.Conv2d(widths[0], 3 * first**2, 3, padding=1)
+        self.select = nn.Conv2d(widths[1], len(OFFSETS) + 1, 3, padding=1)
+        self.leave = nn.Conv2d(widths[0], 12, 3, padding=1)
         for layer in (self.leave, self.select):  # an untrained network is nearly the identity
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
     @property
-    def _block_level(self) -> int:
-        """Which of the resolutions has a pixel for each block."""
-        return (BLOCK_PX // self.first).bit_length() - 1
-
-    @property
     def receptive_field_px(self) -> int:
         """Half-width of the receptive field, from the layers above (see the terms)."""
         reference = 2 * REFERENCE_PX + REFERENCE_PX // 2
-        sizes = [self.first * 2**level for level in range(len(self.widths))]
-        downs = (self.first + 4) // 2 + sum(sizes[:-1]) + sum(sizes[1:]) + sizes[-1]
+        sizes = [2 * self.skip * 2**level for level in range(len(self.widths))]
+        downs = 3 * self.skip + sum(sizes[:-1]) + sum(sizes[1:]) + sizes[-1]
         ups = sum(sizes[:-1]) + sum(sizes[1:])  # convolutions, and the blocks of upsampling
-        return reference + downs + ups + max(sizes[0], BLOCK_PX)
+        return reference + downs + ups + BLOCK_PX * self.skip
 
     def forward(self, disparity_px: Tensor, infrared: Tensor) -> tuple[Tensor, Tensor]:
         """Denoises.
@@ -98,13 +94,15 @@ class UNet(nn.Module):
             scale_px: [N, 1, H, W] float32, the scale b of a Laplace distribution of its error.
         """
         # Not in half precision, whatever autocast says: 40 px +- 0.1 px does not fit into bfloat16.
-        valid = torch.sign(disparity_px)
-        reference = _reference(disparity_px, valid)
+        looked_at = np.s_[..., :: self.skip, :: self.skip]
+        sparse = disparity_px[looked_at]
+        valid = torch.sign(sparse)
+        reference = _reference(sparse, valid, REFERENCE_PX // self.skip)
         features = torch.cat(
             [
-                _asinh((disparity_px - reference) / LINEAR_PX) * valid,
+                _asinh((sparse - reference) / LINEAR_PX) * valid,
                 valid,
-                torch.sqrt(infrared / 255.0),
+                torch.sqrt(infrared[looked_at] / 255.0),
                 torch.log1p(reference) / (4.0 * math.log(2.0)),
             ],
             dim=1,
@@ -116,11 +114,15 @@ class UNet(nn.Module):
         for level in range(len(self.downs) - 1, -1, -1):
             risen = _enlarged(self.ups[level](levels[level + 1]), 2)
             levels[level] = self.merges[level](levels[level] + risen)
-        taken = _taken(disparity_px, reference, self.select(levels[self._block_level]))
-        output = functional.pixel_shuffle(self.leave(levels[0]), self.first).float()
-        keep = torch.sigmoid(output[:, 2:] + KEEP) * valid
+        taken = _taken(sparse, reference, self.select(levels[1]))
+        output = functional.pixel_shuffle(self.leave(levels[0]), 2).float()
         residual = LINEAR_PX * torch.sinh(output[:, :1].clamp(-LIMIT, LIMIT))
         scale_px = torch.exp(output[:, 1:2].clamp(-4.0, 4.0))
+        keep = torch.sigmoid(output[:, 2:] + KEEP)
+        if self.skip > 1:
+            parts = (taken, residual, scale_px, keep)
+            taken, residual, scale_px, keep = (_enlarged(part, self.skip) for part in parts)
+        keep = keep * torch.sign(disparity_px)
         return (taken + keep * (disparity_px - taken) + residual).clamp_min(0.0), scale_px
 
 
@@ -167,13 +169,13 @@ def _enlarged(x: Tensor, times: int) -> Tensor:
     return functional.interpolate(x, scale_factor=float(times), mode="nearest")
 
 
-def _reference(disparity_px: Tensor, valid: Tensor) -> Tensor:
-    """The mean disparity around each pixel, from valid pixels within 40 px; 0 if there is none."""
-    total = functional.avg_pool2d(disparity_px, REFERENCE_PX)
-    count = functional.avg_pool2d(valid, REFERENCE_PX)
+def _reference(disparity_px: Tensor, valid: Tensor, block: int) -> Tensor:
+    """The mean disparity around each pixel, from 3x3 blocks of valid ones; 0 if there are none."""
+    total = functional.avg_pool2d(disparity_px, block)
+    count = functional.avg_pool2d(valid, block)
     total = functional.avg_pool2d(total, 3, stride=1, padding=1)
     count = functional.avg_pool2d(count, 3, stride=1, padding=1)
     mean = total / count.clamp_min(1e-4)
     return functional.interpolate(
-        mean, scale_factor=float(REFERENCE_PX), mode="bilinear", align_corners=False
+        mean, scale_factor=float(block), mode="bilinear", align_corners=False
     )
