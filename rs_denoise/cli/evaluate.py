@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +25,10 @@ COMPARED = {
     "mae_mm": "MAE", "rmse_mm": "RMSE", "bad5_pct": ">5 %", "false_free_pct": "free",
     "phantom_pct": "near", "ripple_px": "ripple", "rim_mae_px": "rim", "thin_recall_pct": "thin",
 }  # fmt: skip
+TITLES = {
+    "published": "all that is published, against all of raw (ratio)",
+    "same": "over the pixels that raw has too (ratio)",
+}
 
 
 def evaluate(
@@ -33,6 +38,9 @@ def evaluate(
     ] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Also write the figures here.")
+    ] = None,
+    markdown: Annotated[
+        Path | None, typer.Option(help="Also write the table of methods here.")
     ] = None,
     model: options.ModelFile = options.DEFAULT_MODEL_FILE,
     beside: Annotated[
@@ -70,11 +78,15 @@ def evaluate(
     summary = result.summary()
     if json_file is not None:
         json_file.write_text(json.dumps(summary, indent=1) + "\n")
+    if markdown is not None:
+        markdown.write_text(markdown_tables(summary))
     console = Console()
     if result.frames:
         console.print(score_table(summary))
         console.print(methods_table(summary, "published"))
         console.print(methods_table(summary, "same"))
+        for line in ranking_lines(summary):
+            console.print(line)
     else:
         console.print("no frame has ground truth: nothing to score")
     for name, reason in result.skipped.items():
@@ -101,24 +113,50 @@ def score_table(summary: dict) -> Table:
 
 def methods_table(summary: dict, block: str) -> Table:
     """A row for each method: fill, and ratios to raw over what it publishes or over the same px."""
-    methods = summary["methods"]
-    title = {
-        "published": "all that is published, against all of raw (ratio)",
-        "same": "over the pixels that raw has too (ratio)",
-    }[block]
     table = Table(
-        title=title, title_justify="left", box=SIMPLE, padding=(0, 0, 0, 1), pad_edge=False
+        title=TITLES[block], title_justify="left", box=SIMPLE, padding=(0, 0, 0, 1), pad_edge=False
     )
     for name in ("method", "fill", *COMPARED.values()):
         table.add_column(name, justify="left" if name == "method" else "right", no_wrap=True)
-    for method, blocks in methods.items():
-        if method == "raw":
-            continue
-        before = methods["raw"]["published"] if block == "published" else blocks["same_raw"]
-        after = blocks[block]
-        fill = _number(blocks["published"]["fill_pct"], 1)
-        table.add_row(method, fill, *(_ratio(before[key], after[key]) for key in COMPARED))
+    for row in _method_rows(summary, block, COMPARED):
+        table.add_row(*row)
     return table
+
+
+def markdown_tables(summary: dict) -> str:
+    """What the tables of methods say, for a document."""
+    head = ("method", "fill %", *IN_DOCUMENTS.values())
+    parts = [f"{summary['frames']} frames, mean over frames.\n"]
+    for block, title in TITLES.items():
+        rows = _method_rows(summary, block, IN_DOCUMENTS)
+        lines = [head, ("---", *["---:"] * (len(head) - 1)), *rows]
+        table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        parts.append(f"{title[0].upper()}{title[1:]}:\n\n{table}\n")
+    parts.append("\n".join(f"- {line}" for line in ranking_lines(summary)) + "\n")
+    return "\n".join(parts)
+
+
+def ranking_lines(summary: dict) -> list[str]:
+    """A sentence for each model that knows its doubt."""
+    return [
+        f"{method}: before any gate, RMSE of the most confident 90 % is "
+        f"{_ratio(r['rmse_at_100_mm'], r['rmse_at_90_mm'])} of that of all; AUSE {r['ause']:.3f}"
+        for method, blocks in summary["methods"].items()
+        if (r := blocks.get("ranking")) and r["ause"] is not None
+    ]
+
+
+def _method_rows(summary: dict, block: str, figures: Iterable[str]) -> list[tuple[str, ...]]:
+    """Name, fill and ratios of each method; raw has its fill, and 1 in all else."""
+    methods = summary["methods"]
+    rows = []
+    for method, blocks in methods.items():
+        after = blocks["published"] if method == "raw" else blocks[block]
+        before = blocks["same_raw"] if block == "same" and method != "raw" else None
+        before = before or methods["raw"]["published"]
+        fill = _number(blocks["published"]["fill_pct"], 1)
+        rows.append((method, fill, *(_ratio(before[key], after[key]) for key in figures)))
+    return rows
 
 
 def _number(value: float | None, digits: int = 3) -> str:

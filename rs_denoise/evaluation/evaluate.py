@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from rs_denoise.denoiser import Denoiser
+from rs_denoise.denoiser import Denoised, Denoiser
 from rs_denoise.evaluation.metrics import GroundTruth, mean_over_frames, score
+from rs_denoise.evaluation.ranking import rank
 from rs_denoise.evaluation.resample import resampled
 from rs_denoise.gate import Gate
 from rs_denoise.model import Model
@@ -28,7 +29,8 @@ class Evaluation:
         skipped: those that were not, with the reason.
         scores: method -> block -> one dictionary a frame. Blocks: "published", over all that the
             method publishes; "same", over the pixels valid in input, output and ground truth;
-            "same_raw", the input over exactly those, so that dropping pixels is no accuracy.
+            "same_raw", the input over exactly those, so that dropping pixels is no accuracy;
+            "ranking", of a model that knows its doubt: `rank` of its answer before any gate.
     """
 
     frames: list[str] = field(default_factory=list)
@@ -51,6 +53,10 @@ class Evaluation:
         }
 
 
+# Publishes all that was seen, however doubtful or changed: for judging the doubt itself.
+EVERYTHING = Gate(min_confidence=0.0, fill_confidence=1.01, max_recession=1.0)
+
+
 class DenoisedBy:
     """A method: the denoiser's depth of a frame, as the node would publish it."""
 
@@ -60,10 +66,13 @@ class DenoisedBy:
 
     def __call__(self, frame: Frame) -> np.ndarray:
         """[H, W] uint16 mm, 0 = invalid."""
+        return np.rint(self.denoised(frame).depth_mm).astype(np.uint16)
+
+    def denoised(self, frame: Frame) -> Denoised:
+        """Depth and confidence."""
         if self.denoiser is None or self.denoiser.camera != frame.camera:
             self.denoiser = Denoiser(self.model, frame.camera, self.gate)
-        depth = self.denoiser.denoise(frame.depth_mm, frame.infrared).depth_mm
-        return np.rint(depth).astype(np.uint16)
+        return self.denoiser.denoise(frame.depth_mm, frame.infrared)
 
 
 def evaluate(
@@ -77,6 +86,7 @@ def evaluate(
         size: width, height to resample to first; None scores at native size.
     """
     result = Evaluation()
+    answers = _answers(methods)
     for frame in frames:
         if frame.ground_truth_mm is None:
             result.skipped[frame.name] = "no ground truth"
@@ -84,6 +94,8 @@ def evaluate(
         if size is not None:
             frame = resampled(frame, *size)
         add_scores(result, frame, {name: method(frame) for name, method in methods.items()})
+        for name, answer in answers.items():
+            add_ranking(result, frame, name, answer.denoised(frame))
     return result
 
 
@@ -99,6 +111,24 @@ def add_scores(result: Evaluation, frame: Frame, depths_mm: dict[str, np.ndarray
         result.add(method, "published", score(depth_mm, truth, scale))
         result.add(method, "same", score(depth_mm, truth, scale, same))
         result.add(method, "same_raw", score(frame.depth_mm, truth, scale, same))
+
+
+def add_ranking(result: Evaluation, frame: Frame, method: str, answer: Denoised) -> None:
+    """Ranks one frame's errors by confidence, where input and ground truth are valid."""
+    assert frame.ground_truth_mm is not None
+    truth = GroundTruth.of(frame.ground_truth_mm, frame.camera.disparity_scale_px_mm)
+    both = truth.known & (answer.depth_mm > 0)
+    error = answer.depth_mm[both] - truth.depth_mm[both]
+    result.add(method, "ranking", rank(error, answer.confidence[both]))
+
+
+def _answers(methods: dict[str, Method]) -> dict[str, DenoisedBy]:
+    """The first method of each model that knows its doubt, without its gate."""
+    found: dict[int, tuple[str, DenoisedBy]] = {}
+    for name, method in methods.items():
+        if isinstance(method, DenoisedBy) and method.model.knows_doubt:
+            found.setdefault(id(method.model), (name, DenoisedBy(method.model, EVERYTHING)))
+    return dict(found.values())
 
 
 def _jsonable(scores: Scores) -> dict[str, float | None]:

@@ -30,7 +30,9 @@ def frames(tmp_path):
 
 
 def test_evaluate_prints_and_writes_figures_and_names_what_it_skipped(frames, tmp_path):
-    out = run("evaluate", frames, "--json", tmp_path / "out.json")
+    out = run(
+        "evaluate", frames, "--json", tmp_path / "out.json", "--markdown", tmp_path / "out.md"
+    )
     assert out.returncode == 0, out.stderr
     summary = json.loads((tmp_path / "out.json").read_text())
     assert summary["frames"] == 1
@@ -42,9 +44,13 @@ def test_evaluate_prints_and_writes_figures_and_names_what_it_skipped(frames, tm
         "thin_recall_pct",
     }  # fmt: skip
     assert set(summary["methods"]) == {"raw", "denoised", "denoised_cautious", "denoised_complete"}
+    ranking = {"ranking": {"rmse_at_100_mm", "rmse_at_90_mm", "ause"}}
     assert {b: set(v) for b, v in summary["methods"]["denoised"].items()} == dict.fromkeys(
         ("published", "same", "same_raw"), keys
-    )
+    ) | ranking
+    text = (tmp_path / "out.md").read_text()
+    assert "| method | fill % | MAE |" in text and "most confident 90 %" in text
+    assert {len(line.split("|")) for line in text.splitlines() if "|" in line} == {14}
     assert "mae_mm" in out.stdout and "skipped c: no camera.json" in out.stdout
 
 

@@ -4,6 +4,7 @@ import pytest
 from conftest import REAL_DATA
 from rs_denoise.evaluation.evaluate import DenoisedBy, evaluate
 from rs_denoise.evaluation.picture import before_after
+from rs_denoise.evaluation.ranking import rank
 from rs_denoise.evaluation.resample import resampled
 from rs_denoise.gate import Gate
 from rs_denoise.model import Model
@@ -27,7 +28,8 @@ def test_an_identity_scores_as_the_input(make_model):
     gate = Gate(fill_confidence=1.01)
     summary = evaluate([frame(), frame("b")], denoised(make_model(Scaled()), gate)).summary()
     methods = summary["methods"]
-    assert summary["frames"] == 2 and set(methods["denoised"]) == {"published", "same", "same_raw"}
+    blocks = {"published", "same", "same_raw", "ranking"}
+    assert summary["frames"] == 2 and set(methods["denoised"]) == blocks
     assert methods["denoised"]["published"] == methods["raw"]["published"]
     assert methods["denoised"]["same"] == methods["denoised"]["same_raw"]
 
@@ -44,6 +46,23 @@ def test_dropping_pixels_is_no_accuracy(make_model):
     assert methods["raw"]["published"]["bad5_pct"] == pytest.approx(50, abs=1)
     assert methods["denoised"]["published"]["fill_pct"] == pytest.approx(49, abs=1)
     assert methods["denoised"]["same_raw"]["bad5_pct"] == 0
+
+
+def test_ranking_by_hand():
+    error = np.array([0.0] * 90 + [100.0] * 10)
+    surest_first = np.linspace(1, 0, 100)
+    perfect, worst = rank(error, surest_first), rank(error, -surest_first)
+    assert perfect["rmse_at_100_mm"] == pytest.approx(100 * np.sqrt(0.1))
+    assert perfect["rmse_at_90_mm"] == 0 and perfect["ause"] == 0
+    assert worst["rmse_at_90_mm"] == pytest.approx(100 * np.sqrt(10 / 90)) and worst["ause"] > 0.9
+    assert np.isnan(rank(error[:0], error[:0])["ause"])
+
+
+def test_one_model_is_ranked_once(make_model):
+    model = make_model(Scaled())
+    methods = {"a": DenoisedBy(model, Gate()), "b": DenoisedBy(model, Gate(0.9))}
+    scored = evaluate([frame()], methods).summary()["methods"]
+    assert "ranking" in scored["a"] and "ranking" not in scored["b"]
 
 
 def test_frames_without_truth_are_named_and_nothing_is_nan_in_json(make_model):
