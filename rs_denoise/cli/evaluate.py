@@ -25,6 +25,10 @@ COMPARED = {
     "mae_mm": "MAE", "rmse_mm": "RMSE", "bad5_pct": ">5 %", "false_free_pct": "free",
     "phantom_pct": "near", "ripple_px": "ripple", "rim_mae_px": "rim", "thin_recall_pct": "thin",
 }  # fmt: skip
+# A terminal has 80 columns, a document more.
+IN_DOCUMENTS = COMPARED | {
+    "flying_pct": "flying", "interior_mae_px": "interior", "med_rel_pct": "median",
+}  # fmt: skip
 TITLES = {
     "published": "all that is published, against all of raw (ratio)",
     "same": "over the pixels that raw has too (ratio)",
