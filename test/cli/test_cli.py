@@ -50,7 +50,7 @@ def test_evaluate_prints_and_writes_figures_and_names_what_it_skipped(frames, tm
     ) | ranking
     text = (tmp_path / "out.md").read_text()
     assert "| method | fill % | MAE |" in text and "most confident 90 %" in text
-    assert {len(line.split("|")) for line in text.splitlines() if "|" in line} == {14}
+    assert {len(line.split("|")) for line in text.splitlines() if "|" in line} == {15}
     assert "mae_mm" in out.stdout and "skipped c: no camera.json" in out.stdout
 
 

@@ -14,7 +14,7 @@ from scenes import camera
 lightning = pytest.importorskip("lightning", reason="Lightning is not installed")
 
 from rs_denoise.training.config import ConfigError, TrainingConfig
-from rs_denoise.training.data import CropDataset, EpochSampler
+from rs_denoise.training.data import CropDataset, EpochSampler, _fattened
 from rs_denoise.training.export import ExportError, export, load_network
 from rs_denoise.training.train import TrainingError, train
 
@@ -78,6 +78,21 @@ def test_crops_are_varied_to_the_disparities_of_every_camera(data):
     assert max(ratio) / min(ratio) > 10  # 20 times from the D405 to the D455
     # 60 mm of noise are 0.4 px here, whatever camera it is made to look like.
     assert np.percentile(noise, 95) / np.percentile(noise, 5) < 2.5
+
+
+def test_gaps_are_bridged_towards_near_and_only_there():
+    truth = np.full((96, 96), 20.0, np.float32)
+    truth[:, 40:50] = 8.0  # a slot, through which the wall behind is seen
+    truth[:10] = 0.0
+    raw = np.where(truth > 0, truth + 0.1, 0).astype(np.float32)
+    changed = 0
+    for seed in range(20):
+        fattened = _fattened(raw, truth, np.random.default_rng(seed))
+        different = fattened != raw
+        assert not different[:10].any() and not different[10:, :26].any()
+        assert (fattened[different] > truth[different] + 1).all()
+        changed += different[:, 40:50].any()
+    assert changed > 8
 
 
 def test_the_loss_prefers_truth_smoothness_and_honest_doubt():
