@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from rs_denoise.cli import demo, denoise, evaluate, export, simulate, train
+from rs_denoise.cli import bench, demo, denoise, evaluate, export, simulate, train
 from rs_denoise.cli.program import run
 
 app = typer.Typer(
@@ -17,6 +17,7 @@ app.command("demo")(demo.demo)
 app.command("denoise")(denoise.denoise)
 app.command("evaluate")(evaluate.evaluate)
 app.command("simulate")(simulate.simulate)
+app.command("bench")(bench.bench)
 app.command("train")(train.train)
 app.command("export")(export.export)
 

@@ -102,6 +102,33 @@ class Librealsense:
         return blocks
 
 
+class LibrealsenseStream:
+    """librealsense's spatial and temporal filters in disparity on one frame, over and over.
+
+    What robots run today, for timing: putting the frame into librealsense is not part of it.
+
+    Raises:
+        BaselineMissing: as `all_baselines`.
+    """
+
+    def __init__(self, camera: Camera, depth_mm: np.ndarray) -> None:
+        rs = _pyrealsense2()
+        self.device = _SoftwareDevice(rs, camera)
+        self.frame = self.device.frame(depth_mm)
+        self.blocks = [
+            rs.disparity_transform(True),
+            rs.spatial_filter(),
+            rs.temporal_filter(),
+            rs.disparity_transform(False),
+        ]
+
+    def process(self) -> None:
+        """Filters the frame once more."""
+        result = self.frame
+        for block in self.blocks:
+            result = block.process(result)
+
+
 class _SoftwareDevice:
     """A camera that exists in librealsense only, and gives the frames that it is given."""
 

@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-import ctypes
 import importlib.util
 import signal
 import sys
 from threading import Event
 
-# glibc's mallopt: M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD with values in bytes.
-KEEP_MEMORY = {-1: 2**31 - 1, -2: 256 * 2**20, -3: 2**30}
+from rs_denoise.memory import keep_memory
+
 # A signal ends the process after so long at most.
 SIGNAL_CHECK_S = 0.1
-
-
-def _keep_memory() -> None:
-    """Lets the process keep what a frame allocates for the next one.
-
-    Otherwise each frame's tensors are given back to the kernel and faulted in again, page by page:
-    a fifth of the frame rate on a CPU. Where the C library is another one, nothing happens.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        for option, value in KEEP_MEMORY.items():
-            mallopt(option, value)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -37,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
-    _keep_memory()
+    keep_memory()
     import rclpy
     from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
     from rclpy.lifecycle import TransitionCallbackReturn

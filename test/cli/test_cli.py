@@ -93,3 +93,12 @@ def test_real_frames_without_camera_or_truth_are_named(tmp_path):
     assert out.returncode == 0 and summary["frames"] == 6
     assert summary["skipped"]["d415_depth_only_0"] == "no camera.json"
     assert summary["skipped"]["d415_640x360"] == "no ground truth"
+
+
+def test_bench_times_the_shipped_models_beside_librealsense(tmp_path):
+    out = run("bench", "--size", "128x96", "--frames", "10", "--json", tmp_path / "out.json")
+    assert out.returncode == 0, out.stderr
+    rows = json.loads((tmp_path / "out.json").read_text())["core"]
+    assert {"model", "device", "precision", "p50_ms", "vs_librealsense"} <= set(rows[0])
+    assert all(0 < row["p50_ms"] <= row["p99_ms"] for row in rows)
+    assert (rows[0]["width"], rows[0]["height"]) == (128, 96) and "p50 ms" in out.stdout
