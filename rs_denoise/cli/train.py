@@ -7,13 +7,19 @@ from typing import Annotated
 
 import typer
 
+from rs_denoise.recordings.readers import Reader, find_readers
+
 HELD_OUT = 0.05
+# Frames of recordings, in the run's folder.
+UNPACKED = "unpacked"
 
 
 def train(
     data: Annotated[
         list[Path],
-        typer.Argument(help="Folders of frames with ground truth, or of gt-, res-, left-*.png."),
+        typer.Argument(
+            help="Folders of frames with ground truth, or of gt-, res-, left-*.png, or rosbag2."
+        ),
     ],
     out: Annotated[
         Path, typer.Option(help="For checkpoints, figures and pictures; resumed if it exists.")
@@ -40,7 +46,6 @@ def train(
     seed: Annotated[int | None, typer.Option(show_default="0")] = None,
 ) -> None:
     """Trains a network; a run that was stopped goes on from its last checkpoint."""
-    from rs_denoise.recordings.readers import find_readers
     from rs_denoise.training.config import TrainingConfig
     from rs_denoise.training.train import train as run
 
@@ -52,11 +57,15 @@ def train(
         start_from=str(start_from) if start_from else None,
         seed=seed,
     )
-    frames = [frame for folder in data for frame in find_readers(folder)]
+    frames = _readers(data, out)
     if validation:
-        held_out = [frame for folder in validation for frame in find_readers(folder)]
+        held_out = _readers(validation, out)
     else:
         # The last by name: a scene and its other noisy versions stay together.
         count = max(1, round(HELD_OUT * len(frames)))
         frames, held_out = frames[:-count], frames[-count:]
     print(run(frames, held_out, out, settings))
+
+
+def _readers(folders: list[Path], out: Path) -> list[Reader]:
+    return [frame for folder in folders for frame in find_readers(folder, out / UNPACKED)]

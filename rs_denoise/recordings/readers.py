@@ -2,24 +2,62 @@
 
 from __future__ import annotations
 
+import shutil
+import zlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from rs_denoise.recordings.frame import Frame
-from rs_denoise.recordings.image_folder import find_frames, read_frame
+from rs_denoise.recordings.image_folder import (
+    RecordingError,
+    find_frames,
+    read_frame,
+    write_frame,
+)
+from rs_denoise.recordings.rosbag2 import GROUND_TRUTH, read_bag
 from rs_denoise.recordings.triples import find_triples
 
 Reader = Callable[[], Frame]
 
 
-def find_readers(path: Path) -> list[Reader]:
-    """What reads each frame under `path`: frame folders, or the ancestor's triples of images.
+def find_readers(path: Path, unpacked: Path | None = None) -> list[Reader]:
+    """What reads each frame under `path`.
+
+    Args:
+        path: frame folders, the ancestor's triples of images, a rosbag2 or a folder of them.
+        unpacked: where frames with ground truth of a rosbag2 go first, for a bag can only be read
+            from its start; those that are there already are used. None: bags are refused.
 
     Raises:
-        RecordingError: neither is there.
+        RecordingError: there is nothing of the kind, or a bag without ground truth.
     """
+    bags = [path] if _is_bag(path) else sorted(filter(_is_bag, path.glob("*/")))
+    if bags and unpacked is None:
+        raise RecordingError(f"{path}: a rosbag2, of which frames cannot be read in any order")
+    if bags and unpacked is not None:
+        folders = [folder for bag in bags for folder in _unpack(bag, unpacked)]
+        return [partial(read_frame, folder) for folder in folders]
     triples = find_triples(path)
     if triples:
         return list(triples)
     return [partial(read_frame, folder) for folder in find_frames(path)[0]]
+
+
+def _is_bag(path: Path) -> bool:
+    return (path / "metadata.yaml").is_file()
+
+
+def _unpack(bag: Path, unpacked: Path) -> list[Path]:
+    """Frame folders of those frames of a bag that have ground truth, in its order."""
+    target = unpacked / f"{bag.name}_{zlib.crc32(str(bag.resolve()).encode()):08x}"
+    if not target.is_dir():
+        unfinished = target.with_suffix(".part")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        for moment in read_bag(bag):
+            if moment.frame.ground_truth_mm is not None:
+                write_frame(unfinished / f"{moment.stamp_ns:020d}", moment.frame)
+        if not unfinished.is_dir():
+            raise RecordingError(f"{bag}: no frame has ground truth, on a topic {GROUND_TRUTH}")
+        unfinished.rename(target)
+    return sorted(target.iterdir())

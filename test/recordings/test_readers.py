@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+
+from rs_denoise.recordings.frame import Frame
+from rs_denoise.recordings.image_folder import RecordingError, write_frame
+from rs_denoise.recordings.readers import find_readers
+from rs_denoise.recordings.rosbag2 import Moment, write_bag
+from scenes import camera, noisy_wall
+
+
+def bag(path, truths):
+    moments = []
+    for k, has_truth in enumerate(truths):
+        depth, infrared = noisy_wall(96, 64, seed=k)
+        truth = np.full_like(depth, 2000 + k) if has_truth else None
+        moments.append(Moment(k * 33_000_000, Frame("", camera(96, 64), depth, infrared, truth)))
+    write_bag(path, moments)
+
+
+@pytest.mark.parametrize("of", ["bag", "folder of bags"])
+def test_a_bag_is_unpacked_once_to_its_frames_with_ground_truth(tmp_path, of):
+    bag(tmp_path / "data" / "a", [True, False, True])
+    readers = find_readers(tmp_path / "data" / ("a" if of == "bag" else ""), tmp_path / "out")
+    frames = [reader() for reader in readers]
+    assert [frame.ground_truth_mm[0, 0] for frame in frames] == [2000, 2002]
+    np.testing.assert_array_equal(frames[1].depth_mm, noisy_wall(96, 64, seed=2)[0])
+    files = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.png")}
+    again = find_readers(tmp_path / "data" / "a", tmp_path / "out")
+    assert len(again) == 2
+    assert files == {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.png")}
+
+
+def test_what_cannot_be_learnt_from_is_told(tmp_path):
+    bag(tmp_path / "a", [False])
+    with pytest.raises(RecordingError, match="no frame has ground truth, on a topic ground_truth"):
+        find_readers(tmp_path / "a", tmp_path / "out")
+    with pytest.raises(RecordingError, match="cannot be read in any order"):
+        find_readers(tmp_path / "a")
+
+
+def test_frame_folders_are_read_where_they_are(tmp_path):
+    depth, infrared = noisy_wall(96, 64)
+    write_frame(tmp_path / "f", Frame("", camera(96, 64), depth, infrared, depth))
+    assert len(find_readers(tmp_path, tmp_path / "out")) == 1 and not (tmp_path / "out").exists()
