@@ -13,8 +13,9 @@ from scenes import camera
 
 lightning = pytest.importorskip("lightning", reason="Lightning is not installed")
 
+from rs_denoise.training.augment import Crop, _cut_out, fattened
 from rs_denoise.training.config import ConfigError, TrainingConfig
-from rs_denoise.training.data import CropDataset, EpochSampler, _fattened
+from rs_denoise.training.data import CropDataset, EpochSampler
 from rs_denoise.training.export import ExportError, export, load_network
 from rs_denoise.training.train import TrainingError, train
 
@@ -87,10 +88,10 @@ def test_gaps_are_bridged_towards_near_and_only_there():
     raw = np.where(truth > 0, truth + 0.1, 0).astype(np.float32)
     changed = 0
     for seed in range(20):
-        fattened = _fattened(raw, truth, np.random.default_rng(seed))
-        different = fattened != raw
+        result = fattened(raw, truth, np.random.default_rng(seed))
+        different = result != raw
         assert not different[:10].any() and not different[10:, :26].any()
-        assert (fattened[different] > truth[different] + 1).all()
+        assert (result[different] > truth[different] + 1).all()
         changed += different[:, 40:50].any()
     assert changed > 8
 
@@ -213,3 +214,21 @@ def test_settings_come_from_yaml_and_wrong_ones_are_named(tmp_path):
         path.write_text(text)
         with pytest.raises(ConfigError, match=said):
             TrainingConfig.read(path)
+
+
+def test_what_is_put_before_a_crop_is_nearer_and_casts_its_shadow_to_the_left():
+    rng = np.random.default_rng(3)
+    far = Crop(*(np.full((96, 96), v, np.float32) for v in (10.0, 50.0, 10.0)))
+    near = Crop(*(np.full((96, 96), v, np.float32) for v in (12.0, 200.0, 12.0)))
+    made = _cut_out(near, far, rng)
+    pieces = made.truth > 10
+    assert 0.1 < pieces.mean() < 0.9
+    assert (made.infrared == np.where(pieces, 200, 50)).all()
+    assert (made.disparity[pieces] == made.truth[pieces]).all()
+    shadow = made.disparity == 0
+    assert shadow.any() and not (shadow & pieces).any()
+    width = round(float(made.truth[pieces][0]) - 10)
+    for row, column in zip(*np.nonzero(shadow), strict=True):
+        assert pieces[row, column : column + width + 1].any()
+    unknown = far._replace(truth=np.zeros_like(far.truth))
+    assert _cut_out(near, unknown, rng) is unknown
