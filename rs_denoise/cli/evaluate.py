@@ -144,7 +144,8 @@ def ranking_lines(summary: dict) -> list[str]:
     """A sentence for each model that knows its doubt."""
     return [
         f"{method}: before any gate, RMSE of the most confident 90 % is "
-        f"{_ratio(r['rmse_at_100_mm'], r['rmse_at_90_mm'])} of that of all; AUSE {r['ause']:.3f}"
+        f"{_ratio(r['rmse_at_100_mm'], r['rmse_at_90_mm'])} of that of all; AUSE {r['ause']:.3f}; "
+        f"calibration error {100 * r['calibration_error']:.1f} %"
         for method, blocks in summary["methods"].items()
         if (r := blocks.get("ranking")) and r["ause"] is not None
     ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from rs_denoise.denoiser import Denoised, Denoiser
+from rs_denoise.denoiser import TOLERANCE, Denoised, Denoiser
 from rs_denoise.evaluation.metrics import GroundTruth, mean_over_frames, score
 from rs_denoise.evaluation.ranking import rank
 from rs_denoise.evaluation.resample import resampled
@@ -119,7 +119,8 @@ def add_ranking(result: Evaluation, frame: Frame, method: str, answer: Denoised)
     truth = GroundTruth.of(frame.ground_truth_mm, frame.camera.disparity_scale_px_mm)
     both = truth.known & (answer.depth_mm > 0)
     error = answer.depth_mm[both] - truth.depth_mm[both]
-    result.add(method, "ranking", rank(error, answer.confidence[both]))
+    right = np.abs(error) <= TOLERANCE * truth.depth_mm[both]
+    result.add(method, "ranking", rank(error, right, answer.confidence[both]))
 
 
 def _answers(methods: dict[str, Method]) -> dict[str, DenoisedBy]:

@@ -44,7 +44,7 @@ def test_evaluate_prints_and_writes_figures_and_names_what_it_skipped(frames, tm
         "thin_recall_pct",
     }  # fmt: skip
     assert set(summary["methods"]) == {"raw", "denoised", "denoised_cautious", "denoised_complete"}
-    ranking = {"ranking": {"rmse_at_100_mm", "rmse_at_90_mm", "ause"}}
+    ranking = {"ranking": {"rmse_at_100_mm", "rmse_at_90_mm", "ause", "calibration_error"}}
     assert {b: set(v) for b, v in summary["methods"]["denoised"].items()} == dict.fromkeys(
         ("published", "same", "same_raw"), keys
     ) | ranking

@@ -50,12 +50,19 @@ def test_dropping_pixels_is_no_accuracy(make_model):
 
 def test_ranking_by_hand():
     error = np.array([0.0] * 90 + [100.0] * 10)
-    surest_first = np.linspace(1, 0, 100)
-    perfect, worst = rank(error, surest_first), rank(error, -surest_first)
+    surest_first, right = np.linspace(1, 0, 100), error < 50
+    perfect, worst = rank(error, right, surest_first), rank(error, right, 1 - surest_first)
     assert perfect["rmse_at_100_mm"] == pytest.approx(100 * np.sqrt(0.1))
     assert perfect["rmse_at_90_mm"] == 0 and perfect["ause"] == 0
     assert worst["rmse_at_90_mm"] == pytest.approx(100 * np.sqrt(10 / 90)) and worst["ause"] > 0.9
-    assert np.isnan(rank(error[:0], error[:0])["ause"])
+    assert np.isnan(rank(error[:0], right[:0], error[:0])["ause"])
+
+
+def test_calibration_by_hand():
+    right = np.array([True] * 9 + [False] + [True] * 5 + [False] * 5)
+    confidence = np.array([0.9] * 10 + [0.75] * 10)
+    # The first ten are right as often as they say, the others 25 % too seldom.
+    assert rank(1.0 - right, right, confidence)["calibration_error"] == pytest.approx(0.125)
 
 
 def test_one_model_is_ranked_once(make_model):
