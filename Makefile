@@ -2,6 +2,11 @@
 PYTHON ?= python3
 ROS ?= jazzy
 RECORDING ?= demo/room
+# Of docs/training.md: the data set, the models made of it, and real frames to judge them by.
+DATA ?= data
+MODELS ?= models
+REAL ?= ../shared/data/real
+BESIDE = rs_denoise/models/unet-tiny.pt $(wildcard $(MODELS)/*.pt)
 VENV := .venv
 
 # A sourced ROS installation would leak its packages and libraries into the venv's; and the demo
@@ -17,11 +22,13 @@ CLEAN_ENV := env -u PYTHONPATH -u LD_LIBRARY_PATH -u COLCON_PREFIX_PATH -u CMAKE
 RUN := $(CLEAN_ENV) PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 PIP := $(CLEAN_ENV) $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup demo test furniture lint clean
+.PHONY: help setup demo test furniture results lint clean
 help:
 	@echo "make demo [RECORDING=bag]  play a recording through the node over DDS, compare, draw"
 	@echo "make test                  all tests; make lint: ruff and mypy"
 	@echo "make furniture             meshes for the simulator, by apt (120 MB, no root needed)"
+	@echo "make models/NAME.pt        train recipes/NAME.yaml on DATA=data and export it"
+	@echo "make results               the tables of docs/results.md, of all models on DATA and REAL"
 	@echo "make setup                 the venv with everything, and the system packages of the tests"
 
 # What the demo runs with: ROS, the runtime and the command line.
@@ -48,6 +55,21 @@ test: setup
 
 furniture:
 	@sh requirements/furniture.sh
+
+$(MODELS)/%.pt: recipes/%.yaml | setup
+	@mkdir -p $(MODELS)
+	@$(RUN) rs_denoise train "$(DATA)/train" --validation "$(DATA)/validation" \
+		--config $< --out "$(MODELS)/$*"
+	@$(RUN) rs_denoise export "$(MODELS)/$*/last.ckpt" $@ --name $* --force \
+		--training-data "recipes/$*.yaml on the data set of docs/simulator.md" \
+		--validation "$(DATA)/validation"
+
+# Every model file in MODELS beside those shipped, librealsense's and OpenCV's filters, and raw.
+results: setup
+	@$(RUN) rs_denoise evaluate "$(REAL)" --size 848x480 --baselines \
+		$(foreach model,$(BESIDE),--beside $(model)) --markdown docs/results-real.md
+	@$(RUN) rs_denoise evaluate "$(DATA)/test" --baselines \
+		$(foreach model,$(BESIDE),--beside $(model)) --markdown docs/results-simulated.md
 
 lint: $(VENV)/dev.stamp
 	@$(RUN) ruff format --check . && $(RUN) ruff check . && $(RUN) mypy
