@@ -14,11 +14,12 @@ from rs_denoise.cli import options
 from rs_denoise.denoiser import Denoiser
 from rs_denoise.gate import Gate
 from rs_denoise.model import Model
-from rs_denoise.recordings.image_folder import find_frames, read_frame, write_png
+from rs_denoise.recordings.image_folder import write_png
+from rs_denoise.recordings.recording import open_recording
 
 
 def denoise(
-    frames: Annotated[Path, typer.Argument(help="A frame folder, or a folder of them.")],
+    frames: Annotated[Path, typer.Argument(help="Frame folders, gt-, res-, left-*.png, or a bag.")],
     out: Annotated[Path, typer.Argument(help="Where OUT/<frame>/depth.png goes.")],
     model: options.ModelFile = options.DEFAULT_MODEL_FILE,
     device: options.Device = "auto",
@@ -27,16 +28,22 @@ def denoise(
 ) -> None:
     """Writes OUT/<frame>/depth.png (uint16 mm) and confidence.png (uint8, 255 = certain)."""
     console = Console()
-    folders, skipped = find_frames(frames)
+    recording = open_recording(frames)
     loaded = Model.load(model, device)
     gate = Gate(min_confidence, fill_confidence)
-    for folder in track(folders, "denoising", console=console):
-        frame = read_frame(folder)
-        result = Denoiser(loaded, frame.camera, gate).denoise(frame.depth_mm, frame.infrared)
-        target = out / folder.name
+    denoiser: Denoiser | None = None
+    count = 0
+    for frame in track(recording, "denoising", total=recording.count, console=console):
+        if denoiser is None or denoiser.camera != frame.camera:
+            denoiser = Denoiser(loaded, frame.camera, gate)
+        result = denoiser.denoise(frame.depth_mm, frame.infrared)
+        target = out / frame.name
         target.mkdir(parents=True, exist_ok=True)
         write_png(target / "depth.png", np.rint(result.depth_mm).astype(np.uint16))
-        write_png(target / "confidence.png", np.rint(result.confidence * 255).astype(np.uint8))
-    console.print(f"{len(folders)} frames in {out}")
-    for path, reason in skipped.items():
-        console.print(f"[yellow]skipped {path.name}: {reason}")
+        write_png(
+            target / "confidence.png",
+            np.rint(np.nan_to_num(result.confidence) * 255).astype(np.uint8),
+        )
+        count += 1
+    console.print(f"{count} frames in {out}")
+    options.print_skipped(console, recording.skipped)

@@ -19,7 +19,7 @@ from rs_denoise.evaluation.evaluate import DenoisedBy, Method
 from rs_denoise.evaluation.evaluate import evaluate as evaluate_frames
 from rs_denoise.gate import CAUTIOUS, COMPLETE, Gate
 from rs_denoise.model import Model
-from rs_denoise.recordings.image_folder import find_frames, read_frames
+from rs_denoise.recordings.recording import open_recording
 
 COMPARED = {
     "mae_mm": "MAE", "rmse_mm": "RMSE", "bad5_pct": ">5 %", "false_free_pct": "free",
@@ -36,7 +36,7 @@ TITLES = {
 
 
 def evaluate(
-    frames: Annotated[Path, typer.Argument(help="A frame folder, or a folder of them.")],
+    frames: Annotated[Path, typer.Argument(help="Frame folders, gt-, res-, left-*.png, or a bag.")],
     size: Annotated[
         str | None, typer.Option(help="Resample to WIDTHxHEIGHT first.", show_default="native")
     ] = None,
@@ -62,7 +62,7 @@ def evaluate(
     Besides the gate that is asked for, a cautious and a complete one are scored.
     """
     wanted_size = options.parse_size(size)
-    folders, skipped = find_frames(frames)
+    recording = open_recording(frames)
     loaded = Model.load(model, device)
     methods: dict[str, Method] = {
         "denoised": DenoisedBy(loaded, Gate(min_confidence, fill_confidence)),
@@ -74,11 +74,11 @@ def evaluate(
     if baselines:
         methods |= all_baselines()
     result = evaluate_frames(
-        track(read_frames(folders), "evaluating", total=len(folders), transient=True),
+        track(recording, "evaluating", total=recording.count, transient=True),
         methods,
         wanted_size,
     )
-    result.skipped |= {path.name: reason for path, reason in skipped.items()}
+    result.skipped |= recording.skipped
     summary = result.summary()
     if json_file is not None:
         json_file.write_text(json.dumps(summary, indent=1) + "\n")
@@ -93,8 +93,7 @@ def evaluate(
             console.print(line)
     else:
         console.print("no frame has ground truth: nothing to score")
-    for name, reason in result.skipped.items():
-        console.print(f"[yellow]skipped {name}: {reason}")
+    options.print_skipped(console, result.skipped)
 
 
 def score_table(summary: dict) -> Table:

@@ -25,10 +25,10 @@ def export(
 
     A model that is worse than identity on the validation frames is refused without --force.
     """
-    from rs_denoise.recordings.image_folder import find_frames
+    from rs_denoise.recordings.recording import open_recording
     from rs_denoise.training.export import export as run
 
-    frames = find_frames(validation)[0] if validation else None
+    frames = open_recording(validation) if validation else None
     manifest = run(checkpoint, out, name, training_data, frames, force)
     Console().print(
         f"{out}: {manifest.network}, {manifest.verdict}, sees {manifest.receptive_field_px} px far"

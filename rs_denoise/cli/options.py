@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from rs_denoise.gate import Gate
 from rs_denoise.model import DEFAULT_MODEL
@@ -24,6 +25,8 @@ FillConfidence = Annotated[
     float, typer.Option(min=0, max=1.01, help="Fill a hole from this confidence on; 1.01: never.")
 ]
 DEFAULT_MODEL_FILE = DEFAULT_MODEL
+# More frames than this are counted, not listed.
+NAMED = 5
 DEFAULT_MIN_CONFIDENCE = _GATE.min_confidence
 DEFAULT_FILL_CONFIDENCE = _GATE.fill_confidence
 
@@ -41,3 +44,13 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
     if min(size) < 64:
         raise typer.BadParameter(f"expected WIDTHxHEIGHT of at least 64x64, got '{text}'")
     return size
+
+
+def print_skipped(console: Console, skipped: dict[str, str]) -> None:
+    """What was not used and why: each by name where they are few, else their number."""
+    names: dict[str, list[str]] = {}
+    for name, reason in skipped.items():
+        names.setdefault(reason, []).append(name)
+    for reason, group in names.items():
+        listed = ", ".join(group) if len(group) <= NAMED else f"{len(group)} frames"
+        console.print(f"[yellow]skipped {listed}: {reason}", highlight=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -32,12 +31,6 @@ def find_frames(path: Path) -> tuple[list[Path], dict[Path, str]]:
         )
     skipped = {p: "no camera.json" for p in candidates if not (p / "camera.json").exists()}
     return [p for p in candidates if p not in skipped], skipped
-
-
-def read_frames(folders: list[Path]) -> Iterator[Frame]:
-    """The frames, one at a time."""
-    for folder in folders:
-        yield read_frame(folder)
 
 
 def read_frame(folder: Path) -> Frame:

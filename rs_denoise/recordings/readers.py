@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import shutil
 import zlib
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from rs_denoise.recordings.frame import Frame
 from rs_denoise.recordings.image_folder import (
     RecordingError,
     find_frames,
     read_frame,
     write_frame,
 )
+from rs_denoise.recordings.recording import Reader, is_bag
 from rs_denoise.recordings.rosbag2 import GROUND_TRUTH, read_bag
 from rs_denoise.recordings.triples import find_triples
-
-Reader = Callable[[], Frame]
 
 
 def find_readers(path: Path, unpacked: Path | None = None) -> list[Reader]:
@@ -32,7 +29,7 @@ def find_readers(path: Path, unpacked: Path | None = None) -> list[Reader]:
     Raises:
         RecordingError: there is nothing of the kind, or a bag without ground truth.
     """
-    bags = [path] if _is_bag(path) else sorted(filter(_is_bag, path.glob("*/")))
+    bags = [path] if is_bag(path) else sorted(filter(is_bag, path.glob("*/")))
     if bags and unpacked is None:
         raise RecordingError(f"{path}: a rosbag2, of which frames cannot be read in any order")
     if bags and unpacked is not None:
@@ -42,10 +39,6 @@ def find_readers(path: Path, unpacked: Path | None = None) -> list[Reader]:
     if triples:
         return list(triples)
     return [partial(read_frame, folder) for folder in find_frames(path)[0]]
-
-
-def _is_bag(path: Path) -> bool:
-    return (path / "metadata.yaml").is_file()
 
 
 def _unpack(bag: Path, unpacked: Path) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from rs_denoise.gate import Gate
 from rs_denoise.model import CHANNELS, FORMAT, VERDICTS, Manifest, Model, save
 from rs_denoise.networks import NETWORKS, Network
 from rs_denoise.networks.classic import ClassicNetwork
-from rs_denoise.recordings.image_folder import read_frames
+from rs_denoise.recordings.frame import Frame
 
 BETTER, WORSE, UNKNOWN = VERDICTS
 
@@ -28,7 +29,7 @@ def export(
     out: Path,
     name: str,
     training_data: str,
-    frames: list[Path] | None = None,
+    frames: Iterable[Frame] | None = None,
     force: bool = False,
 ) -> Manifest:
     """Writes the network of a Lightning checkpoint as a model file, and beside it a card.
@@ -36,7 +37,7 @@ def export(
     Batch normalisation is folded into the convolutions, so that the file holds what runs.
 
     Args:
-        frames: frame folders with ground truth to judge it by; None leaves it unmeasured.
+        frames: with ground truth, to judge it by; None leaves it unmeasured.
         force: write it although it is worse than identity; its manifest then says so.
 
     Raises:
@@ -65,11 +66,11 @@ def export(
     return manifest
 
 
-def judge(model: Model, frames: list[Path]) -> dict[str, float]:
+def judge(model: Model, frames: Iterable[Frame]) -> dict[str, float]:
     """Figures of a model on frames with ground truth: `block.figure`, through the default gate."""
-    blocks = evaluate(read_frames(frames), {"denoised": DenoisedBy(model, Gate())}).summary()[
-        "methods"
-    ]["denoised"]
+    blocks = evaluate(frames, {"denoised": DenoisedBy(model, Gate())}).summary()["methods"][
+        "denoised"
+    ]
     return {
         f"{block}.{name}": value
         for block, figures in blocks.items()

@@ -9,7 +9,7 @@ from rs_denoise.evaluation.resample import resampled
 from rs_denoise.gate import Gate
 from rs_denoise.model import Model
 from rs_denoise.recordings.frame import Frame
-from rs_denoise.recordings.image_folder import find_frames, read_frames
+from rs_denoise.recordings.recording import open_recording
 from scenes import Scaled, camera, noisy_wall
 
 
@@ -98,10 +98,9 @@ def test_the_picture_has_a_panel_for_each(truth):
 @pytest.mark.skipif(not REAL_DATA.is_dir(), reason=f"no real frames in {REAL_DATA}")
 def test_the_shipped_model_helps_on_real_frames():
     """The bar of the first model: better where it was valid, and no more false free space."""
-    folders, _ = find_frames(REAL_DATA)
-    methods = evaluate(read_frames(folders), denoised(Model.load(), Gate()), (848, 480)).summary()[
-        "methods"
-    ]
+    methods = evaluate(
+        open_recording(REAL_DATA), denoised(Model.load(), Gate()), (848, 480)
+    ).summary()["methods"]
     same, raw = methods["denoised"]["same"], methods["denoised"]["same_raw"]
     assert same["mae_mm"] <= 0.97 * raw["mae_mm"]
     assert same["false_free_pct"] <= raw["false_free_pct"]

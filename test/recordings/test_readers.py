@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from rs_denoise.recordings.frame import Frame
-from rs_denoise.recordings.image_folder import RecordingError, write_frame
+from rs_denoise.recordings.image_folder import RecordingError, write_frame, write_png
 from rs_denoise.recordings.readers import find_readers
+from rs_denoise.recordings.recording import open_recording
 from rs_denoise.recordings.rosbag2 import Moment, write_bag
 from scenes import camera, noisy_wall
 
@@ -36,6 +37,38 @@ def test_what_cannot_be_learnt_from_is_told(tmp_path):
         find_readers(tmp_path / "a", tmp_path / "out")
     with pytest.raises(RecordingError, match="cannot be read in any order"):
         find_readers(tmp_path / "a")
+
+
+def test_each_kind_of_recording_is_told_by_what_it_holds(tmp_path):
+    bag(tmp_path / "bag", [True, False])
+    depth, infrared = noisy_wall(96, 64)
+    for name in "ab":
+        write_frame(tmp_path / "folders" / name, Frame(name, camera(96, 64), depth, infrared))
+    (tmp_path / "triples").mkdir()
+    for prefix, image in (("res-", depth), ("left-", infrared), ("gt-", depth)):
+        write_png(tmp_path / "triples" / f"{prefix}x.png", image)
+    for kind, count, names in (
+        ("bag", None, ["0", "33000000"]), ("folders", 2, ["a", "b"]), ("triples", 1, ["x"])
+    ):  # fmt: skip
+        recording = open_recording(tmp_path / kind)
+        assert recording.count == count
+        for _ in range(2):  # and again
+            assert [frame.name for frame in recording] == names
+        assert not recording.skipped
+    with pytest.raises(RecordingError, match="no frame in it"):
+        open_recording(tmp_path)
+
+
+def test_what_cannot_be_read_is_named_and_the_rest_is_used(tmp_path):
+    depth, infrared = noisy_wall(96, 64)
+    for name in "abc":
+        write_frame(tmp_path / name, Frame(name, camera(96, 64), depth, infrared))
+    png = tmp_path / "b" / "depth.png"
+    png.write_bytes(png.read_bytes()[:50])
+    (tmp_path / "c" / "camera.json").write_text("{")
+    recording = open_recording(tmp_path)
+    assert [frame.name for frame in recording] == ["a"]
+    assert set(recording.skipped) == {"b", "c"} and "truncated" in recording.skipped["b"]
 
 
 def test_frame_folders_are_read_where_they_are(tmp_path):

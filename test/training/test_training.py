@@ -124,6 +124,10 @@ def run(data, out, **changes):
     return train(frames[:-2], frames[-2:], out, replace(SMALL, **changes))
 
 
+def last_two(data):
+    return [read() for read in find_readers(data)[-2:]]
+
+
 @pytest.mark.parametrize("network", ["unet-tiny", "autoencoder-classic", "ccgan-classic"])
 def test_train_stop_resume_export_and_run(data, tmp_path, network):
     out = tmp_path / "run"
@@ -133,8 +137,7 @@ def test_train_stop_resume_export_and_run(data, tmp_path, network):
     assert torch.load(second, weights_only=True)["global_step"] == 2 * steps > 0
     assert list((out / "tensorboard").rglob("events.*")) and (out / "config.yaml").exists()
     path = tmp_path / "model.pt"
-    frames = sorted(data.iterdir())[:2]
-    manifest = export(second, path, "small", "planes", frames, force=True)
+    manifest = export(second, path, "small", "planes", last_two(data), force=True)
     model = Model.load(path, "cpu", "float32")
     assert model.manifest == manifest and model.knows_doubt == (network == "unet-tiny")
     assert manifest.verdict in VERDICTS[:2] and "Network `" in path.with_suffix(".md").read_text()
@@ -154,14 +157,14 @@ def test_train_stop_resume_export_and_run(data, tmp_path, network):
 def test_training_learns(data, tmp_path):
     """White noise on planes is easily reduced: a few hundred steps are far better than nothing."""
     out = run(data, tmp_path / "run", epochs=40, learning_rate=5e-3, ema_decay=0.9)
-    manifest = export(out, tmp_path / "model.pt", "m", "planes", sorted(data.iterdir())[-2:])
+    manifest = export(out, tmp_path / "model.pt", "m", "planes", last_two(data))
     assert manifest.verdict == "better than identity"
     assert manifest.metrics["same.mae_mm"] < 0.7 * manifest.metrics["same_raw.mae_mm"]
 
 
 def test_what_is_worse_than_nothing_is_refused_unless_forced(data, tmp_path):
     checkpoint = run(data, tmp_path / "run", network="autoencoder-classic")
-    frames, path = sorted(data.iterdir())[-2:], tmp_path / "model.pt"
+    frames, path = last_two(data), tmp_path / "model.pt"
     with pytest.raises(ExportError, match="worse than leaving depth alone .* --force"):
         export(checkpoint, path, "m", "planes", frames)
     assert not path.exists() and not list(tmp_path.glob("*.partial"))
