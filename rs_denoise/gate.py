@@ -1,7 +1,8 @@
 """What of the network's answer is believed.
 
 An invalid pixel is better than a wrong one, and free space is never invented: what comes out
-farther than it was measured needs more confidence than what comes out nearer or the same.
+farther than it was measured is not published, however confident the network is. (Allowing it to
+the confident mended a tenth of the simulated rims, and on real frames phantoms not at all.)
 Masks are numbers, 0 or 1: on a CPU torch.where takes ten times as long as arithmetic.
 """
 
@@ -27,16 +28,13 @@ class Gate:
         min_confidence: below it a pixel is invalid, 0..1.
         fill_confidence: above it a hole of the input is filled, 0..1; more than 1 never fills.
         max_recession: a pixel that comes out farther than it went in by more than this share of
-            its depth needs `recede_confidence`. For a network without doubt it is the greatest
-            change at all.
-        recede_confidence: above it a pixel may come out farther by more, 0..1; more than 1: space
-            that the camera saw blocked is never declared free.
+            its depth is invalid: space that the camera saw blocked is not declared free. For a
+            network without doubt it is the greatest change at all.
     """
 
     min_confidence: float = 0.5
     fill_confidence: float = 0.9
     max_recession: float = 0.03
-    recede_confidence: float = 1.01
 
     def opens(self, before: Tensor, after: Tensor, confidence: Tensor) -> Tensor:
         """Where the network's answer is believed.
@@ -54,8 +52,6 @@ class Gate:
         nearest = before + (1.0 - seen) * _greatest_around(before)
         needed = self.fill_confidence + (self.min_confidence - self.fill_confidence) * seen
         not_receding = after >= nearest * (1.0 - self.max_recession)
-        if self.recede_confidence <= 1.0:
-            not_receding |= confidence * seen >= self.recede_confidence
         return (nearest > 0) & not_receding & (confidence >= needed)
 
     def opens_without_doubt(self, before: Tensor, after: Tensor) -> Tensor:

@@ -39,7 +39,7 @@ class Crop(NamedTuple):
 def augmented(crops: list[Crop], scale_px_mm: float, rng: np.random.Generator) -> list[Crop]:
     """The crops of one frame, varied; `scale_px_mm` is its camera's fx * baseline."""
     put_before = [
-        _cut_out(crops[k - 1], crop, rng) if rng.random() < 0.35 else crop
+        _cut_out(crops[k - 1], crop, rng) if rng.random() < 0.15 else crop
         for k, crop in enumerate(crops)
     ]
     return [_varied(crop, scale_px_mm, rng) for crop in put_before]
@@ -50,7 +50,7 @@ def _varied(crop: Crop, scale_px_mm: float, rng: np.random.Generator) -> Crop:
         factor = np.exp(rng.uniform(*np.log(SCALES_PX_MM))) / scale_px_mm
         crop = _as_by_another_camera(crop, np.float32(min(factor, LARGEST_FACTOR)))
     disparity, infrared, truth = crop
-    if rng.random() < 0.7:
+    if rng.random() < 0.6:
         disparity = fattened(disparity, truth, rng)
     if rng.random() < 0.6:
         disparity = _wavy(disparity, rng)
@@ -144,7 +144,7 @@ def _as_by_another_camera(crop: Crop, factor: np.float32) -> Crop:
 
 def _wavy(disparity: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The waviness of real depth, at the scales that can be removed."""
-    wave = rng.uniform(0.0, 0.15) * _noise(disparity.shape, rng.uniform(1.5, 8.0), rng)
+    wave = rng.uniform(0.0, 0.25) * _noise(disparity.shape, rng.uniform(1.5, 12.0), rng)
     return np.where(disparity > 0, np.maximum(disparity + wave, 0.1), 0)
 
 

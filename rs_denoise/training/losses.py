@@ -18,7 +18,7 @@ EDGE_SHARE = 0.04
 RECEDING_WEIGHT = 1.2
 # What is invalid in the input counts less: much of it cannot be known.
 HOLE_WEIGHT = 0.15
-GRADIENT_WEIGHT = 0.5
+GRADIENT_WEIGHT = 1.0
 SCALE_WEIGHT = 0.25
 # Neighbours on one surface differ by less than this in the truth.
 SAME_SURFACE_PX = 0.5
