@@ -117,12 +117,16 @@ def card(manifest: Manifest, network: Network) -> str:
         "| figure | same pixels, raw | same pixels | published |",
         "|---|---|---|---|",
     ]
-    names = sorted({key.split(".", 1)[1] for key in manifest.metrics})
+    ranking = {k: v for k, v in manifest.metrics.items() if k.startswith("ranking.")}
+    names = sorted({key.split(".", 1)[1] for key in manifest.metrics.keys() - ranking.keys()})
     for name in names:
         blocks = ("same_raw", "same", "published")
         cells = [manifest.metrics.get(f"{block}.{name}") for block in blocks]
         shown = ["-" if cell is None else f"{cell:.3f}" for cell in cells]
         lines.append(f"| {name} | {' | '.join(shown)} |")
+    if ranking:
+        lines += ["", "| confidence, before any gate | |", "|---|---|"]
+        lines += [f"| {k.split('.', 1)[1]} | {v:.3f} |" for k, v in ranking.items()]
     return "\n".join(lines) + "\n"
 
 
