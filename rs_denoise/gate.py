@@ -61,7 +61,7 @@ class Gate:
 
 
 # For those who would rather see less than see wrongly, and for those who would rather see all.
-CAUTIOUS = Gate(min_confidence=0.7)
+CAUTIOUS = Gate(min_confidence=0.9)
 COMPLETE = Gate(min_confidence=0.3, fill_confidence=0.6)
 
 

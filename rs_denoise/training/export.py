@@ -52,6 +52,7 @@ def export(
         training_data=training_data, licence="Apache-2.0", metrics={}, verdict=UNKNOWN,
     )  # fmt: skip
     folded = _folded(network)
+    out.parent.mkdir(parents=True, exist_ok=True)
     partial = out.with_name(out.name + ".partial")
     try:
         save(folded, manifest, partial)

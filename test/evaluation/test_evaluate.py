@@ -97,13 +97,16 @@ def test_the_picture_has_a_panel_for_each(truth):
 
 @pytest.mark.skipif(not REAL_DATA.is_dir(), reason=f"no real frames in {REAL_DATA}")
 def test_the_shipped_model_helps_on_real_frames():
-    """The bar of the first model: better where it was valid, and no more false free space."""
-    methods = evaluate(
-        open_recording(REAL_DATA), denoised(Model.load(), Gate()), (848, 480)
-    ).summary()["methods"]
-    same, raw = methods["denoised"]["same"], methods["denoised"]["same_raw"]
-    assert same["mae_mm"] <= 0.97 * raw["mae_mm"]
-    assert same["false_free_pct"] <= raw["false_free_pct"]
-    assert (
-        methods["denoised"]["published"]["fill_pct"] >= methods["raw"]["published"]["fill_pct"] - 3
-    )
+    """Bars of the default setting that are reached; docs/results.md has them all."""
+    result = evaluate(open_recording(REAL_DATA), denoised(Model.load(), Gate()), (848, 480))
+    methods = result.summary()["methods"]
+    blocks, raw = methods["denoised"], methods["raw"]["published"]
+    same, same_raw, published = (blocks[name] for name in ("same", "same_raw", "published"))
+    for key, most in (("mae_mm", 0.97), ("med_rel_pct", 1.0), ("interior_mae_px", 1.0)):
+        assert same[key] <= most * same_raw[key], key
+    for key, most in (("mae_mm", 0.8), ("false_free_pct", 1.0), ("bad5_pct", 1.0)):
+        assert published[key] <= most * raw[key], key
+    assert published["thin_recall_pct"] >= 0.95 * raw["thin_recall_pct"]
+    assert published["fill_pct"] >= raw["fill_pct"] - 2
+    ranking = blocks["ranking"]
+    assert ranking["rmse_at_90_mm"] <= 0.6 * ranking["rmse_at_100_mm"]
