@@ -116,7 +116,7 @@ class Model:
         """Reads, verifies and tries a model file.
 
         Args:
-            path: what `save` wrote.
+            path: what `save` wrote, or the name of a shipped model, as "unet-tiny".
             device: "cpu", "cuda", "cuda:1", ... or "auto": the GPU where there is one.
             precision: of the convolutions, "float32", "bfloat16", or "auto": bfloat16 on a CPU
                 that computes in it (twice as fast), float32 elsewhere.
@@ -126,6 +126,9 @@ class Model:
                 version, its network does not do what the manifest says, or there is no such device.
         """
         path = Path(path)
+        shipped = SHIPPED / f"{path}.pt"
+        if not path.suffix and not path.exists() and shipped.is_file():
+            path = shipped
         where = _device(device)
         manifest = Manifest.from_json(_read_manifest(path), path)
         try:

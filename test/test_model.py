@@ -41,6 +41,12 @@ def test_it_runs_at_other_sizes_than_it_was_traced_at(good):
     assert torch.equal(output, disparity) and scale.shape == disparity.shape
 
 
+def test_shipped_models_go_by_name():
+    assert Model.load("unet-tiny", "cpu").manifest.network == "unet-tiny"
+    with pytest.raises(ModelError, match="unet-huge: no such model file"):
+        Model.load("unet-huge", "cpu")
+
+
 @pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.pt")), ids=lambda path: path.stem)
 def test_shipped_models_are_small_and_have_a_card(path):
     assert path.stat().st_size <= 5e6

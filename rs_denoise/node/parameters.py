@@ -37,7 +37,7 @@ class Parameters:
 
 
 DESCRIPTIONS = {
-    "model_path": "Model file; empty: the one shipped with rs_denoise.",
+    "model_path": "Model file, or a shipped one by name: unet, unet-tiny; empty: unet.",
     "device": "Where the network runs: auto (GPU where there is one), cpu, cuda, cuda:1, ...",
     "tile_px": "Greatest side of what the network computes at once, px; bounds memory.",
     "baseline_m": "Distance of the imagers, m; 0: from infra2/camera_info or "
