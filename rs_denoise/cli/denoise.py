@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import track
 
 from rs_denoise.cli import options
-from rs_denoise.denoiser import Denoiser
+from rs_denoise.evaluation.evaluate import DenoisedBy
 from rs_denoise.gate import Gate
 from rs_denoise.model import Model
 from rs_denoise.recordings.image_folder import write_png
@@ -31,12 +31,10 @@ def denoise(
     recording = open_recording(frames)
     loaded = Model.load(model, device)
     gate = Gate(min_confidence, fill_confidence)
-    denoiser: Denoiser | None = None
+    method = DenoisedBy(loaded, gate)
     count = 0
     for frame in track(recording, "denoising", total=recording.count, console=console):
-        if denoiser is None or denoiser.camera != frame.camera:
-            denoiser = Denoiser(loaded, frame.camera, gate)
-        result = denoiser.denoise(frame.depth_mm, frame.infrared)
+        result = method.denoised(frame)
         target = out / frame.name
         target.mkdir(parents=True, exist_ok=True)
         write_png(target / "depth.png", np.rint(result.depth_mm).astype(np.uint16))

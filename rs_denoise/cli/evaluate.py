@@ -152,12 +152,11 @@ def ranking_lines(summary: dict) -> list[str]:
 
 def _method_rows(summary: dict, block: str, figures: Iterable[str]) -> list[tuple[str, ...]]:
     """Name, fill and ratios of each method; raw has its fill, and 1 in all else."""
-    methods = summary["methods"]
+    raw = summary["methods"]["raw"]["published"]
     rows = []
-    for method, blocks in methods.items():
-        after = blocks["published"] if method == "raw" else blocks[block]
-        before = blocks["same_raw"] if block == "same" and method != "raw" else None
-        before = before or methods["raw"]["published"]
+    for method, blocks in summary["methods"].items():
+        after = blocks.get(block, raw)
+        before = blocks.get("same_raw", raw) if block == "same" else raw
         fill = _number(blocks["published"]["fill_pct"], 1)
         rows.append((method, fill, *(_ratio(before[key], after[key]) for key in figures)))
     return rows
