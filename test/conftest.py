@@ -44,4 +44,4 @@ def sample_frame():
     """The first frame of the sample recording, which has ground truth."""
     from rs_denoise.recordings.rosbag2 import read_bag
 
-    return next(read_bag(SAMPLE)).frame
+    return next(read_bag(SAMPLE))

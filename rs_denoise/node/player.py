@@ -76,7 +76,7 @@ class Player(Node):
 
 def load_frames(recording: Path) -> list[Frame]:
     """The first frames of a recording, decoded."""
-    return [moment.frame for moment in islice(read_bag(recording), MOST_FRAMES)]
+    return list(islice(read_bag(recording), MOST_FRAMES))
 
 
 def _header(stamp_ns: int, name: str) -> Header:

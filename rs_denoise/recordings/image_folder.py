@@ -8,11 +8,7 @@ import cv2
 import numpy as np
 
 from rs_denoise.camera import Camera
-from rs_denoise.recordings.frame import Frame
-
-
-class RecordingError(ValueError):
-    """A recording that cannot be read; the message names the file and what to do."""
+from rs_denoise.recordings.frame import Frame, RecordingError
 
 
 def find_frames(path: Path) -> tuple[list[Path], dict[Path, str]]:

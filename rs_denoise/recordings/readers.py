@@ -7,12 +7,8 @@ import zlib
 from functools import partial
 from pathlib import Path
 
-from rs_denoise.recordings.image_folder import (
-    RecordingError,
-    find_frames,
-    read_frame,
-    write_frame,
-)
+from rs_denoise.recordings.frame import RecordingError
+from rs_denoise.recordings.image_folder import find_frames, read_frame, write_frame
 from rs_denoise.recordings.recording import Reader, is_bag
 from rs_denoise.recordings.rosbag2 import GROUND_TRUTH, read_bag
 from rs_denoise.recordings.triples import find_triples
@@ -47,9 +43,9 @@ def _unpack(bag: Path, unpacked: Path) -> list[Path]:
     if not target.is_dir():
         unfinished = target.with_suffix(".part")
         shutil.rmtree(unfinished, ignore_errors=True)
-        for moment in read_bag(bag):
-            if moment.frame.ground_truth_mm is not None:
-                write_frame(unfinished / f"{moment.stamp_ns:020d}", moment.frame)
+        for frame in read_bag(bag):
+            if frame.ground_truth_mm is not None:
+                write_frame(unfinished / f"{frame.stamp_ns:020d}", frame)
         if not unfinished.is_dir():
             raise RecordingError(f"{bag}: no frame has ground truth, on a topic {GROUND_TRUTH}")
         unfinished.rename(target)

@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from rs_denoise.camera import CameraError
-from rs_denoise.recordings.frame import Frame
-from rs_denoise.recordings.image_folder import RecordingError, find_frames, read_frame
+from rs_denoise.recordings.frame import Frame, RecordingError
+from rs_denoise.recordings.image_folder import find_frames, read_frame
 from rs_denoise.recordings.rosbag2 import read_bag
 from rs_denoise.recordings.triples import find_triples
 
@@ -74,16 +74,16 @@ def _readable(readers: Iterable[tuple[str, Reader]], skipped: dict[str, str]) ->
 def _frames_of_bag(path: Path, skipped: dict[str, str]) -> Iterator[Frame]:
     """What can be read of a bag, up to where it cannot."""
     count = 0
-    moments = read_bag(path)
+    frames = read_bag(path)
     while True:
         try:
-            moment = next(moments, None)
+            frame = next(frames, None)
         except RecordingError as error:
             if not count:
                 raise
             skipped[f"what follows frame {count}"] = str(error)
             return
-        if moment is None:
+        if frame is None:
             return
         count += 1
-        yield moment.frame
+        yield frame

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +26,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
 from rs_denoise.camera import Camera
-from rs_denoise.recordings.frame import Frame
-from rs_denoise.recordings.image_folder import RecordingError
+from rs_denoise.recordings.frame import Frame, RecordingError
 
 NAMESPACE = "/camera/camera"
 DEPTH = "depth/image_rect_raw"
@@ -44,23 +42,10 @@ DEFAULT_BASELINE_M = 0.05
 SLOP_NS = 5_000_000
 
 
-@dataclass(frozen=True)
-class Moment:
-    """A frame with its time.
-
-    Attributes:
-        stamp_ns: of the depth image's header.
-        frame: ground truth is present on some frames only.
-    """
-
-    stamp_ns: int
-    frame: Frame
-
-
-def read_bag(path: Path) -> Iterator[Moment]:
+def read_bag(path: Path) -> Iterator[Frame]:
     """The frames of a rosbag2 folder, in order of arrival; infrared is None where it is missing.
 
-    Infrared and ground truth are those nearest to the depth image, within 5 ms. Reads as it goes,
+    Stamps are those of the depth images' headers. Infrared and ground truth are those nearest to the depth image, within 5 ms. Reads as it goes,
     with at most a second of messages in memory.
 
     Raises:
@@ -77,7 +62,7 @@ def read_bag(path: Path) -> Iterator[Moment]:
         reader.close()
 
 
-def _frames(reader: AnyReader, path: Path) -> Iterator[Moment]:
+def _frames(reader: AnyReader, path: Path) -> Iterator[Frame]:
     topics = _topics(reader, path)
     baseline = _first_baseline(reader)
     camera: Camera | None = None
@@ -92,13 +77,13 @@ def _frames(reader: AnyReader, path: Path) -> Iterator[Moment]:
         stamp = message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
         waiting[role][stamp] = _decoded(message, connection.topic, path)
         # What belongs together arrives together: after a second nothing more will come.
-        yield from _moments(waiting, stamp - 1_000_000_000, camera, path)
-    yield from _moments(waiting, None, camera, path)
+        yield from _complete(waiting, stamp - 1_000_000_000, camera, path)
+    yield from _complete(waiting, None, camera, path)
 
 
-def _moments(
+def _complete(
     waiting: dict[str, dict[int, np.ndarray]], until: int | None, camera: Camera | None, path: Path
-) -> Iterator[Moment]:
+) -> Iterator[Frame]:
     """The frames whose depth is older than `until`; what they and older images held is let go."""
     old = [s for s in sorted(waiting["depth"]) if until is None or s < until]
     for stamp in old:
@@ -109,7 +94,7 @@ def _moments(
         depth = waiting["depth"].pop(stamp)
         infrared = _nearest(waiting["infrared"], stamp)
         truth = _nearest(waiting["truth"], stamp)
-        yield Moment(stamp, Frame(f"{stamp}", camera, depth, infrared, truth))
+        yield Frame(f"{stamp}", camera, depth, infrared, truth, stamp_ns=stamp)
     if until is not None:
         for role in ("infrared", "truth"):
             waiting[role] = {s: i for s, i in waiting[role].items() if s >= until - SLOP_NS}
@@ -200,13 +185,13 @@ def _decoded(message, topic: str, path: Path) -> np.ndarray:
     return view.astype(dtype.newbyteorder("="))
 
 
-def write_bag(path: Path, moments: Iterable[Moment]) -> int:
+def write_bag(path: Path, frames: Iterable[Frame]) -> int:
     """Writes an mcap rosbag2 with the topics of a RealSense driver; gives the number of frames.
 
     Depth and ground truth go as compressedDepth, infrared as PNG: noise does not compress further.
 
     Raises:
-        RecordingError: `path` exists.
+        RecordingError: `path` exists, or a frame has no stamp.
     """
     if path.exists():
         raise RecordingError(f"{path}: exists already; remove it first")
@@ -223,8 +208,10 @@ def write_bag(path: Path, moments: Iterable[Moment]) -> int:
             raw = store.serialize_cdr(message, kind)
             writer.write(connections[topic], stamp_ns, raw)
 
-        for moment in moments:
-            frame, stamp = moment.frame, moment.stamp_ns
+        for frame in frames:
+            stamp = frame.stamp_ns
+            if stamp is None:
+                raise RecordingError(f"frame {frame.name} has no time: a bag needs one")
             for name, eye, offset in (("depth", 1, 0.0), ("infra1", 1, 0.0), ("infra2", 2, 1.0)):
                 info = _info_message(store, frame.camera, stamp, name, eye, offset)
                 put(f"{name}/camera_info", INFO, stamp, info)

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 
 from rs_denoise.camera import Camera
-from rs_denoise.recordings.frame import Frame
-from rs_denoise.recordings.image_folder import RecordingError, write_png
+from rs_denoise.recordings.frame import Frame, RecordingError
+from rs_denoise.recordings.image_folder import write_png
 
 DEPTH, INFRARED, TRUTH = "res-", "left-", "gt-"
 # fx / width of a D435, and its baseline.

@@ -23,7 +23,7 @@ import numpy as np
 
 from rs_denoise.recordings.frame import Frame
 from rs_denoise.recordings.image_folder import write_frame
-from rs_denoise.recordings.rosbag2 import Moment, write_bag
+from rs_denoise.recordings.rosbag2 import write_bag
 from rs_denoise.simulation.matcher import Matcher, match, random_matcher
 from rs_denoise.simulation.presets import MIX, PRESETS, Preset
 from rs_denoise.simulation.render import Render, Stage, mitsuba
@@ -175,7 +175,7 @@ def run_scene(data_set: DataSet, index: int) -> None:
             path = data_set.path(index, version)
             partial = data_set.out / f".{os.getpid()}" / path.name
             partial.parent.mkdir(parents=True, exist_ok=True)
-            write_bag(partial, (Moment(_stamp_ns(k), frame) for k, frame in enumerate(frames)))
+            write_bag(partial, (replace(f, stamp_ns=_stamp_ns(k)) for k, f in enumerate(frames)))
             partial.replace(path)
             partial.parent.rmdir()
         else:

@@ -17,7 +17,7 @@ from scenes import camera, noisy_wall
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 
 from rs_denoise.recordings.frame import Frame
-from rs_denoise.recordings.rosbag2 import Moment, write_bag
+from rs_denoise.recordings.rosbag2 import write_bag
 
 
 def demo(*arguments, **options):
@@ -32,15 +32,14 @@ def demo(*arguments, **options):
 def small_bag(tmp_path):
     """A user's bag: small, so that no frame need be dropped."""
 
-    def moments():
+    def frames():
         for k in range(6):
             depth, infrared = noisy_wall(160, 128, seed=k)
             truth = np.full_like(depth, 2000) if k == 0 else None
-            yield Moment(
-                10**9 + k * 33_000_000, Frame("", camera(160, 128), depth, infrared, truth)
-            )
+            stamp = 10**9 + k * 33_000_000
+            yield Frame("", camera(160, 128), depth, infrared, truth, stamp_ns=stamp)
 
-    write_bag(tmp_path / "bag", moments())
+    write_bag(tmp_path / "bag", frames())
     return tmp_path / "bag"
 
 

@@ -1,13 +1,8 @@
 import numpy as np
 import pytest
 
-from rs_denoise.recordings.frame import Frame
-from rs_denoise.recordings.image_folder import (
-    RecordingError,
-    find_frames,
-    read_frame,
-    write_frame,
-)
+from rs_denoise.recordings.frame import Frame, RecordingError
+from rs_denoise.recordings.image_folder import find_frames, read_frame, write_frame
 from scenes import camera, noisy_wall
 
 

@@ -1,21 +1,22 @@
 import numpy as np
 import pytest
 
-from rs_denoise.recordings.frame import Frame
-from rs_denoise.recordings.image_folder import RecordingError, write_frame, write_png
+from rs_denoise.recordings.frame import Frame, RecordingError
+from rs_denoise.recordings.image_folder import write_frame, write_png
 from rs_denoise.recordings.readers import find_readers
 from rs_denoise.recordings.recording import open_recording
-from rs_denoise.recordings.rosbag2 import Moment, write_bag
+from rs_denoise.recordings.rosbag2 import write_bag
 from scenes import camera, noisy_wall
 
 
 def bag(path, truths):
-    moments = []
+    frames = []
     for k, has_truth in enumerate(truths):
         depth, infrared = noisy_wall(96, 64, seed=k)
         truth = np.full_like(depth, 2000 + k) if has_truth else None
-        moments.append(Moment(k * 33_000_000, Frame("", camera(96, 64), depth, infrared, truth)))
-    write_bag(path, moments)
+        stamp = k * 33_000_000
+        frames.append(Frame("", camera(96, 64), depth, infrared, truth, stamp_ns=stamp))
+    write_bag(path, frames)
 
 
 @pytest.mark.parametrize("of", ["bag", "folder of bags"])

@@ -6,39 +6,39 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
 from conftest import SAMPLE
-from rs_denoise.recordings.frame import Frame
-from rs_denoise.recordings.image_folder import RecordingError
-from rs_denoise.recordings.rosbag2 import Moment, read_bag, write_bag
+from rs_denoise.recordings.frame import Frame, RecordingError
+from rs_denoise.recordings.rosbag2 import read_bag, write_bag
 from scenes import camera, noisy_wall
 
 
-def moments(count=5):
+def frames(count=5):
     for k in range(count):
         depth, infrared = noisy_wall(80, 64, seed=k)
         truth = depth + 1 if k % 2 == 0 else None
-        yield Moment(10**9 + k * 33_000_000, Frame("", camera(80, 64), depth, infrared, truth))
+        stamp = 10**9 + k * 33_000_000
+        yield Frame("", camera(80, 64), depth, infrared, truth, stamp_ns=stamp)
 
 
 def test_what_is_written_is_read(tmp_path):
-    assert write_bag(tmp_path / "bag", moments()) == 5
-    for read, written in zip(read_bag(tmp_path / "bag"), moments(), strict=True):
-        assert read.stamp_ns == written.stamp_ns and read.frame.camera == written.frame.camera
-        np.testing.assert_array_equal(read.frame.depth_mm, written.frame.depth_mm)
-        np.testing.assert_array_equal(read.frame.infrared, written.frame.infrared)
-        assert (read.frame.ground_truth_mm is None) == (written.frame.ground_truth_mm is None)
+    assert write_bag(tmp_path / "bag", frames()) == 5
+    for read, written in zip(read_bag(tmp_path / "bag"), frames(), strict=True):
+        assert read.stamp_ns == written.stamp_ns and read.camera == written.camera
+        np.testing.assert_array_equal(read.depth_mm, written.depth_mm)
+        np.testing.assert_array_equal(read.infrared, written.infrared)
+        assert (read.ground_truth_mm is None) == (written.ground_truth_mm is None)
 
 
 def test_the_sample_is_what_a_driver_would_record():
     size = sum(f.stat().st_size for f in Path(SAMPLE).iterdir())
     read = list(read_bag(SAMPLE))
     assert size <= 10e6 and len(read) >= 24
-    assert sum(m.frame.ground_truth_mm is not None for m in read) >= 5
-    assert all(m.frame.depth_mm.shape == (480, 848) and m.frame.infrared is not None for m in read)
+    assert sum(m.ground_truth_mm is not None for m in read) >= 5
+    assert all(m.depth_mm.shape == (480, 848) and m.infrared is not None for m in read)
     steps = np.diff([m.stamp_ns for m in read])
     assert abs(steps - 1e9 / 30).max() < 1e6
     # The camera moves: frames far apart differ by more than noise.
-    a, b = (read[k].frame.infrared.astype(float) for k in (0, 8))
-    assert np.abs(a - b).mean() > 1.5 * np.abs(a - read[1].frame.infrared).mean() > 0
+    a, b = (read[k].infrared.astype(float) for k in (0, 8))
+    assert np.abs(a - b).mean() > 1.5 * np.abs(a - read[1].infrared).mean() > 0
 
 
 def bag_of(path, topics, plugin=StoragePlugin.SQLITE3):
@@ -79,10 +79,10 @@ def raw_messages(encoding="16UC1", cut=0):
 @pytest.mark.parametrize("encoding", ["16UC1", "mono16"])
 def test_raw_topics_of_another_namespace_and_storage(tmp_path, plugin, encoding):
     bag_of(tmp_path / "bag", raw_messages(encoding), plugin)
-    (moment,) = read_bag(tmp_path / "bag")
+    (frame,) = read_bag(tmp_path / "bag")
     depth, infrared = noisy_wall(80, 64)
-    np.testing.assert_array_equal(moment.frame.depth_mm, depth)
-    np.testing.assert_array_equal(moment.frame.infrared, infrared)
+    np.testing.assert_array_equal(frame.depth_mm, depth)
+    np.testing.assert_array_equal(frame.infrared, infrared)
 
 
 def test_a_bag_without_depth_names_its_topics(tmp_path):
@@ -114,9 +114,9 @@ def test_what_is_no_bag(tmp_path, name):
 
 
 def test_nothing_is_overwritten(tmp_path):
-    write_bag(tmp_path / "bag", moments(1))
+    write_bag(tmp_path / "bag", frames(1))
     with pytest.raises(RecordingError, match="exists already"):
-        write_bag(tmp_path / "bag", moments(1))
+        write_bag(tmp_path / "bag", frames(1))
 
 
 def test_infrared_stamped_a_little_later_still_belongs(tmp_path):
@@ -132,7 +132,7 @@ def test_infrared_stamped_a_little_later_still_belongs(tmp_path):
                 yield topic, kind, message
 
     bag_of(tmp_path / "bag", messages)
-    assert [m.frame.infrared is not None for m in read_bag(tmp_path / "bag")] == [True, False]
+    assert [m.infrared is not None for m in read_bag(tmp_path / "bag")] == [True, False]
 
 
 def test_quantised_metric_depth_is_refused(tmp_path):

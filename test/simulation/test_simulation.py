@@ -173,9 +173,9 @@ def test_a_sequence_moves_smoothly_and_keeps_the_cameras_own_error(tmp_path):
 def test_a_sequence_can_be_a_bag(tmp_path):
     each = data_set(tmp_path, length=3, bags=True, ground_truth_every=2)
     run_scene(each, 1)
-    moments = list(read_bag(tmp_path / "000001_0"))
-    assert [m.frame.ground_truth_mm is not None for m in moments] == [True, False, True]
-    assert np.diff([m.stamp_ns for m in moments]).tolist() == pytest.approx([33.3e6] * 2, rel=0.01)
+    frames = list(read_bag(tmp_path / "000001_0"))
+    assert [f.ground_truth_mm is not None for f in frames] == [True, False, True]
+    assert np.diff([f.stamp_ns for f in frames]).tolist() == pytest.approx([33.3e6] * 2, rel=0.01)
     assert each.is_complete(1, 0)
 
 
