@@ -7,6 +7,8 @@ import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
+
 
 class CameraError(ValueError):
     """Intrinsics that no camera can have, or a file that does not hold any."""
@@ -60,6 +62,20 @@ class Camera:
             cy=(self.cy + 0.5) * scale - 0.5 - crop_top,
             baseline_m=self.baseline_m,
         )
+
+    def points_m(self, depth_mm: np.ndarray) -> np.ndarray:
+        """Where each pixel's surface is, in the optical frame (x right, y down, z forward).
+
+        Args:
+            depth_mm: [H, W], 0 = invalid.
+
+        Returns:
+            [H, W, 3] float32 in metres, NaN where depth is invalid.
+        """
+        z = np.where(depth_mm > 0, depth_mm, np.nan).astype(np.float32) / 1000
+        x = (np.arange(self.width, dtype=np.float32) - self.cx) / self.fx
+        y = (np.arange(self.height, dtype=np.float32) - self.cy) / self.fy
+        return np.stack([x[None, :] * z, y[:, None] * z, z], axis=-1)
 
     @classmethod
     def from_json(cls, path: Path) -> Camera:

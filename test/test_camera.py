@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pytest
 
 from rs_denoise.camera import Camera, CameraError
@@ -36,3 +37,14 @@ def test_resampling_keeps_rays():
     x_native, x_small = 100.25, (100.25 + 0.5) * 2 / 3 - 0.5 - 2
     assert (x_native - native.cx) / native.fx == pytest.approx((x_small - small.cx) / small.fx)
     assert small.disparity_scale_px_mm == pytest.approx(33000.0)
+
+
+def test_points_lie_on_the_rays_of_their_pixels():
+    camera = Camera(5, 3, 100.0, 50.0, 2.0, 1.0, 0.05)
+    depth = np.zeros((3, 5), np.uint16)
+    depth[1, 2], depth[0, 4] = 1000, 2000
+    points = camera.points_m(depth)
+    assert points.shape == (3, 5, 3) and points.dtype == np.float32
+    np.testing.assert_allclose(points[1, 2], (0, 0, 1))
+    np.testing.assert_allclose(points[0, 4], (0.04, -0.04, 2))
+    assert np.isnan(points).all(-1).sum() == 13
