@@ -40,6 +40,21 @@ class Denoised:
     confidence: np.ndarray
 
 
+@dataclass(frozen=True)
+class Estimate:
+    """What the network says of a frame, before any gate; tensors [1, 1, H, W] on its device.
+
+    Attributes:
+        measured_px: disparity as the camera gave it, 0 = invalid.
+        disparity_px: the network's, everywhere.
+        confidence: in 0..1; None of a model that has no doubt.
+    """
+
+    measured_px: Tensor
+    disparity_px: Tensor
+    confidence: Tensor | None
+
+
 class Denoiser:
     """Denoises the frames of one camera.
 
@@ -62,7 +77,6 @@ class Denoiser:
         manifest = model.manifest
         self.tiling = Tiling(tile_px, manifest.receptive_field_px, manifest.stride_px)
 
-    @torch.inference_mode()
     def denoise(self, depth_mm: np.ndarray, infrared: np.ndarray | None = None) -> Denoised:
         """Denoises one frame.
 
@@ -74,28 +88,39 @@ class Denoiser:
         Raises:
             FrameError: the size is not the camera's, or the type is not a number's.
         """
-        scale = self.camera.disparity_scale_px_mm
-        depth = self._upload(depth_mm, "depth")
-        disparity = depth_to_disparity(depth, scale)
-        grey = (
-            torch.zeros_like(disparity) if infrared is None else self._upload(infrared, "infrared")
-        )
+        return self.published(self.estimate(depth_mm, infrared), self.gate)
 
-        if self.model.knows_doubt:
-            output, scale_px = self._tile_by_tile(disparity, grey)
-            confidence = torch.exp(output / scale_px * -TOLERANCE).neg_().add_(1.0)
-            if infrared is None:
-                confidence.mul_(DEPTH_ONLY_FACTOR)
-            opened = self.gate.opens(disparity, output, confidence)
-            published_mm = disparity_to_depth(output * opened.float(), scale)
-            confidence = torch.nan_to_num(confidence, nan=0.0) * torch.sign(published_mm)
+    @torch.inference_mode()
+    def estimate(self, depth_mm: np.ndarray, infrared: np.ndarray | None = None) -> Estimate:
+        """The network's answer, all of it; arguments and errors as of `denoise`."""
+        scale = self.camera.disparity_scale_px_mm
+        measured = depth_to_disparity(self._upload(depth_mm, "depth"), scale)
+        grey = (
+            torch.zeros_like(measured) if infrared is None else self._upload(infrared, "infrared")
+        )
+        if not self.model.knows_doubt:
+            (output_mm,) = self._tile_by_tile(disparity_to_depth(measured, scale), grey)
+            return Estimate(measured, depth_to_disparity(output_mm, scale), None)
+        output, scale_px = self._tile_by_tile(measured, grey)
+        confidence = torch.exp(output / scale_px * -TOLERANCE).neg_().add_(1.0)
+        if infrared is None:
+            confidence.mul_(DEPTH_ONLY_FACTOR)
+        return Estimate(measured, output, confidence)
+
+    @torch.inference_mode()
+    def published(self, estimate: Estimate, gate: Gate) -> Denoised:
+        """What of an answer goes through `gate`."""
+        before, after, confidence = estimate.measured_px, estimate.disparity_px, estimate.confidence
+        if confidence is None:
+            opened = gate.opens_without_doubt(before, after)
         else:
-            (output_mm,) = self._tile_by_tile(disparity_to_depth(disparity, scale), grey)
-            output = depth_to_disparity(output_mm, scale)
-            opened = self.gate.opens_without_doubt(disparity, output)
-            published_mm = disparity_to_depth(output * opened.float(), scale)
-            confidence = torch.where(published_mm > 0, torch.nan, 0.0)
-        return Denoised(published_mm[0, 0].cpu().numpy(), confidence[0, 0].cpu().numpy())
+            opened = gate.opens(before, after, confidence)
+        depth_mm = disparity_to_depth(after * opened.float(), self.camera.disparity_scale_px_mm)
+        if confidence is None:
+            shown = torch.where(depth_mm > 0, torch.nan, 0.0)
+        else:
+            shown = torch.nan_to_num(confidence, nan=0.0) * torch.sign(depth_mm)
+        return Denoised(depth_mm[0, 0].cpu().numpy(), shown[0, 0].cpu().numpy())
 
     def _tile_by_tile(self, image: Tensor, grey: Tensor) -> list[Tensor]:
         height, width = image.shape[-2:]

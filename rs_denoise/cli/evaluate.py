@@ -64,10 +64,11 @@ def evaluate(
     wanted_size = options.parse_size(size)
     recording = open_recording(frames)
     loaded = Model.load(model, device)
+    denoised = DenoisedBy(loaded, Gate(min_confidence, fill_confidence))
     methods: dict[str, Method] = {
-        "denoised": DenoisedBy(loaded, Gate(min_confidence, fill_confidence)),
-        "denoised_cautious": DenoisedBy(loaded, CAUTIOUS),
-        "denoised_complete": DenoisedBy(loaded, COMPLETE),
+        "denoised": denoised,
+        "denoised_cautious": denoised.with_gate(CAUTIOUS),
+        "denoised_complete": denoised.with_gate(COMPLETE),
     }
     for path in beside or ():
         methods[path.stem] = DenoisedBy(Model.load(path, device), Gate())

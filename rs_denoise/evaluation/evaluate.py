@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from rs_denoise.denoiser import TOLERANCE, Denoised, Denoiser
+from rs_denoise.denoiser import TOLERANCE, Denoised, Denoiser, Estimate
 from rs_denoise.evaluation.metrics import GroundTruth, mean_over_frames, score
 from rs_denoise.evaluation.ranking import rank
 from rs_denoise.evaluation.resample import resampled
@@ -58,11 +58,19 @@ EVERYTHING = Gate(min_confidence=0.0, fill_confidence=1.01, max_recession=1.0)
 
 
 class DenoisedBy:
-    """A method: the denoiser's depth of a frame, as the node would publish it."""
+    """A method: the denoiser's depth of a frame, as the node would publish it.
+
+    Methods made by `with_gate` share one network, which answers once a frame for all of them.
+    """
 
     def __init__(self, model: Model, gate: Gate) -> None:
-        self.model, self.gate = model, gate
-        self.denoiser: Denoiser | None = None
+        self.model, self.gate, self._network = model, gate, _Network(model)
+
+    def with_gate(self, gate: Gate) -> DenoisedBy:
+        """The same answers through another gate."""
+        other = DenoisedBy(self.model, gate)
+        other._network = self._network
+        return other
 
     def __call__(self, frame: Frame) -> np.ndarray:
         """[H, W] uint16 mm, 0 = invalid."""
@@ -70,9 +78,24 @@ class DenoisedBy:
 
     def denoised(self, frame: Frame) -> Denoised:
         """Depth and confidence."""
-        if self.denoiser is None or self.denoiser.camera != frame.camera:
-            self.denoiser = Denoiser(self.model, frame.camera, self.gate)
-        return self.denoiser.denoise(frame.depth_mm, frame.infrared)
+        denoiser, estimate = self._network.answer(frame)
+        return denoiser.published(estimate, self.gate)
+
+
+class _Network:
+    """A model with the denoiser of the latest camera and its answer to the latest frame."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self._denoiser: Denoiser | None = None
+        self._latest: tuple[Frame, Estimate] | None = None
+
+    def answer(self, frame: Frame) -> tuple[Denoiser, Estimate]:
+        if self._denoiser is None or self._denoiser.camera != frame.camera:
+            self._denoiser = Denoiser(self.model, frame.camera)
+        if self._latest is None or self._latest[0] is not frame:
+            self._latest = frame, self._denoiser.estimate(frame.depth_mm, frame.infrared)
+        return self._denoiser, self._latest[1]
 
 
 def evaluate(
@@ -128,7 +151,7 @@ def _answers(methods: dict[str, Method]) -> dict[str, DenoisedBy]:
     found: dict[int, tuple[str, DenoisedBy]] = {}
     for name, method in methods.items():
         if isinstance(method, DenoisedBy) and method.model.knows_doubt:
-            found.setdefault(id(method.model), (name, DenoisedBy(method.model, EVERYTHING)))
+            found.setdefault(id(method.model), (name, method.with_gate(EVERYTHING)))
     return dict(found.values())
 
 
