@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,10 @@ DEFAULT_TILE_PX = 1536
 
 class FrameError(ValueError):
     """A frame that does not fit the camera; the message says what was expected and what came."""
+
+
+class NetworkError(RuntimeError):
+    """A network whose answer is not a number: the model file or the device is broken."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,7 @@ class Denoiser:
 
         Raises:
             FrameError: the size is not the camera's, or the type is not a number's.
+            NetworkError: the network gave NaN.
         """
         return self.published(self.estimate(depth_mm, infrared), self.gate)
 
@@ -100,9 +106,11 @@ class Denoiser:
         )
         if not self.model.knows_doubt:
             (output_mm,) = self._tile_by_tile(disparity_to_depth(measured, scale), grey)
+            self._check_finite(output_mm)
             return Estimate(measured, depth_to_disparity(output_mm, scale), None)
         output, scale_px = self._tile_by_tile(measured, grey)
         confidence = torch.exp(output / scale_px * -TOLERANCE).neg_().add_(1.0)
+        self._check_finite(confidence)
         if infrared is None:
             confidence.mul_(DEPTH_ONLY_FACTOR)
         return Estimate(measured, output, confidence)
@@ -116,10 +124,11 @@ class Denoiser:
         else:
             opened = gate.opens(before, after, confidence)
         depth_mm = disparity_to_depth(after * opened.float(), self.camera.disparity_scale_px_mm)
+        depth_mm = gate.within_range(depth_mm)
         if confidence is None:
             shown = torch.where(depth_mm > 0, torch.nan, 0.0)
         else:
-            shown = torch.nan_to_num(confidence, nan=0.0) * torch.sign(depth_mm)
+            shown = confidence * torch.sign(depth_mm)
         return Denoised(depth_mm[0, 0].cpu().numpy(), shown[0, 0].cpu().numpy())
 
     def _tile_by_tile(self, image: Tensor, grey: Tensor) -> list[Tensor]:
@@ -136,6 +145,15 @@ class Denoiser:
                 for result, output in zip(results, self.model(*window), strict=True):
                     result[..., tile.core_rows, tile.core_columns] = output[(..., *tile.kept)]
         return [result[..., :height, :width] for result in results]
+
+    def _check_finite(self, answer: Tensor) -> None:
+        # One sum: NaN and infinity anywhere make it NaN or infinite.
+        if not math.isfinite(answer.sum().item()):
+            raise NetworkError(
+                f"model {self.model.manifest.name} gave numbers that are none (NaN) on "
+                f"{self.model.device}: the file or the device is broken; export the model again, "
+                "or use device:=cpu"
+            )
 
     def _upload(self, image: np.ndarray, name: str) -> Tensor:
         """[H, W] of any real type as [1, 1, H, W] float32 on the model's device."""

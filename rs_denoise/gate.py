@@ -8,6 +8,7 @@ Masks are numbers, 0 or 1: on a CPU torch.where takes ten times as long as arith
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -30,11 +31,14 @@ class Gate:
         max_recession: a pixel that comes out farther than it went in by more than this share of
             its depth is invalid: space that the camera saw blocked is not declared free. For a
             network without doubt it is the greatest change at all.
+        min_range_mm, max_range_mm: depth outside is invalid, as a hole would be.
     """
 
     min_confidence: float = 0.5
     fill_confidence: float = 0.9
     max_recession: float = 0.03
+    min_range_mm: float = 0.0
+    max_range_mm: float = math.inf
 
     def opens(self, before: Tensor, after: Tensor, confidence: Tensor) -> Tensor:
         """Where the network's answer is believed.
@@ -58,6 +62,14 @@ class Gate:
         """The same for a network that has no doubt: no hole filled, nothing moved by much."""
         allowed = self.max_recession * before
         return (before > 0) & (after > 0) & ((after - before).abs() <= allowed)
+
+    def within_range(self, depth_mm: Tensor) -> Tensor:
+        """Depth [N, 1, H, W] in mm without what lies out of range; 0 stays 0."""
+        if self.min_range_mm > 0:
+            depth_mm = depth_mm * (depth_mm >= self.min_range_mm)
+        if math.isfinite(self.max_range_mm):
+            depth_mm = depth_mm * (depth_mm <= self.max_range_mm)
+        return depth_mm
 
 
 # For those who would rather see less than see wrongly, and for those who would rather see all.

@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from rs_denoise.denoiser import Denoiser, FrameError
+from rs_denoise.denoiser import Denoiser, FrameError, NetworkError
 from rs_denoise.gate import Gate
 from rs_denoise.model import CHANNELS, Model
 from scenes import Scaled, camera, noisy_wall
@@ -131,12 +131,22 @@ class SometimesNan(nn.Module):
         return broken, torch.full_like(broken, 0.05)
 
 
-def test_nan_from_the_network_is_invalid(make_model):
+def test_a_network_that_gives_nan_is_refused(make_model):
     depth, infrared = noisy_wall(96, 64)
-    infrared[10:20] = 255
-    out = Denoiser(make_model(SometimesNan()), camera(96, 64)).denoise(depth, infrared)
-    assert not out.depth_mm[10:20].any() and np.isfinite(out.depth_mm).all()
-    assert np.isfinite(out.confidence).all()
+    denoiser = Denoiser(make_model(SometimesNan()), camera(96, 64))
+    assert denoiser.denoise(depth, infrared).depth_mm.any()
+    infrared[10, 20] = 255
+    with pytest.raises(NetworkError, match="model test gave numbers that are none"):
+        denoiser.denoise(depth, infrared)
+
+
+def test_depth_out_of_range_is_invalid(make_model):
+    depth = np.repeat(np.array([[500, 1000, 4000, 4001]], np.uint16), 64, axis=0)
+    depth = np.repeat(depth, 24, axis=1)
+    gate = Gate(0.0, 1.01, 1.0, min_range_mm=501, max_range_mm=4000.5)
+    out = Denoiser(make_model(Scaled()), camera(96, 64), gate).denoise(depth, None)
+    np.testing.assert_allclose(out.depth_mm[0, ::24], [0, 1000, 4000, 0], rtol=1e-5)
+    assert ((out.confidence > 0) == (out.depth_mm > 0)).all()
 
 
 @pytest.mark.parametrize(

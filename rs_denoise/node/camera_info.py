@@ -55,6 +55,12 @@ class CameraModel:
         """Whether a topic told the baseline."""
         return self._seen_baseline_m is not None
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the images."""
+        assert self._info is not None
+        return self._info.height, self._info.width
+
     def camera(self, baseline_m: float) -> Camera:
         """The camera; `baseline_m` > 0 goes before what was seen, and 50 mm after it."""
         info = self._info

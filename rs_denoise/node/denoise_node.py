@@ -6,38 +6,35 @@ exist only while somebody listens to an output.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.exceptions import ParameterException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
-from rclpy.qos import QoSProfile, ReliabilityPolicy
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, Image
+from std_srvs.srv import SetBool
 
 from rs_denoise.camera import Camera, CameraError
-from rs_denoise.denoiser import Denoiser, FrameError
-from rs_denoise.gate import Gate
+from rs_denoise.denoiser import Denoiser, FrameError, NetworkError
+from rs_denoise.disparity import MAX_DEPTH_MM
 from rs_denoise.model import DEFAULT_MODEL, Model, ModelError
 from rs_denoise.node import parameters
 from rs_denoise.node.camera_info import CameraModel
+from rs_denoise.node.failure import Emptiness
 from rs_denoise.node.handover import LatestSlot
-from rs_denoise.node.health import Health, Status
-from rs_denoise.node.images import (
-    ImageError,
-    depth_message,
-    image_message,
-    read_depth,
-    read_infrared,
-)
+from rs_denoise.node.health import DISABLED, Health, Status
+from rs_denoise.node.images import ImageError, read_depth, read_infrared
 from rs_denoise.node.input import Input
+from rs_denoise.node.outputs import Outputs
 from rs_denoise.node.pairing import Pair, Pairing
-from rs_denoise.tiling import TilingError
+from rs_denoise.tiling import Tiling, TilingError
 
 # realsense2_camera's own messages are needed for one optional topic, and not installed everywhere.
 try:
@@ -61,7 +58,11 @@ class _Arrived:
 
 
 class DenoiseNode(LifecycleNode):
-    """The lifecycle node `denoise_node`; topics and parameters are listed in the README."""
+    """The lifecycle node `denoise_node`; topics and parameters are listed in the README.
+
+    Attributes:
+        fatal: why the process has to end, once it has to: a new one can use the device again.
+    """
 
     def __init__(self, **node_arguments) -> None:
         super().__init__("denoise_node", **node_arguments)
@@ -70,6 +71,7 @@ class DenoiseNode(LifecycleNode):
         except ParameterException as error:
             raise ValueError(str(error)) from error
         self.add_on_set_parameters_callback(self._on_parameters)
+        self.fatal: str | None = None
         self._health = Health()
         self._camera = CameraModel()
         self._pairing: Pairing[_Arrived] = Pairing(*self._pairing_times())
@@ -82,7 +84,10 @@ class DenoiseNode(LifecycleNode):
         self._active_since = 0.0
         self._baseline_warned = False
         self._watch_count = 0
-        self._outputs: list = []
+        self._outputs: Outputs | None = None
+        self._tile_px = self._chosen.tile_px
+        self._emptiness = Emptiness()
+        self._enabled = True
         self._inputs = [
             Input(self, Image, "depth/image_rect_raw", self._on_depth),
             Input(self, CameraInfo, "depth/camera_info", self._on_camera_info),
@@ -97,6 +102,7 @@ class DenoiseNode(LifecycleNode):
             )
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self.create_timer(1.0, self._diagnose)
+        self.create_service(SetBool, "~/set_enabled", self._on_set_enabled)
         self._watch_timer = self.create_timer(WATCH_PERIOD_S, self._watch)
 
     # Lifecycle ---------------------------------------------------------------------------------
@@ -104,29 +110,18 @@ class DenoiseNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Loads the model, tries it on an empty frame and offers the outputs."""
         chosen = self._chosen
+        torch.set_num_threads(chosen.num_threads or _spare_cores())
         try:
             model = Model.load(chosen.model_path or DEFAULT_MODEL, chosen.device)
             warm_up = Camera(848, 480, 425.0, 425.0, 423.5, 239.5, 0.05)
             Denoiser(model, warm_up, tile_px=chosen.tile_px).denoise(
                 np.zeros((480, 848), np.uint16)
             )
-        except (ModelError, TilingError) as error:
+        except (ModelError, NetworkError, TilingError) as error:
             self.get_logger().error(f"cannot be configured: {error}")
             self._health.error(str(error))
             return TransitionCallbackReturn.FAILURE
-        self._model = model
-        reliable = QoSProfile(depth=2, reliability=ReliabilityPolicy.RELIABLE)
-        self._outputs = [
-            self.create_lifecycle_publisher(
-                kind, topic, reliable,
-                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
-            )
-            for kind, topic in (
-                (Image, "denoised/image_rect_raw"),
-                (CameraInfo, "denoised/camera_info"),
-                (Image, "denoised/confidence"),
-            )
-        ]  # fmt: skip
+        self._model, self._outputs, self._tile_px = model, Outputs(self), chosen.tile_px
         precision = str(model.precision).removeprefix("torch.")
         self.get_logger().info(f"model {model.manifest.name} on {model.device} in {precision}")
         return super().on_configure(state)
@@ -170,10 +165,9 @@ class DenoiseNode(LifecycleNode):
             self._slot = self._thread = None
 
     def _release(self) -> None:
-        for publisher in self._outputs:
-            self.destroy_lifecycle_publisher(publisher)
-        self._outputs = []
-        self._model = self._denoiser = None
+        if self._outputs is not None:
+            self._outputs.close()
+        self._outputs = self._model = self._denoiser = None
 
     def destroy_node(self) -> None:
         """Ends the inference thread before what it publishes with is gone."""
@@ -188,9 +182,9 @@ class DenoiseNode(LifecycleNode):
         Polled, because matched events do not exist in all distributions, and the reliability of
         the publishers has to be looked at again after a replug anyway.
         """
-        if self._slot is None:
+        if self._slot is None or self._outputs is None:
             return
-        wanted = any(p.get_subscription_count() > 0 for p in self._outputs)
+        wanted = self._outputs.wanted
         changed = wanted != self._listening
         if changed:
             self._set_listening(wanted)
@@ -250,43 +244,80 @@ class DenoiseNode(LifecycleNode):
     def _work(self, slot: LatestSlot[Pair[_Arrived]]) -> None:
         while (pair := slot.take()) is not None:
             try:
-                self._denoise(pair)
-            except (ImageError, FrameError, CameraError) as error:
-                self._frame_lost(str(error))
+                self._serve(pair)
+            except (ImageError, FrameError, CameraError, NetworkError) as error:
+                self._fail(pair, str(error))
+            except torch.cuda.OutOfMemoryError as error:
+                self._fail(pair, self._take_smaller_tiles(error))
             except Exception as error:  # whatever it is: one frame is lost, the robot is told
-                self._frame_lost(f"{type(error).__name__}: {error}")
+                if _is_device_lost(error):
+                    self.fatal = f"{self._model.device} is lost: {error}"  # type: ignore[union-attr]
+                    self.get_logger().fatal(self.fatal)
+                    return
+                self._fail(pair, f"{type(error).__name__}: {error}")
 
-    def _denoise(self, pair: Pair[_Arrived]) -> None:
+    def _take_smaller_tiles(self, error: Exception) -> str:
+        """The GPU is full, of others' work as well: less at a time from now on; what to tell."""
+        torch.cuda.empty_cache()
+        self._denoiser = None
+        try:
+            assert self._model is not None
+            manifest = self._model.manifest
+            Tiling(self._tile_px // 2, manifest.receptive_field_px, manifest.stride_px)
+        except TilingError:
+            return f"out of GPU memory even with tiles of {self._tile_px} px: {error}"
+        self._tile_px //= 2
+        return f"out of GPU memory, going on with tiles of {self._tile_px} px"
+
+    def _serve(self, pair: Pair[_Arrived]) -> None:
         chosen = self._chosen
         depth = read_depth(pair.depth.message)
+        if not self._enabled:
+            self._pass_through(pair, depth)
+            return
         infrared = None if pair.infrared is None else read_infrared(pair.infrared.message)
         result = self._denoiser_for(chosen).denoise(depth, infrared)
-        header = pair.depth.message.header
-        messages = [
-            depth_message(result.depth_mm, chosen.output_encoding, header),
-            self._camera.restamped(header),
-            image_message(result.confidence, "32FC1", header),
-        ]
-        if not self.context.ok():
-            return
+        fill = np.count_nonzero(result.depth_mm) / result.depth_mm.size
+        if self._emptiness.lasts(fill, chosen.min_fill):
+            self._fail(pair, _why_empty(depth, fill))
+        else:
+            self._publish(pair, result.depth_mm, result.confidence)
+
+    def _fail(self, pair: Pair[_Arrived], reason: str) -> None:
+        """A frame cannot be denoised: it is told, and the user chose what goes out instead."""
+        self._frame_lost(reason)
+        policy = self._chosen.on_failure
         try:
-            for publisher, message in zip(self._outputs, messages, strict=True):
-                publisher.publish(message)
-        except Exception:  # a publish in flight while the context goes down
-            if self.context.ok():
-                raise
-            return
-        self._health.published((time.monotonic_ns() - pair.depth.at_ns) / 1e9)
+            if policy == "passthrough":
+                self._pass_through(pair, read_depth(pair.depth.message))
+            elif policy == "invalid":
+                nothing = np.zeros(self._camera.shape, np.float32)
+                self._publish(pair, nothing, nothing)
+        except ImageError:
+            pass  # told already: not even the camera's depth can be read
+
+    def _pass_through(self, pair: Pair[_Arrived], depth_mm: np.ndarray) -> None:
+        """The camera's depth as it came; nobody knows how sure it is."""
+        sayable = (depth_mm > 0) & (depth_mm <= MAX_DEPTH_MM)
+        depth_mm = np.where(sayable, depth_mm, 0).astype(np.float32)
+        confidence = np.where(depth_mm > 0, np.float32(np.nan), np.float32(0))
+        self._publish(pair, depth_mm, confidence)
+
+    def _publish(self, pair: Pair[_Arrived], depth_mm: np.ndarray, confidence: np.ndarray) -> None:
+        assert self._outputs is not None
+        info = self._camera.restamped(pair.depth.message.header)
+        if self._outputs.publish(depth_mm, confidence, info, self._chosen.output_encoding):
+            self._health.published((time.monotonic_ns() - pair.depth.at_ns) / 1e9)
 
     def _denoiser_for(self, chosen: parameters.Parameters) -> Denoiser:
         """The denoiser of the camera and the parameters of this moment; made anew on change."""
         camera = self._camera.camera(chosen.baseline_m)
-        gate = Gate(chosen.min_confidence, chosen.fill_confidence, chosen.max_recession)
+        gate = parameters.gate(chosen)
         self._tell_missing_baseline(chosen.baseline_m)
         current = self._denoiser
         if current is None or current.camera != camera or current.gate != gate:
             assert self._model is not None
-            current = self._denoiser = Denoiser(self._model, camera, gate, chosen.tile_px)
+            current = self._denoiser = Denoiser(self._model, camera, gate, self._tile_px)
         return current
 
     def _tell_missing_baseline(self, baseline_m: float) -> None:
@@ -312,6 +343,14 @@ class DenoiseNode(LifecycleNode):
         self._pairing.slop_ns, self._pairing.infrared_timeout_ns = self._pairing_times()
         return result
 
+    def _on_set_enabled(self, request: SetBool.Request, response: SetBool.Response):
+        """Denoised depth, or the camera's, for looking at both in turn."""
+        self._enabled = request.data
+        response.success = True
+        response.message = "denoising" if request.data else "passing the camera's depth through"
+        self.get_logger().info(response.message)
+        return response
+
     def _pairing_times(self) -> tuple[int, int]:
         chosen = self._chosen
         return int(chosen.slop_ms * 1e6), int(chosen.infrared_timeout_s * 1e9)
@@ -329,6 +368,7 @@ class DenoiseNode(LifecycleNode):
             model=model,
             waiting_for=[source.topic for source in self._inputs],
             depth_only=self._why_depth_only(),
+            policy=self._chosen.on_failure,
             unpaired=self._pairing.unpaired,
             clock_jumps=self._pairing.clock_jumps,
         )
@@ -337,7 +377,9 @@ class DenoiseNode(LifecycleNode):
         self._diagnostics.publish(message)
 
     def _state_label(self) -> str:
-        return "active" if self._slot is not None else "inactive" if self._model else "unconfigured"
+        if self._slot is None:
+            return "inactive" if self._model else "unconfigured"
+        return "active" if self._enabled else DISABLED
 
     def _why_depth_only(self) -> str | None:
         if not self._listening or not self._pairing.infrared_is_missing(time.monotonic_ns()):
@@ -354,6 +396,25 @@ class DenoiseNode(LifecycleNode):
             hardware_id=self.get_fully_qualified_name(),
             values=[KeyValue(key=k, value=v) for k, v in status.values.items()],
         )
+
+
+def _spare_cores() -> int:
+    """As many as the network may have: from four cores on, one is left to callbacks and driver."""
+    cores = len(os.sched_getaffinity(0))
+    return cores - 1 if cores >= 4 else cores
+
+
+def _is_device_lost(error: Exception) -> bool:
+    """Whether CUDA refuses everything from now on, as after an illegal access or a fallen bus."""
+    return isinstance(error, RuntimeError) and "CUDA error" in str(error)
+
+
+def _why_empty(depth_mm: np.ndarray, fill: float) -> str:
+    measured = np.count_nonzero(depth_mm > 0) / depth_mm.size
+    return (
+        f"only {100 * fill:.1f} % of the pixels came out valid for a second, the camera measured "
+        f"{100 * measured:.1f} %: is it covered or too near to things, or min_confidence too high?"
+    )
 
 
 def _stamp_ns(message: Image) -> int:

@@ -15,6 +15,7 @@ INPUT_TIMEOUT_S = 5.0
 # An error stays visible for so long after the last one.
 ERROR_MEMORY_S = 5.0
 RATE_WINDOW_S = 2.0
+DISABLED = "disabled: the camera's depth is passed through"
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class Health:
 
     def report(
         self, state: str, model: dict[str, str], waiting_for: list[str], depth_only: str | None,
-        unpaired: int, clock_jumps: int,
+        policy: str, unpaired: int, clock_jumps: int,
     ) -> list[Status]:  # fmt: skip
         """The entries of /diagnostics.
 
@@ -89,6 +90,7 @@ class Health:
             model: what runs, in words.
             waiting_for: topics that the node needs, by their full names.
             depth_only: why frames go without infrared, or None where they do not.
+            policy: what goes out instead of a frame that cannot be denoised.
             unpaired, clock_jumps: of the pairing.
         """
         with self._lock:
@@ -107,6 +109,7 @@ class Health:
                 "frames out": str(self.frames_out),
                 "dropped": str(self.dropped),
                 "failed": str(self.failed),
+                "on failure": policy,
             }
             level, message = self._input_state(now, bool(arrivals), waiting_for, depth_only)
             rate = {"rate (Hz)": f"{len(arrivals) / RATE_WINDOW_S:.1f}"}
@@ -115,7 +118,7 @@ class Health:
             Status("input", level, message, rate | counts),
             Status("output", ERROR if failing else OK,
                    self._last_error if failing else "running", out),
-            Status("model", OK, state, model | {"state": state}),
+            Status("model", WARN if state == DISABLED else OK, state, model | {"state": state}),
         ]  # fmt: skip
 
     def _input_state(

@@ -14,7 +14,7 @@ SIGNAL_CHECK_S = 0.1
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the node until SIGINT or SIGTERM; 0 unless it could not start."""
+    """Runs the node until SIGINT or SIGTERM; 0 unless it could not start or lost its device."""
     # Before anything that needs it: a robot without torch gets a sentence, not a traceback.
     if importlib.util.find_spec("torch") is None:
         print(
@@ -51,6 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
         executor.add_node(node)
         while not stopped.is_set():
             executor.spin_once(timeout_sec=SIGNAL_CHECK_S)
+            if node.fatal is not None:
+                return 1
     except ExternalShutdownException:
         pass
     finally:

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 
+import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import Transition
@@ -34,6 +35,7 @@ class Robot:
 
     def __init__(self, context_node, namespace: str) -> None:
         self.node, self.namespace = context_node, namespace
+        self.program = [sys.executable, "-m", "rs_denoise.node.main"]
         self.process: subprocess.Popen | None = None
         self.images, self.infos, self.confidences = [], [], []
         self.statuses: dict[str, object] = {}
@@ -49,7 +51,7 @@ class Robot:
         arguments = [f"--ros-args -r __ns:={self.namespace}".split()]
         arguments += [["-p", f"{name}:={value}"] for name, value in parameters.items()]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "rs_denoise.node.main", *itertools.chain(*arguments)],
+            [*self.program, *itertools.chain(*arguments)],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )  # fmt: skip
@@ -153,6 +155,12 @@ class Robot:
             rclpy.spin_once(self.node, timeout_sec=0.02)
         return value
 
+    def spin_for(self, seconds: float) -> None:
+        """Receives for so long: the time of the camera, not of a condition."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            rclpy.spin_once(self.node, timeout_sec=left)
+
     def wait_connected(self) -> None:
         """Until the node listens to the driver."""
         publishers = (self.depth, self.infrared, self.info)
@@ -206,6 +214,11 @@ class Robot:
 
     def state(self) -> str:
         return self.call(GetState, "get_state", GetState.Request()).current_state.label
+
+
+def pixels(message, dtype):
+    """The image of a message, [H, W]."""
+    return np.frombuffer(message.data, dtype).reshape(message.height, message.width)
 
 
 def camera_info(camera, header, shift: float = 0.0) -> CameraInfo:

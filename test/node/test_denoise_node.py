@@ -12,7 +12,7 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 from rcl_interfaces.srv import GetParameters
 from rclpy.qos import ReliabilityPolicy
 
-from node.robot import camera_info
+from node.robot import camera_info, pixels
 from rs_denoise.denoiser import Denoiser
 from rs_denoise.model import Model, save
 from rs_denoise.networks.unet import UNet
@@ -33,10 +33,6 @@ def running(robot):
     robot.camera = camera(*SIZE)
     robot.frame = noisy_wall(*SIZE)
     return robot
-
-
-def pixels(message, dtype):
-    return np.frombuffer(message.data, dtype).reshape(message.height, message.width)
 
 
 def test_its_pixels_are_those_of_the_offline_core(running):

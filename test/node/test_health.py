@@ -13,7 +13,7 @@ def clock(monkeypatch):
 
 
 def report(health, depth_only=None):
-    entries = health.report("active", {"model": "m"}, ["/depth"], depth_only, 0, 0)
+    entries = health.report("active", {"model": "m"}, ["/depth"], depth_only, "silence", 0, 0)
     return {entry.name: entry for entry in entries}
 
 
