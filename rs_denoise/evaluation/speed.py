@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -37,10 +37,6 @@ class CoreSpeed:
     p50_ms: float
     p99_ms: float
     vs_librealsense: float | None
-
-    def row(self) -> dict:
-        """Ready for JSON."""
-        return asdict(self)
 
 
 def time_core(model: Model, width: int, height: int, frames: int) -> CoreSpeed:

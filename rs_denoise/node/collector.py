@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
@@ -33,12 +34,15 @@ class Collector(Node):
     Attributes:
         received: denoised images in order of arrival.
         infos: number of camera_info messages, one of which belongs to each image.
+        journeys: what /diagnostics said last of where the node's time goes, in ms.
     """
 
     def __init__(self, **node_arguments) -> None:
         super().__init__("collector", **node_arguments)
         self.received: list[Received] = []
         self.infos = 0
+        self.journeys: dict[str, float] = {}
+        self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
         qos = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
         self._image = self.create_subscription(
             Image, "denoised/image_rect_raw", self._on_image, qos
@@ -59,3 +63,12 @@ class Collector(Node):
 
     def _on_info(self, _: CameraInfo) -> None:
         self.infos += 1
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            if status.name.endswith("denoise_node: output"):
+                self.journeys.update(
+                    (pair.key.removesuffix(" p50 (ms)"), float(pair.value))
+                    for pair in status.values
+                    if pair.key.endswith("p50 (ms)") and pair.value != "-"
+                )

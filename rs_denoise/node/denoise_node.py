@@ -29,7 +29,7 @@ from rs_denoise.node import parameters
 from rs_denoise.node.camera_info import CameraModel
 from rs_denoise.node.failure import Emptiness
 from rs_denoise.node.handover import LatestSlot
-from rs_denoise.node.health import DISABLED, Health, Status
+from rs_denoise.node.health import DISABLED, Health, Journey, Status
 from rs_denoise.node.images import ImageError, read_depth, read_infrared
 from rs_denoise.node.input import Input
 from rs_denoise.node.outputs import Outputs
@@ -270,7 +270,7 @@ class DenoiseNode(LifecycleNode):
         return f"out of GPU memory, going on with tiles of {self._tile_px} px"
 
     def _serve(self, pair: Pair[_Arrived]) -> None:
-        chosen = self._chosen
+        chosen, started_ns = self._chosen, time.monotonic_ns()
         depth = read_depth(pair.depth.message)
         if not self._enabled:
             self._pass_through(pair, depth)
@@ -281,7 +281,7 @@ class DenoiseNode(LifecycleNode):
         if self._emptiness.lasts(fill, chosen.min_fill):
             self._fail(pair, _why_empty(depth, fill))
         else:
-            self._publish(pair, result.depth_mm, result.confidence)
+            self._publish(pair, result.depth_mm, result.confidence, started_ns)
 
     def _fail(self, pair: Pair[_Arrived], reason: str) -> None:
         """A frame cannot be denoised: it is told, and the user chose what goes out instead."""
@@ -303,11 +303,21 @@ class DenoiseNode(LifecycleNode):
         confidence = np.where(depth_mm > 0, np.float32(np.nan), np.float32(0))
         self._publish(pair, depth_mm, confidence)
 
-    def _publish(self, pair: Pair[_Arrived], depth_mm: np.ndarray, confidence: np.ndarray) -> None:
+    def _publish(
+        self, pair: Pair[_Arrived], depth_mm: np.ndarray, confidence: np.ndarray,
+        started_ns: int | None = None,
+    ) -> None:  # fmt: skip
         assert self._outputs is not None
         info = self._camera.restamped(pair.depth.message.header)
+        ready_ns = time.monotonic_ns()
         if self._outputs.publish(depth_mm, confidence, info, self._chosen.output_encoding):
-            self._health.published((time.monotonic_ns() - pair.depth.at_ns) / 1e9)
+            started_ns = started_ns or ready_ns
+            journey = Journey(
+                wait=(started_ns - pair.depth.at_ns) / 1e9,
+                denoise=(ready_ns - started_ns) / 1e9,
+                publish=(time.monotonic_ns() - ready_ns) / 1e9,
+            )
+            self._health.published(journey)
 
     def _denoiser_for(self, chosen: parameters.Parameters) -> Denoiser:
         """The denoiser of the camera and the parameters of this moment; made anew on change."""

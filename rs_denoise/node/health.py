@@ -19,6 +19,26 @@ DISABLED = "disabled: the camera's depth is passed through"
 
 
 @dataclass(frozen=True)
+class Journey:
+    """Where the time of a published frame went, in seconds.
+
+    Attributes:
+        wait: from the arrival of its depth message until its turn, behind infrared and frames.
+        denoise: reading the messages and the denoiser.
+        publish: making the messages and sending them.
+    """
+
+    wait: float
+    denoise: float
+    publish: float
+
+    @property
+    def latency(self) -> float:
+        """From the arrival of depth to the departure of the result."""
+        return self.wait + self.denoise + self.publish
+
+
+@dataclass(frozen=True)
 class Status:
     """One entry of /diagnostics.
 
@@ -44,7 +64,7 @@ class Health:
         self._lock = threading.Lock()
         self.frames_in = self.frames_out = self.dropped = self.failed = 0
         self._arrivals: deque[float] = deque(maxlen=1000)
-        self._latencies: deque[tuple[float, float]] = deque(maxlen=1000)
+        self._journeys: deque[tuple[float, Journey]] = deque(maxlen=1000)
         self._last_error = ""
         self._last_error_time = float("-inf")
         self._listening_since: float | None = None
@@ -54,7 +74,7 @@ class Health:
         with self._lock:
             self._listening_since = time.monotonic() if now else None
             self._arrivals.clear()
-            self._latencies.clear()
+            self._journeys.clear()
 
     def received(self) -> None:
         """A depth message came in."""
@@ -67,11 +87,11 @@ class Health:
         with self._lock:
             self.dropped += 1
 
-    def published(self, latency_s: float) -> None:
-        """A result went out, `latency_s` after its depth message came in."""
+    def published(self, journey: Journey) -> None:
+        """A result went out."""
         with self._lock:
             self.frames_out += 1
-            self._latencies.append((time.monotonic(), latency_s))
+            self._journeys.append((time.monotonic(), journey))
 
     def error(self, message: str) -> None:
         """A frame was lost to an error."""
@@ -96,7 +116,7 @@ class Health:
         with self._lock:
             now = time.monotonic()
             arrivals = [t for t in self._arrivals if now - t <= RATE_WINDOW_S]
-            recent = [latency for t, latency in self._latencies if now - t <= RATE_WINDOW_S]
+            recent = [journey for t, journey in self._journeys if now - t <= RATE_WINDOW_S]
             counts = {
                 "frames in": str(self.frames_in),
                 "clock jumps": str(clock_jumps),
@@ -104,8 +124,7 @@ class Health:
             }
             out = {
                 "rate (Hz)": f"{len(recent) / RATE_WINDOW_S:.1f}",
-                "latency p50 (ms)": f"{1e3 * statistics.median(recent):.1f}" if recent else "-",
-                "latency max (ms)": f"{1e3 * max(recent):.1f}" if recent else "-",
+                **_times(recent),
                 "frames out": str(self.frames_out),
                 "dropped": str(self.dropped),
                 "failed": str(self.failed),
@@ -131,3 +150,18 @@ class Health:
         if depth_only is not None:
             return WARN, depth_only
         return OK, "receiving" if arriving else "waiting for the first frames"
+
+
+def _times(journeys: list[Journey]) -> dict[str, str]:
+    latencies = [j.latency for j in journeys]
+    figures = {
+        "latency p50 (ms)": latencies,
+        "wait p50 (ms)": [j.wait for j in journeys],
+        "denoise p50 (ms)": [j.denoise for j in journeys],
+        "publish p50 (ms)": [j.publish for j in journeys],
+    }
+    shown = {
+        name: f"{1e3 * statistics.median(times):.1f}" if times else "-"
+        for name, times in figures.items()
+    }
+    return shown | {"latency max (ms)": f"{1e3 * max(latencies):.1f}" if latencies else "-"}

@@ -1,7 +1,7 @@
 import pytest
 
 from rs_denoise.node import health as module
-from rs_denoise.node.health import ERROR, OK, WARN, Health
+from rs_denoise.node.health import ERROR, OK, WARN, Health, Journey
 
 
 @pytest.fixture
@@ -40,12 +40,13 @@ def test_rates_and_latency(clock):
     for _ in range(60):
         clock[0] += 1 / 30
         health.received()
-        health.published(0.020)
+        health.published(Journey(0.005, 0.012, 0.003))
     health.replaced()
     entries = report(health)
     assert float(entries["input"].values["rate (Hz)"]) == pytest.approx(30, abs=1)
     assert float(entries["output"].values["rate (Hz)"]) == pytest.approx(30, abs=1)
-    assert entries["output"].values["latency p50 (ms)"] == "20.0"
+    times = entries["output"].values
+    assert (times["latency p50 (ms)"], times["denoise p50 (ms)"]) == ("20.0", "12.0")
     assert entries["output"].values["dropped"] == "1"
 
 

@@ -1,0 +1,163 @@
+"""A recorded camera, the node and a consumer: three processes over real DDS, and what they cost."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import rclpy
+
+from rs_denoise.node.collector import Collector, Received
+
+NAMESPACE = "/camera/camera"
+START_TIMEOUT_S = 60.0
+# The last frame is given this long to come through.
+GRACE_S = 1.0
+# In /proc/PID/stat: time in user and in kernel mode, after the name in parentheses.
+USER_TIME, KERNEL_TIME = 11, 12
+
+
+class RehearsalError(RuntimeError):
+    """One of the processes did not do its part; the message says which and how it ended."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When the player publishes what.
+
+    Attributes:
+        start_ns, period_ns: stamp of frame n is start + n * period.
+        loop: number of frames after which the recording begins again.
+    """
+
+    start_ns: int
+    period_ns: int
+    loop: int
+
+    def index(self, stamp_ns: int) -> int:
+        """Which recorded frame carries this stamp."""
+        return round((stamp_ns - self.start_ns) / self.period_ns) % self.loop
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What came of it.
+
+    Attributes:
+        received: by the consumer, in order of arrival.
+        schedule: of the player.
+        cpu_pct: of the node while it was played to, in percent of one core.
+        stages_ms: median time of a frame in each stage of the node, as /diagnostics said last.
+    """
+
+    received: list[Received]
+    schedule: Schedule
+    cpu_pct: float
+    stages_ms: dict[str, float]
+
+
+def rehearse(
+    recording: Path, count: int, rate_hz: float, parameters: dict[str, object] | None = None,
+    on_received: Callable[[int], None] = lambda _: None,
+) -> Rehearsal:  # fmt: skip
+    """Plays `count` frames of a recording in a loop into a new node, and collects its output.
+
+    Args:
+        recording: a rosbag2.
+        count, rate_hz: how many frames and how fast.
+        parameters: of the node.
+        on_received: is told the number of images so far, again and again.
+
+    Raises:
+        RehearsalError: node or player ended early, or the node offered no output in time.
+    """
+    remap = ["-r", f"__ns:={NAMESPACE}"]
+    settings = [x for name, value in (parameters or {}).items() for x in ("-p", f"{name}:={value}")]
+    rclpy.init(args=["--ros-args", *remap], signal_handler_options=rclpy.SignalHandlerOptions.NO)
+    with ExitStack() as stack:
+        stack.callback(rclpy.try_shutdown)
+        collector = Collector()
+        stack.callback(collector.destroy_node)
+        node = stack.enter_context(
+            _process("rs_denoise.node.main", ["--ros-args", *remap, *settings])
+        )
+        _wait_for_node(collector, node)
+        arguments = [str(recording), f"--frames={count}", f"--rate={rate_hz}", "--ros-args", *remap]
+        player = stack.enter_context(_process("rs_denoise.node.player", arguments, subprocess.PIPE))
+        schedule: list[Schedule] = []
+        threading.Thread(target=_read_schedule, args=(player, schedule), daemon=True).start()
+        cpu_pct = _collect(collector, node, player, on_received)
+        if not schedule:
+            raise RehearsalError(f"the player ended with exit code {player.returncode}")
+        return Rehearsal(collector.received, schedule[0], cpu_pct, collector.journeys)
+
+
+def _collect(
+    collector: Collector, node: subprocess.Popen, player: subprocess.Popen,
+    on_received: Callable[[int], None],
+) -> float:  # fmt: skip
+    """Receives until the player has ended and the last frame had its time; the node's CPU in %."""
+    ended = None
+    first: tuple[float, float] | None = None
+    cpu_pct = 0.0
+    while ended is None or time.monotonic() < ended + GRACE_S:
+        rclpy.spin_once(collector, timeout_sec=0.02)
+        on_received(len(collector.received))
+        if node.poll() is not None:
+            raise RehearsalError(f"the node ended with exit code {node.returncode}")
+        if first is None and collector.received:
+            first = time.monotonic(), _cpu_seconds(node)
+        if ended is None and player.poll() is not None:
+            ended = time.monotonic()
+            if first is not None and ended > first[0]:
+                cpu_pct = 100 * (_cpu_seconds(node) - first[1]) / (ended - first[0])
+    return cpu_pct
+
+
+def _cpu_seconds(process: subprocess.Popen) -> float:
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[USER_TIME]) + int(fields[KERNEL_TIME])) / os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def _process(module: str, arguments: list[str], stdout: int | None = None):
+    # A process group of its own: Ctrl-C comes to this program alone, which ends them in order.
+    process = subprocess.Popen(
+        [sys.executable, "-m", module, *arguments],
+        env={**os.environ, "PYTHONUNBUFFERED": "1"}, stdout=stdout, start_new_session=True,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            # Not SIGINT: one that is still importing would end with a traceback.
+            process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def _wait_for_node(collector: Collector, node: subprocess.Popen) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not collector.connected:
+        if node.poll() is not None:
+            raise RehearsalError(f"the node ended with exit code {node.returncode}")
+        if time.monotonic() > deadline:
+            raise RehearsalError(f"the node offered no output within {START_TIMEOUT_S:.0f} s")
+        rclpy.spin_once(collector, timeout_sec=0.05)
+
+
+def _read_schedule(player: subprocess.Popen, schedule: list[Schedule]) -> None:
+    assert player.stdout is not None
+    for line in player.stdout:
+        if line.startswith(b"{"):
+            schedule.append(Schedule(**json.loads(line)))
