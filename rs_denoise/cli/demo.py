@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import os
-import statistics
-import subprocess
-import sys
-import threading
-import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import cv2
 import numpy as np
@@ -20,45 +12,38 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-NAMESPACE = "/camera/camera"
-RATE_HZ = 30.0
-START_TIMEOUT_S = 60.0
-# The last frame is given this long to come through.
-GRACE_S = 1.0
+from rs_denoise.evaluation.evaluate import Evaluation
+from rs_denoise.recordings.frame import Frame
 
+if TYPE_CHECKING:
+    from rs_denoise.node.collector import Received
+    from rs_denoise.node.rehearsal import Rehearsal
+
+RATE_HZ = 30.0
 SAMPLE = Path(__file__).parents[2] / "demo" / "room"
+# Of the figures, those that fit a screen; the report has them all.
+SHOWN = {
+    "mean error, same pixels, raw / denoised": ("same", "mae_mm", "mm"),
+    "mean error, all published": ("published", "mae_mm", "mm"),
+    "RMS error, all published": ("published", "rmse_mm", "mm"),
+    "more than 5 % off": ("published", "bad5_pct", "%"),
+    "too far by more than 5 %": ("published", "false_free_pct", "%"),
+    "ripple of surfaces": ("published", "ripple_px", "px"),
+}
 
 
 class DemoError(RuntimeError):
     """A process of the demo did not do its part."""
 
 
-@dataclass(frozen=True)
-class Schedule:
-    """When the player publishes what.
-
-    Attributes:
-        start_ns, period_ns: stamp of frame n is start + n * period.
-        loop: number of frames after which the recording begins again.
-    """
-
-    start_ns: int
-    period_ns: int
-    loop: int
-
-    def index(self, stamp_ns: int) -> int:
-        """Which recorded frame carries this stamp."""
-        return round((stamp_ns - self.start_ns) / self.period_ns) % self.loop
-
-
 def demo(
     recording: Annotated[
-        Path, typer.Argument(help="A rosbag2 with depth and infrared.", show_default="demo/room")
+        Path, typer.Argument(help="Any recording with depth.", show_default="demo/room")
     ] = SAMPLE,
     seconds: Annotated[float, typer.Option(min=1, help="How long to play, in a loop.")] = 10.0,
-    out: Annotated[Path, typer.Option(help="Where the picture goes.")] = Path("demo_output"),
+    out: Annotated[Path, typer.Option(help="Where picture and report go.")] = Path("demo_output"),
 ) -> None:
-    """Plays a recording at 30 Hz into the node over DDS, and compares what comes out."""
+    """Plays a recording at 30 Hz into the node over DDS, and writes a report of what comes out."""
     from rs_denoise.node.player import load_frames
 
     console = Console()
@@ -67,153 +52,88 @@ def demo(
         raise DemoError(f"{recording}: no depth frame in it")
     console.print(f"{recording}: {len(frames)} frames, played in a loop at {RATE_HZ:.0f} Hz")
     count = round(seconds * RATE_HZ)
-    received, schedule = _run(recording, count, console)
-    if not received:
+    played = _play(recording, count, console)
+    if not played.received:
         raise DemoError("the node published nothing; its messages above say why")
-    results = [(frames[schedule.index(r.stamp_ns)], r.depth_mm) for r in received]
-    console.print(_table(count, received, results))
-    best = next((pair for pair in results if pair[0].ground_truth_mm is not None), results[0])
-    print(f"picture: {_write_picture(best, out)}")
+    results = _each_once(frames, played)
+    evaluation = Evaluation(["denoised"])
+    for frame, received in results:
+        evaluation.add(frame, {"denoised": received.depth_mm})
+    summary = evaluation.summary() | {"recording": recording.name, "timing": _timing(played, count)}
+    console.print(_table(count, played, results, summary))
+    out.mkdir(parents=True, exist_ok=True)
+    print(f"picture: {_write_picture(results, out / 'before_after.png')}")
+    report = _write_report(recording.resolve().name, summary, results, out / "report.html")
+    print(f"report: {report}")
 
 
-def _run(recording: Path, count: int, console: Console) -> tuple[list, Schedule]:
-    """Starts node and player, and collects until the player has ended."""
-    import rclpy
+def _play(recording: Path, count: int, console: Console) -> Rehearsal:
+    from rs_denoise.node.rehearsal import rehearse
 
-    from rs_denoise.node.collector import Collector
-
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    remap = ["--ros-args", "-r", f"__ns:={NAMESPACE}"]
-    rclpy.init(args=remap, signal_handler_options=rclpy.SignalHandlerOptions.NO)
-    collector = Collector()
-    children = []
-    try:
-        with Progress(console=console, transient=True) as progress:
-            starting = progress.add_task("starting the node", total=None)
-            node = _start("rs_denoise.node.main", remap, environment)
-            children.append(node)
-            _wait_for_node(collector, node)
-            progress.remove_task(starting)
-            arguments = [str(recording), f"--frames={count}", f"--rate={RATE_HZ}", *remap]
-            player = _start("rs_denoise.node.player", arguments, environment, subprocess.PIPE)
-            children.append(player)
-            schedule: list[Schedule] = []
-            threading.Thread(target=_read_schedule, args=(player, schedule), daemon=True).start()
-            playing = progress.add_task("denoising", total=count)
-            ended = None
-            while ended is None or time.monotonic() < ended + GRACE_S:
-                rclpy.spin_once(collector, timeout_sec=0.02)
-                progress.update(playing, completed=len(collector.received))
-                if ended is None and player.poll() is not None:
-                    ended = time.monotonic()
-                if node.poll() is not None:
-                    raise DemoError(f"the node ended with exit code {node.returncode}")
-        if not schedule:
-            raise DemoError(f"the player ended with exit code {player.returncode}")
-        return collector.received, schedule[0]
-    finally:
-        _stop(children)
-        collector.destroy_node()
-        rclpy.try_shutdown()
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("starting the node, then denoising", total=count)
+        return rehearse(
+            recording, count, RATE_HZ,
+            on_received=lambda received: progress.update(task, completed=received),
+        )  # fmt: skip
 
 
-def _start(
-    module: str, arguments: list[str], environment: dict[str, str], stdout: int | None = None
-) -> subprocess.Popen:
-    # A process group of its own: Ctrl-C comes to this program alone, which ends them in order.
-    return subprocess.Popen(
-        [sys.executable, "-m", module, *arguments],
-        env=environment, stdout=stdout, start_new_session=True,
-    )  # fmt: skip
+def _each_once(frames: list[Frame], played: Rehearsal) -> list[tuple[Frame, Received]]:
+    """Frames of the recording, in order, with what the node made of them the first time."""
+    first: dict[int, Received] = {}
+    for received in played.received:
+        first.setdefault(played.schedule.index(received.stamp_ns), received)
+    return [(frames[index], first[index]) for index in sorted(first)]
 
 
-def _wait_for_node(collector, node: subprocess.Popen) -> None:
-    import rclpy
-
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while not collector.connected:
-        if node.poll() is not None:
-            raise DemoError(f"the node ended with exit code {node.returncode}")
-        if time.monotonic() > deadline:
-            raise DemoError(f"the node offered no output within {START_TIMEOUT_S:.0f} s")
-        rclpy.spin_once(collector, timeout_sec=0.05)
+def _timing(played: Rehearsal, sent: int) -> dict[str, float]:
+    latencies = [1e3 * r.latency_s for r in played.received]
+    p50, p95, p99 = (round(float(p), 1) for p in np.percentile(latencies, [50, 95, 99]))
+    return {"p50_ms": p50, "p95_ms": p95, "p99_ms": p99, "frames": len(latencies), "sent": sent}
 
 
-def _read_schedule(player: subprocess.Popen, schedule: list[Schedule]) -> None:
-    assert player.stdout is not None
-    for line in player.stdout:
-        if line.startswith(b"{"):
-            schedule.append(Schedule(**json.loads(line)))
-
-
-def _stop(children: list[subprocess.Popen]) -> None:
-    for child in children:
-        if child.poll() is None:
-            # Not SIGINT: one that is still importing would end with a traceback.
-            child.terminate()
-    for child in children:
-        try:
-            child.wait(10)
-        except subprocess.TimeoutExpired:
-            child.kill()
-
-
-def _table(sent: int, received: list, results: list) -> Table:
+def _table(
+    sent: int, played: Rehearsal, results: list[tuple[Frame, Received]], summary: dict
+) -> Table:
     table = Table(show_header=False, title="demo", title_justify="left")
-    latencies = sorted(1e3 * r.latency_s for r in received)
-    p95 = latencies[int(0.95 * (len(latencies) - 1))]
-    table.add_row("frames in / out / dropped", f"{sent} / {len(received)} / {sent - len(received)}")
+    out, timing = len(played.received), summary["timing"]
+    table.add_row("frames in / out / dropped", f"{sent} / {out} / {sent - out}")
     table.add_row(
         "latency, stamp to consumer, p50 / p95",
-        f"{statistics.median(latencies):.0f} / {p95:.0f} ms",
+        f"{timing['p50_ms']:.0f} / {timing['p95_ms']:.0f} ms",
     )
-    fill = [
-        100 * np.mean([(image > 0).mean() for image in images])
-        for images in ([f.depth_mm for f, _ in results], [depth for _, depth in results])
-    ]
-    table.add_row("valid pixels, raw / denoised", f"{fill[0]:.1f} / {fill[1]:.1f} %")
-    for name, value in _errors(results).items():
-        table.add_row(name, value)
+    raw, denoised = summary["methods"]["raw"], summary["methods"]["denoised"]
+    fill = (methods["alone"]["fill_pct"] for methods in (raw, denoised))
+    table.add_row("valid pixels, raw / denoised", "{:.1f} / {:.1f} %".format(*fill))
+    if "published" not in denoised:
+        table.add_row("error", "no ground truth in this recording")
+        return table
+    for name, (block, key, unit) in SHOWN.items():
+        before = denoised["same_raw"] if block == "same" else raw[block]
+        table.add_row(name, f"{before[key]:.2f} / {denoised[block][key]:.2f} {unit}")
     return table
 
 
-def _errors(results: list) -> dict[str, str]:
-    """Error of raw and denoised depth against ground truth, each frame of the recording once."""
-    from rs_denoise.evaluation.evaluate import Evaluation, add_scores
-
-    evaluation = Evaluation()
-    scored: set[int] = set()
-    for frame, depth_mm in results:
-        if frame.ground_truth_mm is not None and id(frame) not in scored:
-            scored.add(id(frame))
-            add_scores(evaluation, frame, {"denoised": depth_mm})
-    if not scored:
-        return {"error": "no ground truth in this recording"}
-    methods = evaluation.summary()["methods"]
-    raw, denoised = methods["raw"]["published"], methods["denoised"]["published"]
-    same, same_raw = methods["denoised"]["same"], methods["denoised"]["same_raw"]
-    rows = {
-        "mean error, same pixels, raw / denoised": (same_raw, same, "mae_mm", "mm"),
-        "mean error, all published": (raw, denoised, "mae_mm", "mm"),
-        "RMS error, all published": (raw, denoised, "rmse_mm", "mm"),
-        "more than 5 % off": (raw, denoised, "bad5_pct", "%"),
-        "too far by more than 5 %": (raw, denoised, "false_free_pct", "%"),
-        "ripple of surfaces": (raw, denoised, "ripple_px", "px"),
-    }
-    return {
-        name: f"{before[key]:.2f} / {after[key]:.2f} {unit}"
-        for name, (before, after, key, unit) in rows.items()
-    }
-
-
-def _write_picture(result: tuple, out: Path) -> Path:
+def _write_picture(results: list[tuple[Frame, Received]], path: Path) -> Path:
     from rs_denoise.evaluation.picture import before_after
     from rs_denoise.recordings.image_folder import write_png
 
-    frame, denoised = result
-    sheet = before_after(frame.infrared, frame.depth_mm, denoised, frame.ground_truth_mm)
-    out.mkdir(parents=True, exist_ok=True)
-    path = (out / "before_after.png").resolve()
+    known = [pair for pair in results if pair[0].ground_truth_mm is not None]
+    frame, received = (known or results)[0]
+    sheet = before_after(frame.infrared, frame.depth_mm, received.depth_mm, frame.ground_truth_mm)
     scale = min(1.0, 2000 / sheet.shape[1])
     write_png(path, cv2.resize(sheet, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
-    return path
+    return path.resolve()
+
+
+def _write_report(
+    title: str, summary: dict, results: list[tuple[Frame, Received]], path: Path
+) -> Path:
+    from rs_denoise.evaluation.report.report import write_report
+    from rs_denoise.evaluation.showcase import Showcase
+
+    showcase = Showcase()
+    for frame, received in results:
+        showcase.add(frame, received.depth_mm)
+    write_report(path, title, summary, showcase.scenes())
+    return path.resolve()

@@ -1,68 +1,117 @@
-"""`rs_denoise evaluate`: raw against denoised, on frames with ground truth."""
+"""`rs_denoise evaluate`: raw against denoised, on any recording."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import math
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
-from rich.box import SIMPLE
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 from rs_denoise.cli import options
+from rs_denoise.cli.score_tables import (
+    alone_table,
+    markdown_tables,
+    methods_table,
+    ranking_lines,
+    score_table,
+)
 from rs_denoise.evaluation.baselines import all_baselines
-from rs_denoise.evaluation.evaluate import DenoisedBy, Method
+from rs_denoise.evaluation.evaluate import DenoisedBy, Method, Setting
 from rs_denoise.evaluation.evaluate import evaluate as evaluate_frames
+from rs_denoise.evaluation.obstacles import Mount
+from rs_denoise.evaluation.planes import Roi
+from rs_denoise.evaluation.requirement import Requirement
+from rs_denoise.evaluation.sample import sampled
 from rs_denoise.gate import CAUTIOUS, COMPLETE, Gate
 from rs_denoise.model import Model
-from rs_denoise.recordings.recording import open_recording
+from rs_denoise.recordings.frame import Frame
 
-COMPARED = {
-    "mae_mm": "MAE", "rmse_mm": "RMSE", "bad5_pct": ">5 %", "false_free_pct": "free",
-    "phantom_pct": "near", "ripple_px": "ripple", "rim_mae_px": "rim", "thin_recall_pct": "thin",
-}  # fmt: skip
-# A terminal has 80 columns, a document more.
-IN_DOCUMENTS = COMPARED | {
-    "flying_pct": "flying", "interior_mae_px": "interior", "med_rel_pct": "median",
-}  # fmt: skip
-TITLES = {
-    "published": "all that is published, against all of raw (ratio)",
-    "same": "over the pixels that raw has too (ratio)",
-}
+FILES, COMPARED, KNOWN = "What to write", "What to compare with", "What is known of the camera"
 
 
 def evaluate(
-    frames: Annotated[Path, typer.Argument(help="Frame folders, gt-, res-, left-*.png, or a bag.")],
+    recording: options.RecordingPath,
     size: Annotated[
         str | None, typer.Option(help="Resample to WIDTHxHEIGHT first.", show_default="native")
     ] = None,
+    most: Annotated[
+        int,
+        typer.Option(min=1, help="Frames to score: of more, runs of 40 spread over the recording."),
+    ] = 400,
     json_file: Annotated[
-        Path | None, typer.Option("--json", help="Also write the figures here.")
+        Path | None, typer.Option("--json", help="The figures.", rich_help_panel=FILES)
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="A report to look at.", rich_help_panel=FILES)
     ] = None,
     markdown: Annotated[
-        Path | None, typer.Option(help="Also write the table of methods here.")
+        Path | None, typer.Option(help="The tables of methods.", rich_help_panel=FILES)
+    ] = None,
+    require: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Exit with 1 unless this holds, as "
+            "'denoised.same.mae_mm <= 0.9*denoised.same_raw.mae_mm'; repeatable."
+        ),
     ] = None,
     model: options.ModelFile = options.DEFAULT_MODEL_FILE,
-    beside: Annotated[
-        list[Path] | None, typer.Option(help="Another model file to compare with; repeatable.")
-    ] = None,
-    baselines: Annotated[
-        bool, typer.Option("--baselines", help="Also librealsense's and OpenCV's filters.")
-    ] = False,
     device: options.Device = "auto",
     min_confidence: options.MinConfidence = options.DEFAULT_MIN_CONFIDENCE,
     fill_confidence: options.FillConfidence = options.DEFAULT_FILL_CONFIDENCE,
+    beside: Annotated[
+        list[Path] | None,
+        typer.Option(help="Another model file; repeatable.", rich_help_panel=COMPARED),
+    ] = None,
+    baselines: Annotated[
+        bool,
+        typer.Option(
+            "--baselines", help="librealsense's and OpenCV's filters.", rich_help_panel=COMPARED
+        ),
+    ] = False,
+    camera_height: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            help="Above the floor, m, for the costmap.",
+            show_default="from the floor",
+            rich_help_panel=KNOWN,
+        ),
+    ] = None,
+    camera_pitch: Annotated[
+        float,
+        typer.Option(help="Degrees, down is positive; with the height.", rich_help_panel=KNOWN),
+    ] = 0.0,
+    roi: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="x,y,width,height of something flat; repeatable.",
+            show_default="found",
+            rich_help_panel=KNOWN,
+        ),
+    ] = None,
+    wall: Annotated[
+        float | None,
+        typer.Option(min=1.0, help="True depth of the first --roi, mm.", rich_help_panel=KNOWN),
+    ] = None,
+    depth_topic: options.DepthTopic = None,
+    infrared_topic: options.InfraredTopic = None,
+    ground_truth_topic: options.GroundTruthTopic = None,
+    baseline: options.Baseline = None,
 ) -> None:
-    """Scores depth against ground truth; each figure is the mean over frames.
+    """Says whether it helps on a recording: with ground truth how far off, without how steady.
 
-    Besides the gate that is asked for, a cautious and a complete one are scored.
-    """
+    Figures are means over frames. Besides the gate that is asked for, a cautious and a complete
+    one are scored.
+    """  # fmt: skip
     wanted_size = options.parse_size(size)
-    recording = open_recording(frames)
+    requirements = [Requirement.parse(text) for text in require or ()]
+    setting = _setting(camera_height, camera_pitch, roi, wall)
+    opened = options.opened(recording, depth_topic, infrared_topic, ground_truth_topic, baseline)
     loaded = Model.load(model, device)
     denoised = DenoisedBy(loaded, Gate(min_confidence, fill_confidence))
     methods: dict[str, Method] = {
@@ -74,98 +123,92 @@ def evaluate(
         methods[path.stem] = DenoisedBy(Model.load(path, device), Gate())
     if baselines:
         methods |= all_baselines()
+    showcase = _Showcase(denoised) if html is not None else None
+    total = opened.count and min(opened.count, most)
     result = evaluate_frames(
-        track(recording, "evaluating", total=recording.count, transient=True),
-        methods,
-        wanted_size,
-    )
-    result.skipped |= recording.skipped
-    summary = result.summary()
+        track(sampled(opened, opened.count, most), "evaluating", total=total, transient=True),
+        methods, wanted_size, setting, showcase,
+    )  # fmt: skip
+    result.skipped |= opened.skipped
+    summary = result.summary() | {
+        "recording": recording.resolve().name,
+        "model": loaded.manifest.name,
+        "device": f"{loaded.device} {str(loaded.precision).removeprefix('torch.')}",
+        "timing": _timing(denoised.times_ms),
+        "notes": opened.notes,
+    }
+    verdicts = [requirement.holds(summary["methods"]) for requirement in requirements]
+    if verdicts:
+        summary["requirements"] = [{"text": v.text, "holds": v.holds} for v in verdicts]
+    _print(summary)
     if json_file is not None:
         json_file.write_text(json.dumps(summary, indent=1) + "\n")
     if markdown is not None:
         markdown.write_text(markdown_tables(summary))
+    if html is not None and showcase is not None:
+        showcase.write(html, recording.resolve().name, summary)
+    if not all(verdict.holds for verdict in verdicts):
+        raise typer.Exit(1)
+
+
+class _Showcase:
+    """Keeps what the report shows. plotly, which it needs, takes a second to import."""
+
+    def __init__(self, denoised: DenoisedBy) -> None:
+        from rs_denoise.evaluation.showcase import Showcase
+
+        self._denoised, self._showcase = denoised, Showcase()
+
+    def __call__(self, frame: Frame, depths_mm: dict[str, np.ndarray]) -> None:
+        answer = self._denoised.denoised(frame)
+        confidence = answer.confidence if self._denoised.model.knows_doubt else None
+        self._showcase.add(frame, depths_mm["denoised"], confidence)
+
+    def write(self, path: Path, title: str, summary: dict) -> None:
+        from rs_denoise.evaluation.report.report import write_report
+
+        write_report(path, title, summary, self._showcase.scenes())
+
+
+def _setting(
+    height_m: float | None, pitch_deg: float, rois: list[str] | None, wall_mm: float | None
+) -> Setting:
+    if wall_mm is not None and not rois:
+        raise typer.BadParameter("--wall belongs to a --roi: say where the wall is in the image")
+    if height_m is None and pitch_deg:
+        raise typer.BadParameter("--camera-pitch belongs to a --camera-height")
+    return Setting(
+        mount=None if height_m is None else Mount(height_m, math.radians(pitch_deg)),
+        planes=tuple(Roi.parse(text) for text in rois) if rois else None,
+        wall_mm=wall_mm,
+    )
+
+
+def _timing(times_ms: list[float]) -> dict[str, float] | None:
+    if not times_ms:
+        return None
+    p50, p99 = np.percentile(times_ms, [50, 99])
+    return {
+        "p50_ms": round(float(p50), 1), "p99_ms": round(float(p99), 1), "frames": len(times_ms)
+    }  # fmt: skip
+
+
+def _print(summary: dict) -> None:
     console = Console()
-    if result.frames:
+    if not summary["methods"]:
+        console.print("no frame could be used: nothing to score")
+    elif summary["frames"]:
         console.print(score_table(summary))
         console.print(methods_table(summary, "published"))
         console.print(methods_table(summary, "same"))
         for line in ranking_lines(summary):
             console.print(line)
-    else:
-        console.print("no frame has ground truth: nothing to score")
-    options.print_skipped(console, result.skipped)
-
-
-def score_table(summary: dict) -> Table:
-    """The figures of an evaluation: a row each, published and over the same pixels."""
-    methods = summary["methods"]
-    raw = methods["raw"]["published"]
-    published, same, same_raw = (
-        methods["denoised"][block] for block in ("published", "same", "same_raw")
-    )
-    table = Table(title=f"{summary['frames']} frames, mean over frames", title_justify="left")
-    table.add_column("figure")
-    for name in ("raw", "denoised", "ratio", "raw, same px", "denoised, same px", "ratio"):
-        table.add_column(name, justify="right")
-    for key in raw:
-        pairs = (raw[key], published[key]), (same_raw[key], same[key])
-        cells = [text for a, b in pairs for text in (_number(a), _number(b), _ratio(a, b))]
-        table.add_row(key, *cells)
-    return table
-
-
-def methods_table(summary: dict, block: str) -> Table:
-    """A row for each method: fill, and ratios to raw over what it publishes or over the same px."""
-    table = Table(
-        title=TITLES[block], title_justify="left", box=SIMPLE, padding=(0, 0, 0, 1), pad_edge=False
-    )
-    for name in ("method", "fill", *COMPARED.values()):
-        table.add_column(name, justify="left" if name == "method" else "right", no_wrap=True)
-    for row in _method_rows(summary, block, COMPARED):
-        table.add_row(*row)
-    return table
-
-
-def markdown_tables(summary: dict) -> str:
-    """What the tables of methods say, for a document."""
-    head = ("method", "fill %", *IN_DOCUMENTS.values())
-    parts = [f"{summary['frames']} frames, mean over frames.\n"]
-    for block, title in TITLES.items():
-        rows = _method_rows(summary, block, IN_DOCUMENTS)
-        lines = [head, ("---", *["---:"] * (len(head) - 1)), *rows]
-        table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-        parts.append(f"{title[0].upper()}{title[1:]}:\n\n{table}\n")
-    parts.append("\n".join(f"- {line}" for line in ranking_lines(summary)) + "\n")
-    return "\n".join(parts)
-
-
-def ranking_lines(summary: dict) -> list[str]:
-    """A sentence for each model that knows its doubt."""
-    return [
-        f"{method}: before any gate, RMSE of the most confident 90 % is "
-        f"{_ratio(r['rmse_at_100_mm'], r['rmse_at_90_mm'])} of that of all; AUSE {r['ause']:.3f}; "
-        f"calibration error {100 * r['calibration_error']:.1f} %"
-        for method, blocks in summary["methods"].items()
-        if (r := blocks.get("ranking")) and r["ause"] is not None
-    ]
-
-
-def _method_rows(summary: dict, block: str, figures: Iterable[str]) -> list[tuple[str, ...]]:
-    """Name, fill and ratios of each method; raw has its fill, and 1 in all else."""
-    raw = summary["methods"]["raw"]["published"]
-    rows = []
-    for method, blocks in summary["methods"].items():
-        after = blocks.get(block, raw)
-        before = blocks.get("same_raw", raw) if block == "same" else raw
-        fill = _number(blocks["published"]["fill_pct"], 1)
-        rows.append((method, fill, *(_ratio(before[key], after[key]) for key in figures)))
-    return rows
-
-
-def _number(value: float | None, digits: int = 3) -> str:
-    return "-" if value is None else f"{value:.{digits}f}"
-
-
-def _ratio(before: float | None, after: float | None) -> str:
-    return f"{after / before:.2f}" if before and after is not None else "-"
+    if summary["methods"]:
+        console.print(alone_table(summary))
+    for what, why in summary["not_computed"].items():
+        console.print(f"[yellow]not computed: {what}: {why}", highlight=False)
+    for note in summary["notes"]:
+        console.print(f"[yellow]{note}", highlight=False)
+    options.print_skipped(console, summary["skipped"])
+    for verdict in summary.get("requirements", ()):
+        console.print(f"[{'green' if verdict['holds'] else 'red'}]{verdict['text']}")

@@ -11,6 +11,8 @@ from rich.console import Console
 
 from rs_denoise.gate import Gate
 from rs_denoise.model import DEFAULT_MODEL
+from rs_denoise.recordings.recording import Recording, open_recording
+from rs_denoise.recordings.topics import Topics
 
 _GATE = Gate()
 
@@ -23,6 +25,36 @@ MinConfidence = Annotated[
 ]
 FillConfidence = Annotated[
     float, typer.Option(min=0, max=1.01, help="Fill a hole from this confidence on; 1.01: never.")
+]
+# Where frames come from. Which topics of a bag is mostly found by their names and what they hold.
+RecordingPath = Annotated[
+    Path,
+    typer.Argument(
+        metavar="RECORDING",
+        help="A bag (ROS 2, ROS 1 or RealSense's), frame folders, gt-, res-, left-*.png, or .raw.",
+    ),
+]
+TOPICS = "Topics of a bag"
+DepthTopic = Annotated[
+    str | None, typer.Option(help="Of depth.", show_default="found", rich_help_panel=TOPICS)
+]
+InfraredTopic = Annotated[
+    str | None,
+    typer.Option(help="Of the left infrared.", show_default="found", rich_help_panel=TOPICS),
+]
+GroundTruthTopic = Annotated[
+    str | None,
+    typer.Option(help="Of true depth.", show_default="found", rich_help_panel=TOPICS),
+]
+Baseline = Annotated[
+    float | None,
+    typer.Option(
+        min=0.001,
+        max=1.0,
+        help="Of the imagers, m.",
+        show_default="as recorded",
+        rich_help_panel=TOPICS,
+    ),
 ]
 DEFAULT_MODEL_FILE = DEFAULT_MODEL
 # More frames than this are counted, not listed.
@@ -44,6 +76,19 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
     if min(size) < 64:
         raise typer.BadParameter(f"expected WIDTHxHEIGHT of at least 64x64, got '{text}'")
     return size
+
+
+def opened(
+    path: Path, depth: str | None, infrared: str | None, ground_truth: str | None,
+    baseline_m: float | None,
+) -> Recording:  # fmt: skip
+    """The recording, with the topics that were named.
+
+    Raises:
+        RecordingError: it cannot be read, or a topic is not in it.
+    """
+    topics = Topics(depth, infrared, ground_truth, baseline_m=baseline_m)
+    return open_recording(path, topics)
 
 
 def print_skipped(console: Console, skipped: dict[str, str]) -> None:

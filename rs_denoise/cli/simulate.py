@@ -152,10 +152,10 @@ def _refuse_nonsense(data_set: DataSet) -> None:
 def _make(data_set: DataSet, frames: int, workers: int, part: Shard) -> None:
     from rs_denoise.simulation.render import variant
     from rs_denoise.simulation.scenes.furniture import library_folder
-    from rs_denoise.simulation.simulate import claim, shard, simulate
+    from rs_denoise.simulation.simulate import claim_folder, shard, simulate
 
     console = Console()
-    claim(data_set)
+    claim_folder(data_set)
     console.print(f"rendering with {variant()}")
     if library_folder() is None:
         console.print("[yellow]no furniture: scenes hold primitives only ('make furniture')")

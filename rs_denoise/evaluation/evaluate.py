@@ -2,59 +2,177 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from rs_denoise.denoiser import TOLERANCE, Denoised, Denoiser, Estimate
+from rs_denoise.evaluation.alone import score_alone
+from rs_denoise.evaluation.distance import OverDistance
 from rs_denoise.evaluation.metrics import GroundTruth, mean_over_frames, score
+from rs_denoise.evaluation.obstacles import (
+    Mount,
+    MountError,
+    ObstacleLayer,
+    fitted_mount,
+    score_obstacles,
+)
+from rs_denoise.evaluation.planes import PlaneError, Roi, find_planes, fit_plane
 from rs_denoise.evaluation.ranking import rank
 from rs_denoise.evaluation.resample import resampled
+from rs_denoise.evaluation.temporal import RAW, Temporal
 from rs_denoise.gate import Gate
 from rs_denoise.model import Model
 from rs_denoise.recordings.frame import Frame
 
 Scores = dict[str, float]
-# [H, W] mm of a frame, 0 = invalid.
+# [H, W] uint16 mm of a frame, 0 = invalid.
 Method = Callable[[Frame], np.ndarray]
+# Publishes all that was seen, however doubtful or changed: for judging the doubt itself.
+EVERYTHING = Gate(min_confidence=0.0, fill_confidence=1.01, max_recession=1.0)
 
 
-@dataclass
-class Evaluation:
-    """Scores of each frame, by method and by block.
+@dataclass(frozen=True)
+class Setting:
+    """What is known of the camera and its surroundings; the rest is found in each frame.
 
     Attributes:
-        frames: names of the frames that were scored.
-        skipped: those that were not, with the reason.
-        scores: method -> block -> one dictionary a frame. Blocks: "published", over all that the
-            method publishes; "same", over the pixels valid in input, output and ground truth;
-            "same_raw", the input over exactly those, so that dropping pixels is no accuracy;
-            "ranking", of a model that knows its doubt: `rank` of its answer before any gate.
+        mount: where the camera is on the robot; None: from the floor that it sees.
+        layer: the obstacle layer that depth would go into.
+        planes: rectangles that show something flat; None: those that are found.
+        wall_mm: true distance of the first of `planes`, along the optical axis.
     """
 
-    frames: list[str] = field(default_factory=list)
-    skipped: dict[str, str] = field(default_factory=dict)
-    scores: dict[str, dict[str, list[Scores]]] = field(default_factory=dict)
+    mount: Mount | None = None
+    layer: ObstacleLayer = field(default_factory=ObstacleLayer)
+    planes: tuple[Roi, ...] | None = None
+    wall_mm: float | None = None
 
-    def add(self, method: str, block: str, scores: Scores) -> None:
-        """Takes the scores of one frame."""
+
+class Evaluation:
+    """Scores of each frame, by method and by block, and what is summed up over frames.
+
+    Blocks with ground truth: "published", over all that the method publishes; "same", over the
+    pixels valid in input, output and ground truth; "same_raw", the input over exactly those, so
+    that dropping pixels is no accuracy; "ranking", of a model that knows its doubt: `rank` of its
+    answer before any gate. With or without: "alone" (`score_alone`), "obstacles"
+    (`score_obstacles`), and "temporal" (`Temporal`), which is of the recording as a whole.
+
+    Attributes:
+        frames: names of the frames with ground truth.
+        without_truth: names of those without.
+        skipped: what could not be used, with the reason.
+        scores: method -> block -> one dictionary a frame.
+    """
+
+    def __init__(self, methods: Iterable[str], setting: Setting = Setting()) -> None:
+        self.setting = setting
+        self.frames: list[str] = []
+        self.without_truth: list[str] = []
+        self.skipped: dict[str, str] = {}
+        self.scores: dict[str, dict[str, list[Scores]]] = {}
+        self._temporal = Temporal(methods)
+        self._over_distance = OverDistance()
+        self._without_mount: list[str] = []
+
+    def add(self, frame: Frame, depths_mm: dict[str, np.ndarray]) -> None:
+        """Scores one frame as it is and as methods make it; depths are [H, W] uint16 mm."""
+        depths_mm = {RAW: frame.depth_mm} | depths_mm
+        self._temporal.add(frame, depths_mm)
+        self._add_alone(frame, depths_mm)
+        self._add_obstacles(frame, depths_mm)
+        if frame.ground_truth_mm is None:
+            self.without_truth.append(frame.name)
+        else:
+            self.frames.append(frame.name)
+            self._add_errors(frame, depths_mm, frame.ground_truth_mm)
+
+    def add_ranking(self, frame: Frame, method: str, answer: Denoised) -> None:
+        """Ranks one frame's errors by confidence, where input and ground truth are valid."""
+        assert frame.ground_truth_mm is not None
+        truth = GroundTruth.of(frame.ground_truth_mm, frame.camera.disparity_scale_px_mm)
+        both = truth.known & (answer.depth_mm > 0)
+        error = answer.depth_mm[both] - truth.depth_mm[both]
+        right = np.abs(error) <= TOLERANCE * truth.depth_mm[both]
+        self._put(method, "ranking", rank(error, right, answer.confidence[both]))
+
+    def _add_errors(
+        self, frame: Frame, depths_mm: dict[str, np.ndarray], truth_mm: np.ndarray
+    ) -> None:
+        scale = frame.camera.disparity_scale_px_mm
+        truth = GroundTruth.of(truth_mm, scale)
+        for method, depth_mm in depths_mm.items():
+            self._put(method, "published", score(depth_mm, truth, scale))
+            self._over_distance.add(method, depth_mm, truth_mm)
+            if method != RAW:
+                same = (frame.depth_mm > 0) & (depth_mm > 0)
+                self._put(method, "same", score(depth_mm, truth, scale, same))
+                self._put(method, "same_raw", score(frame.depth_mm, truth, scale, same))
+
+    def _add_alone(self, frame: Frame, depths_mm: dict[str, np.ndarray]) -> None:
+        planes = self.setting.planes
+        if planes is None:
+            planes = tuple(find_planes(frame.depth_mm, frame.camera))
+        for method, depth_mm in depths_mm.items():
+            scores = score_alone(frame, depth_mm, list(planes))
+            if self.setting.wall_mm is not None and planes:
+                wall_mm = self.setting.wall_mm
+                scores["z_accuracy_pct"] = _z_accuracy_pct(frame, depth_mm, planes[0], wall_mm)
+            self._put(method, "alone", scores)
+
+    def _add_obstacles(self, frame: Frame, depths_mm: dict[str, np.ndarray]) -> None:
+        try:
+            mount = self.setting.mount or fitted_mount(frame.depth_mm, frame.camera)
+        except MountError as error:
+            self._without_mount.append(str(error))
+            return
+        for method, depth_mm in depths_mm.items():
+            cells = score_obstacles(
+                self.setting.layer, mount, frame.camera, depth_mm, frame.depth_mm,
+                frame.ground_truth_mm,
+            )  # fmt: skip
+            self._put(method, "obstacles", cells)
+
+    def _put(self, method: str, block: str, scores: Scores) -> None:
         self.scores.setdefault(method, {}).setdefault(block, []).append(scores)
 
     def summary(self) -> dict:
         """Means over frames, ready for JSON; a figure that no frame has is None."""
+        methods = {
+            method: {block: _jsonable(mean_over_frames(s)) for block, s in blocks.items()}
+            for method, blocks in self.scores.items()
+        }
+        temporal = self._temporal.figures()
+        for method, blocks in methods.items():
+            blocks["temporal"] = _jsonable(temporal[method])
         return {
             "frames": len(self.frames),
+            "without_truth": len(self.without_truth),
             "skipped": self.skipped,
-            "methods": {
-                method: {block: _jsonable(mean_over_frames(s)) for block, s in blocks.items()}
-                for method, blocks in self.scores.items()
-            },
+            "methods": methods,
+            "over_distance": self._over_distance.summary() if self.frames else None,
+            "not_computed": self._not_computed(methods.get(RAW, {})),
         }
 
-
-# Publishes all that was seen, however doubtful or changed: for judging the doubt itself.
-EVERYTHING = Gate(min_confidence=0.0, fill_confidence=1.01, max_recession=1.0)
+    def _not_computed(self, raw: dict) -> dict[str, str]:
+        """What the figures lack, and why."""
+        reasons = {}
+        if not self.frames:
+            reasons["accuracy"] = "no frame has ground truth"
+        if self._without_mount:
+            total = len(self.frames) + len(self.without_truth)
+            reasons["obstacles"] = (
+                f"in {len(self._without_mount)} of {total} frames the camera's place is unknown: "
+                f"{self._without_mount[-1]}; give --camera-height and --camera-pitch"
+            )
+        if raw and raw["alone"]["plane_rms_mm"] is None:
+            reasons["planes"] = "nothing flat was found in any frame; give --roi"
+        if raw and not raw["temporal"]["still_frames"]:
+            reasons["temporal"] = "camera and scene never stood still for 10 frames"
+        return reasons
 
 
 class DenoisedBy:
@@ -81,12 +199,18 @@ class DenoisedBy:
         denoiser, estimate = self._network.answer(frame)
         return denoiser.published(estimate, self.gate)
 
+    @property
+    def times_ms(self) -> list[float]:
+        """How long the network took for each frame, without the gate's millisecond."""
+        return self._network.times_ms
+
 
 class _Network:
     """A model with the denoiser of the latest camera and its answer to the latest frame."""
 
     def __init__(self, model: Model) -> None:
         self.model = model
+        self.times_ms: list[float] = []
         self._denoiser: Denoiser | None = None
         self._latest: tuple[Frame, Estimate] | None = None
 
@@ -94,56 +218,41 @@ class _Network:
         if self._denoiser is None or self._denoiser.camera != frame.camera:
             self._denoiser = Denoiser(self.model, frame.camera)
         if self._latest is None or self._latest[0] is not frame:
+            start = time.perf_counter()
             self._latest = frame, self._denoiser.estimate(frame.depth_mm, frame.infrared)
+            self.times_ms.append(1e3 * (time.perf_counter() - start))
         return self._denoiser, self._latest[1]
 
 
 def evaluate(
-    frames: Iterable[Frame], methods: dict[str, Method], size: tuple[int, int] | None = None
+    frames: Iterable[Frame],
+    methods: dict[str, Method],
+    size: tuple[int, int] | None = None,
+    setting: Setting = Setting(),
+    watch: Callable[[Frame, dict[str, np.ndarray]], None] | None = None,
 ) -> Evaluation:
-    """Scores raw depth and each method's on frames with ground truth; others are skipped by name.
+    """Scores raw depth and each method's, with ground truth where a frame has it and without.
 
     Args:
-        frames: read as they come.
+        frames: read as they come, in their order.
         methods: by the name that they are listed under.
         size: width, height to resample to first; None scores at native size.
+        setting: what is known of the camera.
+        watch: is shown each frame, as it was scored, with the methods' depths.
     """
-    result = Evaluation()
+    result = Evaluation(methods, setting)
     answers = _answers(methods)
     for frame in frames:
-        if frame.ground_truth_mm is None:
-            result.skipped[frame.name] = "no ground truth"
-            continue
         if size is not None:
             frame = resampled(frame, *size)
-        add_scores(result, frame, {name: method(frame) for name, method in methods.items()})
-        for name, answer in answers.items():
-            add_ranking(result, frame, name, answer.denoised(frame))
+        depths_mm = {name: method(frame) for name, method in methods.items()}
+        result.add(frame, depths_mm)
+        if frame.ground_truth_mm is not None:
+            for name, answer in answers.items():
+                result.add_ranking(frame, name, answer.denoised(frame))
+        if watch is not None:
+            watch(frame, depths_mm)
     return result
-
-
-def add_scores(result: Evaluation, frame: Frame, depths_mm: dict[str, np.ndarray]) -> None:
-    """Scores one frame, which must have ground truth; depths are [H, W], 0 = invalid."""
-    scale = frame.camera.disparity_scale_px_mm
-    assert frame.ground_truth_mm is not None
-    truth = GroundTruth.of(frame.ground_truth_mm, scale)
-    result.frames.append(frame.name)
-    result.add("raw", "published", score(frame.depth_mm, truth, scale))
-    for method, depth_mm in depths_mm.items():
-        same = (frame.depth_mm > 0) & (depth_mm > 0)
-        result.add(method, "published", score(depth_mm, truth, scale))
-        result.add(method, "same", score(depth_mm, truth, scale, same))
-        result.add(method, "same_raw", score(frame.depth_mm, truth, scale, same))
-
-
-def add_ranking(result: Evaluation, frame: Frame, method: str, answer: Denoised) -> None:
-    """Ranks one frame's errors by confidence, where input and ground truth are valid."""
-    assert frame.ground_truth_mm is not None
-    truth = GroundTruth.of(frame.ground_truth_mm, frame.camera.disparity_scale_px_mm)
-    both = truth.known & (answer.depth_mm > 0)
-    error = answer.depth_mm[both] - truth.depth_mm[both]
-    right = np.abs(error) <= TOLERANCE * truth.depth_mm[both]
-    result.add(method, "ranking", rank(error, right, answer.confidence[both]))
 
 
 def _answers(methods: dict[str, Method]) -> dict[str, DenoisedBy]:
@@ -153,6 +262,13 @@ def _answers(methods: dict[str, Method]) -> dict[str, DenoisedBy]:
         if isinstance(method, DenoisedBy) and method.model.knows_doubt:
             found.setdefault(id(method.model), (name, method.with_gate(EVERYTHING)))
     return dict(found.values())
+
+
+def _z_accuracy_pct(frame: Frame, depth_mm: np.ndarray, wall: Roi, wall_mm: float) -> float:
+    try:
+        return fit_plane(depth_mm, frame.camera, wall, wall_mm).z_accuracy_pct
+    except PlaneError:  # the method dropped it: its fill_pct says so
+        return math.nan
 
 
 def _jsonable(scores: Scores) -> dict[str, float | None]:

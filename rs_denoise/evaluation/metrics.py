@@ -21,6 +21,8 @@ RIM_REACH_PX = 15
 THIN_PX = 9
 RIPPLE_WINDOW_PX = 33
 RIPPLE_LIMIT_PX = 1.0
+# Where papers on learned depth draw the line (DREDS, TransCG, CDM).
+DELTAS = {"delta_105_pct": 1.05, "delta_110_pct": 1.10, "delta_125_pct": 1.25}
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,9 @@ def score(
         only: [H, W] bool; pixels outside are left out altogether.
 
     Returns:
-        fill_pct (published / known), mae_mm, rmse_mm, med_rel_pct, bad5_pct (more than 5 % off),
+        fill_pct (published / known), mae_mm, rmse_mm, rel_pct and med_rel_pct (mean and median of
+        |error| / truth), delta_105_pct, delta_110_pct, delta_125_pct (share of the published with
+        max(truth / depth, depth / truth) below 1.05 ...), bad5_pct (more than 5 % off),
         false_free_pct (more than 5 % too far), phantom_pct (too near), flying_pct (between the two
         sides of an edge, far from both), ripple_px (RMS of the fast part of the disparity error),
         interior_mae_px, rim_mae_px, disparity_mae_px, thin_recall_pct (of narrow foreground, what
@@ -100,6 +104,8 @@ def score(
     error_px = np.where(published, disparity_scale_px_mm / depth - truth.disparity_px, 0.0)
     relative = error_mm / np.maximum(truth.depth_mm, 1)
     bad = np.abs(relative) > BAD_SHARE
+    known, found = truth.depth_mm[published], depth[published]
+    ratio = np.maximum(known / found, found / known)
     between = (depth > 1.05 * truth.nearest_mm) & (depth < 0.95 * truth.farthest_mm)
     near_edge = published & truth.edge
     thin = truth.thin & wanted
@@ -107,7 +113,9 @@ def score(
         "fill_pct": _percent(published, truth.known),
         "mae_mm": mean(np.abs(error_mm[published])),
         "rmse_mm": math.sqrt(mean(error_mm[published] ** 2)),
+        "rel_pct": 100 * mean(np.abs(relative[published])),
         "med_rel_pct": 100 * median(np.abs(relative[published])),
+        **{name: _percent(ratio < most, ratio) for name, most in DELTAS.items()},
         "bad5_pct": _percent(bad & published, published),
         "false_free_pct": _percent((relative > BAD_SHARE) & published, published),
         "phantom_pct": _percent((relative < -BAD_SHARE) & published, published),

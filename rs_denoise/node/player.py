@@ -24,7 +24,7 @@ from std_msgs.msg import Header
 from rs_denoise.camera import Camera
 from rs_denoise.node.images import image_message
 from rs_denoise.recordings.frame import Frame
-from rs_denoise.recordings.rosbag2 import read_bag
+from rs_denoise.recordings.recording import open_recording
 
 # Decoded and kept: 5 s at 30 Hz. Decoding while playing would compete with what is measured.
 MOST_FRAMES = 150
@@ -76,7 +76,7 @@ class Player(Node):
 
 def load_frames(recording: Path) -> list[Frame]:
     """The first frames of a recording, decoded."""
-    return list(islice(read_bag(recording), MOST_FRAMES))
+    return list(islice(open_recording(recording), MOST_FRAMES))
 
 
 def _header(stamp_ns: int, name: str) -> Header:

@@ -7,7 +7,6 @@ rendering again. Everything about scene i follows from (seed, split, i).
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import threading
@@ -21,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rs_denoise.recordings.claim import claim
 from rs_denoise.recordings.frame import Frame
 from rs_denoise.recordings.image_folder import write_frame
 from rs_denoise.recordings.rosbag2 import write_bag
@@ -35,10 +35,6 @@ from rs_denoise.simulation.trajectory import RATE_HZ, random_trajectory
 
 # What is written as ground truth where there is nothing up to 65 m: the sky.
 FARTHEST_MM = 65535
-
-
-class DataSetError(ValueError):
-    """A folder that holds another data set."""
 
 
 @dataclass(frozen=True)
@@ -96,27 +92,14 @@ class DataSet:
         return all((view / "camera.json").exists() for view in views)
 
 
-def claim(data_set: DataSet) -> None:
+def claim_folder(data_set: DataSet) -> None:
     """Notes the settings in OUT/data_set.json, so that they are not mixed with others.
 
     Raises:
-        DataSetError: the folder was begun with other settings.
+        ClaimError: the folder was begun with other settings.
     """
     settings = {k: v for k, v in asdict(data_set).items() if k != "out"}
-    settings = json.loads(json.dumps(settings))
-    note = data_set.out / "data_set.json"
-    if note.exists():
-        before = json.loads(note.read_text())
-        changed = [
-            f"{k}: {before.get(k)} -> {v}" for k, v in settings.items() if v != before.get(k)
-        ]
-        if changed:
-            raise DataSetError(
-                f"{data_set.out} was begun with other settings ({'; '.join(changed)}): "
-                "repeat them, or name another folder"
-            )
-    data_set.out.mkdir(parents=True, exist_ok=True)
-    note.write_text(json.dumps(settings, indent=1) + "\n")
+    claim(data_set.out, "data_set.json", settings)
 
 
 def shard(indices: range, number: int, count: int) -> range:

@@ -20,6 +20,10 @@ from rs_denoise.recordings.frame import Frame
 BETTER, WORSE, UNKNOWN = VERDICTS
 
 
+# Of the figures of an evaluation, those that a manifest holds.
+AGAINST_TRUTH = ("published", "same", "same_raw", "ranking")
+
+
 class ExportError(ValueError):
     """A checkpoint that cannot be exported, or should not."""
 
@@ -75,6 +79,7 @@ def judge(model: Model, frames: Iterable[Frame]) -> dict[str, float]:
     return {
         f"{block}.{name}": value
         for block, figures in blocks.items()
+        if block in AGAINST_TRUTH
         for name, value in figures.items()
         if value is not None
     }

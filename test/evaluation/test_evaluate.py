@@ -1,11 +1,17 @@
+import json
+
 import numpy as np
 import pytest
 
 from conftest import REAL_DATA
-from rs_denoise.evaluation.evaluate import DenoisedBy, evaluate
+from rs_denoise.evaluation.evaluate import DenoisedBy, Setting, evaluate
+from rs_denoise.evaluation.obstacles import Mount
 from rs_denoise.evaluation.picture import before_after
+from rs_denoise.evaluation.planes import Roi
 from rs_denoise.evaluation.ranking import rank
 from rs_denoise.evaluation.resample import resampled
+from rs_denoise.evaluation.sample import sampled
+from rs_denoise.evaluation.showcase import Showcase
 from rs_denoise.gate import Gate
 from rs_denoise.model import Model
 from rs_denoise.recordings.frame import Frame
@@ -28,7 +34,7 @@ def test_an_identity_scores_as_the_input(make_model):
     gate = Gate(fill_confidence=1.01)
     summary = evaluate([frame(), frame("b")], denoised(make_model(Scaled()), gate)).summary()
     methods = summary["methods"]
-    blocks = {"published", "same", "same_raw", "ranking"}
+    blocks = {"published", "same", "same_raw", "ranking", "alone", "temporal"}
     assert summary["frames"] == 2 and set(methods["denoised"]) == blocks
     assert methods["denoised"]["published"] == methods["raw"]["published"]
     assert methods["denoised"]["same"] == methods["denoised"]["same_raw"]
@@ -72,10 +78,59 @@ def test_one_model_is_ranked_once(make_model):
     assert "ranking" in scored["a"] and "ranking" not in scored["b"]
 
 
-def test_frames_without_truth_are_named_and_nothing_is_nan_in_json(make_model):
+def test_frames_without_truth_are_scored_alone_and_nothing_is_nan_in_json(make_model):
     result = evaluate([frame(truth=False), frame("b")], denoised(make_model(Scaled()), Gate()))
-    assert result.skipped == {"a": "no ground truth"} and result.frames == ["b"]
-    assert result.summary()["methods"]["raw"]["published"]["flying_pct"] is None
+    assert result.without_truth == ["a"] and result.frames == ["b"] and not result.skipped
+    methods = result.summary()["methods"]
+    assert methods["raw"]["published"]["flying_pct"] is None
+    assert {m: len(b["alone"]) for m, b in result.scores.items()} == {"raw": 2, "denoised": 2}
+    json.dumps(result.summary(), allow_nan=False)
+
+
+def test_what_could_not_be_computed_is_told_with_the_reason(make_model):
+    model = denoised(make_model(Scaled()), Gate())
+    alone = evaluate([frame(truth=False)], model).summary()
+    assert set(alone["not_computed"]) == {"accuracy", "obstacles", "temporal"}
+    assert alone["over_distance"] is None and "published" not in alone["methods"]["raw"]
+    assert "in 1 of 1 frames the camera's place is unknown" in alone["not_computed"]["obstacles"]
+    still = [frame(str(k), truth=False) for k in range(10)]
+    known = Setting(mount=Mount(0.5, 0.0), planes=(Roi(10, 10, 60, 40),), wall_mm=1990)
+    result = evaluate(still, model, setting=known).summary()
+    assert set(result["not_computed"]) == {"accuracy"}
+    raw = result["methods"]["raw"]
+    # One still image again and again trembles by nothing; the wall is 10 mm farther than 1,990.
+    assert raw["temporal"]["still_frames"] == 10 and raw["temporal"]["temporal_noise_pct"] == 0
+    assert raw["alone"]["z_accuracy_pct"] == pytest.approx(0.5, abs=0.03)
+    assert raw["obstacles"]["marked_cells"] > 0
+
+
+def test_the_network_answers_once_a_frame_for_all_gates(make_model):
+    wide = DenoisedBy(make_model(Scaled(1.0, 0.2)), Gate())
+    narrow = wide.with_gate(Gate(0.99))
+    evaluate([frame(), frame("b")], {"wide": wide, "narrow": narrow})
+    assert len(wide.times_ms) == len(narrow.times_ms) == 2
+
+
+def test_a_long_recording_is_sampled_in_runs():
+    for count, most, expected in ((9000, 400, 400), (401, 400, 400), (100, 30, 30), (50, 60, 50)):
+        chosen = list(sampled(range(count), count, most))
+        assert len(chosen) == expected and chosen == sorted(set(chosen))
+        steps = np.diff(chosen)
+        assert (steps == 1).sum() >= len(chosen) - max(most // 40, 1)
+    assert list(sampled(iter(range(9)), None, 4)) == [0, 1, 2, 3]
+    assert max(sampled(range(9000), 9000, 400)) > 8000
+
+
+def test_the_showcase_keeps_the_best_the_worst_and_the_first():
+    showcase = Showcase()
+    for name, depth_mm in (("a", 2100), ("b", 2000), ("c", 2500), ("d", 2200)):
+        shown = frame(name)
+        showcase.add(shown, np.full_like(shown.depth_mm, depth_mm))
+    names = [scene.frame.name for scene in showcase.scenes()]
+    assert names == ["b (helps most)", "c (helps least)", "a (first)"]
+    alone = Showcase()
+    alone.add(frame(truth=False), frame().depth_mm)
+    assert [s.frame.name for s in alone.scenes()] == ["a (changes most, changes least, first)"]
 
 
 def test_resampling_to_848x480_is_two_thirds_with_two_columns_off():

@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+import torch
 
 from rs_denoise.evaluation.metrics import GroundTruth, mean_over_frames, score
 
@@ -32,6 +33,7 @@ def test_counts_and_means_by_hand():
     assert figures["mae_mm"] == pytest.approx((0 + 120 + 200) / 3)
     assert figures["rmse_mm"] == pytest.approx(math.sqrt((120**2 + 200**2) / 3))
     assert figures["med_rel_pct"] == pytest.approx(6)
+    assert figures["rel_pct"] == pytest.approx((0 + 6 + 10) / 3)
     assert figures["bad5_pct"] == pytest.approx(200 / 3)
     assert figures["false_free_pct"] == figures["phantom_pct"] == pytest.approx(100 / 3)
     px = (SCALE / 1880 - 10, 10 - SCALE / 2200)
@@ -42,6 +44,41 @@ def test_exactly_five_percent_is_not_bad():
     assert scored(wall(2100), wall())["bad5_pct"] == 0
     assert scored(wall(2101), wall())["false_free_pct"] == 100
     assert scored(wall(1899), wall())["phantom_pct"] == 100
+
+
+def test_deltas_by_hand():
+    """Six stripes: right, 4 % and 6 % off, 12 % too near, 24 % too far, invalid."""
+    depth = wall()
+    for i, value in enumerate((2000, 2080, 1880, 1760, 2480, 0)):
+        depth[10 * i : 10 * (i + 1)] = value
+    figures = scored(depth, wall())
+    assert figures["delta_105_pct"] == pytest.approx(100 * 2 / 5)
+    # 2000 / 1880 = 1.064 is within 1.10, 2000 / 1760 = 1.136 is not.
+    assert figures["delta_110_pct"] == pytest.approx(100 * 3 / 5)
+    assert figures["delta_125_pct"] == 100
+    # The limit itself is outside, on both sides.
+    for limit, name in ((2100, "delta_105_pct"), (2200, "delta_110_pct"), (2500, "delta_125_pct")):
+        assert scored(wall(limit), wall())[name] == 0 == scored(wall(2000), wall(limit))[name]
+        assert scored(wall(limit - 1), wall())[name] == 100
+
+
+def test_errors_agree_with_torchmetrics():
+    torchmetrics = pytest.importorskip("torchmetrics.functional")
+    rng = np.random.default_rng(0)
+    truth = rng.integers(300, 7000, (60, 80)).astype(np.uint16)
+    depth = (truth * rng.normal(1, 0.1, truth.shape)).astype(np.uint16)
+    depth[rng.random(truth.shape) < 0.1] = 0
+    truth[rng.random(truth.shape) < 0.1] = 0
+    figures = scored(depth, truth)
+    both = (depth > 0) & (truth > 0) & (truth < 6000)
+    found, known = (torch.tensor(image[both].astype(np.float64)) for image in (depth, truth))
+    for name, reference in (
+        ("mae_mm", torchmetrics.mean_absolute_error(found, known)),
+        ("rmse_mm", torchmetrics.mean_squared_error(found, known, squared=False)),
+        ("rel_pct", 100 * torchmetrics.mean_absolute_percentage_error(found, known)),
+        ("disparity_mae_px", torchmetrics.mean_absolute_error(SCALE / found, SCALE / known)),
+    ):
+        assert figures[name] == pytest.approx(float(reference), rel=1e-5), name
 
 
 def test_far_and_unknown_truth_does_not_count():

@@ -11,6 +11,7 @@ from scenes import camera
 
 pytest.importorskip("mitsuba", reason="Mitsuba is not installed")
 
+from rs_denoise.recordings.claim import ClaimError
 from rs_denoise.recordings.image_folder import find_frames, read_frame
 from rs_denoise.recordings.rosbag2 import read_bag
 from rs_denoise.simulation.matcher import ALGORITHMS, Matcher, random_matcher
@@ -25,8 +26,7 @@ from rs_denoise.simulation.sensor import Sensor, expose, random_sensor
 from rs_denoise.simulation.simulate import (
     FARTHEST_MM,
     DataSet,
-    DataSetError,
-    claim,
+    claim_folder,
     look,
     run_scene,
     shard,
@@ -180,10 +180,10 @@ def test_a_sequence_can_be_a_bag(tmp_path):
 
 
 def test_a_folder_is_not_continued_with_other_settings(tmp_path):
-    claim(data_set(tmp_path))
-    claim(data_set(tmp_path))
-    with pytest.raises(DataSetError, match=r"split: train -> test.*name another folder"):
-        claim(data_set(tmp_path, split="test"))
+    claim_folder(data_set(tmp_path))
+    claim_folder(data_set(tmp_path))
+    with pytest.raises(ClaimError, match=r"split: train -> test.*name another folder"):
+        claim_folder(data_set(tmp_path, split="test"))
 
 
 @pytest.mark.parametrize("frames", [1, 30])

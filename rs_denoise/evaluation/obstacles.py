@@ -1,0 +1,251 @@
+"""What depth puts into a Nav2 obstacle layer: cells marked, phantoms, and obstacles missed.
+
+The geometry of nav2_costmap_2d's ObstacleLayer, by its parameters' names and defaults: a point of
+the cloud between two heights and nearer than a range marks the cell below it (mark_threshold 0
+makes the voxel layer do the same). Clearing and inflation are not looked at.
+Source: navigation2, nav2_costmap_2d/plugins/obstacle_layer.cpp and nav2_bringup's nav2_params.yaml.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from rs_denoise.camera import Camera
+
+# Points from which a floor is guessed, and guesses: one of 500 has its three points on a floor that
+# is a quarter of what is seen, but for one time in 2,500.
+SAMPLE, GUESSES = 4000, 500
+# Distance from the floor within which a point is of it: three sigma of a D435 at 4 m.
+FLOOR_M = 0.03
+MIN_FLOOR_SHARE, MIN_FLOOR_POINTS = 0.25, 200
+# Of a floor's points, so many lie within half that distance: 80 to 95 % of real floors', half of
+# those of a slice through bushes.
+MIN_FLAT_SHARE = 0.67
+# Of all points, so many may lie clearly lower than a floor; more, and it is a table.
+MAX_BELOW_SHARE, BELOW_M = 0.1, 0.1
+MAX_TILT_RAD = math.radians(45)
+HEIGHTS_M = (0.05, 3.0)
+REFINEMENTS = 3
+# More cells a side than uint16 mm of depth reach, at any resolution in use.
+FIELD = 1 << 24
+
+
+class MountError(ValueError):
+    """A camera whose place above the floor cannot be told."""
+
+
+@dataclass(frozen=True)
+class Mount:
+    """Where the camera is above a level floor.
+
+    The floor's frame is ROS's (REP 103): x forward, y left, z up, its origin on the floor below the
+    camera.
+
+    Attributes:
+        height_m: of the left imager.
+        pitch_rad: positive looks down.
+        roll_rad: positive leans to the right.
+    """
+
+    height_m: float
+    pitch_rad: float
+    roll_rad: float = 0.0
+
+    def on_floor(self, points_m: np.ndarray) -> np.ndarray:
+        """[N, 3] points of the optical frame, in the floor's."""
+        x, y, z = np.asarray(points_m, np.float64).T
+        body = np.stack([z, -x, -y], axis=1)
+        return body @ self._rotation().T + (0.0, 0.0, self.height_m)
+
+    def _rotation(self) -> np.ndarray:
+        """First roll about x, then pitch about y."""
+        cp, sp = math.cos(self.pitch_rad), math.sin(self.pitch_rad)
+        cr, sr = math.cos(self.roll_rad), math.sin(self.roll_rad)
+        return np.array([[cp, sp * sr, sp * cr], [0.0, cr, -sr], [-sp, cp * sr, cp * cr]])
+
+
+@dataclass(frozen=True)
+class ObstacleLayer:
+    """An obstacle layer's geometry, with Nav2's names.
+
+    Attributes:
+        min_obstacle_height: m above the floor from which a point marks. Nav2's default is 0, and
+            its bringup, made for a 2D lidar, leaves it there: with a depth camera half of the floor
+            would be marked by its noise. 0.05 is one voxel of bringup's voxel layer, and at
+            obstacle_max_range some five sigma of the noise of a floor.
+        max_obstacle_height: m above the floor, Nav2's default.
+        obstacle_min_range, obstacle_max_range: m from the camera, Nav2's defaults.
+        resolution: m, of bringup's costmaps.
+    """
+
+    min_obstacle_height: float = 0.05
+    max_obstacle_height: float = 2.0
+    obstacle_min_range: float = 0.0
+    obstacle_max_range: float = 2.5
+    resolution: float = 0.05
+
+    def marked(self, depth_mm: np.ndarray, camera: Camera, mount: Mount) -> np.ndarray:
+        """The cells that depth marks.
+
+        Args:
+            depth_mm: [H, W], 0 = invalid.
+            camera: that took it.
+            mount: where it is.
+
+        Returns:
+            [N, 2] int64, forward and left in cells from the camera, sorted, each once.
+        """
+        seen = camera.points_m(depth_mm)[depth_mm > 0]
+        distance = np.linalg.norm(seen, axis=1)
+        near = (distance >= self.obstacle_min_range) & (distance < self.obstacle_max_range)
+        points = mount.on_floor(seen[near])
+        height = points[:, 2]
+        high = (height >= self.min_obstacle_height) & (height <= self.max_obstacle_height)
+        keys = _keys(np.floor(points[high, :2] / self.resolution).astype(np.int64))
+        # Of two columns np.unique takes ten times as long.
+        keys = np.unique(keys)
+        return np.stack([keys // FIELD, keys % FIELD], axis=1) - FIELD // 2
+
+
+def score_obstacles(
+    layer: ObstacleLayer, mount: Mount, camera: Camera, depth_mm: np.ndarray,
+    raw_mm: np.ndarray, truth_mm: np.ndarray | None,
+) -> dict[str, float]:  # fmt: skip
+    """The figures of one depth image; all images are [H, W] uint16 mm, 0 = invalid or unknown.
+
+    Cells are apart when they do not touch: a tolerance of one, as an edge of a cell is no error.
+
+    Returns:
+        marked_cells: by `depth_mm`.
+        phantom_cells: marked by pixels whose truth is known, apart from what the truth marks. Where
+            no pixel of a cell has a truth it cannot be judged, and is not counted.
+        missed_cells: marked by the truth, apart from what depth marks; a hole misses too.
+        appeared_cells, disappeared_cells: marked by depth apart from what raw marks, and the other
+            way round: a change, for better or for worse.
+        phantom_cells and missed_cells are NaN without ground truth.
+    """
+    marked = layer.marked(depth_mm, camera, mount)
+    raw = layer.marked(raw_mm, camera, mount)
+    phantom = missed = math.nan
+    if truth_mm is not None:
+        truth = layer.marked(truth_mm, camera, mount)
+        judged = layer.marked(np.where(truth_mm > 0, depth_mm, 0), camera, mount)
+        phantom, missed = _apart(judged, truth), _apart(truth, marked)
+    return {
+        "marked_cells": float(len(marked)),
+        "phantom_cells": phantom,
+        "missed_cells": missed,
+        "appeared_cells": _apart(marked, raw),
+        "disappeared_cells": _apart(raw, marked),
+    }
+
+
+def fitted_mount(depth_mm: np.ndarray, camera: Camera) -> Mount:
+    """The camera's place, from the floor that the lower half of its image shows.
+
+    RANSAC (Fischler and Bolles 1981) over planes that a floor can be, then least squares. The floor
+    is taken as level, and the camera as upright to 45 degrees. The same depth gives the same mount.
+
+    Args:
+        depth_mm: [H, W], 0 = invalid; the camera's own, so that all methods share a mount.
+        camera: that took it.
+
+    Raises:
+        MountError: no such plane, or one that is no floor; the message says why.
+    """
+    points = camera.points_m(depth_mm)
+    lower = points[camera.height // 2 :]
+    lower = lower[np.isfinite(lower[..., 2])].astype(np.float64)
+    if len(lower) < MIN_FLOOR_POINTS:
+        raise MountError(
+            f"the lower half of the image has {len(lower)} valid pixels, a floor needs "
+            f"{MIN_FLOOR_POINTS}"
+        )
+    rng = np.random.default_rng(0)
+    sample = lower[rng.choice(len(lower), min(SAMPLE, len(lower)), replace=False)]
+    up, height = _refined(sample, *_guessed(sample, rng))
+    _check(up, height, sample, points[np.isfinite(points[..., 2])])
+    # Up in the optical frame is R^T z: (-cos(pitch) sin(roll), -cos(pitch) cos(roll), -sin(pitch)).
+    return Mount(height, math.asin(-up[2]), math.atan2(-up[0], -up[1]))
+
+
+def _guessed(sample: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, float]:
+    """Up and the camera's height above the plane with most points, of those that may be floors."""
+    a, b, c = (sample[rng.integers(0, len(sample), GUESSES)] for _ in range(3))
+    normals = np.cross(b - a, c - a)
+    lengths = np.linalg.norm(normals, axis=1, keepdims=True)
+    # Up is against y of the optical frame.
+    ups = normals / np.maximum(lengths, 1e-12) * -np.sign(normals[:, 1:2])
+    heights = -np.sum(ups * a, axis=1)
+    possible = (lengths[:, 0] > 1e-9) & (-ups[:, 1] >= math.cos(MAX_TILT_RAD)) & (heights > 0)
+    if not possible.any():
+        raise MountError(
+            "the lower half of the image shows no surface that could be a floor: none below the "
+            f"camera is level to {math.degrees(MAX_TILT_RAD):.0f} degrees"
+        )
+    ups, heights = ups[possible], heights[possible]
+    inliers = (np.abs(sample @ ups.T + heights) < FLOOR_M).sum(axis=0)
+    best = int(np.argmax(inliers))
+    return ups[best], float(heights[best])
+
+
+def _refined(sample: np.ndarray, up: np.ndarray, height: float) -> tuple[np.ndarray, float]:
+    for _ in range(REFINEMENTS):
+        floor = sample[np.abs(sample @ up + height) < FLOOR_M]
+        if len(floor) < 3:
+            break
+        centre = floor.mean(axis=0)
+        normal = np.linalg.eigh((floor - centre).T @ (floor - centre))[1][:, 0]
+        up = normal * -np.sign(normal[1])
+        height = -float(up @ centre)
+    return up, height
+
+
+def _check(up: np.ndarray, height: float, sample: np.ndarray, seen: np.ndarray) -> None:
+    """That it is a floor which a robot or a drone has below itself."""
+    off = np.abs(sample @ up + height)
+    share = float(np.mean(off < FLOOR_M))
+    if share < MIN_FLOOR_SHARE:
+        raise MountError(
+            f"no floor: the flattest level surface holds {100 * share:.0f} % of the lower half of "
+            f"the image, expected {100 * MIN_FLOOR_SHARE:.0f} % or more"
+        )
+    flat = float(np.mean(off[off < FLOOR_M] < FLOOR_M / 2))
+    if flat < MIN_FLAT_SHARE:
+        raise MountError(
+            "no floor: the flattest level surface is rough; of its points "
+            f"{100 * flat:.0f} % lie within {1000 * FLOOR_M / 2:.0f} mm, expected "
+            f"{100 * MIN_FLAT_SHARE:.0f} % or more"
+        )
+    tilt = math.acos(min(1.0, max(-1.0, -up[1])))
+    if tilt > MAX_TILT_RAD:
+        raise MountError(
+            f"the surface below is tilted by {math.degrees(tilt):.0f} degrees against the image; a "
+            f"floor is taken up to {math.degrees(MAX_TILT_RAD):.0f}"
+        )
+    if not HEIGHTS_M[0] <= height <= HEIGHTS_M[1]:
+        raise MountError(
+            f"the camera would be {height:.2f} m above the floor, expected {HEIGHTS_M[0]} to "
+            f"{HEIGHTS_M[1]} m"
+        )
+    below = float(np.mean(seen @ up + height < -BELOW_M))
+    if below > MAX_BELOW_SHARE:
+        raise MountError(
+            f"{100 * below:.0f} % of what is seen lies more than {100 * BELOW_M:.0f} cm below the "
+            "flattest level surface, so that it is a table rather than the floor"
+        )
+
+
+def _apart(cells: np.ndarray, reference: np.ndarray) -> float:
+    """How many of [N, 2] cells touch none of the reference's, not even at a corner."""
+    steps = np.mgrid[-1:2, -1:2].reshape(2, -1).T
+    around = (reference[:, None] + steps).reshape(-1, 2)
+    return float(np.count_nonzero(~np.isin(_keys(cells), _keys(around))))
+
+
+def _keys(cells: np.ndarray) -> np.ndarray:
+    """One number for each of [N, 2] cells, in their order."""
+    return (cells[:, 0] + FIELD // 2) * FIELD + cells[:, 1] + FIELD // 2

@@ -1,0 +1,377 @@
+"""How flat a wall or a floor comes out: Intel's Depth Quality metrics, without ground truth.
+
+Source: librealsense's Depth Quality Tool (tools/depth-quality), which fits first and then drops the
+extremes; here they are dropped first. A plane in space is a plane in disparity too (disparity is
+linear in x and y), where the noise of stereo is even: that is what planes are searched in.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from rs_denoise.camera import Camera
+
+# Intel drops so many of the nearest and of the farthest points.
+DROPPED_SHARE = 0.005
+# Fewer points say nothing of a surface.
+MIN_POINTS = 100
+# Sine of the angle at which a plane is seen; below it (0.6 degrees) depth says nothing of it.
+EDGE_ON = 0.01
+
+# The search looks at the medians of so many cells a side ...
+CELLS = 32
+# ... and tries rectangles with corners at every second cell. Half a cell is cut off all around, for
+# what lies there may be another surface that the median does not see: an eighth a side is left.
+MIN_CELLS, STRIDE_CELLS = 5, 2
+CELL_FILL = 0.5
+# Real planes: RMS of the cells' medians about a plane up to 0.15 px (D415 at 1280x720).
+MAX_WAVE_PX = 0.2
+# A step or a crease bends a plane by more than this share of disparity (a step of 3 % by 1.8 to 3),
+# or than the second limit in px; less than the first is in the waves of a real camera.
+MAX_BEND_SHARE, BEND_LIMITS_PX = 0.01, (0.1, 0.25)
+# So many of all pixels, and of each cell's, are so near to the plane.
+INLIER_SHARE, INLIER_SHARE_OF_CELL, INLIER_PX = 0.97, 0.8, 0.6
+
+
+class PlaneError(ValueError):
+    """A region that cannot be, or that holds no plane."""
+
+
+@dataclass(frozen=True)
+class Roi:
+    """A rectangle of pixels, the region of interest.
+
+    Attributes:
+        left, top: its first column and row.
+        width, height: in px, at least 1.
+    """
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+    @classmethod
+    def parse(cls, text: str) -> Roi:
+        """Reads "x,y,width,height".
+
+        Raises:
+            PlaneError: these are not four whole numbers, or no rectangle.
+        """
+        try:
+            left, top, width, height = (int(part) for part in text.split(","))
+        except ValueError:
+            raise PlaneError(
+                f"region '{text}': expected four whole numbers x,y,width,height, such as "
+                "300,200,80,60"
+            ) from None
+        if left < 0 or top < 0 or width < 1 or height < 1:
+            raise PlaneError(
+                f"region '{text}': x and y must be 0 or more, width and height 1 or more"
+            )
+        return cls(left, top, width, height)
+
+    def check(self, width: int, height: int) -> None:
+        """Sees that it lies within images of this size.
+
+        Raises:
+            PlaneError: it does not.
+        """
+        if self.left + self.width > width or self.top + self.height > height:
+            raise PlaneError(
+                f"region {self} ends at column {self.left + self.width} and row "
+                f"{self.top + self.height}, but the image is {width}x{height}"
+            )
+
+    def of(self, image: np.ndarray) -> np.ndarray:
+        """Its part of an [H, W] image, a view."""
+        return image[self.top : self.top + self.height, self.left : self.left + self.width]
+
+    def overlaps(self, other: Roi) -> bool:
+        """Whether both have a pixel in common."""
+        return (
+            self.left < other.left + other.width
+            and other.left < self.left + self.width
+            and self.top < other.top + other.height
+            and other.top < self.top + self.height
+        )
+
+    def scaled(self, rows: int, columns: int) -> Roi:
+        """The pixels of what is counted in cells of so many rows and columns."""
+        left, width = (columns * n for n in (self.left, self.width))
+        top, height = (rows * n for n in (self.top, self.height))
+        return Roi(left, top, width, height)
+
+    def without_border(self, rows: int, columns: int) -> Roi:
+        """So many rows less at the top and at the bottom, and columns at both sides."""
+        return Roi(
+            self.left + columns, self.top + rows, self.width - 2 * columns, self.height - 2 * rows
+        )
+
+    def __str__(self) -> str:
+        return f"{self.left},{self.top},{self.width},{self.height}"
+
+
+@dataclass(frozen=True)
+class PlaneFit:
+    """A plane through what depth says of a region.
+
+    Attributes:
+        fill_pct: valid pixels of the region's.
+        rms_mm: RMS distance of the points from the plane, along its normal (Intel's plane-fit RMS
+            error, spatial noise).
+        rms_pct: of distance_mm.
+        subpixel_rms_px: RMS of fx * baseline / Z - fx * baseline / Z_plane, Z_plane being where
+            the pixel's ray meets the plane. (The Depth Quality Tool takes the foot of the
+            perpendicular instead: the same for a wall that faces the camera.)
+        distance_mm: depth of the plane at the region's centre.
+        tilt_deg: between the plane's normal and the optical axis; 0 faces the camera.
+        normal: [3] float64, of length 1, towards the camera, in the optical frame.
+        z_accuracy_pct: how much farther than it is the wall is seen, NaN where that is not known.
+    """
+
+    fill_pct: float
+    rms_mm: float
+    rms_pct: float
+    subpixel_rms_px: float
+    distance_mm: float
+    tilt_deg: float
+    normal: np.ndarray
+    z_accuracy_pct: float = math.nan
+
+
+def fit_plane(
+    depth_mm: np.ndarray, camera: Camera, roi: Roi, wall_mm: float | None = None
+) -> PlaneFit:
+    """Least squares through the points of `roi` without the 0.5 % nearest and farthest.
+
+    Args:
+        depth_mm: [H, W], 0 = invalid.
+        camera: that took it.
+        roi: where the plane is.
+        wall_mm: depth of the wall where the optical axis meets it, if it is known.
+
+    Returns:
+        Z accuracy is, as in Intel's tool, the median over the points of
+        (Z - wall_mm) / wall_mm * 100 after the fitted plane was turned to face the camera. What
+        a turn about its point on the optical axis keeps is each point's distance from the plane,
+        so nothing is turned here: Z is the plane's depth on the axis plus that distance.
+
+    Raises:
+        PlaneError: `roi` is not in the image, has too few valid points, they span no plane, or
+            `wall_mm` is given of a plane that the optical axis does not meet in front.
+    """
+    roi.check(camera.width, camera.height)
+    part = camera.resampled(1.0, roi.left, roi.top, roi.width, roi.height)
+    points = _points_mm(roi.of(depth_mm), part, roi)
+    kept = points[_without_extremes(points[:, 2])]
+    normal, offset = _plane_through(kept, roi)
+    column, row = (roi.width - 1) / 2, (roi.height - 1) / 2
+    middle = np.array([(column - part.cx) / part.fx, (row - part.cy) / part.fy, 1.0])
+    distance = _depth_along(middle, normal, offset, f"the centre of region {roi}")
+    # The normal looks at the camera, so what is farther lies against it.
+    farther = offset - kept @ normal
+    scale = camera.disparity_scale_px_mm
+    plane_px = scale * (kept @ normal / kept[:, 2]) / offset
+    return PlaneFit(
+        fill_pct=100.0 * len(points) / (roi.width * roi.height),
+        rms_mm=_rms(farther),
+        rms_pct=100.0 * _rms(farther) / distance,
+        subpixel_rms_px=_rms(scale / kept[:, 2] - plane_px),
+        distance_mm=distance,
+        tilt_deg=math.degrees(math.acos(min(1.0, abs(normal[2])))),
+        normal=normal,
+        z_accuracy_pct=_z_accuracy(normal, offset, farther, wall_mm),
+    )
+
+
+def find_planes(depth_mm: np.ndarray, camera: Camera, count: int = 3) -> list[Roi]:
+    """Rectangles in which depth is one plane, the largest first; none where there is none.
+
+    For recordings whose walls nobody measured. Found once, in the camera's own depth, they serve
+    every method. Each is an eighth of the image or more in width and height; they do not overlap.
+    A step of 3 % or a crease keeps a rectangle from being a plane, unless disparity is so small
+    that it drowns in the waves of a real camera (below some 6 px).
+
+    Args:
+        depth_mm: [H, W], 0 = invalid.
+        camera: that took it.
+        count: how many at most.
+    """
+    height, width = depth_mm.shape
+    cell = height // CELLS, width // CELLS
+    if min(cell) < 1:
+        return []
+    scale = camera.disparity_scale_px_mm
+    disparity = np.where(depth_mm > 0, scale / np.maximum(depth_mm, 1), np.nan)
+    medians = _medians(disparity, cell)
+    found: list[Roi] = []
+    for in_cells, plane in _flat_rectangles(medians):
+        roi = in_cells.scaled(*cell)
+        free = not any(roi.overlaps(other) for other in found)
+        if free and _holds(roi.of(disparity), plane, cell):
+            found.append(roi.without_border(cell[0] // 2, cell[1] // 2))
+        if len(found) == count:
+            break
+    return found
+
+
+def _points_mm(depth_mm: np.ndarray, camera: Camera, roi: Roi) -> np.ndarray:
+    """[N, 3] of the valid pixels of a region, whose own camera this is."""
+    points = 1000.0 * camera.points_m(depth_mm)[depth_mm > 0].astype(np.float64)
+    if len(points) < MIN_POINTS:
+        raise PlaneError(
+            f"region {roi} has {len(points)} valid pixels, a plane needs {MIN_POINTS}: "
+            "choose a larger region, or one without a hole"
+        )
+    return points
+
+
+def _without_extremes(z: np.ndarray) -> np.ndarray:
+    """Indices of all but the 0.5 % least and greatest."""
+    dropped = int(len(z) * DROPPED_SHARE)
+    return np.argsort(z, kind="stable")[dropped : len(z) - dropped]
+
+
+def _plane_through(points: np.ndarray, roi: Roi) -> tuple[np.ndarray, float]:
+    """Normal, towards the camera, and offset of the plane normal @ point = offset < 0."""
+    centre = points.mean(axis=0)
+    spread, directions = np.linalg.eigh((points - centre).T @ (points - centre))
+    if spread[1] <= 1e-9 * spread[2]:
+        raise PlaneError(f"region {roi}: its points lie on a line; choose a wider region")
+    normal = directions[:, 0]
+    offset = float(normal @ centre)
+    if abs(offset) < EDGE_ON * float(np.linalg.norm(centre)):
+        raise PlaneError(
+            f"region {roi}: its points lie on a plane that the camera sees edge-on, as a row of "
+            "pixels does; choose a larger region"
+        )
+    return (-normal, -offset) if offset > 0 else (normal, offset)
+
+
+def _depth_along(ray: np.ndarray, normal: np.ndarray, offset: float, where: str) -> float:
+    """Depth at which a ray whose z is 1 meets the plane."""
+    cosine = float(ray @ normal)
+    if cosine > -1e-9:
+        raise PlaneError(
+            f"{where} does not meet the plane in front of the camera: choose a region on the wall "
+            "that the camera looks at"
+        )
+    return offset / cosine
+
+
+def _rms(values: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(values**2)))
+
+
+def _z_accuracy(
+    normal: np.ndarray, offset: float, farther: np.ndarray, wall_mm: float | None
+) -> float:
+    if wall_mm is None:
+        return math.nan
+    if not (math.isfinite(wall_mm) and wall_mm > 0):
+        raise PlaneError(f"the wall's distance must be a positive number of mm, got {wall_mm!r}")
+    on_axis = _depth_along(np.array([0.0, 0.0, 1.0]), normal, offset, "the optical axis")
+    return 100.0 * (on_axis + float(np.median(farther)) - wall_mm) / wall_mm
+
+
+def _medians(disparity: np.ndarray, cell: tuple[int, int]) -> np.ndarray:
+    """[CELLS, CELLS] medians, NaN where a cell is mostly holes."""
+    rows, columns = cell
+    whole = disparity[: CELLS * rows, : CELLS * columns]
+    cells = whole.reshape(CELLS, rows, CELLS, columns).swapaxes(1, 2).reshape(CELLS, CELLS, -1)
+    # NaN sorts last: the median is in the middle of those before.
+    ordered = np.sort(cells, axis=-1)
+    valid = np.isfinite(ordered).sum(axis=-1)
+    median = np.take_along_axis(ordered, np.maximum(valid - 1, 0)[..., None] // 2, -1)[..., 0]
+    return np.where(valid >= CELL_FILL * cells.shape[-1], median, np.nan)
+
+
+def _flat_rectangles(medians: np.ndarray) -> Iterator[tuple[Roi, np.ndarray]]:
+    """Rectangles of cells that are flat, counted in cells, with their planes; largest first."""
+    sizes = range(MIN_CELLS, CELLS + 1, STRIDE_CELLS)
+    shapes = sorted(((h, w) for h in sizes for w in sizes), key=lambda s: (-s[0] * s[1], s))
+    for height, width in shapes:
+        windows = sliding_window_view(medians, (height, width))[::STRIDE_CELLS, ::STRIDE_CELLS]
+        places = np.argwhere(np.isfinite(windows).all(axis=(2, 3)))
+        cells = windows[places[:, 0], places[:, 1]]
+        planes, flat = _fitted(cells)
+        for (row, column), plane in zip(STRIDE_CELLS * places[flat], planes[flat], strict=True):
+            yield Roi(int(column), int(row), width, height), plane
+
+
+def _fitted(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Least-squares planes through [N, h, w] cells, and whether each is flat.
+
+    Returns:
+        [N, 3] mean and slopes down and to the right, in px and px a cell about the middle, and
+        [N] bool.
+    """
+    down, right = (_centred(size) for size in cells.shape[1:])
+    level = cells.mean(axis=(1, 2))
+    slope_down = cells.mean(axis=2) @ down / (down @ down)
+    slope_right = cells.mean(axis=1) @ right / (right @ right)
+    plane = (
+        level[:, None, None]
+        + slope_down[:, None, None] * down[:, None]
+        + slope_right[:, None, None] * right
+    )
+    waves = cells - plane
+    bend = np.maximum(_greatest_bend(waves.mean(axis=2)), _greatest_bend(waves.mean(axis=1)))
+    allowed = np.clip(MAX_BEND_SHARE * level, *BEND_LIMITS_PX)
+    flat = (np.sqrt((waves**2).mean(axis=(1, 2))) <= MAX_WAVE_PX) & (bend <= allowed)
+    return np.stack([level, slope_down, slope_right], axis=1), flat
+
+
+def _centred(size: int) -> np.ndarray:
+    return np.arange(size) - (size - 1) / 2
+
+
+def _greatest_bend(profiles: np.ndarray) -> np.ndarray:
+    """By how much a step or a crease, best placed, bends each of [N, n] profiles."""
+    return np.abs(profiles @ _bends(profiles.shape[1]).T).max(axis=1)
+
+
+@lru_cache
+def _bends(size: int) -> np.ndarray:
+    """[2 (n - 1), n] that give, of a profile, how far a step or a crease at each border takes it.
+
+    Each is fitted together with a line, so that a slope is no bend, and counts by its range.
+    """
+    x = _centred(size)
+    borders = x[:-1, None] + 0.5
+    shapes = np.vstack([np.sign(x - borders), np.abs(x - borders)])
+    line = np.stack([np.full(size, size**-0.5), x / np.sqrt(x @ x)])
+    shapes = shapes - shapes @ line.T @ line
+    size_of = np.ptp(shapes, axis=1, keepdims=True)
+    square = (shapes**2).sum(axis=1, keepdims=True)
+    # A crease in the middle of the outermost cells is a line.
+    return np.where(square > 1e-9, shapes * size_of / np.maximum(square, 1e-9), 0.0)
+
+
+def _holds(disparity: np.ndarray, plane: np.ndarray, cell: tuple[int, int]) -> bool:
+    """Whether the pixels too, not only the cells' medians, lie on the plane."""
+    down, right = (
+        _centred(size) / pitch for size, pitch in zip(disparity.shape, cell, strict=True)
+    )
+    level, slope_down, slope_right = plane
+    expected = level + slope_down * down[:, None] + slope_right * right
+    near = np.abs(disparity - expected) <= INLIER_PX
+    valid = np.isfinite(disparity)
+    return bool(
+        near.sum() >= INLIER_SHARE * valid.sum()
+        and (_summed(near, cell) >= INLIER_SHARE_OF_CELL * _summed(valid, cell)).all()
+    )
+
+
+def _summed(mask: np.ndarray, cell: tuple[int, int]) -> np.ndarray:
+    """Pixels of each cell that are in the mask."""
+    rows, columns = cell
+    height, width = mask.shape
+    return mask.reshape(height // rows, rows, width // columns, columns).sum(axis=(1, 3))

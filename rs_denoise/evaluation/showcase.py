@@ -1,0 +1,76 @@
+"""Which frames of a recording are worth looking at: where it helps most, least, and the first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from rs_denoise.evaluation.metrics import MAX_DEPTH_MM
+from rs_denoise.evaluation.report.report import Scene
+from rs_denoise.recordings.frame import Frame
+
+
+class Showcase:
+    """Keeps three frames of a recording that is read once.
+
+    With ground truth a frame gains what its mean error falls by, over what is published; frames
+    without are ranked by how much of them changes.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[float, Scene]] = {}
+
+    def add(
+        self, frame: Frame, denoised_mm: np.ndarray, confidence: np.ndarray | None = None
+    ) -> None:
+        """Looks at one frame.
+
+        Args:
+            frame: as recorded.
+            denoised_mm: [H, W] uint16, 0 = invalid.
+            confidence: [H, W] float 0..1, or None.
+        """
+        gain = _gain_mm(frame, denoised_mm)
+        most, least = (
+            ("helps most", "helps least")
+            if frame.ground_truth_mm is not None
+            else ("changes most", "changes least")
+        )
+        scene = Scene(frame, denoised_mm, confidence)
+        self._kept.setdefault("first", (gain, scene))
+        if most not in self._kept or gain > self._kept[most][0]:
+            self._kept[most] = gain, scene
+        if least not in self._kept or gain < self._kept[least][0]:
+            self._kept[least] = gain, scene
+
+    def scenes(self) -> list[Scene]:
+        """Those kept, each once, named by why they were; those with ground truth come first."""
+        order = ("helps most", "helps least", "changes most", "changes least", "first")
+        reasons: dict[int, tuple[Scene, list[str]]] = {}
+        for reason in order:
+            if reason in self._kept:
+                scene = self._kept[reason][1]
+                reasons.setdefault(id(scene.frame), (scene, []))[1].append(reason)
+        return [_renamed(scene, ", ".join(why)) for scene, why in reasons.values()]
+
+
+def _renamed(scene: Scene, reason: str) -> Scene:
+    return replace(scene, frame=replace(scene.frame, name=f"{scene.frame.name} ({reason})"))
+
+
+def _gain_mm(frame: Frame, denoised_mm: np.ndarray) -> float:
+    before, after = frame.depth_mm.astype(np.float32), denoised_mm.astype(np.float32)
+    truth = frame.ground_truth_mm
+    if truth is not None:
+        known = (truth > 0) & (truth < MAX_DEPTH_MM)
+        return _mean(np.abs(before - truth)[known & (before > 0)]) - _mean(
+            np.abs(after - truth)[known & (after > 0)]
+        )
+    both = (before > 0) & (after > 0)
+    dropped = np.count_nonzero((before > 0) & (after == 0)) / before.size
+    return _mean(np.abs(before - after)[both]) + 1000 * dropped
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if values.size else 0.0

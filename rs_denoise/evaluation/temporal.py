@@ -1,0 +1,201 @@
+"""How depth trembles and flickers while nothing moves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from rs_denoise.camera import Camera
+from rs_denoise.evaluation.metrics import mean, median
+from rs_denoise.recordings.frame import Frame
+
+# Intel looks at 40 frames; with fewer than ten a standard deviation says little.
+WINDOW, MIN_FRAMES = 40, 10
+RAW = "raw"
+FIGURES = (
+    "temporal_noise_pct", "temporal_noise_same_pct", "temporal_noise_same_raw_pct", "flicker_pct",
+)  # fmt: skip
+# Depth of every second pixel of every second row is kept: a window of 848x480 takes 8 MB a method.
+STRIDE = 2
+# A pixel whose infrared, smoothed against its own noise, changes by more has something moving:
+# grey levels, and a share of what it was.
+SMOOTHING_PX = 5
+CHANGED_GREY, CHANGED_SHARE = 4.0, 0.1
+# So has a cell whose median of raw depth changes by more, where at least half of it is valid.
+CELL_PX, CHANGED_DEPTH_SHARE, CELL_FILL = 16, 0.05, 0.5
+# What moves is not quite covered by what changes.
+MOVING_REACH_PX = 17
+# The image is looked at in 8 x 8 parts; a part moves when so much of it does. A person moves a few,
+# a camera many: too many ends the stretch, for missing a motion would call it noise.
+PARTS, PART_MOVES, MAX_MOVING_PARTS = 8, 0.05, 16
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What tells whether something moves: [H, W] smoothed infrared, and raw depth of cells."""
+
+    camera: Camera
+    infrared: np.ndarray | None
+    cells_mm: np.ndarray
+
+
+@dataclass
+class _Window:
+    """Frames of a stretch that began with `first`."""
+
+    first: _Look
+    moving: np.ndarray
+    depths: dict[str, list[np.ndarray]] = field(default_factory=dict)
+    count: int = 0
+
+
+class Temporal:
+    """Temporal noise and flicker of a recording, read once, in constant memory.
+
+    A still stretch is one in which the infrared image and the camera's own depth stay what they
+    were at its start, but for few parts of the image; the pixels there, and around, are left out.
+    Every method is judged on the same stretches. They are cut into windows of 40 frames; what is
+    shorter than 10 is left out.
+    """
+
+    def __init__(self, methods: Iterable[str]) -> None:
+        """Takes the names of the methods; "raw" is always there, too."""
+        self.methods = [RAW, *(name for name in methods if name != RAW)]
+        self._window: _Window | None = None
+        self._done: list[tuple[int, dict[str, dict[str, float]]]] = []
+
+    def add(self, frame: Frame, depths_mm: dict[str, np.ndarray]) -> None:
+        """Takes the next frame, and every method's depth of it ([H, W] uint16, 0 = invalid)."""
+        look = _look(frame)
+        window = self._window
+        moving = None if window is None else _moving(window.first, look)
+        if window is None or moving is None or window.count == WINDOW:
+            self._close()
+            window = self._window = _Window(look, np.zeros(frame.depth_mm.shape, bool))
+        else:
+            window.moving |= moving
+        for name in self.methods:
+            depth_mm = frame.depth_mm if name == RAW else depths_mm[name]
+            # A copy: a view would keep all of the frame.
+            window.depths.setdefault(name, []).append(depth_mm[::STRIDE, ::STRIDE].copy())
+        window.count += 1
+
+    def figures(self) -> dict[str, dict[str, float]]:
+        """The figures of each method and of "raw", so far; NaN where nothing stood still.
+
+        Returns:
+            temporal_noise_pct: Intel's: median over pixels of standard deviation / median over
+                time. Of pixels that do not move and are valid in half of a window's frames or more,
+                over the frames in which they are.
+            temporal_noise_same_pct, temporal_noise_same_raw_pct: the method's and raw's, over the
+                pixels that both have so: dropping what trembles is no steadiness.
+            flicker_pct: of the pixels that do not move, the share that changes between valid and
+                invalid from a frame to the next.
+            still_frames: how many frames this is of. Figures are means over windows, each with the
+                weight of its frames.
+        """
+        done = list(self._done)
+        if self._window is not None and self._window.count >= MIN_FRAMES:
+            done.append((self._window.count, self._figures(self._window)))
+        weights = [count for count, _ in done]
+        return {
+            method: {
+                name: _weighted([scores[method][name] for _, scores in done], weights)
+                for name in FIGURES
+            }
+            | {"still_frames": float(sum(weights))}
+            for method in self.methods
+        }
+
+    def _close(self) -> None:
+        window, self._window = self._window, None
+        if window is not None and window.count >= MIN_FRAMES:
+            self._done.append((window.count, self._figures(window)))
+
+    def _figures(self, window: _Window) -> dict[str, dict[str, float]]:
+        still = ~window.moving[::STRIDE, ::STRIDE]
+        # [frames, pixels] of those that do not move.
+        depths = {name: np.stack([d[still] for d in window.depths[name]]) for name in self.methods}
+        noises = {name: _noise(depth) for name, depth in depths.items()}
+        return {name: _figures_of(noises[name], noises[RAW], depths[name]) for name in self.methods}
+
+
+def _look(frame: Frame) -> _Look:
+    infrared = frame.infrared
+    if infrared is not None:
+        infrared = cv2.blur(infrared.astype(np.float32), (SMOOTHING_PX, SMOOTHING_PX))
+    return _Look(frame.camera, infrared, _cells(frame.depth_mm))
+
+
+def _cells(depth_mm: np.ndarray) -> np.ndarray:
+    """[rows, columns] medians of cells, NaN where most is invalid; an incomplete cell has none."""
+    rows, columns = (size // CELL_PX for size in depth_mm.shape)
+    whole = depth_mm[: rows * CELL_PX, : columns * CELL_PX]
+    cells = whole.reshape(rows, CELL_PX, columns, CELL_PX).swapaxes(1, 2).reshape(rows, columns, -1)
+    middle = _median(cells.transpose(2, 0, 1))
+    return np.where((cells > 0).mean(axis=-1) >= CELL_FILL, middle, np.nan)
+
+
+def _moving(first: _Look, look: _Look) -> np.ndarray | None:
+    """[H, W] bool, where something moves; None where the camera does, or is another one."""
+    if look.camera != first.camera or (look.infrared is None) != (first.infrared is None):
+        return None
+    shape = look.camera.height, look.camera.width
+    with np.errstate(invalid="ignore"):  # a cell without depth says nothing
+        nearer = np.abs(look.cells_mm - first.cells_mm) > CHANGED_DEPTH_SHARE * first.cells_mm
+    changed = np.zeros(shape, bool)
+    cells = nearer.repeat(CELL_PX, axis=0).repeat(CELL_PX, axis=1)
+    changed[: cells.shape[0], : cells.shape[1]] = cells
+    if first.infrared is not None and look.infrared is not None:
+        allowed = CHANGED_GREY + CHANGED_SHARE * first.infrared
+        changed |= np.abs(look.infrared - first.infrared) > allowed
+    # Means over the parts: a part counts however small the image is.
+    parts = cv2.resize(changed.astype(np.float32), (PARTS, PARTS), interpolation=cv2.INTER_AREA)
+    if np.count_nonzero(parts > PART_MOVES) > MAX_MOVING_PARTS:
+        return None
+    reach = np.ones((MOVING_REACH_PX, MOVING_REACH_PX), np.uint8)
+    return cv2.dilate(changed.astype(np.uint8), reach) > 0
+
+
+def _noise(depths_mm: np.ndarray) -> np.ndarray:
+    """[pixels] standard deviation / median of [frames, pixels], NaN where too few are valid."""
+    valid = depths_mm > 0
+    count = valid.sum(axis=0)
+    counted = np.maximum(count, 2)
+    average = depths_mm.sum(axis=0, dtype=np.float64) / counted
+    square = np.where(valid, (depths_mm - average) ** 2, 0).sum(axis=0)
+    # Of a sample, so that short windows can be compared with long ones.
+    deviation = np.sqrt(square / (counted - 1))
+    enough = (count >= 2) & (count >= len(depths_mm) / 2)
+    return np.where(enough, deviation / np.maximum(_median(depths_mm), 1), np.nan)
+
+
+def _median(depths_mm: np.ndarray) -> np.ndarray:
+    """Median of the valid over the first axis, 0 where there is none."""
+    ordered = np.sort(depths_mm, axis=0)
+    count = (ordered > 0).sum(axis=0)
+    # The invalid come first.
+    low = len(ordered) - count + np.maximum(count - 1, 0) // 2
+    high = len(ordered) - count + count // 2
+    last = len(ordered) - 1
+    pair = [np.take_along_axis(ordered, np.minimum(i, last)[None], 0)[0] for i in (low, high)]
+    return (pair[0].astype(np.float64) + pair[1]) / 2
+
+
+def _figures_of(noise: np.ndarray, raw: np.ndarray, depths_mm: np.ndarray) -> dict[str, float]:
+    both = np.isfinite(noise) & np.isfinite(raw)
+    valid = depths_mm > 0
+    medians = [100 * median(n) for n in (noise[np.isfinite(noise)], noise[both], raw[both])]
+    flicker = 100 * mean(valid[1:] != valid[:-1])
+    return dict(zip(FIGURES, (*medians, flicker), strict=True))
+
+
+def _weighted(values: list[float], weights: list[int]) -> float:
+    """Mean of those that are numbers."""
+    pairs = [(v, w) for v, w in zip(values, weights, strict=True) if not math.isnan(v)]
+    total = sum(w for _, w in pairs)
+    return sum(v * w for v, w in pairs) / total if total else math.nan
