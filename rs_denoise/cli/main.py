@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import typer
 
-from rs_denoise.cli import bench, demo, denoise, evaluate, export, simulate, train
+from rs_denoise.cli import (
+    animate,
+    bench,
+    convert,
+    cross_section,
+    demo,
+    denoise,
+    evaluate,
+    export,
+    live,
+    plane_fit,
+    simulate,
+    train,
+)
 from rs_denoise.cli.program import run
 
 app = typer.Typer(
@@ -13,13 +28,22 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command("demo")(demo.demo)
-app.command("denoise")(denoise.denoise)
-app.command("evaluate")(evaluate.evaluate)
-app.command("simulate")(simulate.simulate)
-app.command("bench")(bench.bench)
-app.command("train")(train.train)
-app.command("export")(export.export)
+SEE, USE, MAKE = "See whether it helps", "Use it on recordings and cameras", "Make models"
+COMMANDS: dict[str, dict[str, Callable]] = {
+    SEE: {
+        "demo": demo.demo,
+        "evaluate": evaluate.evaluate,
+        "cross-section": cross_section.cross_section,
+        "plane-fit": plane_fit.plane_fit,
+        "animate": animate.animate,
+        "bench": bench.bench,
+    },
+    USE: {"live": live.live, "denoise": denoise.denoise, "convert": convert.convert},
+    MAKE: {"simulate": simulate.simulate, "train": train.train, "export": export.export},
+}
+for panel, commands in COMMANDS.items():
+    for name, command in commands.items():
+        app.command(name, rich_help_panel=panel)(command)
 
 
 def main() -> None:

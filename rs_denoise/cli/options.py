@@ -56,6 +56,10 @@ Baseline = Annotated[
         rich_help_panel=TOPICS,
     ),
 ]
+FrameName = Annotated[
+    str | None,
+    typer.Option(help="Name of the frame, or its number from 0.", show_default="the first"),
+]
 DEFAULT_MODEL_FILE = DEFAULT_MODEL
 # More frames than this are counted, not listed.
 NAMED = 5

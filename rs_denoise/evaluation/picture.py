@@ -45,7 +45,7 @@ def before_after(
     truth_mm: np.ndarray | None,
 ) -> np.ndarray:  # fmt: skip
     """A sheet: infrared, raw and denoised depth, and with ground truth, that and both errors."""
-    near, far = _range(truth_mm if truth_mm is not None else raw_mm)
+    near, far = depth_range(truth_mm if truth_mm is not None else raw_mm)
     panels = [
         _captioned(infrared_picture(infrared, raw_mm.shape), "infrared (left)"),
         _captioned(depth_picture(raw_mm, near, far), "depth from the camera"),
@@ -71,7 +71,7 @@ def frames_sheet(frames: list[tuple[str, Frame]], width: int = 424) -> np.ndarra
     for caption, frame in frames:
         truth = frame.ground_truth_mm
         assert truth is not None
-        near, far = _range(truth)
+        near, far = depth_range(truth)
         panels = {
             f"{caption}: infrared": infrared_picture(frame.infrared, truth.shape),
             "depth": depth_picture(frame.depth_mm, near, far),
@@ -95,7 +95,7 @@ def infrared_picture(infrared: np.ndarray | None, shape: tuple[int, ...]) -> np.
     return cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR)
 
 
-def _range(depth_mm: np.ndarray) -> tuple[float, float]:
+def depth_range(depth_mm: np.ndarray) -> tuple[float, float]:
     """Nearest and farthest depth worth colours."""
     seen = depth_mm[(depth_mm > 0) & (depth_mm < 65535)]
     near, far = np.percentile(seen, [1, 97]) if seen.size else (500.0, 5000.0)

@@ -1,0 +1,160 @@
+"""`rs_denoise animate`: point clouds that swing, before and after."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import cv2
+import numpy as np
+import typer
+from rich.console import Console
+from rich.progress import track
+
+from rs_denoise.cli import options
+from rs_denoise.evaluation.charts import ChartError, check_suffix
+from rs_denoise.evaluation.comparison import Comparison
+from rs_denoise.evaluation.evaluate import DenoisedBy
+from rs_denoise.evaluation.turntable import BACKGROUND, Cloud, Stage, swing
+from rs_denoise.gate import Gate
+from rs_denoise.model import Model
+from rs_denoise.recordings.recording import open_recording
+
+# Larger ones are refused or shown as stills in many places.
+LARGEST_GIF_BYTES = 6_000_000
+# The first palette with which a GIF is small enough is taken, so that banding is the least.
+PALETTES = (256, 128, 64, 32)
+# The palette is of so many pictures, evenly spread over the swing.
+PALETTE_PICTURES = 8
+CAPTION_PX, CAPTION_AT = 18, (12, 8)
+INK, BORDER = (235, 235, 235), (90, 90, 92)
+# Too few pixels have them for a palette to keep them by itself.
+FIXED = (INK, BORDER, BACKGROUND)
+
+Writer = Callable[[Path, list[np.ndarray], float], None]
+
+
+@dataclass(frozen=True)
+class Format:
+    """How a kind of file is written, and with how many pictures a second."""
+
+    write: Writer
+    rate_hz: float
+
+
+def animate(
+    recording: options.RecordingPath,
+    out: Annotated[Path, typer.Option(help="The animation, .gif or .mp4.")],
+    seconds: Annotated[float, typer.Option(min=0.5, max=60, help="For to and fro.")] = 4.0,
+    size: Annotated[str, typer.Option(help="WIDTHxHEIGHT of the whole.")] = "960x480",
+    degrees: Annotated[
+        float, typer.Option(min=1, max=120, help="From the leftmost view to the rightmost.")
+    ] = 40.0,
+    frame: options.FrameName = None,
+    model: options.ModelFile = options.DEFAULT_MODEL_FILE,
+    device: options.Device = "auto",
+    min_confidence: options.MinConfidence = options.DEFAULT_MIN_CONFIDENCE,
+    fill_confidence: options.FillConfidence = options.DEFAULT_FILL_CONFIDENCE,
+) -> None:
+    """Draws a frame's point cloud swinging to and fro: raw, denoised and, if known, the truth."""
+    check_suffix(out, tuple(FORMATS))
+    wanted = options.parse_size(size)
+    assert wanted is not None
+    kind = FORMATS[out.suffix.lower()]
+    _check_size(out, wanted)
+    method = DenoisedBy(Model.load(model, device), Gate(min_confidence, fill_confidence))
+    comparison = Comparison.of(open_recording(recording), frame, method)
+    console = Console()
+    count = max(2, round(seconds * kind.rate_hz))
+    views = track(
+        _views(comparison, wanted, count, degrees),
+        "turning", total=count, console=console, transient=True,
+    )  # fmt: skip
+    captions = list(comparison.depths_mm)
+    pictures = [_finished(view, captions, wanted) for view in views]
+    out.parent.mkdir(parents=True, exist_ok=True)
+    kind.write(out, pictures, kind.rate_hz)
+    megabytes = out.stat().st_size / 1e6
+    console.print(
+        f"{out}: frame {comparison.frame.name}, {count} pictures, {megabytes:.1f} MB",
+        highlight=False, soft_wrap=True,
+    )  # fmt: skip
+
+
+def _views(
+    comparison: Comparison, size: tuple[int, int], count: int, degrees: float
+) -> Iterable[np.ndarray]:
+    frame, depths = comparison.frame, comparison.depths_mm
+    stage = Stage.of(frame.depth_mm, frame.camera, size[0] // len(depths), size[1])
+    clouds = [
+        Cloud.of(depth, frame.camera, frame.infrared, *comparison.range_mm)
+        for depth in depths.values()
+    ]
+    return swing(clouds, stage, count, degrees)
+
+
+def _finished(view: np.ndarray, captions: list[str], size: tuple[int, int]) -> np.ndarray:
+    """With captions, borders between the clouds, and of the size that was asked for."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    image = Image.new("RGB", size, BACKGROUND)
+    image.paste(Image.fromarray(view))
+    draw, font = ImageDraw.Draw(image), ImageFont.load_default(CAPTION_PX)
+    width = view.shape[1] // len(captions)
+    for number, caption in enumerate(captions):
+        place = number * width + CAPTION_AT[0], CAPTION_AT[1]
+        draw.text(place, caption, INK, font, stroke_width=2, stroke_fill=BACKGROUND)
+        if number:
+            draw.line([(number * width, 0), (number * width, size[1])], BORDER, 2)
+    return np.asarray(image)
+
+
+def _write_gif(path: Path, pictures: list[np.ndarray], rate_hz: float) -> None:
+    """In as many colours as the size allows, without dithering, which would flicker."""
+    for colours in PALETTES:
+        gif = _gif(pictures, rate_hz, colours)
+        if len(gif) <= LARGEST_GIF_BYTES:
+            break
+    path.write_bytes(gif)
+
+
+def _gif(pictures: list[np.ndarray], rate_hz: float, colours: int) -> bytes:
+    from PIL import Image
+
+    shown = pictures[:: max(1, len(pictures) // PALETTE_PICTURES)]
+    cut = Image.fromarray(np.vstack(shown)).quantize(colours - len(FIXED), Image.Quantize.MEDIANCUT)
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([*(cut.getpalette() or ()), *(c for colour in FIXED for c in colour)])
+    images = [
+        Image.fromarray(picture).quantize(palette=palette, dither=Image.Dither.NONE)
+        for picture in pictures
+    ]
+    file = io.BytesIO()
+    images[0].save(
+        file, "GIF", save_all=True, append_images=images[1:], duration=round(1000 / rate_hz), loop=0
+    )
+    return file.getvalue()
+
+
+def _write_mp4(path: Path, pictures: list[np.ndarray], rate_hz: float) -> None:
+    height, width = pictures[0].shape[:2]
+    codec = cv2.VideoWriter.fourcc(*"mp4v")
+    writer = cv2.VideoWriter(str(path), codec, rate_hz, (width, height))
+    if not writer.isOpened():
+        raise ChartError(
+            f"{path}: this OpenCV cannot write it; is the folder writable? a .gif needs no codec"
+        )
+    for picture in pictures:
+        writer.write(np.ascontiguousarray(picture[..., ::-1]))
+    writer.release()
+
+
+def _check_size(out: Path, size: tuple[int, int]) -> None:
+    if out.suffix.lower() == ".mp4" and (size[0] % 2 or size[1] % 2):
+        raise typer.BadParameter(f"MP4 wants an even width and height, got {size[0]}x{size[1]}")
+
+
+FORMATS = {".gif": Format(_write_gif, 10.0), ".mp4": Format(_write_mp4, 25.0)}

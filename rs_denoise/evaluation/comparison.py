@@ -1,0 +1,80 @@
+"""One frame as the camera saw it, denoised, and as it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rs_denoise.evaluation.cross_section import Pixel, Profile, along
+from rs_denoise.evaluation.evaluate import Method
+from rs_denoise.evaluation.picture import depth_range
+from rs_denoise.recordings.frame import Frame, RecordingError
+from rs_denoise.recordings.recording import Recording
+
+RAW, DENOISED, TRUTH = "raw", "denoised", "ground truth"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A frame, and its depth denoised: [H, W] uint16 mm, 0 = invalid."""
+
+    frame: Frame
+    denoised_mm: np.ndarray
+
+    @classmethod
+    def of(cls, recording: Recording, wanted: str | None, method: Method) -> Comparison:
+        """Chooses a frame and denoises it.
+
+        Raises:
+            RecordingError: as `chosen_frame`.
+        """
+        frame = chosen_frame(recording, wanted)
+        return cls(frame, method(frame))
+
+    @property
+    def depths_mm(self) -> dict[str, np.ndarray]:
+        """[H, W] uint16 by name: raw, denoised and, where it is known, ground truth."""
+        depths = {RAW: self.frame.depth_mm, DENOISED: self.denoised_mm}
+        if self.frame.ground_truth_mm is not None:
+            depths[TRUTH] = self.frame.ground_truth_mm
+        return depths
+
+    @property
+    def range_mm(self) -> tuple[float, float]:
+        """Nearest and farthest depth worth colours, the same for all of its pictures."""
+        truth = self.frame.ground_truth_mm
+        return depth_range(self.frame.depth_mm if truth is None else truth)
+
+    def profiles(self, start: Pixel, end: Pixel) -> dict[str, Profile]:
+        """Each depth along a line.
+
+        Raises:
+            CrossSectionError: as `along`.
+        """
+        return {name: along(depth, start, end) for name, depth in self.depths_mm.items()}
+
+
+def chosen_frame(recording: Recording, wanted: str | None) -> Frame:
+    """The frame of that name, else of that index (from 0); None: the first.
+
+    Raises:
+        RecordingError: there is none.
+    """
+    index = int(wanted) if wanted is not None and wanted.isdecimal() else None
+    found, count = None, 0
+    for count, frame in enumerate(recording, 1):
+        if wanted is None or frame.name == wanted:
+            return frame
+        if count - 1 == index:
+            found = frame
+        # A bag's frames are called by their stamps: no need to read on for one called "3".
+        if found is not None and recording.count is None:
+            break
+    if found is not None:
+        return found
+    reasons = "; ".join(f"{name}: {reason}" for name, reason in recording.skipped.items())
+    if count:
+        there = f"expected a name, or a number from 0 to {count - 1}"
+        raise RecordingError(f"no frame '{wanted}': {there}" + (f" ({reasons})" if reasons else ""))
+    raise RecordingError(f"no frame could be read: {reasons or 'the recording is empty'}")

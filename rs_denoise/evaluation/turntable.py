@@ -1,0 +1,193 @@
+"""Point clouds that swing to and fro, so that an eye sees what one picture of depth hides.
+
+Seen from the camera every pixel is in its place, however wrong its depth. From the side, flying
+pixels hang in the air and wavy walls are wavy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from rs_denoise.camera import Camera
+from rs_denoise.evaluation.picture import depth_picture, infrared_picture
+
+# Drawn larger and averaged down, so that points are not jagged.
+OVERSAMPLING = 2
+# From slightly above, where floors show, and from a step behind the camera, where all is in view.
+PITCH_DEG = 12.0
+STEP_BACK = 0.35
+# Nearer to the eye than this nothing is drawn.
+NEAREST_M = 0.05
+# A point covers so much more than its pixel did, for surfaces that are nearer or seen askew:
+# without that they fall apart into black lines.
+SPLAT = 2.0
+# Dark, of no hue that depth has, and not the black that unlit infrared has.
+BACKGROUND = (34, 34, 36)
+# How much of a point's brightness is the infrared's; the rest is its depth's colour.
+INFRARED_SHARE = 0.45
+# Of eye-dome lighting: reach in px of the drawing, and how dark a step of depth gets.
+SHADING_REACH_PX = 2
+SHADING_STRENGTH = 5.5
+DARKEST = 0.25
+# A key of the z-buffer is depth in mm, then the number of the point in so many bits; float64, which
+# OpenCV works on, holds both exactly. The background is a last point farther than all others.
+NUMBER_BITS = 24
+FARTHEST_MM = 1 << 20
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """Coloured points.
+
+    Attributes:
+        points_m: [N, 3] float32 in the optical frame (x right, y down, z forward).
+        colours: [N, 3] uint8 RGB.
+    """
+
+    points_m: np.ndarray
+    colours: np.ndarray
+
+    @classmethod
+    def of(
+        cls, depth_mm: np.ndarray, camera: Camera, infrared: np.ndarray | None,
+        near_mm: float, far_mm: float,
+    ) -> Cloud:  # fmt: skip
+        """The valid pixels of a depth image, coloured by depth and shaded by the infrared.
+
+        Args:
+            depth_mm: [H, W], 0 = invalid.
+            camera: of that image.
+            infrared: [H, W] uint8, or None: depth alone gives the colours.
+            near_mm, far_mm: range of the colours, as in `depth_picture`.
+        """
+        valid = depth_mm > 0
+        colours = depth_picture(depth_mm, near_mm, far_mm)[..., ::-1].astype(np.float32)
+        if infrared is not None:
+            # The projector's dots would be noise here.
+            light = infrared_picture(cv2.medianBlur(infrared, 5), infrared.shape) / 255.0
+            colours *= 1 - INFRARED_SHARE + INFRARED_SHARE * np.sqrt(light)
+        return cls(camera.points_m(depth_mm)[valid], colours[valid].astype(np.uint8))
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What the eye turns about and how much it sees.
+
+    Attributes:
+        width, height: of a view in px.
+        pivot_m: distance of the point on the optical axis about which all turns.
+        focal_px: of the view.
+        splat_px: side of the square that a point becomes, in px of the drawing.
+    """
+
+    width: int
+    height: int
+    pivot_m: float
+    focal_px: float
+    splat_px: int
+
+    @classmethod
+    def of(cls, depth_mm: np.ndarray, camera: Camera, width: int, height: int) -> Stage:
+        """Turns about the median depth; at it, what the camera sees covers the view.
+
+        Args:
+            depth_mm: [H, W], 0 = invalid; without any valid pixel the pivot is at 1 m.
+        """
+        valid = depth_mm[depth_mm > 0]
+        pivot_m = float(np.median(valid)) / 1000 if valid.size else 1.0
+        across, down = width * camera.fx / camera.width, height * camera.fy / camera.height
+        # Between showing all of the image and filling all of the view.
+        focal = float(np.sqrt(across * down))
+        splat_px = int(np.ceil(SPLAT * OVERSAMPLING * focal / camera.fx))
+        return cls(width, height, pivot_m, focal * (1 + STEP_BACK), splat_px)
+
+
+def view(cloud: Cloud, stage: Stage, yaw_deg: float) -> np.ndarray:
+    """The cloud as seen by an eye that looks at the pivot from the camera's right by `yaw_deg`.
+
+    Returns:
+        [height, width, 3] uint8 RGB; the nearest point at each pixel, shaded by eye-dome lighting.
+    """
+    width, height = OVERSAMPLING * stage.width, OVERSAMPLING * stage.height
+    nearest = _z_buffer(cloud.points_m, stage, yaw_deg, (height, width)).astype(np.int64)
+    colours = np.vstack([cloud.colours, np.array([BACKGROUND], np.uint8)])
+    picture = np.take(colours, nearest & ((1 << NUMBER_BITS) - 1), axis=0)
+    size = stage.width, stage.height
+    picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    shade = cv2.resize(_eye_dome(nearest >> NUMBER_BITS), size, interpolation=cv2.INTER_AREA)
+    return (picture * shade[..., None]).astype(np.uint8)
+
+
+def yaws(count: int, degrees: float) -> np.ndarray:
+    """[count] angles of one swing to and fro over `degrees` in all, from the middle and back to it.
+
+    The step after the last is the first: played in a loop it does not jerk.
+    """
+    return degrees / 2 * np.sin(2 * np.pi * np.arange(count) / count)
+
+
+def swing(clouds: list[Cloud], stage: Stage, count: int, degrees: float) -> Iterator[np.ndarray]:
+    """`count` pictures of the clouds side by side, each turned by the same angle.
+
+    Yields:
+        [height, len(clouds) * width, 3] uint8 RGB.
+    """
+    for yaw_deg in yaws(count, degrees):
+        yield np.hstack([view(cloud, stage, float(yaw_deg)) for cloud in clouds])
+
+
+def _z_buffer(
+    points_m: np.ndarray, stage: Stage, yaw_deg: float, shape: tuple[int, int]
+) -> np.ndarray:
+    """[H, W] float64, the key of the nearest point at each pixel."""
+    height, width = shape
+    focal = OVERSAMPLING * stage.focal_px
+    x, y, z = _turned(points_m, stage.pivot_m, yaw_deg)
+    ahead = np.maximum(z, NEAREST_M)
+    column = np.rint(focal * x / ahead + (width - 1) / 2).astype(np.int32)
+    row = np.rint(focal * y / ahead + (height - 1) / 2).astype(np.int32)
+    seen = (z > NEAREST_M) & (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    depth_mm = (1000 * z[seen]).astype(np.int64)
+    keys = (depth_mm << NUMBER_BITS) + np.flatnonzero(seen)
+    nothing = (FARTHEST_MM << NUMBER_BITS) + len(points_m)
+    buffer = np.full(height * width, nothing, np.float64)
+    np.minimum.at(buffer, row[seen] * width + column[seen], keys.astype(np.float64))
+    size = stage.splat_px
+    return cv2.erode(buffer.reshape(shape), np.ones((size, size), np.uint8))
+
+
+def _turned(
+    points_m: np.ndarray, pivot_m: float, yaw_deg: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """X, y and z of the points before an eye that went about the pivot, up and a step back."""
+    yaw, pitch = np.deg2rad([yaw_deg, PITCH_DEG])
+    about_y = np.array(
+        [[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]], np.float64
+    )
+    about_x = np.array(
+        [[1, 0, 0], [0, np.cos(pitch), -np.sin(pitch)], [0, np.sin(pitch), np.cos(pitch)]]
+    )
+    pivot = np.array([0, 0, pivot_m])
+    turn = about_x @ about_y
+    shift = pivot * (1 + STEP_BACK) - turn @ pivot
+    turned = turn.astype(np.float32) @ points_m.T + shift.astype(np.float32)[:, None]
+    return turned[0], turned[1], turned[2]
+
+
+def _eye_dome(depth_mm: np.ndarray) -> np.ndarray:
+    """[H, W] float32, how bright each pixel is: darker, the more its neighbours are before it.
+
+    Eye-dome lighting (Boucheny 2009), which shows the shape of points that have no normals.
+    """
+    log_depth = np.log2(depth_mm.astype(np.float32))
+    reach = SHADING_REACH_PX
+    padded = np.pad(log_depth, reach, mode="edge")
+    height, width = log_depth.shape
+    behind = np.zeros_like(log_depth)
+    for top, left in ((0, reach), (reach, 0), (reach, 2 * reach), (2 * reach, reach)):
+        behind += np.maximum(log_depth - padded[top : top + height, left : left + width], 0)
+    return np.maximum(np.exp(-SHADING_STRENGTH * behind), DARKEST)
