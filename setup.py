@@ -8,7 +8,13 @@ setup(
     name=package_name,
     version="0.1.0",
     packages=find_packages(include=["rs_denoise", "rs_denoise.*"]),
-    package_data={package_name: ["models/*.pt", "models/*.md"]},
+    package_data={
+        package_name: [
+            "models/*.pt",
+            "models/*.md",
+            *(f"evaluation/report/*.{kind}" for kind in ("html", "css", "js")),
+        ]
+    },
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{package_name}"]),
         (f"share/{package_name}", ["package.xml"]),

@@ -16,7 +16,8 @@ from rich.progress import track
 
 from rs_denoise.cli.program import run
 from rs_denoise.recordings.image_folder import write_png
-from rs_denoise.recordings.triples import DEPTH, INFRARED, TRUTH, Triple, convert_raw, find_triples
+from rs_denoise.recordings.raw import convert_raw
+from rs_denoise.recordings.triples import DEPTH, INFRARED, TRUTH, Triple, find_triples
 
 IMAGES, LOGS, MODELS = Path("images"), Path("logs"), Path("models")
 TRAIN, TRAIN_CROPPED = IMAGES / "train", IMAGES / "train_cropped"

@@ -13,16 +13,13 @@ import cv2
 import numpy as np
 
 from rs_denoise.camera import Camera
+from rs_denoise.librealsense import DEPTH, SoftwareCamera, pyrealsense2
 from rs_denoise.recordings.frame import Frame
 
 # [H, W] uint16 mm of a frame, filtered.
 Filter = Callable[[Frame], np.ndarray]
 FARTHEST, NEAREST = 1, 2
 BILATERAL_PX, BILATERAL_STEP_PX = 3.0, 0.6
-
-
-class BaselineMissing(RuntimeError):
-    """A library that is not installed; the message says what to install."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +50,7 @@ def all_baselines() -> dict[str, Filter]:
     """Every filter by name.
 
     Raises:
-        BaselineMissing: librealsense's Python package is not installed, or its libusb is not.
+        LibrealsenseMissing: librealsense's Python package is not installed, or its libusb is not.
     """
     filters: dict[str, Filter] = {name: Librealsense(s) for name, s in LIBREALSENSE.items()}
     return filters | {"cv_median": median_filter, "cv_bilateral": bilateral_filter}
@@ -78,14 +75,14 @@ class Librealsense:
     """librealsense's disparity, spatial, depth and hole filling blocks on single frames."""
 
     def __init__(self, setting: Spatial) -> None:
-        self.rs, self.setting = _pyrealsense2(), setting
-        self.device: _SoftwareDevice | None = None
+        self.rs, self.setting = pyrealsense2(), setting
+        self.source: _SingleFrames | None = None
 
     def __call__(self, frame: Frame) -> np.ndarray:
         """[H, W] uint16 mm, filtered; each frame starts afresh."""
-        if self.device is None or self.device.camera != frame.camera:
-            self.device = _SoftwareDevice(self.rs, frame.camera)
-        result = self.device.frame(frame.depth_mm)
+        if self.source is None or self.source.camera != frame.camera:
+            self.source = _SingleFrames(frame.camera)
+        result = self.source.frame(frame.depth_mm)
         for block in self._blocks():
             result = block.process(result)
         return np.array(result.as_frame().get_data(), dtype=np.uint16)
@@ -108,13 +105,13 @@ class LibrealsenseStream:
     What robots run today, for timing: putting the frame into librealsense is not part of it.
 
     Raises:
-        BaselineMissing: as `all_baselines`.
+        LibrealsenseMissing: as `all_baselines`.
     """
 
     def __init__(self, camera: Camera, depth_mm: np.ndarray) -> None:
-        rs = _pyrealsense2()
-        self.device = _SoftwareDevice(rs, camera)
-        self.frame = self.device.frame(depth_mm)
+        rs = pyrealsense2()
+        self.source = _SingleFrames(camera)
+        self.frame = self.source.frame(depth_mm)
         self.blocks = [
             rs.disparity_transform(True),
             rs.spatial_filter(),
@@ -129,51 +126,19 @@ class LibrealsenseStream:
             result = block.process(result)
 
 
-class _SoftwareDevice:
-    """A camera that exists in librealsense only, and gives the frames that it is given."""
+class _SingleFrames:
+    """Images as frames of librealsense, one at a time."""
 
-    def __init__(self, rs, camera: Camera) -> None:
-        self.rs, self.camera, self.number = rs, camera, 0
-        intrinsics = rs.intrinsics()
-        intrinsics.width, intrinsics.height = camera.width, camera.height
-        intrinsics.fx, intrinsics.fy = camera.fx, camera.fy
-        intrinsics.ppx, intrinsics.ppy = camera.cx, camera.cy
-        intrinsics.model, intrinsics.coeffs = rs.distortion.none, [0.0] * 5
-        stream = rs.video_stream()
-        stream.type, stream.fmt, stream.bpp, stream.fps = rs.stream.depth, rs.format.z16, 2, 30
-        stream.index, stream.uid = 0, 0
-        stream.width, stream.height = camera.width, camera.height
-        stream.intrinsics = intrinsics
-        self.device = rs.software_device()
-        self.sensor = self.device.add_sensor("Depth")
-        self.profile = self.sensor.add_video_stream(stream).as_video_stream_profile()
-        self.sensor.add_read_only_option(rs.option.depth_units, 0.001)
-        # The disparity transform asks for the baseline in millimetres.
-        self.sensor.add_read_only_option(rs.option.stereo_baseline, 1000.0 * camera.baseline_m)
-        self.queue = rs.frame_queue(1)
-        self.sensor.open(self.profile)
-        self.sensor.start(self.queue)
+    def __init__(self, camera: Camera) -> None:
+        self.camera, self._software = camera, SoftwareCamera(camera)
+        self._queue = pyrealsense2().frame_queue(1)
+        self._number = 0
+        (sensor,) = self._software.sensors.values()
+        sensor.open(self._software.profiles[DEPTH])
+        sensor.start(self._queue)
 
     def frame(self, depth_mm: np.ndarray):
         """The image as a frame of librealsense."""
-        rs = self.rs
-        self.number += 1
-        frame = rs.software_video_frame()
-        frame.pixels = np.ascontiguousarray(depth_mm)
-        frame.stride, frame.bpp = 2 * self.camera.width, 2
-        frame.timestamp, frame.frame_number = 33.0 * self.number, self.number
-        frame.domain = rs.timestamp_domain.hardware_clock
-        frame.profile, frame.depth_units = self.profile, 0.001
-        self.sensor.on_video_frame(frame)
-        return self.queue.wait_for_frame()
-
-
-def _pyrealsense2():
-    try:
-        import pyrealsense2
-    except ImportError as error:
-        raise BaselineMissing(
-            f"librealsense's filters need 'pip install pyrealsense2' and Debian's libusb-1.0-0 "
-            f"({error}); leave --baselines out to do without"
-        ) from error
-    return pyrealsense2
+        self._number += 1
+        self._software.put(DEPTH, depth_mm, 33_000_000 * self._number, self._number)
+        return self._queue.wait_for_frame()

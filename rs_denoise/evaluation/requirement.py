@@ -107,7 +107,7 @@ class Requirement:
                 (self.right, f"{said[1]} = {self.right.text}"),
             )
         ]
-        return Verdict(met, f"{sides[0]} {self.compared} {sides[1]}: {'met' if met else 'not met'}")
+        return Verdict(met, f"{sides[0]} {self.compared} {sides[1]}")
 
 
 def _side(part: str, whole: str) -> _Side:

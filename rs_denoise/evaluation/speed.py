@@ -11,7 +11,8 @@ import numpy as np
 
 from rs_denoise.camera import Camera
 from rs_denoise.denoiser import Denoiser
-from rs_denoise.evaluation.baselines import BaselineMissing, LibrealsenseStream
+from rs_denoise.evaluation.baselines import LibrealsenseStream
+from rs_denoise.librealsense import LibrealsenseMissing
 from rs_denoise.model import Model
 
 WARM_UP = 5
@@ -50,7 +51,7 @@ def time_core(model: Model, width: int, height: int, frames: int) -> CoreSpeed:
     depth, infrared = _corridor(camera)
     denoiser = Denoiser(model, camera)
     runs: list[Callable[[], object]] = [lambda: denoiser.denoise(depth, infrared)]
-    with contextlib.suppress(BaselineMissing):
+    with contextlib.suppress(LibrealsenseMissing):
         runs.append(LibrealsenseStream(camera, depth).process)
     times = _taking_turns(runs, frames)
     p50, p99 = np.percentile(times[0], [50, 99])

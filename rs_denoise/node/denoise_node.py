@@ -33,7 +33,7 @@ from rs_denoise.node.health import DISABLED, Health, Journey, Status
 from rs_denoise.node.images import ImageError, read_depth, read_infrared
 from rs_denoise.node.input import Input
 from rs_denoise.node.outputs import Outputs
-from rs_denoise.node.pairing import Pair, Pairing
+from rs_denoise.pairing import Pair, Pairing
 from rs_denoise.tiling import Tiling, TilingError
 
 # realsense2_camera's own messages are needed for one optional topic, and not installed everywhere.

@@ -34,7 +34,7 @@ class Parameters:
     baseline_m: float = 0.0
     input_reliability: str = "auto"
     output_encoding: str = "16UC1"
-    min_confidence: float = 0.5
+    min_confidence: float = 0.35
     fill_confidence: float = 0.9
     max_recession: float = 0.03
     min_range_m: float = 0.0

@@ -1,7 +1,11 @@
-"""Image folders, one a frame: depth, infra1, infra2 and ground_truth as PNG, and camera.json."""
+"""Image folders, one a frame: depth, infra1, infra2 and ground_truth as PNG, and camera.json.
+
+camera.json holds the camera, when the frame was taken (stamp_ns) if that is known, and notes.
+"""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import cv2
@@ -44,6 +48,7 @@ def read_frame(folder: Path) -> Frame:
         infrared=_optional(folder / "infra1.png", np.uint8, camera),
         ground_truth_mm=_optional(folder / "ground_truth.png", np.uint16, camera),
         infrared_right=_optional(folder / "infra2.png", np.uint8, camera),
+        stamp_ns=_stamp_ns(folder / "camera.json"),
     )
 
 
@@ -59,7 +64,24 @@ def write_frame(folder: Path, frame: Frame, **notes: object) -> None:
     for name, image in images.items():
         if image is not None:
             write_png(folder / name, image)
+    if frame.stamp_ns is not None:
+        notes["stamp_ns"] = frame.stamp_ns
     frame.camera.to_json(folder / "camera.json", **notes)
+
+
+def read_png(path: Path) -> np.ndarray:
+    """The pixels of a PNG, with the type that they have in it.
+
+    Raises:
+        RecordingError: it cannot be decoded.
+    """
+    try:
+        image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    except cv2.error:  # it claims more pixels than OpenCV takes
+        image = None
+    if image is None:
+        raise RecordingError(f"{path}: not a readable PNG; is the file truncated?")
+    return image
 
 
 def write_png(path: Path, image: np.ndarray) -> None:
@@ -72,14 +94,19 @@ def write_png(path: Path, image: np.ndarray) -> None:
         raise OSError(f"{path}: could not be written; is the disk full or the folder read-only?")
 
 
+def _stamp_ns(path: Path) -> int | None:
+    stamp_ns = json.loads(path.read_text()).get("stamp_ns")
+    if stamp_ns is not None and not (type(stamp_ns) is int and stamp_ns >= 0):
+        raise RecordingError(f"{path}: stamp_ns is {stamp_ns!r}, expected whole nanoseconds")
+    return stamp_ns
+
+
 def _optional(path: Path, dtype: type, camera: Camera) -> np.ndarray | None:
     return _image(path, dtype, camera) if path.exists() else None
 
 
 def _image(path: Path, dtype: type, camera: Camera) -> np.ndarray:
-    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if image is None:
-        raise RecordingError(f"{path}: not a readable PNG; is the file truncated?")
+    image = read_png(path)
     expected = (camera.height, camera.width)
     if image.dtype != dtype or image.shape != expected:
         raise RecordingError(

@@ -7,10 +7,12 @@ import zlib
 from functools import partial
 from pathlib import Path
 
+from rs_denoise.recordings.bag import is_bag
+from rs_denoise.recordings.bag_frames import read_bag
 from rs_denoise.recordings.frame import RecordingError
 from rs_denoise.recordings.image_folder import find_frames, read_frame, write_frame
-from rs_denoise.recordings.recording import Reader, is_bag
-from rs_denoise.recordings.rosbag2 import GROUND_TRUTH, read_bag
+from rs_denoise.recordings.recording import Reader
+from rs_denoise.recordings.topics import GROUND_TRUTH
 from rs_denoise.recordings.triples import find_triples
 
 
@@ -18,8 +20,8 @@ def find_readers(path: Path, unpacked: Path | None = None) -> list[Reader]:
     """What reads each frame under `path`.
 
     Args:
-        path: frame folders, the ancestor's triples of images, a rosbag2 or a folder of them.
-        unpacked: where frames with ground truth of a rosbag2 go first, for a bag can only be read
+        path: frame folders, the ancestor's triples of images, a bag or a folder of them.
+        unpacked: where frames with ground truth of a bag go first, for a bag can only be read
             from its start; those that are there already are used. None: bags are refused.
 
     Raises:
@@ -27,7 +29,7 @@ def find_readers(path: Path, unpacked: Path | None = None) -> list[Reader]:
     """
     bags = [path] if is_bag(path) else sorted(filter(is_bag, path.glob("*/")))
     if bags and unpacked is None:
-        raise RecordingError(f"{path}: a rosbag2, of which frames cannot be read in any order")
+        raise RecordingError(f"{path}: a bag, of which frames cannot be read in any order")
     if bags and unpacked is not None:
         folders = [folder for bag in bags for folder in _unpack(bag, unpacked)]
         return [partial(read_frame, folder) for folder in folders]
@@ -43,9 +45,9 @@ def _unpack(bag: Path, unpacked: Path) -> list[Path]:
     if not target.is_dir():
         unfinished = target.with_suffix(".part")
         shutil.rmtree(unfinished, ignore_errors=True)
-        for frame in read_bag(bag):
+        for number, frame in enumerate(read_bag(bag)):
             if frame.ground_truth_mm is not None:
-                write_frame(unfinished / f"{frame.stamp_ns:020d}", frame)
+                write_frame(unfinished / f"{number:08d}_{frame.stamp_ns}", frame)
         if not unfinished.is_dir():
             raise RecordingError(f"{bag}: no frame has ground truth, on a topic {GROUND_TRUTH}")
         unfinished.rename(target)

@@ -9,17 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from rs_denoise.camera import Camera
 from rs_denoise.recordings.frame import Frame, RecordingError
-from rs_denoise.recordings.image_folder import write_png
+from rs_denoise.recordings.image_folder import read_png
 
 DEPTH, INFRARED, TRUTH = "res-", "left-", "gt-"
+CAMERA = "camera.json"
 # fx / width of a D435, and its baseline.
 ASSUMED_FOCAL, ASSUMED_BASELINE_M = 0.501, 0.05
-RAW_SIZES = ((1280, 720), (848, 480), (640, 480))
 
 
 @dataclass(frozen=True)
@@ -41,15 +40,9 @@ class Triple:
         """
         depth = _image(self.path(DEPTH), np.uint16, None)
         height, width = depth.shape
-        camera_file = self.folder / "camera.json"
-        fx = ASSUMED_FOCAL * width
-        camera = (
-            Camera.from_json(camera_file)
-            if camera_file.exists()
-            else Camera(
-                width, height, fx, fx, (width - 1) / 2, (height - 1) / 2, ASSUMED_BASELINE_M
-            )
-        )
+        camera_file = self.folder / CAMERA
+        known = camera_file.exists()
+        camera = Camera.from_json(camera_file) if known else assumed_camera(width, height)
         infrared = _optional(self.path(INFRARED), None, depth.shape)
         if infrared is not None and infrared.dtype == np.uint16:
             infrared = (infrared >> 8).astype(np.uint8)
@@ -63,24 +56,10 @@ def find_triples(folder: Path) -> list[Triple]:
     return [Triple(folder, name) for name in names]
 
 
-def convert_raw(path: Path) -> Path:
-    """Writes a PNG beside a .raw file of one image, 8 or 16 bit, whose size says which.
-
-    Raises:
-        RecordingError: the file has none of the sizes that it could have.
-    """
-    data = path.read_bytes()
-    for width, height in RAW_SIZES:
-        for dtype in (np.uint16, np.uint8):
-            if len(data) == width * height * np.dtype(dtype).itemsize:
-                image = np.frombuffer(data, np.dtype(dtype).newbyteorder("<"))
-                target = path.with_suffix(".png")
-                write_png(target, image.astype(dtype).reshape(height, width))
-                return target
-    sizes = ", ".join(f"{w}x{h}" for w, h in RAW_SIZES)
-    raise RecordingError(
-        f"{path}: {len(data)} bytes are no image of {sizes} with 8 or 16 bit: is it cut short?"
-    )
+def assumed_camera(width: int, height: int) -> Camera:
+    """A D435, for images of which nothing says what took them."""
+    fx = ASSUMED_FOCAL * width
+    return Camera(width, height, fx, fx, (width - 1) / 2, (height - 1) / 2, ASSUMED_BASELINE_M)
 
 
 def _optional(path: Path, dtype: type | None, shape: tuple[int, ...]) -> np.ndarray | None:
@@ -88,9 +67,7 @@ def _optional(path: Path, dtype: type | None, shape: tuple[int, ...]) -> np.ndar
 
 
 def _image(path: Path, dtype: type | None, shape: tuple[int, ...] | None) -> np.ndarray:
-    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if image is None:
-        raise RecordingError(f"{path}: not a readable PNG; is the file truncated?")
+    image = read_png(path)
     wanted_type = (dtype,) if dtype else (np.uint8, np.uint16)
     if image.dtype not in wanted_type or image.ndim != 2 or shape not in (None, image.shape):
         types = " or ".join(np.dtype(t).name for t in wanted_type)

@@ -47,7 +47,7 @@ def test_dropping_pixels_is_no_accuracy(make_model):
     depth[:, 48:] = np.where(depth[:, 48:] > 0, 8000, 0)
     mixed = Frame("m", near.camera, depth, near.infrared, near.ground_truth_mm)
     # 0.2 px of doubt: 93 % sure of 10.6 px, 49 % of 2.7 px.
-    method = denoised(make_model(Scaled(1.0, 0.2)), Gate(fill_confidence=1.01))
+    method = denoised(make_model(Scaled(1.0, 0.2)), Gate(0.5, fill_confidence=1.01))
     methods = evaluate([mixed], method).summary()["methods"]
     assert methods["raw"]["published"]["bad5_pct"] == pytest.approx(50, abs=1)
     assert methods["denoised"]["published"]["fill_pct"] == pytest.approx(49, abs=1)

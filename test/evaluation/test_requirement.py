@@ -23,11 +23,11 @@ def test_both_sides_are_shown():
     said = verdict("denoised.same.mae_mm<=0.9*denoised.same_raw.mae_mm")
     assert not said.holds
     assert said.text == (
-        "denoised.same.mae_mm = 22.70 <= 21.42 = 0.9 * denoised.same_raw.mae_mm: not met"
+        "denoised.same.mae_mm = 22.70 <= 21.42 = 0.9 * denoised.same_raw.mae_mm"
     )
     said = verdict(" denoised.same.mae_mm <= 25 ")
-    assert said.holds and said.text == "denoised.same.mae_mm = 22.70 <= 25: met"
-    assert verdict("25 > denoised.same.mae_mm").text == "25 > 22.70 = denoised.same.mae_mm: met"
+    assert said.holds and said.text == "denoised.same.mae_mm = 22.70 <= 25"
+    assert verdict("25 > denoised.same.mae_mm").text == "25 > 22.70 = denoised.same.mae_mm"
 
 
 @pytest.mark.parametrize(
@@ -51,10 +51,10 @@ def test_operators_and_arithmetic(text, holds):
 
 def test_sides_that_differ_are_shown_to_differ():
     assert verdict("denoised.same.mae_mm < 1*denoised.same.mae_mm + 0.00001").text == (
-        "denoised.same.mae_mm = 22.70000 < 22.70001 = 1 * denoised.same.mae_mm + 0.00001: met"
+        "denoised.same.mae_mm = 22.70000 < 22.70001 = 1 * denoised.same.mae_mm + 0.00001"
     )
     assert verdict("unet-tiny.published.still_frames > 9").text == (
-        "unet-tiny.published.still_frames = 123456 > 9: met"
+        "unet-tiny.published.still_frames = 123456 > 9"
     )
 
 
@@ -115,4 +115,4 @@ def test_it_compares_as_python_does(left, right, sign):
         "<=": left <= right, "<": left < right, ">=": left >= right, ">": left > right,
         "==": left == right, "!=": left != right,
     }  # fmt: skip
-    assert said.holds == expected[sign] and said.text.endswith(": met") == said.holds
+    assert said.holds == expected[sign]

@@ -95,7 +95,7 @@ def test_a_long_run_of_empty_frames_is_a_failure_and_ends_by_itself(robot, cause
         robot.send(*frame, CAMERA)
         robot.spin_for(0.02)
     assert len(robot.images) == before
-    robot.set(min_confidence=0.5)
+    robot.set(min_confidence=0.35)
     robot.denoised(DEPTH, INFRARED, CAMERA)
     assert pixels(robot.images[-1], "u2").any()
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -55,3 +57,13 @@ def test_an_image_of_another_size_or_type(tmp_path):
     (tmp_path / "a" / "infra1.png").write_bytes((tmp_path / "a" / "depth.png").read_bytes())
     with pytest.raises(RecordingError, match=r"infra1\.png: expected uint8"):
         read_frame(tmp_path / "a")
+
+
+def test_when_a_frame_was_taken_is_kept(tmp_path):
+    write_frame(tmp_path / "a", replace(frame(), stamp_ns=1_732_464_000_123_456_789))
+    assert read_frame(tmp_path / "a").stamp_ns == 1_732_464_000_123_456_789
+    write_frame(tmp_path / "b", frame())
+    assert read_frame(tmp_path / "b").stamp_ns is None
+    camera(80, 64).to_json(tmp_path / "b" / "camera.json", stamp_ns="noon")
+    with pytest.raises(RecordingError, match="stamp_ns is 'noon', expected whole nanoseconds"):
+        read_frame(tmp_path / "b")

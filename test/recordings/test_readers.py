@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from recordings.bags import Ros, driver
 
 from rs_denoise.recordings.frame import Frame, RecordingError
 from rs_denoise.recordings.image_folder import write_frame, write_png
@@ -56,8 +57,10 @@ def test_each_kind_of_recording_is_told_by_what_it_holds(tmp_path):
         for _ in range(2):  # and again
             assert [frame.name for frame in recording] == names
         assert not recording.skipped
-    with pytest.raises(RecordingError, match="no frame in it"):
-        open_recording(tmp_path)
+        assert len(recording.notes) == (kind == "triples")  # nothing says what took them
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(RecordingError, match=r"no frame in it; .*; or a rosbag2 .* \.raw images"):
+        open_recording(tmp_path / "empty")
 
 
 def test_what_cannot_be_read_is_named_and_the_rest_is_used(tmp_path):
@@ -76,3 +79,13 @@ def test_frame_folders_are_read_where_they_are(tmp_path):
     depth, infrared = noisy_wall(96, 64)
     write_frame(tmp_path / "f", Frame("", camera(96, 64), depth, infrared, depth))
     assert len(find_readers(tmp_path, tmp_path / "out")) == 1 and not (tmp_path / "out").exists()
+
+
+def test_a_bag_of_any_kind_can_be_learnt_from(tmp_path):
+    ros, (depth, _) = Ros(1), noisy_wall(80, 64)
+    truth = ros.image(depth, "16UC1", 10**9)
+    messages = [*driver(ros, 2), ("/camera/ground_truth/image_rect_raw", truth)]
+    ros.write(tmp_path / "a.bag", messages)
+    (frame,) = (reader() for reader in find_readers(tmp_path / "a.bag", tmp_path / "out"))
+    np.testing.assert_array_equal(frame.ground_truth_mm, depth)
+    assert frame.stamp_ns == 10**9

@@ -1,0 +1,118 @@
+"""`rs_denoise convert`: a recording of any kind as one of another kind."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import track
+
+from rs_denoise.cli import options
+from rs_denoise.evaluation.evaluate import DenoisedBy, Method
+from rs_denoise.gate import Gate
+from rs_denoise.model import Model
+from rs_denoise.recordings.frame import Frame, RecordingError
+from rs_denoise.recordings.image_folder import write_frame, write_png
+from rs_denoise.recordings.realsense import RATE_HZ, SUFFIX, stamped, write_sdk_recording
+from rs_denoise.recordings.rosbag2 import write_bag
+
+
+class Kind(str, Enum):
+    """What can be written."""
+
+    rosbag2 = "rosbag2"
+    realsense = "realsense"
+    frames = "frames"
+
+
+def convert(
+    recording: options.RecordingPath,
+    out: Annotated[Path, typer.Argument(help="What is written; must not exist.")],
+    to: Annotated[
+        Kind,
+        typer.Option(
+            help="rosbag2: a folder for RViz and Foxglove, with the driver's topics; realsense: a "
+            ".db3 for RealSense Viewer; frames: folders of PNG."
+        ),
+    ] = Kind.rosbag2,
+    denoise: Annotated[
+        bool, typer.Option(help="Add denoised depth beside that of the camera.")
+    ] = False,
+    rate: Annotated[
+        float, typer.Option(min=0.1, help="Hz, for frames of which nothing says when they were.")
+    ] = RATE_HZ,
+    depth_topic: options.DepthTopic = None,
+    infrared_topic: options.InfraredTopic = None,
+    ground_truth_topic: options.GroundTruthTopic = None,
+    baseline: options.Baseline = None,
+    model: options.ModelFile = options.DEFAULT_MODEL_FILE,
+    device: options.Device = "auto",
+    min_confidence: options.MinConfidence = options.DEFAULT_MIN_CONFIDENCE,
+    fill_confidence: options.FillConfidence = options.DEFAULT_FILL_CONFIDENCE,
+) -> None:
+    """Writes depth, infrared and ground truth of a recording in another format.
+
+    OUT appears when it is complete; until then it grows in OUT.part.
+    """
+    if to is Kind.realsense and out.suffix != SUFFIX:
+        raise typer.BadParameter(f"recordings of the SDK end in {SUFFIX}, got '{out.name}'")
+    console = Console()
+    source = options.opened(recording, depth_topic, infrared_topic, ground_truth_topic, baseline)
+    method: Method | None = None
+    if denoise:
+        method = DenoisedBy(Model.load(model, device), Gate(min_confidence, fill_confidence))
+    frames = track(source, "converting", total=source.count, console=console)
+    count = _complete_or_nothing(
+        out, lambda target: _WRITERS[to](target, stamped(frames, rate), method)
+    )
+    console.print(f"{count} frames in {out}")
+    options.print_skipped(console, source.skipped)
+
+
+def _complete_or_nothing(out: Path, write: Callable[[Path], int]) -> int:
+    """Writes beside `out`, and moves it there when it is complete; gives what `write` gives."""
+    unfinished = out.with_name(f"{out.name}.part")
+    for path in (out, unfinished):
+        if path.exists():
+            raise RecordingError(f"{path}: exists already; remove it first")
+    unfinished.mkdir(parents=True)
+    try:
+        # With its final name: a rosbag2 has its folder's name inside.
+        count = write(unfinished / out.name)
+        if not count:
+            raise RecordingError(f"{out}: not written, for no frame could be read")
+        (unfinished / out.name).rename(out)
+    finally:
+        shutil.rmtree(unfinished)
+    return count
+
+
+def _write_rosbag2(path: Path, frames: Iterable[Frame], denoise: Method | None) -> int:
+    if denoise is not None:
+        raise typer.BadParameter("a rosbag2 takes no denoised depth yet: choose another --to")
+    return write_bag(path, frames)
+
+
+def _write_frames(path: Path, frames: Iterable[Frame], denoise: Method | None) -> int:
+    count = 0
+    for frame in frames:
+        folder = path / frame.name
+        if folder.exists():
+            raise RecordingError(f"two frames are called {frame.name}: convert one bag at a time")
+        write_frame(folder, frame)
+        if denoise is not None:
+            write_png(folder / "denoised.png", denoise(frame))
+        count += 1
+    return count
+
+
+_WRITERS: dict[Kind, Callable[[Path, Iterable[Frame], Method | None], int]] = {
+    Kind.rosbag2: _write_rosbag2,
+    Kind.realsense: write_sdk_recording,
+    Kind.frames: _write_frames,
+}

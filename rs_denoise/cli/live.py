@@ -1,0 +1,182 @@
+"""`rs_denoise live`: what the camera sees, before and after."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.live import Live
+
+from rs_denoise.cli import options
+from rs_denoise.denoiser import Denoiser
+from rs_denoise.gate import Gate
+from rs_denoise.live.camera_stream import (
+    CameraStream,
+    LiveError,
+    Request,
+    live_camera,
+    sdk_playback,
+    software_camera,
+)
+from rs_denoise.live.screens import (
+    QUIT,
+    NoDisplay,
+    PictureFolder,
+    Screen,
+    VideoFile,
+    open_window,
+)
+from rs_denoise.live.view import ColourRange, Figures, Meter, view_picture
+from rs_denoise.memory import keep_memory
+from rs_denoise.model import Model
+from rs_denoise.recordings.frame import Frame
+from rs_denoise.recordings.image_folder import write_frame, write_png
+from rs_denoise.recordings.recording import open_recording
+
+# Frames: after so many PyTorch has compiled what it will.
+WARM_UP = 3
+
+
+def live(
+    source: Annotated[
+        Path | None,
+        typer.Argument(help="A recording of the SDK (.db3, .bag).", show_default="a camera"),
+    ] = None,
+    software: Annotated[
+        bool,
+        typer.Option("--software", help="SOURCE is a recording of any kind, as if of a camera."),
+    ] = False,
+    serial: Annotated[
+        str | None, typer.Option(help="Serial number of the camera.", show_default="the first")
+    ] = None,
+    size: Annotated[str, typer.Option(help="WIDTHxHEIGHT that a camera is set to.")] = "848x480",
+    rate: Annotated[int, typer.Option(min=1, help="Hz that a camera is set to.")] = 30,
+    emitter: Annotated[
+        bool | None, typer.Option(help="The dot projector.", show_default="as it is")
+    ] = None,
+    baseline: Annotated[
+        float | None,
+        typer.Option(min=0.001, help="In metres.", show_default="the camera's"),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Records the view: a video (.mp4), or a folder of PNG.")
+    ] = None,
+    saved: Annotated[Path, typer.Option(help="Where key s saves frames, as frame folders.")] = Path(
+        "saved_frames"
+    ),
+    seconds: Annotated[
+        float | None, typer.Option(min=0.1, help="Ends by itself.", show_default="never")
+    ] = None,
+    model: options.ModelFile = options.DEFAULT_MODEL_FILE,
+    device: options.Device = "auto",
+    min_confidence: options.MinConfidence = options.DEFAULT_MIN_CONFIDENCE,
+    fill_confidence: options.FillConfidence = options.DEFAULT_FILL_CONFIDENCE,
+) -> None:
+    """Shows depth of a camera beside its denoised depth, with rates and times; without ROS.
+
+    Needs librealsense (pip install pyrealsense2). Keys: q quits, s saves a frame, space shows raw
+    depth in the place of denoised depth. Without a display the figures are printed.
+    """
+    width, height = options.parse_size(size) or (848, 480)
+    keep_memory()
+    loaded = Model.load(model, device)
+    gate = Gate(min_confidence, fill_confidence)
+    console = Console()
+    with contextlib.ExitStack() as stack:
+        screens = _screens(out, console)
+        for screen in screens:
+            stack.callback(screen.close)
+        stream = stack.enter_context(
+            _stream(source, software, serial, Request(width, height, rate, emitter), baseline)
+        )
+        if not stream.has_infrared:
+            console.print("[yellow]no infrared: depth goes alone, with less confidence")
+        view = _View(stream, Denoiser(loaded, stream.camera, gate), screens, saved)
+        if not view.run(stack.enter_context(Live(console=console)), seconds):
+            raise LiveError("the recording ended before a frame of it came")
+
+
+class _View:
+    """Denoises the newest frame, again and again, and shows it."""
+
+    def __init__(
+        self, stream: CameraStream, denoiser: Denoiser, screens: list[Screen], saved: Path
+    ) -> None:
+        self._stream, self._denoiser = stream, denoiser
+        self._screens, self._saved = screens, saved
+        self._meter, self._colours = Meter(), ColourRange()
+        self._blink = False
+
+    def run(self, status: Live, seconds: float | None) -> int:
+        """Until the stream ends, somebody quits or time is up; gives the number of frames."""
+        self._warm_up()
+        started, count = time.monotonic(), 0
+        for frame in self._stream:
+            count += 1
+            before = time.perf_counter()
+            denoised = self._denoiser.denoise(frame.depth_mm, frame.infrared)
+            took_ms = 1e3 * (time.perf_counter() - before)
+            denoised_mm = np.rint(denoised.depth_mm).astype(np.uint16)
+            now, stream = time.monotonic(), self._stream
+            self._meter.add(now, took_ms, frame.depth_mm, denoised_mm)
+            figures = self._meter.figures(stream.rate_hz, stream.received, stream.dropped)
+            status.update("\n".join(figures.lines()))
+            keys = self._show(frame, denoised_mm, figures)
+            if QUIT in keys or (seconds is not None and now - started >= seconds):
+                break
+        return count
+
+    def _warm_up(self) -> None:
+        """The first frames take seconds; the camera need not wait for them."""
+        camera = self._denoiser.camera
+        empty = np.zeros((camera.height, camera.width), np.uint16)
+        for _ in range(WARM_UP):
+            self._denoiser.denoise(empty, empty)
+
+    def _show(self, frame: Frame, denoised_mm: np.ndarray, figures: Figures) -> str:
+        """Shows a frame, and does what the keys ask for; gives the keys."""
+        if not self._screens:
+            return ""
+        colours = self._colours.follow(frame.depth_mm)
+        picture = view_picture(frame.depth_mm, denoised_mm, figures, colours, self._blink)
+        keys = "".join(screen.show(picture) for screen in self._screens)
+        if " " in keys:
+            self._blink = not self._blink
+        if "s" in keys:
+            folder = self._saved / frame.name
+            write_frame(folder, frame)
+            write_png(folder / "denoised.png", denoised_mm)
+        return keys
+
+
+def _stream(
+    source: Path | None, software: bool, serial: str | None, request: Request,
+    baseline_m: float | None,
+) -> AbstractContextManager[CameraStream]:  # fmt: skip
+    if source is None:
+        if software:
+            raise typer.BadParameter("--software plays a recording: name one")
+        return live_camera(serial, request, baseline_m)
+    if serial is not None:
+        raise typer.BadParameter("--serial is of a camera: leave it or the recording out")
+    if software:
+        return software_camera(open_recording(source))
+    return sdk_playback(source, baseline_m)
+
+
+def _screens(out: Path | None, console: Console) -> list[Screen]:
+    """A window where there can be one, and what records the view."""
+    screens: list[Screen] = []
+    try:
+        screens.append(open_window())
+    except NoDisplay as why:
+        console.print(f"no window: {why}")
+    if out is not None:
+        screens.append(VideoFile(out) if out.suffix == ".mp4" else PictureFolder(out))
+    return screens

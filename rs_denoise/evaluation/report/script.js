@@ -1,0 +1,298 @@
+"use strict";
+
+const $ = (id) => document.getElementById(id);
+const data = JSON.parse($("data").textContent);
+const NAMES = { raw: "camera", denoised: "denoised", truth: "ground truth" };
+// Told apart by the colour-blind, and visible on light and dark.
+const COLOURS = { raw: "#d55e00", denoised: "#0077bb", truth: "#8a919b" };
+const MOST_POINTS = 25500;
+const QUIET = { responsive: true, displayModeBar: false };
+const chosen = { scene: 0, view: "depth", cloud: "denoised", row: null };
+
+const PLAIN = {
+  paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+  font: { size: 12, family: "system-ui, sans-serif" },
+  modebar: { bgcolor: "rgba(0,0,0,0)", color: "#808894", activecolor: "#2b83cc" },
+  legend: { orientation: "h", x: 0, y: 1, yanchor: "bottom" }, hovermode: "x unified",
+};
+
+/** The inverse of `packed` in pictures.py: base64 of zlib of zigzag differences to the left. */
+async function unpacked(text, width, height) {
+  const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  const planes = new Uint8Array(await new Response(stream).arrayBuffer());
+  const count = width * height;
+  const depth = new Uint16Array(count);
+  for (let i = 0; i < count; i++) {
+    const zigzag = planes[i] | (planes[count + i] << 8);
+    const step = (zigzag >> 1) ^ -(zigzag & 1);
+    depth[i] = (i % width ? depth[i - 1] : 0) + step;
+  }
+  return depth;
+}
+
+/** Depth images in mm of a scene, by name; decoded once. */
+function depthsOf(scene) {
+  const { width, height } = scene.camera;
+  scene.decoded ??= Promise.all(
+    Object.entries(scene.depths).map(async ([k, v]) => [k, await unpacked(v, width, height)])
+  ).then(Object.fromEntries);
+  return scene.decoded;
+}
+
+function press(group, attribute, value, offered) {
+  for (const button of $(group).querySelectorAll("button")) {
+    const own = button.dataset[attribute];
+    button.setAttribute("aria-pressed", String(own === String(value)));
+    button.disabled = !offered(own);
+  }
+}
+
+function showScene(index) {
+  chosen.scene = index;
+  const { height } = data.scenes[index].camera;
+  document.querySelectorAll(".scene").forEach((s, i) => s.classList.toggle("shown", i === index));
+  press("scenes", "scene", index, () => true);
+  $("row").max = height - 1;
+  setRow(Math.min(chosen.row ?? Math.floor(height / 2), height - 1));
+  showView(chosen.view);
+  showCloud(chosen.cloud);
+}
+
+function showView(key) {
+  const views = [...document.querySelectorAll(".scene.shown .view")];
+  const has = (wanted) => views.some((view) => view.dataset.view === wanted);
+  chosen.view = has(key) ? key : "depth";
+  press("views", "view", chosen.view, has);
+  for (const view of views) {
+    view.classList.toggle("shown", view.dataset.view === chosen.view);
+    if (view.dataset.view === chosen.view) view.querySelector(".frame").append($("overlay"));
+  }
+  const missing = [...$("views").querySelectorAll("button:disabled")].map((b) => b.textContent);
+  $("missing").hidden = !missing.length;
+  $("missing").textContent = `Not there for this frame: ${missing.join(", ").toLowerCase()}.`;
+  $("split").disabled = !$("overlay").closest(".pair");
+}
+
+function setSplit(percent) {
+  const within = Math.min(100, Math.max(0, percent));
+  $("split").value = within;
+  $("frames").style.setProperty("--split", `${within}%`);
+}
+
+let rowWaits = false;
+
+function setRow(row) {
+  const { height } = data.scenes[chosen.scene].camera;
+  chosen.row = Math.min(height - 1, Math.max(0, Math.round(row)));
+  $("row").value = chosen.row;
+  $("row-number").textContent = chosen.row;
+  $("frames").style.setProperty("--row", `${(100 * (chosen.row + 0.5)) / height}%`);
+  // A drag moves faster than a chart is drawn.
+  if (rowWaits) return;
+  rowWaits = true;
+  requestAnimationFrame(() => {
+    rowWaits = false;
+    drawSection();
+  });
+}
+
+async function drawSection() {
+  const scene = data.scenes[chosen.scene];
+  const { width } = scene.camera;
+  const depths = await depthsOf(scene);
+  if (scene !== data.scenes[chosen.scene]) return;
+  const traces = Object.entries(depths).map(([name, depth]) => ({
+    name: NAMES[name], mode: "lines", connectgaps: false,
+    y: Array.from(depth.subarray(chosen.row * width, (chosen.row + 1) * width), (mm) =>
+      mm ? mm / 1000 : null),
+    line: { color: COLOURS[name], width: 1.6, dash: name === "truth" ? "dot" : "solid" },
+    hovertemplate: "%{y:.3f} m",
+  }));
+  const range = [(0.85 * scene.near_mm) / 1000, (1.15 * scene.far_mm) / 1000];
+  // No margins at the sides: a column of the chart lies below that column of the picture.
+  await Plotly.react("section", traces, {
+    ...PLAIN, margin: { l: 0, r: 0, t: 36, b: 30 }, uirevision: chosen.scene,
+    xaxis: { range: [-0.5, width - 0.5], zeroline: false },
+    yaxis: { range, ticksuffix: " m", ticklabelposition: "inside top", zeroline: false },
+  }, QUIET);
+  $("section-title").textContent = `Cross-section: depth along row ${chosen.row}`;
+}
+
+/** Points in metres (right, forward, up) of every n-th pixel, coloured as the pictures are. */
+function pointsOf(scene, depth) {
+  const { width, height, fx, fy, cx, cy } = scene.camera;
+  const stride = Math.ceil(Math.sqrt((width * height) / MOST_POINTS));
+  const farthest = farthestOf(scene);
+  const points = { x: [], y: [], z: [], colour: [] };
+  for (let v = 0; v < height; v += stride) {
+    for (let u = 0; u < width; u += stride) {
+      const mm = depth[v * width + u];
+      if (!mm || mm > farthest) continue;
+      points.x.push(((u - cx) * mm) / fx / 1000);
+      points.y.push(mm / 1000);
+      points.z.push(((cy - v) * mm) / fy / 1000);
+      points.colour.push((1 / mm - 1 / scene.far_mm) / (1 / scene.near_mm - 1 / scene.far_mm));
+    }
+  }
+  return points;
+}
+
+/** What lies behind is left out: a few wrong matches would make the rest too small to see. */
+function farthestOf(scene) {
+  return 1.25 * scene.far_mm;
+}
+
+function spread(values) {
+  const sorted = Float64Array.from(values).sort();
+  const at = (share) => sorted[Math.round(share * (sorted.length - 1))] ?? 0;
+  const [low, high] = [at(0.002), at(0.998)];
+  const margin = 0.03 * (high - low) + 0.05;
+  return [low - margin, high + margin];
+}
+
+function showCloud(name) {
+  const { depths } = data.scenes[chosen.scene];
+  chosen.cloud = name in depths ? name : "denoised";
+  press("clouds", "depth", chosen.cloud, (wanted) => wanted in depths);
+  if (cloudSeen) drawCloud();
+}
+
+let cloudSeen = false;
+
+async function drawCloud() {
+  const scene = data.scenes[chosen.scene];
+  const name = chosen.cloud;
+  const depths = await depthsOf(scene);
+  if (scene !== data.scenes[chosen.scene] || name !== chosen.cloud) return;
+  // One box for all, so that nothing jumps when another is chosen.
+  scene.box ??= ((all) => ["x", "y", "z"].map((k) => spread(all.flatMap((p) => p[k]))))(
+    Object.values(depths).map((depth) => pointsOf(scene, depth))
+  );
+  const points = pointsOf(scene, depths[name]);
+  const axis = (title, range) => ({
+    title: { text: title }, range, showspikes: false, showbackground: false, zeroline: false,
+    gridcolor: "#a9b0bb", color: "#808894", ticksuffix: " m",
+  });
+  const layout = {
+    ...PLAIN, margin: { l: 0, r: 0, t: 0, b: 0 }, showlegend: false, uirevision: chosen.scene,
+    scene: {
+      aspectmode: "data", dragmode: "turntable",
+      xaxis: axis("right", scene.box[0]), yaxis: axis("forward", scene.box[1]),
+      zaxis: axis("up", scene.box[2]),
+      camera: { eye: { x: -0.5, y: -1.2, z: 0.5 }, center: { x: 0, y: 0, z: -0.08 } },
+    },
+  };
+  const stops = data.colours.map((colour, i) => [i / (data.colours.length - 1), colour]);
+  const marker = { size: 1.8, color: points.colour, colorscale: stops, cmin: 0, cmax: 1 };
+  const { x, y, z } = points;
+  const trace = { type: "scatter3d", mode: "markers", name: NAMES[name], x, y, z, marker };
+  await Plotly.react("cloud", [{ ...trace, hovertemplate: "%{y:.3f} m forward<extra></extra>" }],
+    layout, { responsive: true, displaylogo: false, modeBarButtons: [["toImage", "resetCameraDefault3d"]] });
+  $("cloud-note").textContent =
+    `${NAMES[name]}, ${x.length.toLocaleString("en")} points nearer than ` +
+    `${(farthestOf(scene) / 1000).toFixed(1)} m; near is red. Drag to turn; click, then wheel to zoom.`;
+}
+
+function drawDistance() {
+  const { edges_mm: edges, methods } = data.over_distance;
+  const bins = edges.slice(0, -1);
+  // From the first to the last bin with pixels.
+  const used = bins.map((_, i) => Object.values(methods).some((m) => m.pixels[i] > 0));
+  const [first, last] = [used.indexOf(true), used.lastIndexOf(true)];
+  const centres = bins.map((low, i) => (low + edges[i + 1]) / 2000);
+  const rows = [["mae_mm", "y", " mm", ".1f"], ["bad5_pct", "y2", " %", ".2f"], ["pixels", "y3", "", ",d"]];
+  const known = Object.keys(methods);
+  const colour = (name) => COLOURS[name] ?? ["#009e73", "#cc79a7", "#a38a00"][known.indexOf(name) % 3];
+  const traces = known.flatMap((name) => rows.map(([key, axis, unit, format], i) => ({
+    type: "bar", name: NAMES[name] ?? name, x: centres, y: methods[name][key], yaxis: axis,
+    legendgroup: name, showlegend: i === 0, marker: { color: colour(name) },
+    visible: name in NAMES ? true : "legendonly",
+    hovertemplate: `%{y:${format}}${unit}`,
+  })));
+  const axis = (text, domain) => ({ title: { text }, domain, rangemode: "tozero", fixedrange: true });
+  Plotly.newPlot("distances", traces, {
+    ...PLAIN, margin: { l: 64, r: 12, t: 40, b: 44 }, bargap: 0.15, barmode: "group",
+    xaxis: {
+      title: { text: "true distance" }, ticksuffix: " m", anchor: "y3", fixedrange: true,
+      range: [edges[Math.max(first, 0)] / 1000, edges[last < 0 ? bins.length : last + 1] / 1000],
+    },
+    yaxis: axis("mean error, mm", [0.6, 1]), yaxis2: axis("more than 5 % off, %", [0.24, 0.53]),
+    yaxis3: axis("pixels", [0, 0.17]),
+  }, QUIET);
+}
+
+function onDrag(frame) {
+  let moves = null;
+  const follow = (event) => {
+    const box = frame.getBoundingClientRect();
+    if (moves === "row") {
+      const { height } = data.scenes[chosen.scene].camera;
+      setRow(((event.clientY - box.top) / box.height) * height - 0.5);
+    } else if (moves === "split") setSplit((100 * (event.clientX - box.left)) / box.width);
+  };
+  frame.addEventListener("pointerdown", (event) => {
+    if (event.button) return;
+    const pair = frame.parentElement.classList.contains("pair");
+    moves = event.target.closest("#row-line") ? "row" : pair ? "split" : null;
+    if (moves) frame.setPointerCapture(event.pointerId);
+    follow(event);
+  });
+  frame.addEventListener("pointermove", follow);
+  for (const end of ["pointerup", "pointercancel"]) frame.addEventListener(end, () => (moves = null));
+}
+
+function onClick(group, attribute, act) {
+  $(group).addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (button) act(button.dataset[attribute]);
+  });
+}
+
+function startFrames() {
+  onClick("scenes", "scene", (index) => showScene(Number(index)));
+  onClick("views", "view", showView);
+  onClick("clouds", "depth", showCloud);
+  $("split").addEventListener("input", () => setSplit(Number($("split").value)));
+  $("row").addEventListener("input", () => setRow(Number($("row").value)));
+  document.querySelectorAll(".frame").forEach(onDrag);
+  setSplit(50);
+  showScene(0);
+  startCloud();
+}
+
+function startCloud() {
+  const cloud = $("cloud");
+  // Tens of thousands of points are drawn when somebody gets there.
+  new IntersectionObserver((entries, observer) => {
+    if (!entries.some((entry) => entry.isIntersecting)) return;
+    observer.disconnect();
+    cloudSeen = true;
+    drawCloud();
+  }, { rootMargin: "200px" }).observe(cloud);
+  // The wheel scrolls the page until the points are clicked.
+  let zooms = false;
+  document.addEventListener("pointerdown", (event) => (zooms = cloud.contains(event.target)));
+  cloud.addEventListener("wheel", (event) => {
+    if (!zooms) event.stopPropagation();
+  }, { capture: true, passive: true });
+}
+
+function startPrinting() {
+  addEventListener("beforeprint", () => {
+    document.querySelectorAll("details").forEach((details) => (details.open = true));
+    // Drawing charts anew would come too late; as pictures they shrink with the paper.
+    for (const svg of document.querySelectorAll(".main-svg")) {
+      svg.setAttribute("viewBox", `0 0 ${svg.getAttribute("width")} ${svg.getAttribute("height")}`);
+    }
+  });
+  addEventListener("afterprint", () =>
+    document.querySelectorAll(".main-svg").forEach((svg) => svg.removeAttribute("viewBox")));
+}
+
+if (typeof DecompressionStream === "function") {
+  document.documentElement.classList.add("scripted");
+  if (data.scenes.length) startFrames();
+  if (data.over_distance) drawDistance();
+  startPrinting();
+}

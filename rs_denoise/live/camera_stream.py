@@ -1,0 +1,353 @@
+"""Frames of librealsense: of a camera, of a recording of the SDK, or of any recording."""
+
+from __future__ import annotations
+
+import math
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rs_denoise.camera import Camera
+from rs_denoise.librealsense import DEPTH, INFRARED, SoftwareCamera, pyrealsense2
+from rs_denoise.pairing import Pair, Pairing
+from rs_denoise.recordings.frame import Frame
+from rs_denoise.recordings.realsense import LOOK_AHEAD, RATE_HZ, stamped
+
+# As the node's defaults.
+SLOP_NS, INFRARED_TIMEOUT_NS = 5_000_000, 1_000_000_000
+# A camera streams; one that does not for so long is gone or stuck.
+SILENCE_S = 5.0
+POLL_S = 0.05
+RATE_WINDOW = 60
+# A recording's gaps are cut to this.
+LONGEST_GAP_S = 1.0
+
+
+class LiveError(RuntimeError):
+    """librealsense gives no frames, or none that can be used; the message says what to check."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a camera is asked for.
+
+    Attributes:
+        width, height, rate_hz: of depth and infrared.
+        emitter: whether the dot projector is on; None leaves it as it is.
+    """
+
+    width: int = 848
+    height: int = 480
+    rate_hz: int = 30
+    emitter: bool | None = None
+
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height} at {self.rate_hz} Hz"
+
+
+class CameraStream:
+    """The newest frame of a device, whenever one is asked for; older ones are dropped.
+
+    Iterating starts the device, and ends when a recording does. Depth is in mm, whatever the
+    device's unit is; infrared is that of the left imager, and None if the device has none.
+
+    Args:
+        device: librealsense's, whose depth sensor is used until `close`.
+        request: profile of a camera, which must not fall silent; None: a recording plays what it
+            has, and may have gaps.
+        baseline_m: None asks the device.
+
+    Attributes:
+        camera: of the frames.
+        has_infrared: whether the device has infrared of the size of depth.
+        started: set once the device streams.
+        received: how many frames came.
+        dropped: how many of them nobody asked for in time.
+
+    Raises:
+        LiveError: the device has no such profile, or does not tell its baseline.
+    """
+
+    def __init__(
+        self, device: Any, request: Request | None = None, baseline_m: float | None = None
+    ) -> None:
+        self.received = self.dropped = 0
+        self.started = threading.Event()
+        self._rs = pyrealsense2()
+        self._arrivals: deque[float] = deque(maxlen=RATE_WINDOW)
+        self._newest: queue.Queue[Frame] = queue.Queue(1)
+        self._ended = threading.Event()
+        self._error: Exception | None = None
+        self._lock = threading.Lock()
+        self._sensor = device.first_depth_sensor()
+        self._silence_s = SILENCE_S if request else math.inf
+        depth, infrared = self._profiles(request)
+        self._streams = [depth, infrared] if infrared else [depth]
+        self.has_infrared = infrared is not None
+        self.camera = self._camera(depth, baseline_m)
+        self._pairing: Pairing[np.ndarray] = Pairing(
+            SLOP_NS, INFRARED_TIMEOUT_NS if self.has_infrared else -1
+        )
+        self._set_emitter(request.emitter if request else None)
+
+    def __iter__(self) -> Iterator[Frame]:
+        """The newest frame, as soon as there is one that was not given yet.
+
+        Raises:
+            LiveError: the camera does not start, is silent, or was unplugged.
+        """
+        if not self.started.is_set():
+            self._start()
+        heard = time.monotonic()
+        while True:
+            try:
+                frame = self._newest.get(timeout=POLL_S)
+            except queue.Empty:
+                if self._error is not None:
+                    raise self._error from None
+                if self._ended.is_set():
+                    return
+                if time.monotonic() - heard > self._silence_s:
+                    raise LiveError(
+                        f"no frame for {self._silence_s:.0f} s: is the camera plugged in to USB 3,"
+                        " and does no other program (realsense2_camera, realsense-viewer) hold it?"
+                    ) from None
+                continue
+            yield frame
+            heard = time.monotonic()
+
+    @property
+    def rate_hz(self) -> float:
+        """At which frames came lately."""
+        arrivals = list(self._arrivals)
+        return (len(arrivals) - 1) / (arrivals[-1] - arrivals[0]) if len(arrivals) > 1 else 0.0
+
+    def end(self, error: Exception | None = None) -> None:
+        """Takes no more frames; iterating ends, or raises `error`, after the one that waits."""
+        self._error = self._error or error
+        self._ended.set()
+
+    def close(self) -> None:
+        """Stops the device."""
+        self.end()
+        # One that was unplugged or has played to its end stopped by itself.
+        with suppress(RuntimeError):
+            self._sensor.stop()
+        with suppress(RuntimeError):
+            self._sensor.close()
+
+    def _profiles(self, request: Request | None) -> tuple[Any, Any]:
+        """Depth, and infrared of the same size or None."""
+        rs = self._rs
+        videos = [p.as_video_stream_profile() for p in self._sensor.get_stream_profiles()]
+        depths = [p for p in videos if p.format() == rs.format.z16]
+        wanted = [p for p in depths if request is None or _text(p) == str(request)]
+        if not wanted:
+            offered = ", ".join(sorted({_text(p) for p in depths})) or "none"
+            raise LiveError(
+                f"the device has no depth of {request or 'any size'}; it offers {offered}: choose "
+                "one of these (a camera on USB 2 offers less than on USB 3)"
+            )
+        infrared = (
+            p for p in videos
+            if p.format() == rs.format.y8
+            and p.stream_index() == INFRARED.index
+            and _text(p) == _text(wanted[0])
+        )  # fmt: skip
+        return wanted[0], next(infrared, None)
+
+    def _camera(self, depth: Any, baseline_m: float | None) -> Camera:
+        option = self._rs.option.stereo_baseline
+        if baseline_m is None and self._sensor.supports(option):
+            baseline_m = abs(self._sensor.get_option(option)) / 1000
+        if not baseline_m:
+            raise LiveError("the device does not tell its baseline: give --baseline")
+        i = depth.get_intrinsics()
+        return Camera(i.width, i.height, i.fx, i.fy, i.ppx, i.ppy, baseline_m)
+
+    def _set_emitter(self, emitter: bool | None) -> None:
+        if emitter is None:
+            return
+        option = self._rs.option.emitter_enabled
+        if not self._sensor.supports(option):
+            raise LiveError("the device has no emitter to switch: leave --emitter out")
+        self._sensor.set_option(option, float(emitter))
+
+    def _start(self) -> None:
+        self._pairing.restart(time.monotonic_ns())
+        try:
+            self._sensor.open(self._streams)
+            self._sensor.start(self._arrived)
+        except RuntimeError as error:
+            raise LiveError(
+                f"the camera does not start ({error}): does another program (realsense2_camera, "
+                "realsense-viewer) hold it?"
+            ) from error
+        self.started.set()
+
+    def _arrived(self, frame: Any) -> None:
+        """Called by librealsense's threads, in which an error would end the process."""
+        try:
+            self._take(frame)
+        except Exception as error:
+            self.end(error)
+
+    def _take(self, frame: Any) -> None:
+        stamp_ns = round(frame.timestamp * 1e6)
+        now = time.monotonic_ns()
+        image = np.array(frame.get_data())
+        with self._lock:
+            if frame.is_depth_frame():
+                depth_mm = _millimetres(image, frame.as_depth_frame().get_units())
+                pairs = self._pairing.add_depth(stamp_ns, depth_mm, now)
+            else:
+                pairs = self._pairing.add_infrared(stamp_ns, image, now)
+            for pair in pairs:
+                self._put(pair)
+
+    def _put(self, pair: Pair[np.ndarray]) -> None:
+        if self._ended.is_set():
+            return
+        self.received += 1
+        self._arrivals.append(time.monotonic())
+        with suppress(queue.Empty):
+            self._newest.get_nowait()
+            self.dropped += 1
+        name = f"{pair.stamp_ns}"
+        frame = Frame(name, self.camera, pair.depth, pair.infrared, stamp_ns=pair.stamp_ns)
+        self._newest.put_nowait(frame)
+
+
+@contextmanager
+def live_camera(
+    serial: str | None, request: Request, baseline_m: float | None = None
+) -> Iterator[CameraStream]:
+    """The camera with this serial number, or the first one.
+
+    Raises:
+        LiveError: there is none, or it cannot stream what is asked for.
+    """
+    rs = pyrealsense2()
+    context = rs.context()
+    devices = {d.get_info(rs.camera_info.serial_number): d for d in context.query_devices()}
+    if not devices:
+        raise LiveError(
+            "no camera found: check the cable (USB 3), librealsense's udev rules, and that no "
+            "other program (realsense2_camera, realsense-viewer) holds it; or give a recording"
+        )
+    if serial not in (None, *devices):
+        raise LiveError(f"no camera has serial number {serial}; there is {', '.join(devices)}")
+    device = devices[serial] if serial else next(iter(devices.values()))
+    stream = CameraStream(device, request, baseline_m)
+
+    def changed(event: Any) -> None:
+        if event.was_removed(device):
+            stream.end(LiveError("the camera was unplugged, or lost its power"))
+
+    context.set_devices_changed_callback(changed)
+    try:
+        yield stream
+    finally:
+        stream.close()
+
+
+@contextmanager
+def sdk_playback(path: Path, baseline_m: float | None = None) -> Iterator[CameraStream]:
+    """A recording of the SDK, played by librealsense at the speed of its camera.
+
+    Raises:
+        LiveError: librealsense does not play it, or depth is not in it.
+    """
+    rs = pyrealsense2()
+    try:
+        device = rs.context().load_device(str(path)).as_playback()
+    except RuntimeError as error:
+        raise LiveError(
+            f"{path}: not a recording that librealsense plays ({error}); --software plays others"
+        ) from error
+    stream = CameraStream(device, None, baseline_m)
+
+    def changed(status: Any) -> None:
+        if status == rs.playback_status.stopped:
+            stream.end()
+
+    device.set_status_changed_callback(changed)
+    try:
+        yield stream
+    finally:
+        stream.close()
+
+
+@contextmanager
+def software_camera(frames: Iterable[Frame], rate_hz: float = RATE_HZ) -> Iterator[CameraStream]:
+    """A camera in software that plays frames of one camera at their pace, or at `rate_hz`.
+
+    Raises:
+        LiveError: there are none.
+    """
+    source = stamped(frames, rate_hz)
+    head = list(islice(source, LOOK_AHEAD))
+    if not head:
+        raise LiveError("there is no frame to play")
+    streams = (DEPTH, INFRARED) if any(f.infrared is not None for f in head) else (DEPTH,)
+    software = SoftwareCamera(head[0].camera, streams, round(rate_hz))
+    stream = CameraStream(software.device)
+    stopped = threading.Event()
+    arguments = (software, chain(head, source), stream, stopped)
+    player = threading.Thread(target=_play, args=arguments, daemon=True)
+    player.start()
+    try:
+        yield stream
+    finally:
+        stopped.set()
+        stream.started.set()
+        player.join()
+        stream.close()
+
+
+def _play(
+    software: SoftwareCamera,
+    frames: Iterable[Frame],
+    stream: CameraStream,
+    stopped: threading.Event,
+) -> None:
+    stream.started.wait()
+    due_s, before_ns = time.monotonic(), None
+    try:
+        for number, frame in enumerate(frames, start=1):
+            assert frame.stamp_ns is not None
+            if frame.camera != software.camera:
+                raise LiveError(f"frame {frame.name} is of another camera than those before it")
+            if before_ns is not None:
+                due_s += min(max(frame.stamp_ns - before_ns, 0) / 1e9, LONGEST_GAP_S)
+            before_ns = frame.stamp_ns
+            if stopped.wait(max(due_s - time.monotonic(), 0)):
+                return
+            software.put(DEPTH, frame.depth_mm, frame.stamp_ns, number)
+            if frame.infrared is not None and INFRARED in software.profiles:
+                software.put(INFRARED, frame.infrared, frame.stamp_ns, number)
+        stream.end()
+    except Exception as error:
+        stream.end(error)
+
+
+def _text(profile: Any) -> str:
+    return f"{profile.width()}x{profile.height()} at {profile.fps()} Hz"
+
+
+def _millimetres(depth: np.ndarray, unit_m: float) -> np.ndarray:
+    """Depth in units of the device as uint16 mm; what does not fit is invalid."""
+    scale = round(1000 * unit_m, 6)
+    if scale == 1:
+        return depth
+    depth_mm = np.rint(depth * scale)
+    return np.where(depth_mm < 2**16, depth_mm, 0).astype(np.uint16)

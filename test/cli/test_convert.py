@@ -1,0 +1,97 @@
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from rs_denoise.cli.main import app
+from rs_denoise.recordings.frame import Frame, RecordingError
+from rs_denoise.recordings.image_folder import write_frame
+from rs_denoise.recordings.recording import open_recording
+from scenes import camera, noisy_wall
+
+
+def run(*arguments):
+    """Exit code, what was printed, and the error that becomes a sentence."""
+    result = CliRunner().invoke(app, ["convert", *map(str, arguments)])
+    return result.exit_code, " ".join(result.output.replace("│", " ").split()), result.exception
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Three frames without stamps, and one that cannot be read."""
+    path = tmp_path_factory.mktemp("frames")
+    for k in range(4):
+        depth, infrared = noisy_wall(96, 64, seed=k)
+        truth = np.full_like(depth, 2000)
+        write_frame(path / f"{k}", Frame(f"{k}", camera(96, 64), depth, infrared, truth))
+    (path / "2" / "depth.png").write_bytes(b"not a picture")
+    return path
+
+
+def assert_converted(out, folder, fields):
+    found, expected = list(open_recording(out)), list(open_recording(folder))
+    assert len(found) == len(expected) == 3
+    for a, b in zip(found, expected, strict=True):
+        assert a.camera == b.camera
+        for field in fields:
+            np.testing.assert_array_equal(getattr(a, field), getattr(b, field))
+    assert [f.stamp_ns - found[0].stamp_ns for f in found] == [0, 100_000_000, 200_000_000]
+
+
+def test_frames_become_a_bag_and_the_bag_becomes_frames(folder, tmp_path):
+    fields = ("depth_mm", "infrared", "ground_truth_mm")
+    code, printed, error = run(folder, tmp_path / "bag", "--rate", 10)
+    assert code == 0, error
+    assert "3 frames in" in printed and "skipped 2" in printed
+    assert sorted(p.name for p in (tmp_path / "bag").iterdir()) == ["bag.mcap", "metadata.yaml"]
+    assert_converted(tmp_path / "bag", folder, fields)
+    code, printed, error = run(tmp_path / "bag", tmp_path / "back", "--to", "frames")
+    assert code == 0, error
+    assert_converted(tmp_path / "back", folder, fields)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["back", "bag"]
+
+
+def test_frames_become_a_recording_of_the_sdk(folder, tmp_path):
+    pytest.importorskip("pyrealsense2", reason="pyrealsense2 or its libusb is not installed")
+    path = tmp_path / "out.db3"
+    arguments = (folder, path, "--to", "realsense", "--rate", 10, "--denoise")
+    code, printed, error = run(*arguments)
+    assert code == 0 and "3 frames in" in printed, error
+    assert_converted(path, folder, ("depth_mm", "infrared", "ground_truth_mm"))
+
+
+def test_denoised_depth_lies_beside_that_of_the_camera(folder, tmp_path):
+    code, _, error = run(folder, tmp_path / "out", "--to", "frames", "--denoise")
+    assert code == 0, error
+    for name in ("0", "1", "3"):
+        depth, denoised = (
+            cv2.imread(str(tmp_path / "out" / name / f"{image}.png"), cv2.IMREAD_UNCHANGED)
+            for image in ("depth", "denoised")
+        )
+        assert denoised.dtype == np.uint16 and denoised.shape == depth.shape
+        seen = (depth > 0) & (denoised > 0)
+        assert seen.mean() > 0.5 and (depth != denoised)[seen].any()
+        assert np.std(denoised[seen]) < np.std(depth[seen])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["{folder}", "{folder}"], "exists already"),
+        (["{folder}", "{out}", "--to", "realsense"], "recordings of the SDK end in .db3"),
+        (["{folder}", "{out}", "--to", "avi"], "'avi' is not one of"),
+        (["{folder}/nothing", "{out}"], "no such file or folder"),
+        (["{folder}/2", "{out}"], "not written, for no frame could be read"),
+        (["{folder}", "{out}/left"], "left.part: exists already"),
+    ],
+)
+def test_what_is_wrong_is_a_sentence_and_leaves_nothing(folder, tmp_path, arguments, said):
+    if "{out}/left" in arguments:
+        (tmp_path / "left.part").mkdir()
+        arguments = [arguments[0], str(tmp_path / "left")]
+    before = sorted(tmp_path.iterdir())
+    filled = (a.format(folder=folder, out=tmp_path / "out") for a in arguments)
+    code, printed, error = run(*filled)
+    assert code != 0 and said in f"{printed} {error}"
+    assert isinstance(error, (RecordingError, SystemExit))  # which end as sentences
+    assert sorted(tmp_path.iterdir()) == before

@@ -1,0 +1,455 @@
+import base64
+import re
+import shutil
+import zlib
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from conftest import REAL_DATA
+from rs_denoise.evaluation.baselines import median_filter
+from rs_denoise.evaluation.evaluate import DenoisedBy, evaluate
+from rs_denoise.evaluation.report import pictures
+from rs_denoise.evaluation.report.cards import computed
+from rs_denoise.evaluation.report.headline import verdicts
+from rs_denoise.evaluation.report.report import Scene, write_report
+from rs_denoise.evaluation.resample import resampled
+from rs_denoise.gate import Gate
+from rs_denoise.recordings.frame import Frame
+from rs_denoise.recordings.image_folder import read_frame
+from scenes import camera, noisy_wall
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+NASTY = "<script>window.ran = 1</script><img src=x onerror='window.ran = 1'>"
+
+
+def box_scene(name="box"):
+    """A box before a wall, seen with noise and holes."""
+    depth, infrared = noisy_wall(96, 64, 3000.0)
+    truth = np.full_like(depth, 3000)
+    box = np.s_[20:50, 30:60]
+    depth[box], truth[box] = depth[box] // 2, 1500
+    frame = Frame(name, camera(96, 64), depth, infrared, truth)
+    confidence = np.where(depth > 0, 0.9, np.nan).astype(np.float32)
+    return Scene(frame, median_filter(frame), confidence)
+
+
+def bare_scene(name="bare"):
+    """Depth and nothing else."""
+    depth, _ = noisy_wall(96, 64, 2000.0, seed=1)
+    frame = Frame(name, camera(96, 64), depth)
+    return Scene(frame, median_filter(frame), None)
+
+
+def summary_of(*scenes):
+    """What is really computed of these scenes."""
+    return evaluate([s.frame for s in scenes], {"denoised": median_filter}).summary()
+
+
+def methods(same_raw=(), same=(), raw=(), published=(), **denoised):
+    blocks = {"published": dict(published), "same": dict(same), "same_raw": dict(same_raw)}
+    return {"raw": {"published": dict(raw)}, "denoised": blocks | denoised}
+
+
+def answers(found):
+    return verdicts({"methods": computed(found)})
+
+
+# What the figures say.
+
+
+@pytest.mark.parametrize(
+    "before, after, word, start",
+    [
+        (20.0, 10.0, "better", "Better:"),
+        (10.0, 20.0, "worse", "Worse:"),
+        (20.0, 19.8, "unchanged", "No better:"),
+    ],
+)
+def test_accuracy_is_judged_over_the_same_pixels(before, after, word, start):
+    # All that is published says the opposite.
+    found = methods({"mae_mm": before}, {"mae_mm": after}, {"mae_mm": after}, {"mae_mm": before})
+    better = answers(found)[0]
+    assert better.word == word and better.sentences[0].startswith(start)
+    assert f"mean error ({after / before:.2f}x)" in better.sentences[1]
+
+
+def test_some_errors_smaller_and_some_greater_is_mixed():
+    before, after = {"mae_mm": 20.0, "ripple_px": 0.1}, {"mae_mm": 10.0, "ripple_px": 0.2}
+    better = answers(methods(before, after))[0]
+    assert better.word == "mixed"
+    assert better.sentences[1] == "Improved: mean error (0.50x). Worse: ripple (2.00x)."
+
+
+def test_a_danger_that_grows_over_the_same_pixels_is_worse_though_less_is_published():
+    figure = "false_free_pct"
+    found = methods({figure: 0.4}, {figure: 0.5}, {figure: 0.6}, {figure: 0.3})
+    safe = answers(found | {"other": {}})[1]
+    assert safe.word == ""  # without accuracy there was no ground truth
+    found["denoised"]["same"]["mae_mm"] = found["denoised"]["same_raw"]["mae_mm"] = 1.0
+    safe = answers(found)[1]
+    assert safe.word == "worse" and safe.sentences[1] == "Worse: false free space (1.25x)."
+
+
+def test_a_dropped_thin_thing_is_missed():
+    found = methods({"mae_mm": 1.0}, {"mae_mm": 1.0}, {"thin_recall_pct": 80.0},
+                    {"thin_recall_pct": 70.0})  # fmt: skip
+    safe = answers(found)[1]
+    (thin,) = safe.cards
+    assert safe.word == "worse"
+    assert (thin.title, thin.comparisons[0].text) == ("Thin things missed", "20.0 → 30.0 %")
+
+
+def test_a_change_too_small_to_matter_is_none_whatever_its_ratio():
+    tiny = methods({"false_free_pct": 0.001, "mae_mm": 1}, {"false_free_pct": 0.003, "mae_mm": 1},
+                   {"false_free_pct": 0.001}, {"false_free_pct": 0.003})  # fmt: skip
+    assert answers(tiny)[1].word == "unchanged"
+
+
+def test_without_ground_truth_nothing_is_said_of_accuracy():
+    alone = {"raw": {"alone": {"plane_rms_mm": 8.0, "flying_ir_pct": 2.0}}}
+    alone["denoised"] = {"alone": {"plane_rms_mm": 4.0, "flying_ir_pct": 1.0, "dropped_pct": 3.0}}
+    better, safe, cost = answers(alone)
+    for verdict in (better, safe):
+        assert verdict.word == "better"
+        assert verdict.sentences[0] == "Without ground truth accuracy is not known."
+    assert [card.title for card in better.cards] == ["Unevenness of planes"]
+    assert [(card.title, card.value) for card in cost.cards] == [("Dropped", "3.00 %")]
+
+
+# What is embedded.
+
+
+def test_depth_is_packed_without_loss():
+    rng = np.random.default_rng(0)
+    depth = rng.integers(0, 65536, (5, 7), np.uint16)
+    depth[0, :3] = 65535, 0, 65535
+    planes = np.frombuffer(zlib.decompress(base64.b64decode(pictures.packed(depth))), np.uint8)
+    zigzag = planes[:35].astype(np.int32) | planes[35:].astype(np.int32) << 8
+    steps = (zigzag >> 1) ^ -(zigzag & 1)
+    assert np.array_equal(np.cumsum(steps.reshape(5, 7), axis=1).astype(np.uint16), depth)
+
+
+def test_the_legend_stands_where_the_colours_are():
+    ticks = pictures.depth_legend((500.0, 4000.0)).ticks
+    assert ticks[0] == (0.0, "0.5 m") and len(ticks) >= 4
+    for place, text in ticks:
+        # 2 / m at its near end, 0.25 / m at the other; even in between.
+        assert 1 / float(text.removesuffix(" m")) == pytest.approx(2 - 1.75 * place)
+
+
+def test_colours_are_readable():
+    text = Path(pictures.__file__).with_name("style.css").read_text()
+    for theme in re.findall(r":root \{(.*?)\}", text, re.DOTALL):
+        colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{3,6})", theme))
+        for ink in ("ink", "muted", "better", "worse"):
+            for ground in ("page", "panel"):
+                assert contrast(colours[ink], colours[ground]) >= 4.5, (ink, ground)
+        for change in ("better", "worse"):
+            assert contrast(colours[change], colours[f"{change}-tint"]) >= 4.5, change
+
+
+def contrast(one, other):
+    """WCAG 2's contrast ratio."""
+
+    def luminance(colour):
+        digits = colour[1:] if len(colour) == 7 else "".join(2 * c for c in colour[1:])
+        parts = [int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+        linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+# The page in a browser.
+
+
+@pytest.fixture(scope="module")
+def browser():
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="the browser is steered by playwright, not installed"
+    )
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        pytest.skip(f"none of {', '.join(BROWSERS)} is installed")
+    flags = ["--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftshader",
+             "--disable-background-networking"]  # fmt: skip
+    with playwright.sync_playwright() as running:
+        yield running.chromium.launch(executable_path=path, args=flags)
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    """Two scenes: one with everything, one with depth only."""
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    scenes = [box_scene(), bare_scene()]
+    summary = summary_of(scenes[0]) | {"recording": "boxes", "requirements": [
+        {"text": "denoised.same.mae_mm <= 9", "holds": True},
+        {"text": "denoised.same.mae_mm <= 0", "holds": False},
+    ]}  # fmt: skip
+    write_report(path, "Boxes", summary, scenes)
+    return path, summary, scenes
+
+
+@pytest.fixture(scope="module")
+def show(browser):
+    """Opens a page without a network; whatever it asks for or complains of is an error."""
+
+    @contextmanager
+    def opened(path, **settings):
+        context = browser.new_context(offline=True, **settings)
+        page = context.new_page()
+        asked, wrong = [], []
+        page.on("request", lambda request: asked.append(request.url.split(":")[0]))
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
+        page.goto(path.as_uri())
+        yield page
+        context.close()
+        assert wrong == [] and set(asked) <= {"file", "data", "blob"}
+
+    return opened
+
+
+@pytest.fixture(scope="module")
+def window(report, show):
+    with show(report[0], viewport={"width": 800, "height": 700}) as page:
+        yield page
+
+
+@pytest.fixture
+def page(window):
+    """The report in one window for many tests, as if just opened."""
+    window.evaluate("showScene(0), showView('depth'), setSplit(50)")
+    wait(window, "$('section').data?.length === 3")
+    return window
+
+
+def row_of(page):
+    """What the chart shows, by name, once it shows the chosen row."""
+    wait(page, "$('section-title').textContent.endsWith(` ${chosen.row}`)")
+    data = page.evaluate("$('section').data.map(t => [t.name, [...t.y]])")
+    return page.evaluate("chosen.row"), dict(data)
+
+
+def wait(page, expression):
+    """Until it holds. (Playwright's own way is forbidden by the page's policy.)"""
+    for _ in range(1000):
+        if page.evaluate(f"Boolean({expression})"):
+            return
+        page.wait_for_timeout(20)
+    raise AssertionError(f"never came true: {expression}")
+
+
+def metres(row_mm):
+    return [mm / 1000 if mm else None for mm in row_mm.tolist()]
+
+
+def shown_pictures(page):
+    return page.locator(".scene.shown .view.shown figcaption").all_inner_texts()
+
+
+def test_the_page_answers_first_and_its_buttons_change_the_picture(report, page):
+    summary = report[1]
+    same, same_raw = (summary["methods"]["denoised"][block] for block in ("same", "same_raw"))
+    verdict = page.locator("#verdict").inner_text()
+    better, safe, _ = verdicts(summary)
+    for sentence in (*better.sentences, *safe.sentences, "1 of 2 met."):
+        assert sentence in verdict
+    first = page.locator(".card").first.inner_text()
+    assert f"{same_raw['mae_mm']:.1f} → {same['mae_mm']:.1f} mm" in first
+    for label, captions in {
+        "Error": ["Error of the camera", "Error, denoised"],
+        "Ground truth": ["Ground truth"],
+        "Change": ["Change made to the camera's depth"],
+        "Infrared": ["Infrared, left, brightened"],
+        "Confidence": ["Confidence"],
+        "Depth": ["Camera", "Denoised"],
+    }.items():
+        page.get_by_role("group", name="Picture").get_by_role("button", name=label).click()
+        assert shown_pictures(page) == captions
+        images = page.locator(".scene.shown .view.shown img").all()
+        assert all(image.evaluate("image => image.naturalWidth > 0") for image in images)
+
+
+def test_a_scene_without_truth_and_infrared_says_so(report, page):
+    scenes = report[2]
+    page.get_by_role("button", name="Error").click()
+    page.get_by_role("button", name="bare").click()
+    assert shown_pictures(page) == ["Camera", "Denoised"]
+    missing = page.locator("#missing").inner_text()
+    assert missing == "Not there for this frame: error, ground truth, infrared, confidence."
+    assert page.locator("#views").get_by_role("button", name="Infrared").is_disabled()
+    wait(page, "$('section').data?.length === 2")
+    row, shown = row_of(page)
+    assert set(shown) == {"camera", "denoised"}
+    assert shown["camera"] == metres(scenes[1].frame.depth_mm[row])
+
+
+def test_the_slider_moves_with_keys_and_with_the_mouse(report, page):
+    split = page.get_by_label("Camera | denoised")
+    split.focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    clip = "getComputedStyle(document.querySelector('.scene.shown .view.shown .after')).clipPath"
+    assert split.input_value() == "53" and page.evaluate(clip) == "inset(0px 0px 0px 53%)"
+    frame = page.locator(".scene.shown .view.shown .frame")
+    frame.scroll_into_view_if_needed()
+    box = frame.bounding_box()
+    page.mouse.move(box["x"] + 0.53 * box["width"], box["y"] + 0.1 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.25 * box["width"], box["y"] + 0.2 * box["height"], steps=4)
+    page.mouse.up()
+    page.mouse.move(box["x"] + 0.9 * box["width"], box["y"] + 0.2 * box["height"])
+    assert split.input_value() == "25"
+
+
+def test_dragging_the_line_draws_the_depth_of_that_row(report, page):
+    scene = report[2][0]
+    frame, line = page.locator(".scene.shown .view.shown .frame"), page.locator("#row-line")
+    frame.scroll_into_view_if_needed()
+    box, grip = frame.bounding_box(), line.bounding_box()
+    page.mouse.move(box["x"] + 30, grip["y"] + grip["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 30, box["y"] + box["height"] * 25.5 / 64, steps=3)
+    page.mouse.up()
+    rows = [row_of(page)]
+    page.get_by_label("Row").focus()
+    page.keyboard.press("ArrowRight")
+    rows.append(row_of(page))
+    assert [row for row, _ in rows] == [25, 26]
+    for row, shown in rows:
+        assert shown["camera"] == metres(scene.frame.depth_mm[row])
+        assert shown["denoised"] == metres(scene.denoised_mm[row])
+        assert shown["ground truth"] == metres(scene.frame.ground_truth_mm[row])
+        assert None in shown["camera"] or (scene.frame.depth_mm[row] > 0).all()
+
+
+def test_the_points_are_those_of_the_camera_with_up_upwards(report, page):
+    frame = report[2][0].frame
+    page.locator("#cloud").scroll_into_view_if_needed()
+    for label, depth_mm in (
+        ("Camera", frame.depth_mm),
+        ("Ground truth", frame.ground_truth_mm),
+    ):
+        page.locator("#clouds").get_by_role("button", name=label).click()
+        name = label.lower()
+        wait(page, f"$('cloud').data?.[0].name === {name!r}")
+        trace = page.evaluate("['x', 'y', 'z'].map((axis) => [...$('cloud').data[0][axis]])")
+        right, down, forward = frame.camera.points_m(depth_mm)[depth_mm > 0].T
+        assert np.allclose(trace, [right, forward, -down], atol=1e-5)
+    assert page.locator("#cloud canvas").count() > 0
+    # The wheel scrolls the page, and the points only once they were clicked.
+    page.locator("#cloud").hover()
+    before = page.evaluate("scrollY")
+    page.mouse.wheel(0, -200)
+    wait(page, f"scrollY < {before}")
+
+
+def test_the_chart_over_distance_shows_the_summary(report, page):
+    summary = report[1]
+    wait(page, "$('distances').data")
+    found = page.evaluate("$('distances').data.map(t => [t.name, [...t.y]])")
+    raw = summary["over_distance"]["methods"]["raw"]
+    assert [y for name, y in found if name == "camera"] == [
+        raw["mae_mm"], raw["bad5_pct"], raw["pixels"]
+    ]  # fmt: skip
+    assert "Of 2 distances" in page.locator("#distance").inner_text()
+
+
+def test_on_a_phone_nothing_hangs_over(report, show):
+    with show(report[0], viewport={"width": 360, "height": 740}, has_touch=True) as page:
+        wait(page, "$('distances').data")
+        width = page.evaluate("document.documentElement.scrollWidth")
+        assert width <= 360
+        frame = page.locator(".scene.shown .view.shown .frame")
+        frame.scroll_into_view_if_needed()
+        box = frame.bounding_box()
+        page.touchscreen.tap(box["x"] + 0.75 * box["width"], box["y"] + 0.2 * box["height"])
+        assert page.get_by_label("Camera | denoised").input_value() == "75"
+
+
+def test_on_paper_there_are_figures_and_pictures_and_no_controls(report, show):
+    with show(report[0], color_scheme="dark") as page:
+        page.emulate_media(media="print")
+        for seen in ("h1", "#verdict", ".card >> nth=0", "#methods table >> nth=0"):
+            assert page.locator(seen).is_visible(), seen
+        figures = page.locator(".scene figure")
+        assert figures.count() == 11 and all(f.is_visible() for f in figures.all())
+        for hidden in ("#views", "#cloud", "#split", "#overlay"):
+            assert not page.locator(hidden).is_visible(), hidden
+        ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert ground == "rgb(255, 255, 255)"
+        wait(page, "$('section').data && $('distances').data")
+        # At once, as printing does not wait for charts to be drawn anew.
+        page.evaluate(
+            "document.body.style.width = '500px', dispatchEvent(new Event('beforeprint'))"
+        )
+        for box in (svg.bounding_box() for svg in page.locator(".main-svg").all()):
+            assert 400 < box["width"] <= 500 and box["height"] > 100
+        assert page.pdf(format="A4")[:5] == b"%PDF-"
+
+
+def test_without_scripts_the_figures_and_all_pictures_are_there(report, show):
+    with show(report[0], java_script_enabled=False) as page:
+        assert page.locator("#verdict").is_visible() and page.locator("#no-script").is_visible()
+        figures = page.locator(".scene figure")
+        assert figures.count() == 11 and all(f.is_visible() for f in figures.all())
+
+
+def test_names_are_text_and_never_run(tmp_path, show):
+    scene = box_scene(NASTY)
+    summary = summary_of(scene) | {
+        "recording": NASTY, "model": NASTY, "notes": [NASTY], "skipped": {NASTY: NASTY},
+        "not_computed": {"obstacles": NASTY}, "requirements": [{"text": NASTY, "holds": True}],
+    }  # fmt: skip
+    summary["methods"][NASTY] = summary["methods"]["denoised"]
+    summary["over_distance"]["methods"][NASTY] = summary["over_distance"]["methods"]["denoised"]
+    write_report(tmp_path / "r.html", NASTY, summary, [scene])
+    with show(tmp_path / "r.html") as page:
+        wait(page, "$('distances').data")
+        assert page.title() == page.locator("h1").inner_text() == NASTY
+        assert page.evaluate("window.ran") is None
+        assert page.locator("script").count() == 3
+        assert f"Obstacles: {NASTY}" in page.locator("#not-computed").inner_text()
+
+
+def test_nothing_computed_is_said(tmp_path, show):
+    write_report(tmp_path / "r.html", "Nothing", {}, [])
+    with show(tmp_path / "r.html") as page:
+        assert "Without ground truth accuracy is not known." in page.locator("main").inner_text()
+        missing = page.locator("#not-computed").inner_text()
+        assert "Accuracy: not computed." in missing and "Obstacles: not computed." in missing
+        assert page.locator("#frames").count() == 0
+
+
+def test_the_sample_recording_fits_into_a_page(tmp_path, show, sample_frame, shipped):
+    answer = DenoisedBy(shipped, Gate()).denoised(sample_frame)
+    scene = Scene(sample_frame, np.rint(answer.depth_mm).astype(np.uint16), answer.confidence)
+    path = tmp_path / "room.html"
+    write_report(path, "Room", {"frames": 1}, [scene])
+    assert path.stat().st_size < 7e6  # 4.8 MB of it is plotly.js
+    with show(path) as page:
+        row, shown = row_of(page)
+        assert shown["denoised"] == metres(scene.denoised_mm[row])
+        whole = page.evaluate("depthsOf(data.scenes[0]).then(d => [...d.raw])")
+        assert np.array_equal(whole, sample_frame.depth_mm.ravel())
+
+
+@pytest.mark.skipif(not REAL_DATA.is_dir(), reason="no real frames here")
+def test_real_frames_with_and_without_truth(tmp_path, show):
+    frame = resampled(read_frame(REAL_DATA / "faro_0441"), 424, 240)
+    bare = replace(resampled(read_frame(REAL_DATA / "d415_640x360"), 424, 240), infrared=None)
+    scenes = [Scene(f, median_filter(f), None) for f in (frame, bare)]
+    summary = evaluate([s.frame for s in scenes], {"denoised": median_filter}).summary()
+    write_report(tmp_path / "real.html", "Real", summary, scenes)
+    with show(tmp_path / "real.html") as page:
+        row, shown = row_of(page)
+        assert shown["ground truth"] == metres(frame.ground_truth_mm[row])
+        page.get_by_role("button", name="d415_640x360").click()
+        wait(page, "$('section').data?.length === 2")
+        assert "Frames without ground truth, 1, do not count" in page.locator("main").inner_text()

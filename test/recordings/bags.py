@@ -1,0 +1,141 @@
+"""Bags of ROS 1 and ROS 2 as drivers and librealsense write them, message by message."""
+
+import cv2
+import numpy as np
+from mcap.writer import CompressionType, Writer
+from rosbags.rosbag1 import Writer as Writer1
+from rosbags.rosbag2 import CompressionFormat, StoragePlugin
+from rosbags.rosbag2 import Writer as Writer2
+from rosbags.typesys import Stores, get_typestore
+
+from rs_denoise.recordings.messages import DEPTH_HEADER
+from scenes import camera, noisy_wall
+
+WIDTH, HEIGHT = 80, 64
+PERIOD_NS = 33_000_000
+START_NS = 10**9
+DEPTH, INFRARED = "/camera/depth/image_rect_raw", "/camera/infra1/image_rect_raw"
+INFO, RIGHT_INFO = "/camera/depth/camera_info", "/camera/infra2/camera_info"
+
+
+class Ros:
+    """Messages of one version of ROS."""
+
+    def __init__(self, version: int) -> None:
+        self.version = version
+        self.store = get_typestore(Stores.ROS1_NOETIC if version == 1 else Stores.ROS2_JAZZY)
+        self.types = self.store.types
+
+    def header(self, stamp_ns):
+        time = self.types["builtin_interfaces/msg/Time"](*divmod(stamp_ns, 10**9))
+        seq = (0,) if self.version == 1 else ()
+        return self.types["std_msgs/msg/Header"](*seq, time, "camera")
+
+    def image(self, pixels, encoding, stamp_ns, /, **changes):
+        height, width = pixels.shape
+        fields = {
+            "header": self.header(stamp_ns), "height": height, "width": width,
+            "encoding": encoding, "is_bigendian": 0, "step": width * pixels.itemsize,
+            "data": np.frombuffer(np.ascontiguousarray(pixels).tobytes(), np.uint8),
+        }  # fmt: skip
+        return self.types["sensor_msgs/msg/Image"](**(fields | changes))
+
+    def compressed(self, data: bytes, form, stamp_ns):
+        kind = self.types["sensor_msgs/msg/CompressedImage"]
+        return kind(self.header(stamp_ns), form, np.frombuffer(data, np.uint8))
+
+    def compressed_depth(self, pixels, stamp_ns, form="16UC1; compressedDepth png"):
+        return self.compressed(DEPTH_HEADER + png(pixels), form, stamp_ns)
+
+    def info(self, stamp_ns, width=WIDTH, height=HEIGHT, fx=425.0, shift=0.0):
+        k = np.array([fx, 0, (width - 1) / 2, 0, fx, (height - 1) / 2, 0, 0, 1.0])
+        p = np.array([fx, 0, (width - 1) / 2, shift, 0, fx, (height - 1) / 2, 0, 0, 0, 1, 0.0])
+        d, r = np.zeros(5), np.eye(3).ravel()
+        roi = self.types["sensor_msgs/msg/RegionOfInterest"](0, 0, 0, 0, False)
+        return self.types["sensor_msgs/msg/CameraInfo"](
+            self.header(stamp_ns), height, width, "plumb_bob", d, k, r, p, 0, 0, roi
+        )
+
+    def write(self, path, messages, **options):
+        """Writes (topic, message) in this order; see `write1` and `write2`."""
+        return (write1 if self.version == 1 else write2)(path, self.store, messages, **options)
+
+
+def png(pixels) -> bytes:
+    return cv2.imencode(".png", pixels)[1].tobytes()
+
+
+def write2(path, store, messages, plugin=StoragePlugin.MCAP, compression=None):
+    writer = Writer2(path, version=9, storage_plugin=plugin)
+    if compression:
+        writer.set_compression(compression, CompressionFormat.ZSTD)
+    with writer:
+        connections = {}
+        for k, (topic, message, *_) in enumerate(messages):
+            kind = message.__msgtype__
+            if topic not in connections:
+                connections[topic] = writer.add_connection(topic, kind, typestore=store)
+            writer.write(connections[topic], START_NS + k, store.serialize_cdr(message, kind))
+    return path
+
+
+def write_mcap(path, store, messages, compression=CompressionType.NONE, chunk_bytes=20_000):
+    """One file, as Foxglove's library writes it; `chunk_bytes` 0: without chunks."""
+    with path.open("wb") as file:
+        writer = Writer(
+            file, chunk_bytes, compression, use_chunking=chunk_bytes > 0, use_statistics=False
+        )
+        writer.start(profile="ros2")
+        channels = {}
+        for k, (topic, message) in enumerate(messages):
+            if topic not in channels:
+                schema = writer.register_schema(message.__msgtype__, "ros2msg", b"")
+                channels[topic] = writer.register_channel(topic, "cdr", schema)
+            raw = bytes(store.serialize_cdr(message, message.__msgtype__))
+            writer.add_message(channels[topic], START_NS + k, raw, START_NS + k)
+        writer.finish()
+    return path
+
+
+def write1(path, store, messages, compression=None, chunk_bytes=20_000):
+    """A third member of a message is appended to its bytes, as librealsense does."""
+    writer = Writer1(path)
+    writer.chunk_threshold = chunk_bytes
+    if compression:
+        writer.set_compression(compression)
+    with writer:
+        connections = {}
+        for k, (topic, message, *extra) in enumerate(messages):
+            kind = message.__msgtype__
+            if topic not in connections:
+                connections[topic] = writer.add_connection(topic, kind, typestore=store)
+            raw = bytes(store.serialize_ros1(message, kind)) + b"".join(extra)
+            writer.write(connections[topic], START_NS + k, raw)
+    return path
+
+
+def picture(k):
+    """Depth and infrared of frame `k`."""
+    return noisy_wall(WIDTH, HEIGHT, depth_mm=1500 + 10 * k, seed=k)
+
+
+def driver(ros, count=5, namespace="/camera"):
+    """What a driver publishes, raw: camera infos, depth and infrared of `count` frames."""
+    for k in range(count):
+        stamp = START_NS + k * PERIOD_NS
+        depth, infrared = picture(k)
+        yield f"{namespace}/depth/camera_info", ros.info(stamp)
+        yield f"{namespace}/infra2/camera_info", ros.info(stamp, shift=-425 * 0.055)
+        yield f"{namespace}/depth/image_rect_raw", ros.image(depth, "16UC1", stamp)
+        yield f"{namespace}/infra1/image_rect_raw", ros.image(infrared, "mono8", stamp)
+
+
+def check(frames, count=5, baseline_m=0.055):
+    """That these are the first frames of `driver`; the last may have lost its infrared."""
+    assert [frame.stamp_ns for frame in frames] == [START_NS + k * PERIOD_NS for k in range(count)]
+    for k, frame in enumerate(frames):
+        depth, infrared = picture(k)
+        np.testing.assert_array_equal(frame.depth_mm, depth)
+        if frame.infrared is not None or k < count - 1:
+            np.testing.assert_array_equal(frame.infrared, infrared)
+        assert frame.camera == camera(WIDTH, HEIGHT, baseline_m=baseline_m)

@@ -1,0 +1,139 @@
+"""What is used, and what is named, of bags whose images are not all as they should be."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from recordings.bags import DEPTH, INFO, INFRARED, PERIOD_NS, START_NS, Ros, check, driver, picture
+
+from rs_denoise.recordings.bag_frames import read_bag
+from rs_denoise.recordings.frame import RecordingError
+from rs_denoise.recordings.recording import open_recording
+
+ROS = Ros(2)
+
+
+def stamp(k):
+    return START_NS + k * PERIOD_NS
+
+
+def read(tmp_path, messages):
+    recording = open_recording(ROS.write(tmp_path / "bag", messages))
+    return list(recording), recording.skipped
+
+
+def changed(topic, k, **changes):
+    """The driver's messages, with one of `topic` changed."""
+    for name, message in driver(ROS, 10):
+        if name == topic and message.header == ROS.header(stamp(k)):
+            message = dataclasses.replace(message, **changes)
+        yield name, message
+
+
+@pytest.mark.parametrize("changes, reason", [
+    ({"data": np.zeros(100, np.uint8)}, "cut off: it needs 10240 bytes, it has 100"),
+    ({"encoding": "rgb8"}, "its encoding is 'rgb8'"),
+    ({"width": 100_000, "height": 100_000}, "claims 100000x100000 pixels"),
+])  # fmt: skip
+def test_one_bad_depth_image_costs_one_frame(tmp_path, changes, reason):
+    frames, skipped = read(tmp_path, changed(DEPTH, 4, **changes))
+    assert [f.stamp_ns for f in frames] == [stamp(k) for k in range(10) if k != 4]
+    (name,) = skipped
+    assert name == f"depth {stamp(4)}" and reason in skipped[name]
+
+
+def test_a_bad_infrared_image_leaves_a_frame_without_infrared(tmp_path):
+    frames, skipped = read(tmp_path, changed(INFRARED, 4, encoding="bgr8"))
+    assert [f.infrared is None for f in frames] == [k == 4 for k in range(10)]
+    (name,) = skipped
+    assert name == f"infrared {stamp(4)}" and "its encoding is 'bgr8'" in skipped[name]
+
+
+def test_a_message_that_is_damaged_costs_one_frame(tmp_path):
+    ros = Ros(1)
+    messages = [(t, m, b"more than it should have") if k == 18 else (t, m)
+                for k, (t, m) in enumerate(driver(ros, 10))]  # fmt: skip
+    recording = open_recording(ros.write(tmp_path / "a.bag", messages))
+    assert len(list(recording)) == 9
+    assert ["it cannot be deserialised" in reason for reason in recording.skipped.values()] == [
+        True
+    ]
+
+
+def test_where_the_resolution_changes_each_image_gets_the_camera_of_its_size(tmp_path):
+    small = np.full((32, 40), 900, np.uint16)
+
+    def messages():
+        yield from driver(ROS, 3)
+        for k in range(3, 6):
+            yield DEPTH, ROS.image(small, "16UC1", stamp(k))
+            if k > 3:  # its camera_info comes a frame late, as from a driver that restarts
+                yield INFO, ROS.info(stamp(k), 40, 32, fx=212.0)
+
+    frames, skipped = read(tmp_path, messages())
+    assert [f.camera.width for f in frames] == [80, 80, 80, 40, 40, 40] and not skipped
+    assert frames[3].camera.fx == 212.0
+
+
+def test_depth_without_a_camera_info_of_its_size_is_named(tmp_path):
+    def messages():
+        yield from driver(ROS, 3)
+        for k in range(3, 63):
+            yield DEPTH, ROS.image(np.full((32, 40), 900, np.uint16), "16UC1", stamp(k))
+
+    frames, skipped = read(tmp_path, messages())
+    check(frames, 3)
+    reason = "no camera_info of 40x32, its size, came before it; it has 80x64"
+    assert dict(skipped) == {f"60 from depth {stamp(3)} on": reason}
+
+
+def test_infrared_of_another_size_is_left_out(tmp_path):
+    def messages():
+        for topic, message in driver(ROS, 2):
+            if topic == INFRARED:
+                message = ROS.image(np.zeros((128, 160), np.uint8), "mono8", stamp(0))
+            yield topic, message
+
+    frames, skipped = read(tmp_path, messages())
+    assert [f.infrared for f in frames] == [None, None]
+    assert skipped[f"infrared {stamp(0)}"] == "it is 160x128, its depth 80x64"
+    assert skipped[INFRARED] == "none of it is within 5 ms of a depth image"
+
+
+def test_an_impossible_camera_info_is_named_and_the_last_good_one_serves(tmp_path):
+    messages = [*driver(ROS, 3), (INFO, ROS.info(stamp(3), fx=0.0)), *list(driver(ROS, 4))[-4:]]
+    frames, skipped = read(tmp_path, messages)
+    check(frames, 4)
+    assert "fx must be a positive number" in skipped["a camera_info"]
+
+
+def test_stamps_that_stand_still_or_jump_back_give_every_frame_a_name_of_its_own(tmp_path):
+    depth, _ = picture(0)
+    stamps = [stamp(0), stamp(0), stamp(200), stamp(1), stamp(1), stamp(201)]
+    messages = [(INFO, ROS.info(0)), *((DEPTH, ROS.image(depth, "16UC1", s)) for s in stamps)]
+    frames, skipped = read(tmp_path, messages)
+    assert [f.stamp_ns for f in frames] == stamps and not skipped
+    assert len({f.name for f in frames}) == len(stamps)
+
+
+def test_where_stamps_are_not_filled_in_the_time_of_arrival_serves(tmp_path):
+    depth, _ = picture(0)
+    messages = [(INFO, ROS.info(0)), *((DEPTH, ROS.image(depth, "16UC1", 0)) for _ in range(3))]
+    frames, _ = read(tmp_path, messages)
+    assert [f.stamp_ns - START_NS for f in frames] == [1, 2, 3]
+
+
+def test_a_bag_of_which_no_frame_can_be_used_says_why(tmp_path):
+    depth, _ = picture(0)
+    quantised = ROS.compressed_depth(depth, stamp(0), "32FC1; compressedDepth png")
+    path = ROS.write(
+        tmp_path / "bag", [(INFO, ROS.info(0)), (f"{DEPTH}/compressedDepth", quantised)]
+    )
+    with pytest.raises(RecordingError, match="no frame in it .*'32FC1.*record the raw topic"):
+        list(read_bag(path))
+
+
+def test_what_read_bag_skips_is_logged_where_nobody_collects_it(tmp_path, caplog):
+    path = ROS.write(tmp_path / "bag", changed(DEPTH, 4, encoding="rgb8"))
+    assert len(list(read_bag(path))) == 9
+    assert f"skipped depth {stamp(4)}: its encoding is 'rgb8'" in caplog.text

@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rs_denoise.recordings.pairing import MOST_WAITING, Pairing
+
+MS = 1_000_000
+
+
+def image(number):
+    return np.full((1, 1), number)
+
+
+def paired(arrivals):
+    """(depth, infrared) stamps in ms, of arrivals (role, stamp in ms)."""
+    pairing, matches = Pairing(), []
+    for role, stamp_ms in arrivals:
+        matches += pairing.add(role, stamp_ms * MS, image(stamp_ms))
+        assert len(pairing._depth) <= MOST_WAITING
+        assert all(len(images) <= MOST_WAITING for images in pairing._others.values())
+    matches += pairing.rest()
+    return [(m.depth.item(), None if m.infrared is None else m.infrared.item()) for m in matches]
+
+
+def test_the_nearest_infrared_within_5_ms_belongs_whichever_comes_first():
+    arrivals = [("infrared", 0), ("depth", 3), ("depth", 33), ("infrared", 39), ("infrared", 31),
+                ("depth", 66)]  # fmt: skip
+    assert paired(arrivals) == [(3, 0), (33, 31), (66, None)]
+
+
+def test_what_comes_more_than_a_second_late_is_not_waited_for():
+    pairing = Pairing()
+    assert not list(pairing.add("depth", 0, image(0)))
+    assert [m.stamp_ns for m in pairing.add("infrared", 1001 * MS, image(1))] == [0]
+
+
+def test_a_clock_that_is_set_back_costs_no_frame():
+    arrivals = [(role, t) for t in (5000, 5033, 100, 133, 5100) for role in ("depth", "infrared")]
+    stamps = (5000, 5033, 100, 133, 5100)
+    # An image has no partner where the clock jumps between the two.
+    assert paired(arrivals) == [(stamp, stamp) for stamp in stamps]
+
+
+@pytest.mark.parametrize("stamp", [0, 7])
+def test_stamps_that_stand_still_take_no_more_memory_and_cost_no_frame(stamp):
+    assert len(paired([("depth", stamp), ("infrared", stamp)] * 1000)) == 1000
+
+
+def test_clocks_of_different_days_cost_no_frame():
+    arrivals = [("depth", 33 * k) for k in range(200)]
+    others = [("infrared", 10**9 + 33 * k) for k in range(200)]
+    mixed = [arrival for pair in zip(arrivals, others, strict=True) for arrival in pair]
+    assert paired(mixed) == [(33 * k, None) for k in range(200)]
+
+
+@given(st.lists(st.tuples(st.sampled_from(["depth", "infrared", "ground truth"]),
+                          st.integers(0, 3000)), max_size=300))  # fmt: skip
+def test_every_depth_image_comes_out_once_in_its_order(arrivals):
+    depths = [stamp for role, stamp in arrivals if role == "depth"]
+    result = paired(arrivals)
+    assert [depth for depth, _ in result] == depths
+    assert all(infrared is None or abs(infrared - depth) <= 5 for depth, infrared in result)

@@ -1,0 +1,138 @@
+import numpy as np
+import pytest
+from recordings.bags import INFO, Ros, driver, picture
+from rosbags.typesys import get_types_from_msg
+
+from rs_denoise.recordings.bag import EXTRINSICS, Bag
+from rs_denoise.recordings.frame import RecordingError
+from rs_denoise.recordings.topics import Topics, choose
+
+ROS = Ros(2)
+D, GREY = picture(0)
+METRES = (D / 1000).astype(np.float32)
+
+
+def chosen(tmp_path, messages, topics=Topics()):  # noqa: B008
+    return choose(Bag(ROS.write(tmp_path / "bag", messages)), topics)
+
+
+def info(topic, **changes):
+    return topic, ROS.info(0, **changes)
+
+
+def image(topic, pixels=D, encoding="16UC1"):
+    return topic, ROS.image(pixels, encoding, 0)
+
+
+def ir(topic):
+    return image(topic, GREY, "mono8")
+
+
+def test_the_drivers_names_come_before_all_else(tmp_path):
+    found = chosen(tmp_path, [
+        *driver(ROS, 1), image("/camera/aligned_depth_to_color/image_raw"),
+        image("/camera/denoised/image_rect_raw"), image("/camera/ground_truth/image_rect_raw"),
+        image("/camera/denoised/confidence", METRES, "32FC1"), ir("/camera/infra2/image_rect_raw"),
+        info("/camera/color/camera_info"), ir("/camera/color/image_raw"),
+    ])  # fmt: skip
+    assert found.depth == "/camera/depth/image_rect_raw"
+    assert found.infrared == "/camera/infra1/image_rect_raw"
+    assert found.ground_truth == "/camera/ground_truth/image_rect_raw"
+    assert found.camera_info == INFO
+    assert found.baseline_m == pytest.approx(0.055) and not found.notes
+
+
+def test_a_raw_topic_comes_before_its_compressed_twin(tmp_path):
+    twin = ("/camera/depth/image_rect_raw/compressedDepth", ROS.compressed_depth(D, 0))
+    assert chosen(tmp_path, [twin, *driver(ROS, 1)]).depth == "/camera/depth/image_rect_raw"
+
+
+@pytest.mark.parametrize("pixels, encoding", [(D, "16UC1"), (D, "mono16"), (METRES, "32FC1")])
+def test_other_names_are_found_by_what_the_first_image_is(tmp_path, pixels, encoding):
+    found = chosen(tmp_path, [
+        image("/head/stereo/depth_map", pixels, encoding), ir("/head/left/image_rect"),
+        ir("/head/right/image_rect"), image("/head/rgb/image", np.zeros((2, 6), np.uint8), "rgb8"),
+        image("/head/depth_registered/image"), info("/head/left/camera_info"),
+        info("/head/right/camera_info", shift=-425 * 0.095),
+        info("/head/rgb/camera_info", fx=600), info("/head/wide/camera_info", width=640),
+    ])  # fmt: skip
+    assert (found.depth, found.infrared) == ("/head/stereo/depth_map", "/head/left/image_rect")
+    assert found.baseline_m == pytest.approx(0.095)
+    assert found.camera_info in ("/head/left/camera_info", "/head/right/camera_info")
+    assert [note.split(" is read from ")[0] for note in found.notes] == [
+        "depth", "infrared", "the camera",
+    ]  # fmt: skip
+
+
+def test_what_is_missing_is_told_in_notes(tmp_path):
+    found = chosen(tmp_path, [info("/c/camera_info"), image("/c/image")])
+    assert found.infrared is None and found.baseline_m == 0.05
+    notes = "\n".join(found.notes)
+    assert "no infrared" in notes and "assumed to be 0.05 m" in notes and "--baseline" in notes
+
+
+def test_named_topics_and_a_named_baseline_go_before_what_is_found(tmp_path):
+    names = Topics("/b/depth", "/b/grey", "/b/truth", "/b/info", 0.12)
+    found = chosen(tmp_path, [
+        *driver(ROS, 1), ("/b/depth/compressedDepth", ROS.compressed_depth(D, 0)), ir("/b/grey"),
+        image("/b/truth"), info("/b/info"),
+    ], names)  # fmt: skip
+    assert found.depth == "/b/depth/compressedDepth"
+    read = (found.infrared, found.ground_truth, found.camera_info, found.baseline_m)
+    assert read == ("/b/grey", "/b/truth", "/b/info", 0.12) and not found.notes
+
+
+@pytest.mark.parametrize("option, topics", [
+    ("--depth-topic", Topics(depth="/x")), ("--infrared-topic", Topics(infrared="/x")),
+    ("--ground-truth-topic", Topics(ground_truth="/x")),
+    ("--camera-info-topic", Topics(camera_info="/x")),
+])  # fmt: skip
+def test_a_named_topic_that_is_not_there(tmp_path, option, topics):
+    with pytest.raises(RecordingError, match=f"no topic /x as {option} says; it has /camera"):
+        chosen(tmp_path, driver(ROS, 1), topics)
+
+
+@pytest.mark.parametrize("option, messages", [
+    ("--depth-topic", [*driver(ROS, 1, "/front"), *driver(ROS, 1, "/rear")]),
+    ("--depth-topic", [info("/c/camera_info"), image("/c/one"), image("/c/two")]),
+    ("--infrared-topic", [info("/c/camera_info"), image("/c/depth"), ir("/c/one"), ir("/c/two")]),
+    ("--camera-info-topic", [image("/c/depth"), info("/a/camera_info"),
+                             info("/b/camera_info", fx=300)]),
+])  # fmt: skip
+def test_what_could_be_meant_is_listed_with_the_option_that_says_which(tmp_path, option, messages):
+    with pytest.raises(RecordingError, match=rf"could be any of /.*, /.*: say which with {option}"):
+        chosen(tmp_path, messages)
+
+
+def test_of_two_cameras_the_named_one_is_read_with_its_own_infrared_and_baseline(tmp_path):
+    rear = [info("/rear/infra2/camera_info", shift=-425 * 0.09), *driver(ROS, 1, "/rear")]
+    found = chosen(
+        tmp_path, [*driver(ROS, 1, "/front"), *rear], Topics("/rear/depth/image_rect_raw")
+    )
+    assert found.infrared == "/rear/infra1/image_rect_raw"
+    assert found.camera_info == "/rear/depth/camera_info"
+    assert found.baseline_m == pytest.approx(0.09)
+
+
+def test_depth_that_is_only_there_as_colour_sees_it_is_not_taken(tmp_path):
+    messages = [image("/camera/aligned_depth_to_color/image_raw"), info("/camera/camera_info")]
+    with pytest.raises(RecordingError, match="as the left imager measured it .*--depth-topic"):
+        chosen(tmp_path, messages)
+
+
+@pytest.mark.parametrize("infos", [[], [info("/camera/color/camera_info")],
+                                   [info("/camera/camera_info", width=640)]])  # fmt: skip
+def test_no_camera_info_of_the_depth_images(tmp_path, infos):
+    with pytest.raises(RecordingError, match="no camera_info of the depth images"):
+        chosen(tmp_path, [*infos, image("/camera/depth/image_rect_raw")])
+
+
+def test_the_baseline_out_of_the_drivers_extrinsics(tmp_path):
+    definition = "float64[9] rotation\nfloat64[3] translation"
+    ros = Ros(2)
+    ros.store.register(get_types_from_msg(definition, EXTRINSICS))
+    between = ros.types[EXTRINSICS](np.eye(3).ravel(), np.array([-0.095, 0, 0]))
+    messages = [m for m in driver(ros, 1) if "infra2" not in m[0]]
+    messages.append(("/camera/extrinsics/depth_to_infra2", between))
+    found = choose(Bag(ros.write(tmp_path / "bag", messages)), Topics())
+    assert found.baseline_m == pytest.approx(0.095) and not found.notes
