@@ -104,10 +104,11 @@ class Model:
     """A loaded model: its manifest and the network, ready on one device."""
 
     def __init__(
-        self, network: nn.Module, manifest: Manifest, device: torch.device, precision: torch.dtype
-    ) -> None:
+        self, network: nn.Module, manifest: Manifest, device: torch.device,
+        precision: torch.dtype, path: Path,
+    ) -> None:  # fmt: skip
         self._network, self.manifest, self.device = network, manifest, device
-        self.precision = precision
+        self.precision, self.path = precision, path
 
     @classmethod
     def load(
@@ -136,7 +137,7 @@ class Model:
             network = torch.jit.freeze(network.to(memory_format=torch.channels_last))
         except Exception as error:  # the loader raises whatever it stumbled over
             raise ModelError(f"{path}: its TorchScript cannot be loaded: {error}") from error
-        model = cls(network, manifest, where, _precision(precision, where))
+        model = cls(network, manifest, where, _precision(precision, where), path)
         model._try(path)
         return model
 

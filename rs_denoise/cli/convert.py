@@ -19,7 +19,9 @@ from rs_denoise.model import Model
 from rs_denoise.recordings.frame import Frame, RecordingError
 from rs_denoise.recordings.image_folder import write_frame, write_png
 from rs_denoise.recordings.realsense import RATE_HZ, SUFFIX, stamped, write_sdk_recording
+from rs_denoise.recordings.recording import open_recording
 from rs_denoise.recordings.rosbag2 import write_bag
+from rs_denoise.recordings.topics import Topics
 
 
 class Kind(str, Enum):
@@ -49,6 +51,7 @@ def convert(
     depth_topic: options.DepthTopic = None,
     infrared_topic: options.InfraredTopic = None,
     ground_truth_topic: options.GroundTruthTopic = None,
+    camera_info_topic: options.CameraInfoTopic = None,
     baseline: options.Baseline = None,
     model: options.ModelFile = options.DEFAULT_MODEL_FILE,
     device: options.Device = "auto",
@@ -62,7 +65,8 @@ def convert(
     if to is Kind.realsense and out.suffix != SUFFIX:
         raise typer.BadParameter(f"recordings of the SDK end in {SUFFIX}, got '{out.name}'")
     console = Console()
-    source = options.opened(recording, depth_topic, infrared_topic, ground_truth_topic, baseline)
+    topics = Topics(depth_topic, infrared_topic, ground_truth_topic, camera_info_topic, baseline)
+    source = open_recording(recording, topics)
     method: Method | None = None
     if denoise:
         method = DenoisedBy(Model.load(model, device), Gate(min_confidence, fill_confidence))
@@ -92,12 +96,6 @@ def _complete_or_nothing(out: Path, write: Callable[[Path], int]) -> int:
     return count
 
 
-def _write_rosbag2(path: Path, frames: Iterable[Frame], denoise: Method | None) -> int:
-    if denoise is not None:
-        raise typer.BadParameter("a rosbag2 takes no denoised depth yet: choose another --to")
-    return write_bag(path, frames)
-
-
 def _write_frames(path: Path, frames: Iterable[Frame], denoise: Method | None) -> int:
     count = 0
     for frame in frames:
@@ -112,7 +110,7 @@ def _write_frames(path: Path, frames: Iterable[Frame], denoise: Method | None) -
 
 
 _WRITERS: dict[Kind, Callable[[Path, Iterable[Frame], Method | None], int]] = {
-    Kind.rosbag2: _write_rosbag2,
+    Kind.rosbag2: write_bag,
     Kind.realsense: write_sdk_recording,
     Kind.frames: _write_frames,
 }

@@ -1,7 +1,11 @@
-"""`rs_denoise denoise`: a folder of frames, denoised."""
+"""`rs_denoise denoise`: every frame of a recording, through the node's own core."""
 
 from __future__ import annotations
 
+import hashlib
+import shutil
+from dataclasses import asdict
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,37 +15,122 @@ from rich.console import Console
 from rich.progress import track
 
 from rs_denoise.cli import options
+from rs_denoise.denoiser import Denoised
 from rs_denoise.evaluation.evaluate import DenoisedBy
 from rs_denoise.gate import Gate
 from rs_denoise.model import Model
-from rs_denoise.recordings.image_folder import write_png
-from rs_denoise.recordings.recording import open_recording
+from rs_denoise.recordings.bag import is_bag
+from rs_denoise.recordings.claim import claim
+from rs_denoise.recordings.denoised_bag import CopyError, copy_with_denoised
+from rs_denoise.recordings.frame import Frame, RecordingError
+from rs_denoise.recordings.image_folder import read_frame, write_frame, write_png
+from rs_denoise.recordings.realsense import stamped
+from rs_denoise.recordings.recording import Recording, open_recording
+from rs_denoise.recordings.rosbag2 import write_bag
+from rs_denoise.recordings.topics import Topics
+
+NOTE = "denoised.json"
+
+
+class Form(str, Enum):
+    """How the result is written."""
+
+    images = "images"
+    rosbag2 = "rosbag2"
 
 
 def denoise(
-    frames: Annotated[Path, typer.Argument(help="Frame folders, gt-, res-, left-*.png, or a bag.")],
-    out: Annotated[Path, typer.Argument(help="Where OUT/<frame>/depth.png goes.")],
+    recording: options.RecordingPath,
+    out: Annotated[Path, typer.Argument(help="A folder, that of the bag with --format rosbag2.")],
+    form: Annotated[
+        Form,
+        typer.Option(
+            "--format",
+            help="images: OUT/<frame>/depth.png (uint16 mm), confidence.png (uint8, 255 = certain) "
+            "and camera.json; rosbag2: a copy of the bag with denoised/... beside its topics.",
+        ),
+    ] = Form.images,
     model: options.ModelFile = options.DEFAULT_MODEL_FILE,
     device: options.Device = "auto",
     min_confidence: options.MinConfidence = options.DEFAULT_MIN_CONFIDENCE,
     fill_confidence: options.FillConfidence = options.DEFAULT_FILL_CONFIDENCE,
+    depth_topic: options.DepthTopic = None,
+    infrared_topic: options.InfraredTopic = None,
+    camera_info_topic: options.CameraInfoTopic = None,
+    baseline: options.Baseline = None,
 ) -> None:
-    """Writes OUT/<frame>/depth.png (uint16 mm) and confidence.png (uint8, 255 = certain)."""
+    """Denoises every frame; the same command again goes on where it was stopped."""
     console = Console()
-    recording = open_recording(frames)
+    topics = Topics(depth_topic, infrared_topic, camera_info=camera_info_topic, baseline_m=baseline)
+    opened = open_recording(recording, topics)
+    if form is Form.rosbag2 and out.exists():
+        raise RecordingError(f"{out}: exists already; remove it first")
     loaded = Model.load(model, device)
-    gate = Gate(min_confidence, fill_confidence)
-    method = DenoisedBy(loaded, gate)
-    count = 0
-    for frame in track(recording, "denoising", total=recording.count, console=console):
-        result = method.denoised(frame)
-        target = out / frame.name
-        target.mkdir(parents=True, exist_ok=True)
-        write_png(target / "depth.png", np.rint(result.depth_mm).astype(np.uint16))
-        write_png(
-            target / "confidence.png",
-            np.rint(np.nan_to_num(result.confidence) * 255).astype(np.uint8),
-        )
-        count += 1
-    console.print(f"{count} frames in {out}")
-    options.print_skipped(console, recording.skipped)
+    method = DenoisedBy(loaded, Gate(min_confidence, fill_confidence))
+    images = out if form is Form.images else out.with_name(f"{out.name}.part")
+    claim(images, NOTE, _settings(recording, loaded, method.gate, topics))
+    folders = _denoise(opened, method, images, console)
+    if form is Form.rosbag2:
+        # Not at its place before it is complete, and with its final name, which a bag has inside.
+        unfinished = images / out.name
+        shutil.rmtree(unfinished, ignore_errors=True)
+        for line in _write_bag(recording, topics, opened, folders, unfinished):
+            console.print(f"[yellow]{line}", highlight=False)
+        unfinished.rename(out)
+        shutil.rmtree(images)
+    console.print(f"{len(folders)} frames in {out}")
+    for note in opened.notes:
+        console.print(f"[yellow]{note}", highlight=False)
+    options.print_skipped(console, opened.skipped)
+
+
+def _settings(recording: Path, loaded: Model, gate: Gate, topics: Topics) -> dict[str, object]:
+    """Whatever changes a pixel, so that one folder holds results of one kind."""
+    return {
+        "recording": str(recording.resolve()),
+        "model": loaded.manifest.name,
+        "model_sha256": hashlib.sha256(loaded.path.read_bytes()).hexdigest(),
+        "precision": str(loaded.precision),
+        "gate": {name: str(value) for name, value in asdict(gate).items()},
+        "topics": asdict(topics),
+    }
+
+
+def _denoise(
+    opened: Recording, method: DenoisedBy, images: Path, console: Console
+) -> dict[Path, int | None]:
+    """Denoises what is not there yet; every frame's folder with its stamp."""
+    folders: dict[Path, int | None] = {}
+    for frame in track(opened, "denoising", total=opened.count, console=console):
+        folder = images / frame.name
+        if not (folder / "camera.json").exists():
+            _write(folder, frame, method.denoised(frame))
+        folders[folder] = frame.stamp_ns
+    return folders
+
+
+def _write(folder: Path, frame: Frame, result: Denoised) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    confidence = np.rint(np.nan_to_num(result.confidence) * 255).astype(np.uint8)
+    write_png(folder / "confidence.png", confidence)
+    # camera.json comes last: a folder that has one is complete.
+    depth_mm = np.rint(result.depth_mm).astype(np.uint16)
+    write_frame(folder, Frame(frame.name, frame.camera, depth_mm, stamp_ns=frame.stamp_ns))
+
+
+def _write_bag(
+    recording: Path, topics: Topics, opened: Recording, folders: dict[Path, int | None], out: Path
+) -> list[str]:
+    """Everything of the recording that can be had, with what was denoised; what is missing."""
+    of_stamps = {stamp: folder for folder, stamp in folders.items() if stamp is not None}
+    if is_bag(recording):
+        try:
+            return copy_with_denoised(recording, topics, of_stamps, out)
+        except CopyError as error:
+            shutil.rmtree(out, ignore_errors=True)
+            reason = str(error)
+    else:
+        reason = "it is no bag"
+    of_names = {folder.name: folder for folder in folders}
+    write_bag(out, stamped(opened), lambda frame: read_frame(of_names[frame.name]).depth_mm)
+    return [f"only depth, infrared and ground truth of {recording.name} are copied: {reason}"]

@@ -30,6 +30,8 @@ from rs_denoise.evaluation.sample import sampled
 from rs_denoise.gate import CAUTIOUS, COMPLETE, Gate
 from rs_denoise.model import Model
 from rs_denoise.recordings.frame import Frame
+from rs_denoise.recordings.recording import open_recording
+from rs_denoise.recordings.topics import Topics
 
 FILES, COMPARED, KNOWN = "What to write", "What to compare with", "What is known of the camera"
 
@@ -101,6 +103,7 @@ def evaluate(
     depth_topic: options.DepthTopic = None,
     infrared_topic: options.InfraredTopic = None,
     ground_truth_topic: options.GroundTruthTopic = None,
+    camera_info_topic: options.CameraInfoTopic = None,
     baseline: options.Baseline = None,
 ) -> None:
     """Says whether it helps on a recording: with ground truth how far off, without how steady.
@@ -111,7 +114,8 @@ def evaluate(
     wanted_size = options.parse_size(size)
     requirements = [Requirement.parse(text) for text in require or ()]
     setting = _setting(camera_height, camera_pitch, roi, wall)
-    opened = options.opened(recording, depth_topic, infrared_topic, ground_truth_topic, baseline)
+    topics = Topics(depth_topic, infrared_topic, ground_truth_topic, camera_info_topic, baseline)
+    opened = open_recording(recording, topics)
     loaded = Model.load(model, device)
     denoised = DenoisedBy(loaded, Gate(min_confidence, fill_confidence))
     methods: dict[str, Method] = {

@@ -11,8 +11,6 @@ from rich.console import Console
 
 from rs_denoise.gate import Gate
 from rs_denoise.model import DEFAULT_MODEL
-from rs_denoise.recordings.recording import Recording, open_recording
-from rs_denoise.recordings.topics import Topics
 
 _GATE = Gate()
 
@@ -45,6 +43,10 @@ InfraredTopic = Annotated[
 GroundTruthTopic = Annotated[
     str | None,
     typer.Option(help="Of true depth.", show_default="found", rich_help_panel=TOPICS),
+]
+CameraInfoTopic = Annotated[
+    str | None,
+    typer.Option(help="Of depth's camera_info.", show_default="found", rich_help_panel=TOPICS),
 ]
 Baseline = Annotated[
     float | None,
@@ -80,19 +82,6 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
     if min(size) < 64:
         raise typer.BadParameter(f"expected WIDTHxHEIGHT of at least 64x64, got '{text}'")
     return size
-
-
-def opened(
-    path: Path, depth: str | None, infrared: str | None, ground_truth: str | None,
-    baseline_m: float | None,
-) -> Recording:  # fmt: skip
-    """The recording, with the topics that were named.
-
-    Raises:
-        RecordingError: it cannot be read, or a topic is not in it.
-    """
-    topics = Topics(depth, infrared, ground_truth, baseline_m=baseline_m)
-    return open_recording(path, topics)
 
 
 def print_skipped(console: Console, skipped: dict[str, str]) -> None:

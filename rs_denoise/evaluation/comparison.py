@@ -68,8 +68,8 @@ def chosen_frame(recording: Recording, wanted: str | None) -> Frame:
             return frame
         if count - 1 == index:
             found = frame
-        # A bag's frames are called by their stamps: no need to read on for one called "3".
-        if found is not None and recording.count is None:
+        # Frames of bags are called by their stamps: no need to read on for one called "3".
+        if found is not None and frame.stamp_ns is not None:
             break
     if found is not None:
         return found

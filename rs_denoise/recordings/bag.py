@@ -38,6 +38,7 @@ class BagFile(Protocol):
     """One file of messages, in the order in which they were written."""
 
     types: dict[str, str]
+    counts: dict[str, int]
 
     def messages(
         self, topics: Collection[str], skipped: Skipped, most: int | None = None
@@ -104,6 +105,12 @@ class Bag:
                     skipped.add(f"{topic} {time_ns}", f"it cannot be deserialised ({error})")
                 else:
                     yield topic, time_ns, message
+
+    def count(self, topic: str) -> int | None:
+        """How many messages a topic has; None where only reading it all would tell."""
+        counts = [file.counts.get(topic) for file in self._files if topic in file.types]
+        known = [count for count in counts if count is not None]
+        return sum(known) if known and len(known) == len(counts) else None
 
     def first(self, topics: Collection[str]) -> dict[str, Any]:
         """The first message of each topic, where one comes early in the bag."""

@@ -38,6 +38,7 @@ class BagFrames:
 
     Attributes:
         notes: what had to be assumed or is missing, as sentences.
+        count: of its depth images; None where only reading it all would tell.
 
     Raises:
         RecordingError: it is no bag, or which topics are meant cannot be told.
@@ -47,6 +48,7 @@ class BagFrames:
         self._bag = Bag(path)
         self._chosen = choose(self._bag, topics)
         self.notes = self._chosen.notes
+        self.count = self._bag.count(self._chosen.depth)
 
     def read(self, skipped: Skipped) -> Iterator[Frame]:
         """Each depth image with its infrared and ground truth, in the order of arrival.

@@ -26,6 +26,7 @@ class McapFile:
 
     Attributes:
         types: message type of each topic that has messages.
+        counts: how many messages a topic has; empty where the file has no index.
 
     Raises:
         RecordingError: nothing of it can be read.
@@ -33,7 +34,8 @@ class McapFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.types = _types_by_summary(path) or _types_by_scan(path)
+        self.types, self.counts = _index(path)
+        self.types = self.types or _types_by_scan(path)
         if not self.types:
             raise RecordingError(f"{path}: no message in it can be read; was it cut off early?")
 
@@ -54,21 +56,24 @@ class McapFile:
                     yield names[record.channel_id], record.log_time, record.data
 
 
-def _types_by_summary(path: Path) -> dict[str, str]:
-    """From the index at the end; empty where there is none."""
+def _index(path: Path) -> tuple[dict[str, str], dict[str, int]]:
+    """Types and counts of the topics, from the end of the file; empty where they are not there."""
     try:
         with path.open("rb") as file:
             summary = make_reader(file).get_summary()
     except Exception:  # cut off: the library raises one of many kinds
-        return {}
+        return {}, {}
     if summary is None:
-        return {}
-    counts = summary.statistics.channel_message_counts if summary.statistics else None
-    return {
-        channel.topic: summary.schemas[channel.schema_id].name
-        for channel in summary.channels.values()
-        if channel.schema_id in summary.schemas and (counts is None or counts.get(channel.id))
-    }
+        return {}, {}
+    known = summary.statistics.channel_message_counts if summary.statistics else None
+    types: dict[str, str] = {}
+    counts: dict[str, int] = {}
+    for channel in summary.channels.values():
+        if channel.schema_id in summary.schemas and (known is None or known.get(channel.id)):
+            types[channel.topic] = summary.schemas[channel.schema_id].name
+            if known is not None:
+                counts[channel.topic] = counts.get(channel.topic, 0) + known[channel.id]
+    return types, counts
 
 
 def _types_by_scan(path: Path) -> dict[str, str]:

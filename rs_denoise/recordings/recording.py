@@ -32,7 +32,7 @@ class Recording:
     """Frames one at a time, in constant memory; can be read more than once.
 
     Attributes:
-        count: of its frames; None where only reading it all would tell.
+        count: of its frames, or of a bag's depth images; None where only reading it all would tell.
         skipped: what could not be read, with the reason; grows while it is read, and begins anew
             with each reading.
         notes: what had to be assumed or is missing, as sentences for whoever reads the results.
@@ -85,7 +85,7 @@ def _of_bag(path: Path, topics: Topics) -> Recording:
     if path.is_dir() and not (path / METADATA).is_file() and not _is_split(bag_files(path)):
         return _one_after_the_other(bag_files(path), topics)
     frames = BagFrames(path, topics)
-    return Recording(frames.read, None, notes=frames.notes)
+    return Recording(frames.read, frames.count, notes=frames.notes)
 
 
 def _is_split(files: list[Path]) -> bool:

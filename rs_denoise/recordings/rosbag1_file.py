@@ -36,6 +36,7 @@ class Rosbag1File:
 
     Attributes:
         types: message type of each topic, named as in ROS 2.
+        counts: empty; only reading it all would tell.
 
     Raises:
         RecordingError: nothing of it can be read.
@@ -47,6 +48,7 @@ class Rosbag1File:
         if not connections:
             raise RecordingError(f"{path}: no message in it can be read; was it cut off early?")
         self.types = dict(connections)
+        self.counts: dict[str, int] = {}
 
     def messages(
         self, topics: Collection[str], skipped: Skipped, most: int | None = None

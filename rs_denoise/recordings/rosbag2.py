@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -28,78 +28,124 @@ from rs_denoise.recordings.topics import DEPTH, GROUND_TRUTH, INFRARED
 __all__ = ["read_bag", "write_bag"]
 
 NAMESPACE = "/camera/camera"
+DENOISED, CONFIDENCE = "denoised/image_rect_raw", "denoised/confidence"
+# How far each imager is from the left one, in baselines.
+LEFT, RIGHT = 0.0, 1.0
+# The smallest file: recordings are written once and kept.
+PNG_LEVEL = 9
+STORE = get_typestore(Stores.ROS2_JAZZY)
 
 
-def write_bag(path: Path, frames: Iterable[Frame]) -> int:
+def write_bag(
+    path: Path, frames: Iterable[Frame], denoise: Callable[[Frame], np.ndarray] | None = None
+) -> int:
     """Writes an mcap rosbag2 with the topics of a RealSense driver; gives the number of frames.
 
     Depth and ground truth go as compressedDepth, infrared as PNG: noise does not compress further.
+
+    Args:
+        path: of its folder.
+        frames: with stamps.
+        denoise: gives [H, W] uint16 mm of a frame, 0 = invalid, for the topics of the node.
 
     Raises:
         RecordingError: `path` exists, or a frame has no stamp.
     """
     if path.exists():
         raise RecordingError(f"{path}: exists already; remove it first")
-    store = get_typestore(Stores.ROS2_JAZZY)
     count = 0
     with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
-        connections: dict[str, Any] = {}
-
-        def put(topic: str, kind: str, stamp_ns: int, message) -> None:
-            if topic not in connections:
-                connections[topic] = writer.add_connection(
-                    f"{NAMESPACE}/{topic}", kind, typestore=store, offered_qos_profiles=[_qos()]
-                )
-            raw = store.serialize_cdr(message, kind)
-            writer.write(connections[topic], stamp_ns, raw)
-
+        driver = Topics(writer, NAMESPACE)
         for frame in frames:
             stamp = frame.stamp_ns
             if stamp is None:
                 raise RecordingError(f"frame {frame.name} has no time: a bag needs one")
-            for name, eye, offset in (("depth", 1, 0.0), ("infra1", 1, 0.0), ("infra2", 2, 1.0)):
-                info = _info_message(store, frame.camera, stamp, name, eye, offset)
-                put(f"{name}/camera_info", INFO, stamp, info)
-            for topic, codec, image, optical in (
-                (DEPTH, "compressedDepth", frame.depth_mm, "depth"),
-                (INFRARED, "compressed", frame.infrared, "infra1"),
-                (GROUND_TRUTH, "compressedDepth", frame.ground_truth_mm, "depth"),
-            ):
-                if image is not None:
-                    message = _compressed(store, image, codec, stamp, optical)
-                    put(f"{topic}/{codec}", COMPRESSED, stamp, message)
+            for name, eye in (("depth", LEFT), ("infra1", LEFT), ("infra2", RIGHT)):
+                driver.put_info(name, stamp, frame.camera, eye)
+            driver.put_image(DEPTH, stamp, frame.depth_mm)
+            if frame.infrared is not None:
+                driver.put_image(INFRARED, stamp, frame.infrared)
+            if frame.ground_truth_mm is not None:
+                driver.put_image(GROUND_TRUTH, stamp, frame.ground_truth_mm)
+            if denoise is not None:
+                driver.put_image(DENOISED, stamp, denoise(frame))
+                driver.put_info("denoised", stamp, frame.camera)
             count += 1
     return count
 
 
-def _header(store, stamp_ns: int, optical: str):
+class Topics:
+    """Images and camera_info of one namespace, written into a bag.
+
+    Args:
+        writer: opened.
+        namespace: before the names of all topics, with a slash.
+    """
+
+    def __init__(self, writer: Writer, namespace: str) -> None:
+        self._writer, self._namespace = writer, namespace
+        self._connections: dict[str, Any] = {}
+
+    def put_image(
+        self, topic: str, stamp_ns: int, image: np.ndarray, time_ns: int | None = None
+    ) -> None:
+        """Writes an image, compressed without loss: depth if it is uint16, grey if it is uint8.
+
+        Args:
+            topic: below the namespace, without the codec.
+            stamp_ns: of its header.
+            image: [H, W].
+            time_ns: when it came; None: at its stamp.
+        """
+        encoded = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, PNG_LEVEL])[1].tobytes()
+        if image.dtype == np.uint16:
+            codec, form, data = "compressedDepth", "16UC1; compressedDepth png", DEPTH_HEADER
+        else:
+            codec, form, data = "compressed", "mono8; png compressed", b""
+        message = STORE.types[COMPRESSED](
+            header=_header(stamp_ns, topic),
+            format=form,
+            data=np.frombuffer(data + encoded, np.uint8),
+        )
+        self._put(f"{topic}/{codec}", COMPRESSED, stamp_ns if time_ns is None else time_ns, message)
+
+    def put_info(
+        self, name: str, stamp_ns: int, camera: Camera, eye: float = LEFT,
+        time_ns: int | None = None,
+    ) -> None:  # fmt: skip
+        """Writes the camera_info beside the images of `name`, of one of the two imagers."""
+        message = _info_message(camera, stamp_ns, name, eye)
+        time_ns = stamp_ns if time_ns is None else time_ns
+        self._put(f"{name}/camera_info", INFO, time_ns, message)
+
+    def _put(self, topic: str, kind: str, time_ns: int, message) -> None:
+        if topic not in self._connections:
+            self._connections[topic] = self._writer.add_connection(
+                f"{self._namespace}/{topic}", kind, typestore=STORE, offered_qos_profiles=[_qos()]
+            )
+        self._writer.write(self._connections[topic], time_ns, STORE.serialize_cdr(message, kind))
+
+
+def _header(stamp_ns: int, topic: str):
     sec, nanosec = divmod(stamp_ns, 1_000_000_000)
-    time = store.types["builtin_interfaces/msg/Time"](sec=sec, nanosec=nanosec)
+    time = STORE.types["builtin_interfaces/msg/Time"](sec=sec, nanosec=nanosec)
+    # Ground truth and denoised depth are seen by the same imager as depth.
+    name = topic.partition("/")[0]
+    optical = name if name.startswith("infra") else "depth"
     frame_id = f"camera_{optical}_optical_frame"
-    return store.types["std_msgs/msg/Header"](stamp=time, frame_id=frame_id)
+    return STORE.types["std_msgs/msg/Header"](stamp=time, frame_id=frame_id)
 
 
-def _compressed(store, image: np.ndarray, codec: str, stamp_ns: int, optical: str):
-    encoded = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 9])[1]
-    if codec == "compressedDepth":
-        form, data = "16UC1; compressedDepth png", DEPTH_HEADER + encoded.tobytes()
-    else:
-        form, data = "mono8; png compressed", encoded.tobytes()
-    return store.types[COMPRESSED](
-        header=_header(store, stamp_ns, optical), format=form, data=np.frombuffer(data, np.uint8)
-    )
-
-
-def _info_message(store, camera: Camera, stamp_ns: int, name: str, eye: int, offset: float):
+def _info_message(camera: Camera, stamp_ns: int, name: str, eye: float):
     c = camera
     k = [c.fx, 0.0, c.cx, 0.0, c.fy, c.cy, 0.0, 0.0, 1.0]
-    shift = -offset * c.fx * c.baseline_m
+    shift = -eye * c.fx * c.baseline_m
     p = [c.fx, 0.0, c.cx, shift, 0.0, c.fy, c.cy, 0.0, 0.0, 0.0, 1.0, 0.0]
-    roi = store.types["sensor_msgs/msg/RegionOfInterest"](
+    roi = STORE.types["sensor_msgs/msg/RegionOfInterest"](
         x_offset=0, y_offset=0, height=0, width=0, do_rectify=False
     )
-    return store.types[INFO](
-        header=_header(store, stamp_ns, name),
+    return STORE.types[INFO](
+        header=_header(stamp_ns, name),
         height=c.height,
         width=c.width,
         distortion_model="plumb_bob",

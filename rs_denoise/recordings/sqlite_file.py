@@ -21,6 +21,7 @@ class SqliteFile:
 
     Attributes:
         types: message type of each topic.
+        counts: how many messages a topic has; empty where the file is damaged.
 
     Raises:
         RecordingError: it is no rosbag2, or is cut off before its list of topics.
@@ -39,6 +40,7 @@ class SqliteFile:
         rows = [row for row in rows if isinstance(row[1], str) and isinstance(row[2], str)]
         self._names: dict[int, str] = {number: name for number, name, _ in rows}
         self.types: dict[str, str] = {name: kind for _, name, kind in rows}
+        self.counts = self._counts()
 
     def messages(
         self, topics: Collection[str], skipped: Skipped, most: int | None = None
@@ -57,6 +59,15 @@ class SqliteFile:
                 yield self._names[number], time_ns, data
             else:
                 skipped.add(f"message {row} of {self._path.name}", "it holds no data")
+
+    def _counts(self) -> dict[str, int]:
+        query = "SELECT topic_id, COUNT(*) FROM messages GROUP BY topic_id"
+        try:
+            with closing(self._connected()) as database:
+                rows = database.execute(query).fetchall()
+        except (sqlite3.Error, OverflowError):
+            return {}
+        return {self._names[number]: count for number, count in rows if number in self._names}
 
     def _rows(self, query: str, wanted: list[int], skipped: Skipped) -> Iterator[tuple]:
         last = 0

@@ -9,6 +9,7 @@ import pytest
 from conftest import REAL_DATA
 from rs_denoise.recordings.frame import Frame
 from rs_denoise.recordings.image_folder import write_frame
+from rs_denoise.recordings.recording import open_recording
 from scenes import camera, noisy_wall
 
 
@@ -36,22 +37,40 @@ def test_evaluate_prints_and_writes_figures_and_names_what_it_skipped(frames, tm
     assert out.returncode == 0, out.stderr
     summary = json.loads((tmp_path / "out.json").read_text())
     assert summary["frames"] == 1
-    assert summary["skipped"] == {"b": "no ground truth", "c": "no camera.json"}
+    assert summary["without_truth"] == 1 and summary["skipped"] == {"c": "no camera.json"}
     keys = set(summary["methods"]["raw"]["published"])
     assert keys == {
         "fill_pct", "mae_mm", "rmse_mm", "bad5_pct", "false_free_pct", "phantom_pct", "flying_pct",
         "ripple_px", "interior_mae_px", "rim_mae_px", "disparity_mae_px", "med_rel_pct",
-        "thin_recall_pct",
+        "thin_recall_pct", "rel_pct", "delta_105_pct", "delta_110_pct", "delta_125_pct",
     }  # fmt: skip
     assert set(summary["methods"]) == {"raw", "denoised", "denoised_cautious", "denoised_complete"}
-    ranking = {"ranking": {"rmse_at_100_mm", "rmse_at_90_mm", "ause", "calibration_error"}}
-    assert {b: set(v) for b, v in summary["methods"]["denoised"].items()} == dict.fromkeys(
-        ("published", "same", "same_raw"), keys
-    ) | ranking
+    blocks = summary["methods"]["denoised"]
+    assert all(set(blocks[name]) == keys for name in ("published", "same", "same_raw"))
+    assert set(blocks) - {"published", "same", "same_raw"} == {"ranking", "alone", "temporal"}
+    assert summary["model"].startswith("unet") and summary["timing"]["frames"] == 2
+    assert "obstacles" in summary["not_computed"] and summary["recording"] == "in"
     text = (tmp_path / "out.md").read_text()
     assert "| method | fill % | MAE |" in text and "most confident 90 %" in text
     assert {len(line.split("|")) for line in text.splitlines() if "|" in line} == {15}
     assert "mae_mm" in out.stdout and "skipped c: no camera.json" in out.stdout
+
+
+@pytest.mark.parametrize(("share", "code", "said"), [(2, 0, "met: "), (0.01, 1, "not met: ")])
+def test_a_requirement_decides_the_exit_code_and_loses_no_figure(
+    frames, tmp_path, share, code, said
+):
+    report, figures = tmp_path / "report.html", tmp_path / "out.json"
+    out = run(
+        "evaluate", frames, "--json", figures, "--html", report,
+        "--require", f"denoised.same.mae_mm <= {share}*denoised.same_raw.mae_mm",
+        *(["--require", "denoised.same.nothing < 1"] if code else []),
+    )  # fmt: skip
+    assert out.returncode == code, out.stderr
+    summary = json.loads(figures.read_text())
+    assert [r["holds"] for r in summary["requirements"]] == [True] if code == 0 else [False, False]
+    assert said in " ".join(out.stdout.split())
+    assert report.read_text().startswith("<!doctype html>") and report.stat().st_size > 1e6
 
 
 def test_denoise_writes_depth_and_confidence(frames, tmp_path):
@@ -66,15 +85,22 @@ def test_denoise_writes_depth_and_confidence(frames, tmp_path):
         assert depth.shape == confidence.shape == (64, 96)
         assert ((depth > 0) == (confidence > 0)).all() and (depth > 0).mean() > 0.5
     assert "skipped c: no camera.json" in out.stdout
+    # What was written is a recording itself.
+    assert [frame.name for frame in open_recording(tmp_path / "out")] == ["a", "b"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
-    [(["evaluate", "missing"], "missing: no such folder"),
+    [(["evaluate", "missing"], "missing: no such file or folder"),
+     (["evaluate", "{frames}", "--require", "mae < 3"], "requirement 'mae < 3'"),
+     (["evaluate", "{frames}", "--wall", "900"], "--wall belongs to a --roi"),
+     (["evaluate", "{frames}", "--roi", "1,2,3"], "x,y,w"),
+     (["evaluate", "{frames}", "--camera-pitch", "3"], "belongs to a --camera-height"),
+     (["denoise", "{frames}", "{frames}", "--format", "rosbag2"], "exists already"),
      (["evaluate", "{frames}", "--size", "848"], "expected WIDTHxHEIGHT"),
      (["evaluate", "{frames}", "--model", "{frames}/a/depth.png"], "not a model file"),
      (["denoise", "{frames}", "/proc/none"], "/proc/none"),
-     (["demo", "missing"], "missing: not a readable rosbag2"),
+     (["demo", "missing"], "missing: no such file or folder"),
      (["simulate", "x", "--frames", "1", "--camera", "kinect"], "camera must be one of d415")],
 )  # fmt: skip
 def test_what_the_user_can_mend_is_a_sentence(frames, arguments, complaint):
@@ -92,7 +118,7 @@ def test_real_frames_without_camera_or_truth_are_named(tmp_path):
     summary = json.loads((tmp_path / "out.json").read_text())
     assert out.returncode == 0 and summary["frames"] == 6
     assert summary["skipped"]["d415_depth_only_0"] == "no camera.json"
-    assert summary["skipped"]["d415_640x360"] == "no ground truth"
+    assert summary["without_truth"] == 3  # 640x360 and the two of the D435i
 
 
 def test_bench_times_the_shipped_models_beside_librealsense(tmp_path):

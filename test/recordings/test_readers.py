@@ -50,7 +50,7 @@ def test_each_kind_of_recording_is_told_by_what_it_holds(tmp_path):
     for prefix, image in (("res-", depth), ("left-", infrared), ("gt-", depth)):
         write_png(tmp_path / "triples" / f"{prefix}x.png", image)
     for kind, count, names in (
-        ("bag", None, ["0", "33000000"]), ("folders", 2, ["a", "b"]), ("triples", 1, ["x"])
+        ("bag", 2, ["0", "33000000"]), ("folders", 2, ["a", "b"]), ("triples", 1, ["x"])
     ):  # fmt: skip
         recording = open_recording(tmp_path / kind)
         assert recording.count == count

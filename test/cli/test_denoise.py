@@ -1,0 +1,131 @@
+"""`rs_denoise denoise` on bags, and how it goes on after a stop."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from rosbags.rosbag2 import Reader, StoragePlugin, Writer
+
+from rs_denoise.evaluation.evaluate import DenoisedBy
+from rs_denoise.gate import Gate
+from rs_denoise.model import Model
+from rs_denoise.recordings.bag import Bag
+from rs_denoise.recordings.frame import Frame
+from rs_denoise.recordings.recording import open_recording
+from rs_denoise.recordings.rosbag2 import STORE, write_bag
+from rs_denoise.recordings.skipped import Skipped
+from rs_denoise.recordings.topics import Topics
+from scenes import camera, noisy_wall
+
+STRING = "std_msgs/msg/String"
+
+
+def program(*arguments):
+    return [sys.executable, "-m", "rs_denoise.cli.main", "denoise", *map(str, arguments)]
+
+
+def run(*arguments):
+    return subprocess.run(program(*arguments), capture_output=True, text=True, check=False)
+
+
+def frames(count):
+    for k in range(count):
+        depth, infrared = noisy_wall(96, 64, seed=k)
+        stamp = 10**9 + k * 33_000_000
+        yield Frame(f"{stamp}", camera(96, 64), depth, infrared, stamp_ns=stamp)
+
+
+@pytest.fixture
+def bag(tmp_path):
+    """A bag with a topic of which rs_denoise knows nothing."""
+    write_bag(tmp_path / "camera", frames(3))
+    with (
+        Reader(tmp_path / "camera") as reader,
+        Writer(tmp_path / "bag", version=9, storage_plugin=StoragePlugin.SQLITE3) as writer,
+    ):
+        copies = {
+            c.id: writer.add_connection(c.topic, c.msgtype, typestore=STORE)
+            for c in reader.connections
+        }
+        for connection, time_ns, raw in reader.messages():
+            writer.write(copies[connection.id], time_ns + 5, raw)  # it came a little later
+        said = writer.add_connection("/said", STRING, typestore=STORE)
+        writer.write(said, 10**9 + 7, STORE.serialize_cdr(STORE.types[STRING]("hello"), STRING))
+    return tmp_path / "bag"
+
+
+def written(path):
+    """Every message of a bag: topic, time, bytes."""
+    with Reader(path) as reader:
+        return [(c.topic, time_ns, bytes(raw)) for c, time_ns, raw in reader.messages()]
+
+
+def test_a_bag_is_copied_with_denoised_depth_beside_every_depth_image(bag, tmp_path):
+    out = run(bag, tmp_path / "out", "--format", "rosbag2")
+    assert out.returncode == 0, out.stderr
+    before, after = written(bag), written(tmp_path / "out")
+    ours = [message for message in after if "/denoised/" in message[0]]
+    assert sorted(set(after) - set(ours)) == sorted(before) and len(ours) == 3 * 3
+    assert not (tmp_path / "out.part").exists()
+    denoise = DenoisedBy(Model.load(), Gate())
+    topics = Topics(depth="/camera/camera/denoised/image_rect_raw/compressedDepth")
+    results = list(open_recording(tmp_path / "out", topics))
+    for source, result in zip(frames(3), results, strict=True):
+        assert result.stamp_ns == source.stamp_ns
+        np.testing.assert_array_equal(result.depth_mm, denoise(source))
+    # Denoised depth comes with its depth, not at its stamp: clocks of camera and recorder differ.
+    times = {time_ns for topic, time_ns, _ in ours}
+    assert times == {time_ns for topic, time_ns, _ in before if "depth/image" in topic}
+
+
+def test_what_is_no_whole_ros_bag_gives_a_new_bag_and_says_so(bag, tmp_path):
+    mcap = next((tmp_path / "camera").glob("*.mcap"))
+    (tmp_path / "cut.mcap").write_bytes(mcap.read_bytes()[:-1000])
+    out = run(tmp_path / "cut.mcap", tmp_path / "out", "--format", "rosbag2")
+    assert out.returncode == 0, out.stderr
+    assert "only depth, infrared and ground truth of cut.mcap are copied" in " ".join(
+        out.stdout.split()
+    )
+    found = Bag(tmp_path / "out").messages(
+        ["/camera/camera/denoised/image_rect_raw/compressedDepth"], Skipped()
+    )
+    assert len(list(found)) == len(list(open_recording(tmp_path / "cut.mcap"))) > 0
+
+
+def test_it_goes_on_where_it_was_killed_and_gives_the_same(tmp_path):
+    write_bag(tmp_path / "bag", frames(60))
+    process = subprocess.Popen(program(tmp_path / "bag", tmp_path / "out"), start_new_session=True)
+    deadline = time.monotonic() + 60
+    while len(list((tmp_path / "out").glob("*/camera.json"))) < 5:
+        assert time.monotonic() < deadline and process.poll() is None
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    done = sorted((tmp_path / "out").glob("*/camera.json"))
+    assert 5 <= len(done) < 60
+    stamps = {path: path.stat().st_mtime_ns for path in done}
+    assert run(tmp_path / "bag", tmp_path / "out").returncode == 0
+    assert (
+        stamps.items()
+        <= {
+            path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*/camera.json")
+        }.items()
+    )
+    denoise = DenoisedBy(Model.load(), Gate())
+    results = list(open_recording(tmp_path / "out"))
+    assert len(results) == 60
+    for source, result in zip(frames(60), results, strict=True):
+        np.testing.assert_array_equal(result.depth_mm, denoise(source))
+
+
+def test_a_folder_is_not_continued_with_other_settings(bag, tmp_path):
+    assert run(bag, tmp_path / "out").returncode == 0
+    other = run(bag, tmp_path / "out", "--min-confidence", "0.9")
+    assert other.returncode == 2
+    assert "begun with other settings (gate:" in " ".join(other.stderr.split())
+    settings = json.loads((tmp_path / "out" / "denoised.json").read_text())
+    assert settings["gate"]["min_confidence"] == "0.35"
