@@ -56,6 +56,8 @@ def test_a_recording_comes_out_denoised_with_a_table_and_a_picture(small_bag, tm
     assert 0 < denoised < 20 and 5 < raw < 8  # the wall's noise of 8 mm has a mean of 6.4 mm
     picture = cv2.imread(re.search(r"picture: (\S+)", output)[1])
     assert picture is not None and picture.shape[1] == 3 * 160 + 12
+    report = Path(re.search(r"report: (\S+)", output)[1]).read_text()
+    assert report.startswith("<!doctype html>") and "helps most" in report
 
 
 def test_ctrl_c_is_clean_and_leaves_no_process(small_bag, tmp_path):
