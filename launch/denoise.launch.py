@@ -3,11 +3,11 @@
 ros2 launch rs_denoise denoise.launch.py camera_model:=d435
 """
 
-import os
-
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction
+from launch.conditions import IfCondition
+from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
-from launch_ros.actions import Node
+from launch_ros.actions import LifecycleNode, Node
 from launch_ros.substitutions import FindPackageShare
 
 from launch import LaunchDescription
@@ -16,32 +16,52 @@ from launch import LaunchDescription
 BASELINES_M = {"auto": 0.0, "d415": 0.055, "d435": 0.050, "d435i": 0.050, "d455": 0.095,
                "d405": 0.018}  # fmt: skip
 
-# Where Fast DDS 2 (Humble, Jazzy) and 3 look for their profile.
-PROFILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
-
 
 def _node(context):
-    baseline = BASELINES_M[LaunchConfiguration("camera_model").perform(context)]
-    return [
-        Node(
-            package="rs_denoise",
-            executable="denoise_node",
-            name="denoise_node",
-            namespace=LaunchConfiguration("camera_namespace"),
-            # A known camera model goes before the file, "auto" leaves the file's word.
-            parameters=[LaunchConfiguration("params_file")]
-            + ([{"baseline_m": baseline}] if baseline else []),
-            output="screen",
-            # A device that is lost ends the process; a new one begins cleanly.
-            respawn=True,
-            respawn_delay=2.0,
-        )
-    ]
+    """The node, and Nav2's lifecycle manager for it if wanted."""
+    managed = IfCondition(LaunchConfiguration("lifecycle_manager")).evaluate(context)
+    node = LifecycleNode(
+        package="rs_denoise",
+        executable="denoise_node",
+        name="denoise_node",
+        namespace=LaunchConfiguration("camera_namespace"),
+        parameters=[LaunchConfiguration("params_file"), _overrides(context, managed)],
+        output="screen",
+        # A device that is lost ends the process; a new one begins cleanly.
+        respawn=True,
+        respawn_delay=2.0,
+    )
+    return [node, _manager()] if managed else [node]
+
+
+def _overrides(context, managed):
+    """What goes before the parameter file; an argument left at its default leaves the file's."""
+    overrides = {}
+    if baseline_m := BASELINES_M[LaunchConfiguration("camera_model").perform(context)]:
+        overrides["baseline_m"] = baseline_m
+    if num_threads := LaunchConfiguration("num_threads").perform(context):
+        overrides["num_threads"] = int(num_threads)
+    autostart = "false" if managed else LaunchConfiguration("autostart").perform(context)
+    if autostart:
+        overrides["autostart"] = autostart == "true"
+    return overrides
+
+
+def _manager():
+    return Node(
+        package="nav2_lifecycle_manager",
+        executable="lifecycle_manager",
+        name="lifecycle_manager_denoise",
+        namespace=LaunchConfiguration("camera_namespace"),
+        # rclpy nodes have no bond; with a timeout the manager would give the node up.
+        parameters=[{"node_names": ["denoise_node"], "autostart": True, "bond_timeout": 0.0}],
+        output="screen",
+    )
 
 
 def generate_launch_description():
     share = FindPackageShare("rs_denoise")
-    profile = PathJoinSubstitution([share, "config", "fastdds.xml"])
+    fastdds = PathJoinSubstitution([share, "launch", "fastdds.launch.py"])
     return LaunchDescription(
         [
             DeclareLaunchArgument(
@@ -60,8 +80,24 @@ def generate_launch_description():
                 default_value=PathJoinSubstitution([share, "config", "denoise.yaml"]),
                 description="Parameters of the node.",
             ),
+            DeclareLaunchArgument(
+                "num_threads",
+                default_value="",
+                description="Cores for the network on a CPU; empty: as the parameter file has it.",
+            ),
+            DeclareLaunchArgument(
+                "autostart",
+                default_value="",
+                choices=["", "true", "false"],
+                description="false: wait for a manager; empty: as the parameter file has it.",
+            ),
+            DeclareLaunchArgument(
+                "lifecycle_manager",
+                default_value="false",
+                choices=["true", "false"],
+                description="Start nav2_lifecycle_manager too, which activates the node then.",
+            ),
+            IncludeLaunchDescription(PythonLaunchDescriptionSource(fastdds)),
+            OpaqueFunction(function=_node),
         ]
-        # Room for images in shared memory, unless the user has a profile of their own.
-        + [SetEnvironmentVariable(name, profile) for name in PROFILES if name not in os.environ]
-        + [OpaqueFunction(function=_node)]
     )

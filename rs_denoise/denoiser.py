@@ -39,10 +39,12 @@ class Denoised:
         depth_mm: [H, W] float32, 0 = invalid.
         confidence: [H, W] float32 in 0..1, 0 where depth is invalid: the probability that depth
             is within 5 % of the truth; NaN throughout valid pixels if the model has no doubt.
+        believed: share of the pixels that are valid or would be but for the gate's range, 0..1.
     """
 
     depth_mm: np.ndarray
     confidence: np.ndarray
+    believed: float
 
 
 @dataclass(frozen=True)
@@ -124,12 +126,13 @@ class Denoiser:
         else:
             opened = gate.opens(before, after, confidence)
         depth_mm = disparity_to_depth(after * opened.float(), self.camera.disparity_scale_px_mm)
+        believed = torch.count_nonzero(depth_mm).item() / depth_mm.numel()
         depth_mm = gate.within_range(depth_mm)
         if confidence is None:
             shown = torch.where(depth_mm > 0, torch.nan, 0.0)
         else:
             shown = confidence * torch.sign(depth_mm)
-        return Denoised(depth_mm[0, 0].cpu().numpy(), shown[0, 0].cpu().numpy())
+        return Denoised(depth_mm[0, 0].cpu().numpy(), shown[0, 0].cpu().numpy(), believed)
 
     def _tile_by_tile(self, image: Tensor, grey: Tensor) -> list[Tensor]:
         height, width = image.shape[-2:]

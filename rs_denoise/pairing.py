@@ -34,7 +34,7 @@ class Pairing(Generic[T]):
 
     Args:
         slop_ns: greatest difference of the stamps of a pair.
-        infrared_timeout_ns: when no infrared arrived for so long, depth goes alone.
+        infrared_timeout_ns: when depth arrived for so long and no infrared, depth goes alone.
 
     Attributes:
         unpaired: depth messages given up so far.
@@ -56,14 +56,18 @@ class Pairing(Generic[T]):
         self._depth: OrderedDict[int, T] = OrderedDict()
         self._infrared: OrderedDict[int, T] = OrderedDict()
         self._newest: dict[int, int] = {}
-        self._infrared_seen_ns = now_ns
+        self._depth_seen_ns = self._infrared_seen_ns = now_ns
 
     def infrared_is_missing(self, now_ns: int) -> bool:
-        """Whether infrared has been silent for longer than the timeout."""
+        """Whether infrared has been silent for longer than the timeout, while depth was not."""
         return now_ns - self._infrared_seen_ns > self.infrared_timeout_ns
 
     def add_depth(self, stamp_ns: int, message: T, now_ns: int) -> list[Pair[T]]:
         """Takes a depth message; gives the pairs that this completes, oldest first."""
+        if now_ns - self._depth_seen_ns > self.infrared_timeout_ns:
+            # The camera as a whole was silent: the infrared of this moment has its time to come.
+            self._infrared_seen_ns = now_ns
+        self._depth_seen_ns = now_ns
         self._store(self._depth, stamp_ns, message)
         pairs = self._completed()
         if self.infrared_is_missing(now_ns):

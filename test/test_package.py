@@ -1,5 +1,6 @@
 """The package as ROS users install and launch it."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -67,14 +68,23 @@ def test_what_ros_looks_for_is_installed(workspace):
     prefix = workspace / "install" / "rs_denoise"
     share = prefix / "share"
     assert (share / "ament_index" / "resource_index" / "packages" / "rs_denoise").exists()
-    for name in ("package.xml", "launch/denoise.launch.py", "launch/realsense_denoise.launch.py",
-                 "config/denoise.yaml", "config/fastdds.xml"):  # fmt: skip
-        assert (share / "rs_denoise" / name).exists(), name
+    for folder in ("launch", "config"):
+        installed = {path.name for path in (share / "rs_denoise" / folder).iterdir()}
+        kept = {path.name for path in (PROJECT / folder).iterdir()} - {"__pycache__"}
+        assert installed == kept and len(kept) > 4
+    assert (share / "rs_denoise" / "package.xml").exists()
     assert {p.name for p in (prefix / "lib" / "rs_denoise").iterdir()} >= {
         "denoise_node",
         "rs_denoise",
     }
     assert list(prefix.glob("lib/python*/site-packages/rs_denoise/models/unet.pt"))
+
+
+def test_the_installed_program_runs_where_launch_looks_for_it(workspace):
+    pytest.importorskip("rclpy", reason="ROS 2 is not installed")
+    program = "install/rs_denoise/lib/rs_denoise/denoise_node"
+    out = sourced(workspace, f"{program} --ros-args -p on_failure:=shrug")
+    assert out.returncode == 1 and "on_failure must be one of silence" in out.stderr, out.stderr
 
 
 def test_colcon_test_passes(workspace):
@@ -102,27 +112,85 @@ def test_the_parameter_file_has_every_parameter_at_its_default():
     assert set(DESCRIPTIONS) == set(asdict(Parameters()))
 
 
-@pytest.mark.parametrize("name", ["denoise", "realsense_denoise"])
-def test_launch_files_start_the_node_with_the_real_launch(workspace, name, tmp_path):
-    pytest.importorskip("launch_ros", reason="launch and launch_ros are not on PyPI")
-    if name == "realsense_denoise":
-        packages = pytest.importorskip("ament_index_python.packages")
-        try:
-            packages.get_package_share_directory("realsense2_camera")
-        except packages.PackageNotFoundError:
-            pytest.skip("realsense2_camera is not installed")
-    script = tmp_path / "run.py"
-    script.write_text(
-        "import sys\n"
-        "from launch import LaunchDescription, LaunchService\n"
-        "from launch.actions import IncludeLaunchDescription, Shutdown, TimerAction\n"
-        "from launch.launch_description_sources import PythonLaunchDescriptionSource as Source\n"
-        "service = LaunchService()\n"
-        "stop = TimerAction(period=10.0, actions=[Shutdown()])\n"
-        "include = IncludeLaunchDescription(Source(sys.argv[1]))\n"
-        "service.include_launch_description(LaunchDescription([include, stop]))\n"
-        "sys.exit(service.run())\n"
-    )
-    share = workspace / "install" / "rs_denoise" / "share" / "rs_denoise"
-    out = sourced(workspace, f"{sys.executable} {script} {share}/launch/{name}.launch.py")
-    assert "model" in out.stdout + out.stderr and "finished cleanly" in out.stdout + out.stderr
+@pytest.fixture
+def ros(tmp_path, monkeypatch):
+    rclpy = pytest.importorskip("rclpy", reason="ROS 2 is not installed")
+    monkeypatch.setenv("ROS_LOG_DIR", str(tmp_path))
+    context = rclpy.Context()
+    context.init()
+    yield context
+    context.shutdown()
+
+
+@pytest.mark.parametrize("name", ["denoise.yaml", "drone.yaml"])
+def test_the_node_takes_a_parameter_file_as_it_is(ros, name):
+    from dataclasses import asdict
+
+    from rclpy.node import Node
+
+    from rs_denoise.node import parameters
+
+    path = PROJECT / "config" / name
+    written = yaml.safe_load(path.read_text())["/**"]["ros__parameters"]
+    assert set(written) <= set(asdict(parameters.Parameters()))
+    arguments = ["--ros-args", "--params-file", str(path)]
+    node = Node("denoise_node", context=ros, cli_args=arguments)
+    try:
+        chosen = asdict(parameters.declare(node))
+    finally:
+        node.destroy_node()
+    assert chosen == asdict(parameters.Parameters()) | written
+
+
+def topics_of_the_node(ros):
+    """What it offers and listens to, from the node itself, in the driver's namespace."""
+    from rs_denoise.node.denoise_node import DenoiseNode
+    from rs_denoise.node.outputs import Outputs
+
+    node = DenoiseNode(namespace="/camera/camera", context=ros)
+    Outputs(node)
+    try:
+        offered = node.get_publisher_names_and_types_by_node(node.get_name(), node.get_namespace())
+        return {name for name, _ in offered} | {source.topic for source in node._inputs}
+    finally:
+        node.destroy_node()
+
+
+# depth_image_proc's, see nav2_depth.launch.py.
+POINTS = "/camera/camera/denoised/points"
+
+
+def test_what_rviz_shows_is_what_the_node_takes_and_gives(ros):
+    displays = yaml.safe_load((PROJECT / "config" / "denoise.rviz").read_text())[
+        "Visualization Manager"
+    ]["Displays"]
+    shown = {display["Topic"]["Value"] for display in displays if "Topic" in display}
+    shown |= {display["Depth Map Topic"] for display in displays if "Depth Map Topic" in display}
+    assert len(shown) == 4 and shown <= topics_of_the_node(ros) | {POINTS}
+
+
+def test_what_foxglove_shows_is_what_the_node_takes_and_gives(ros):
+    layout = json.loads((PROJECT / "config" / "foxglove.json").read_text())
+    shown, panels = set(), layout["configById"]
+    for panel in panels.values():
+        shown |= {v for k, v in panel.get("imageMode", {}).items() if k.endswith("Topic")}
+        shown |= set(panel.get("topics", {})) | ({panel.get("topicToRender")} - {None})
+    assert {POINTS, "/diagnostics"} < shown <= topics_of_the_node(ros) | {POINTS}
+    placed = json.dumps(layout["layout"])
+    assert all(f'"{name}"' in placed for name in panels)
+
+
+def test_nav2_listens_to_the_points_and_notices_silence():
+    merged = yaml.safe_load((PROJECT / "config" / "nav2_costmap.yaml").read_text())
+    layer = merged["local_costmap"]["local_costmap"]["ros__parameters"]["voxel_layer"]
+    monitor = merged["collision_monitor"]["ros__parameters"]
+    for sources in (layer["observation_sources"].split(), monitor["observation_sources"]):
+        assert "denoised_depth" in sources
+    source = layer["denoised_depth"]
+    assert source["topic"] == monitor["denoised_depth"]["topic"] == POINTS
+    assert source["data_type"] == "PointCloud2" and 0 < source["expected_update_rate"] < 1
+    assert 0 < monitor["denoised_depth"]["source_timeout"] < 1
+    # What was marked can be cleared, floor is seen but does not mark, the volume holds what marks.
+    assert source["raytrace_max_range"] > source["obstacle_max_range"]
+    assert source["min_obstacle_height"] < 0 < layer["min_obstacle_height"]
+    assert layer["z_voxels"] * layer["z_resolution"] >= layer["max_obstacle_height"] - 1e-9

@@ -119,3 +119,12 @@ def test_equal_stamps_all_pair_when_they_alternate(stamps):
     for stamp in sorted(stamps):
         pairs += p.add_depth(stamp, stamp, 0) + p.add_infrared(stamp, stamp, 0)
     assert [x.stamp_ns for x in pairs] == sorted(stamps) and p.unpaired == 0
+
+
+def test_after_a_pause_of_the_whole_camera_infrared_has_its_time():
+    p = pairing(timeout_s=1.0)
+    p.add_depth(0, "d", 0)
+    p.add_infrared(0, "i", 0)
+    later = 3000 * MS
+    assert p.add_depth(later, "e", later) == []
+    assert p.add_infrared(later, "j", later) == [Pair(later, "e", "j")]

@@ -14,6 +14,7 @@ from rs_denoise.denoiser import Denoiser
 from rs_denoise.evaluation.baselines import LibrealsenseStream
 from rs_denoise.librealsense import LibrealsenseMissing
 from rs_denoise.model import Model
+from rs_denoise.precision import corridor
 
 WARM_UP = 5
 
@@ -48,7 +49,7 @@ def time_core(model: Model, width: int, height: int, frames: int) -> CoreSpeed:
     camera = Camera(
         width, height, 0.5 * width, 0.5 * width, 0.5 * width, 0.5 * height, baseline_m=0.05
     )
-    depth, infrared = _corridor(camera)
+    depth, infrared = corridor(camera)
     denoiser = Denoiser(model, camera)
     runs: list[Callable[[], object]] = [lambda: denoiser.denoise(depth, infrared)]
     with contextlib.suppress(LibrealsenseMissing):
@@ -77,14 +78,3 @@ def _taking_turns(runs: list[Callable[[], object]], frames: int) -> list[list[fl
             if number >= WARM_UP:
                 taken.append(1e3 * (time.perf_counter() - start))
     return times
-
-
-def _corridor(camera: Camera) -> tuple[np.ndarray, np.ndarray]:
-    """A floor and walls from 0.6 to 8 m with noise, holes and texture; the same at every call."""
-    rng = np.random.default_rng(0)
-    y, x = np.mgrid[: camera.height, : camera.width]
-    aside = np.maximum(np.abs(x - camera.cx) / camera.cx, np.abs(y - camera.cy) / camera.cy)
-    depth = 600.0 / np.maximum(aside, 0.075)
-    depth += rng.normal(size=depth.shape) * depth**2 * 0.15 / camera.disparity_scale_px_mm
-    depth[rng.random(depth.shape) < 0.05] = 0
-    return depth.astype(np.uint16), rng.integers(0, 255, depth.shape, np.uint8)

@@ -21,7 +21,7 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import CameraInfo, Image
 from std_srvs.srv import SetBool
 
-from rs_denoise.camera import Camera, CameraError
+from rs_denoise.camera import CameraError
 from rs_denoise.denoiser import Denoiser, FrameError, NetworkError
 from rs_denoise.disparity import MAX_DEPTH_MM
 from rs_denoise.model import DEFAULT_MODEL, Model, ModelError
@@ -34,6 +34,7 @@ from rs_denoise.node.images import ImageError, read_depth, read_infrared
 from rs_denoise.node.input import Input
 from rs_denoise.node.outputs import Outputs
 from rs_denoise.pairing import Pair, Pairing
+from rs_denoise.precision import TYPICAL, corridor, verified
 from rs_denoise.tiling import Tiling, TilingError
 
 # realsense2_camera's own messages are needed for one optional topic, and not installed everywhere.
@@ -47,6 +48,8 @@ WATCH_PERIOD_S = 0.1
 GRAPH_PERIODS = 10
 # A driver publishes its calibration within this time, so only then is a missing baseline told.
 BASELINE_PATIENCE_S = 3.0
+# After so many the first frame takes as long as any: TorchScript compiles at the first two.
+WARM_UP_FRAMES = 3
 
 
 @dataclass(frozen=True)
@@ -112,18 +115,24 @@ class DenoiseNode(LifecycleNode):
         chosen = self._chosen
         torch.set_num_threads(chosen.num_threads or _spare_cores())
         try:
-            model = Model.load(chosen.model_path or DEFAULT_MODEL, chosen.device)
-            warm_up = Camera(848, 480, 425.0, 425.0, 423.5, 239.5, 0.05)
-            Denoiser(model, warm_up, tile_px=chosen.tile_px).denoise(
-                np.zeros((480, 848), np.uint16)
+            model, agreement = verified(
+                Model.load(chosen.model_path or DEFAULT_MODEL, chosen.device)
             )
+            denoiser = Denoiser(model, TYPICAL, tile_px=chosen.tile_px)
+            frame = corridor(TYPICAL)
+            for _ in range(WARM_UP_FRAMES):
+                denoiser.denoise(*frame)
         except (ModelError, NetworkError, TilingError) as error:
             self.get_logger().error(f"cannot be configured: {error}")
             self._health.error(str(error))
             return TransitionCallbackReturn.FAILURE
         self._model, self._outputs, self._tile_px = model, Outputs(self), chosen.tile_px
         precision = str(model.precision).removeprefix("torch.")
-        self.get_logger().info(f"model {model.manifest.name} on {model.device} in {precision}")
+        compared = "" if agreement is None else f"; reduced precision against float32: {agreement}"
+        self.get_logger().info(
+            f"model {model.manifest.name} on {model.device} in {precision}, "
+            f"{torch.get_num_threads()} threads{compared}"
+        )
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -277,9 +286,8 @@ class DenoiseNode(LifecycleNode):
             return
         infrared = None if pair.infrared is None else read_infrared(pair.infrared.message)
         result = self._denoiser_for(chosen).denoise(depth, infrared)
-        fill = np.count_nonzero(result.depth_mm) / result.depth_mm.size
-        if self._emptiness.lasts(fill, chosen.min_fill):
-            self._fail(pair, _why_empty(depth, fill))
+        if self._emptiness.lasts(result.believed, chosen.min_fill):
+            self._fail(pair, _why_empty(depth, result.believed))
         else:
             self._publish(pair, result.depth_mm, result.confidence, started_ns)
 

@@ -1,0 +1,53 @@
+"""The camera alone, set up for denoising: infrared on, profiles matched, no filters.
+
+ros2 launch rs_denoise realsense.launch.py profile:=848x480x30
+"""
+
+from launch.actions import DeclareLaunchArgument, GroupAction, IncludeLaunchDescription
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.substitutions import FindPackageShare
+
+from launch import LaunchDescription
+
+
+def _include(package, name):
+    path = PathJoinSubstitution([FindPackageShare(package), "launch", name])
+    return IncludeLaunchDescription(PythonLaunchDescriptionSource(path))
+
+
+def generate_launch_description():
+    config = PathJoinSubstitution([FindPackageShare("rs_denoise"), "config"])
+    arguments = {
+        "camera_name": ("camera", "Topics lie in /camera/<name>, frames begin with <name>_."),
+        "profile": ("848x480x30", "Of depth and infrared alike: width x height x rate."),
+        "serial_no": ("''", "Of the camera, with a leading underscore; empty: the first found."),
+        "config_file": (PathJoinSubstitution([config, "realsense.yaml"]), "Of realsense2_camera."),
+    }
+    driver = GroupAction(
+        # A scope that does not forward forgets the environment too, so it is set inside.
+        [
+            _include("rs_denoise", "fastdds.launch.py"),
+            _include("realsense2_camera", "rs_launch.py"),
+        ],
+        # rs_launch.py warns about every launch configuration that it does not know.
+        scoped=True,
+        forwarding=False,
+        launch_configurations={
+            "camera_namespace": "camera",
+            "camera_name": LaunchConfiguration("camera_name"),
+            "serial_no": LaunchConfiguration("serial_no"),
+            "enable_depth": "true",
+            "enable_infra1": "true",
+            "depth_module.depth_profile": LaunchConfiguration("profile"),
+            "depth_module.infra_profile": LaunchConfiguration("profile"),
+            "config_file": LaunchConfiguration("config_file"),
+        },
+    )
+    return LaunchDescription(
+        [
+            DeclareLaunchArgument(name, default_value=default, description=description)
+            for name, (default, description) in arguments.items()
+        ]
+        + [driver]
+    )

@@ -1,0 +1,121 @@
+"""A recording through the node into another recording, on the recording's own clock.
+
+ros2 launch rs_denoise replay.launch.py bag:=run1 camera_model:=d435
+ros2 launch rs_denoise replay.launch.py bag:=run1 out:=run1_slow rate:=0.3
+
+The node drops what it cannot keep up with, as on a robot: lower the rate until /diagnostics says
+that nothing is dropped. Other arguments are those of denoise.launch.py.
+"""
+
+import os
+
+from launch.actions import (
+    DeclareLaunchArgument,
+    EmitEvent,
+    ExecuteProcess,
+    IncludeLaunchDescription,
+    OpaqueFunction,
+    RegisterEventHandler,
+    Shutdown,
+    TimerAction,
+)
+from launch.event_handlers import OnProcessExit
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import SetParameter
+from launch_ros.event_handlers import OnStateTransition
+from launch_ros.events.lifecycle import ChangeState, StateTransition
+from launch_ros.substitutions import FindPackageShare
+from lifecycle_msgs.msg import Transition
+
+from launch import LaunchDescription
+
+# What the node takes, and the frames. Not what an earlier run of it left in the recording.
+PLAYED = ("depth/image_rect_raw", "depth/camera_info", "infra1/image_rect_raw",
+          "infra2/camera_info", "extrinsics/depth_to_infra2")  # fmt: skip
+# Between the player's publishers and its first message: discovery, and the node's change to
+# reliable subscriptions, which it makes once a second.
+DELAY_S = 3.0
+# The last frame is given this long to come through.
+GRACE_S = 2.0
+
+
+def _play_and_record(context):
+    bag, out, rate, namespace = (
+        LaunchConfiguration(name).perform(context)
+        for name in ("bag", "out", "rate", "camera_namespace")
+    )
+    out = out or f"{bag.rstrip('/')}_denoised"
+    play = ["ros2", "bag", "play", bag, "--rate", rate, "--delay", str(DELAY_S), *_clock()]
+    play += ["--topics", *(f"{namespace}/{topic}" for topic in PLAYED), "/tf", "/tf_static"]
+    record = ["ros2", "bag", "record", "--output", out, "--use-sim-time"]
+    # By pattern: how topics are listed differs from one distribution to the next.
+    record += ["--regex", f"^({namespace}/denoised/|/diagnostics$)"]
+    player = ExecuteProcess(cmd=play, output="screen")
+    recorder = ExecuteProcess(cmd=record, output="screen")
+    end = OpaqueFunction(function=_end)
+    last_frame = TimerAction(period=GRACE_S, actions=[end])
+    node = f"{namespace}/denoise_node"
+    return [
+        # Frames that come before the network is loaded would be lost, so the node is activated from
+        # here: events of one that activates itself come before launch has found it.
+        _when(node, "inactive", _change(node, Transition.TRANSITION_ACTIVATE)),
+        _when(node, "active", recorder, player),
+        _change(node, Transition.TRANSITION_CONFIGURE),
+        RegisterEventHandler(OnProcessExit(target_action=player, on_exit=[last_frame])),
+        RegisterEventHandler(OnProcessExit(target_action=recorder, on_exit=[end])),
+    ]
+
+
+def _change(node, transition_id):
+    def matches(action):
+        return action.node_name == node
+
+    return EmitEvent(event=ChangeState(lifecycle_node_matcher=matches, transition_id=transition_id))
+
+
+def _when(node, state, *entities):
+    def reached(event):
+        return (
+            isinstance(event, StateTransition)
+            and event.action.node_name == node
+            and event.goal_state == state
+        )
+
+    return RegisterEventHandler(
+        OnStateTransition(matcher=reached, entities=list(entities), handle_once=True)
+    )
+
+
+def _end(context):
+    """Both processes end on a shutdown as well, and launch fails on a second one."""
+    return [] if context.is_shutdown else [Shutdown(reason="player or recorder has ended")]
+
+
+def _clock():
+    """The clock ticks with each message; Humble's player knows a fixed rate only, here in Hz."""
+    humble = os.environ.get("ROS_DISTRO") == "humble"
+    return ["--clock", "200"] if humble else ["--clock-topics-all"]
+
+
+def generate_launch_description():
+    denoise = PathJoinSubstitution([FindPackageShare("rs_denoise"), "launch", "denoise.launch.py"])
+    return LaunchDescription(
+        [
+            DeclareLaunchArgument("bag", description="The rosbag2 to play."),
+            DeclareLaunchArgument(
+                "out",
+                default_value="",
+                description="The rosbag2 to write, which must not exist; empty: <bag>_denoised.",
+            ),
+            DeclareLaunchArgument(
+                "rate", default_value="1.0", description="1: as fast as recorded."
+            ),
+            SetParameter("use_sim_time", True),
+            IncludeLaunchDescription(
+                PythonLaunchDescriptionSource(denoise),
+                launch_arguments={"autostart": "false"}.items(),
+            ),
+            OpaqueFunction(function=_play_and_record),
+        ]
+    )

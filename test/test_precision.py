@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from rs_denoise.camera import Camera
+from rs_denoise.model import SHIPPED, Model
+from rs_denoise.precision import TYPICAL, compare, corridor, verified
+from scenes import Scaled
+
+
+@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.pt")), ids=lambda path: path.stem)
+def test_shipped_models_may_be_computed_in_bfloat16(path):
+    reference = Model.load(path, "cpu", "float32")
+    agreement = compare(Model.load(path, "cpu", "bfloat16"), reference)
+    assert agreement.holds and agreement.difference_px > 0, agreement
+    assert "px of disparity at 99.9 % of the pixels" in str(agreement)
+
+
+class Sloppy(nn.Module):
+    """A network that loses 0.1 px wherever it computes in bfloat16."""
+
+    def __init__(self):
+        super().__init__()
+        self.identity = nn.Conv2d(1, 1, 1, bias=False)
+        nn.init.ones_(self.identity.weight)
+
+    def forward(self, disparity_px, infrared):
+        rounded = self.identity(disparity_px).float()
+        return rounded, torch.full_like(rounded, 0.05)
+
+
+def test_a_network_that_suffers_from_it_is_computed_in_float32(make_model, tmp_path):
+    make_model(Sloppy())
+    reduced = Model.load(tmp_path / "model.pt", "cpu", "bfloat16")
+    model, agreement = verified(reduced)
+    assert agreement is not None and not agreement.holds
+    assert model.precision == torch.float32 and reduced.precision == torch.bfloat16
+
+
+def test_float32_needs_no_comparison(make_model):
+    model = make_model(Scaled())
+    assert verified(model) == (model, None)
+
+
+def test_the_corridor_is_a_frame_as_cameras_give_it():
+    depth, infrared = corridor(TYPICAL)
+    assert depth.shape == infrared.shape == (480, 848)
+    assert (depth.dtype, infrared.dtype) == (np.uint16, np.uint8)
+    assert depth[depth > 0].min() > 590 and 7000 < depth.max() < 9000
+    assert 0.001 < (depth == 0).mean() < 0.1
+    np.testing.assert_array_equal(depth, corridor(TYPICAL)[0])
+    small = corridor(Camera(64, 48, 40.0, 40.0, 31.5, 23.5, 0.05))[0]
+    assert small.shape == (48, 64)
