@@ -5,12 +5,16 @@ They are kept to be compared with, and to train as people did. What comes out ha
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
 # Both channels were 16-bit images, scaled to 0..1.
 FULL_SCALE = 65535.0
 DROPOUT = 0.5
+# An untrained network says 2 m. From a sigmoid's 0.5, which is 33 m, it runs into 0 and dies.
+START_LOGIT = math.log(2000 / (FULL_SCALE - 2000))
 
 
 class ClassicNetwork(nn.Module):
@@ -58,6 +62,8 @@ class ClassicUNet(ClassicNetwork):
         self.ups = nn.ModuleList(nn.ConvTranspose2d(a, b, 2, stride=2) for a, b in pairs)
         self.merges = nn.ModuleList(_double(2 * b, b) for _, b in pairs)
         self.leave = nn.Conv2d(widths[0], 1, 1)
+        self.apply(_begin)
+        nn.init.constant_(_bias(self.leave), START_LOGIT)
 
     def body(self, channels: Tensor) -> Tensor:  # noqa: D102
         skips: list[Tensor] = []
@@ -89,6 +95,18 @@ class ConvAutoencoder(ClassicNetwork):
 
     def body(self, channels: Tensor) -> Tensor:  # noqa: D102
         return self.layers(channels)
+
+
+def _begin(layer: nn.Module) -> None:
+    """He et al. 2015, as Keras users did: without normalisation signals die out otherwise."""
+    if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
+        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        nn.init.zeros_(_bias(layer))
+
+
+def _bias(layer: nn.Conv2d | nn.ConvTranspose2d) -> Tensor:
+    assert layer.bias is not None
+    return layer.bias
 
 
 def _single(inputs: int, outputs: int) -> list[nn.Module]:
