@@ -20,6 +20,7 @@ MANIFEST = "manifest.json"
 MAX_FILE_BYTES = 512 * 2**20
 MAX_UNPACKED_BYTES = 1024 * 2**20
 MAX_MANIFEST_BYTES = 64 * 2**10
+PACKED_BY_TORCH = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # What networks of each kind take and give: those that know their doubt, and the classic ones.
 CHANNELS = {
     "laplace": (["disparity_px", "infrared"], ["disparity_px", "scale_px"]),
@@ -72,7 +73,7 @@ class Manifest:
         try:
             values = json.loads(text)
             version = values["format"]
-            if version != FORMAT:
+            if type(version) is not int or version != FORMAT:
                 raise ModelError(
                     f"{source}: manifest format {version!r}, this rs_denoise reads {FORMAT}: "
                     "upgrade rs_denoise, or export the model again with this version"
@@ -84,6 +85,14 @@ class Manifest:
         return manifest
 
     def _check(self, source: Path) -> None:
+        words = (self.name, self.network, self.training_data, self.licence)
+        # What is not printable, as half a surrogate pair, cannot go into a ROS message.
+        if not all(isinstance(word, str) for word in words) or not self.name.isprintable():
+            raise ModelError(f"{source}: name, network, training data and licence must be text")
+        if not isinstance(self.metrics, dict) or not all(
+            type(value) in (int, float) for value in self.metrics.values()
+        ):
+            raise ModelError(f"{source}: metrics must be numbers by name, got {self.metrics!r:.99}")
         expected = CHANNELS.get(self.confidence if isinstance(self.confidence, str) else "")
         if expected != (self.inputs, self.outputs):
             raise ModelError(
@@ -127,9 +136,9 @@ class Model:
                 version, its network does not do what the manifest says, or there is no such device.
         """
         path = Path(path)
-        shipped = SHIPPED / f"{path}.pt"
-        if not path.suffix and not path.exists() and shipped.is_file():
-            path = shipped
+        shipped = {file.stem: file for file in SHIPPED.glob("*.pt")}
+        if str(path) in shipped and not path.exists():
+            path = shipped[str(path)]
         where = _device(device)
         manifest = Manifest.from_json(_read_manifest(path), path)
         try:
@@ -220,26 +229,40 @@ def _precision(name: str, device: torch.device) -> torch.dtype:
 
 def _read_manifest(path: Path) -> str:
     """The manifest's text, read with bounds and before any of the program is."""
-    if not path.is_file():
-        raise ModelError(f"{path}: no such model file; `rs_denoise export` writes one")
-    size = path.stat().st_size
-    if size > MAX_FILE_BYTES:
-        raise ModelError(f"{path}: {size} bytes, more than a model has ({MAX_FILE_BYTES})")
     try:
+        if not path.is_file():
+            raise ModelError(f"{path}: no such model file; `rs_denoise export` writes one")
+        size = path.stat().st_size
+        if size > MAX_FILE_BYTES:
+            raise ModelError(f"{path}: {size} bytes, more than a model has ({MAX_FILE_BYTES})")
         with zipfile.ZipFile(path) as archive:
-            unpacked = sum(entry.file_size for entry in archive.infolist())
-            if unpacked > MAX_UNPACKED_BYTES:
-                raise ModelError(f"{path}: unpacks to {unpacked} bytes, more than a model has")
-            names = [n for n in archive.namelist() if n.endswith(f"/extra/{MANIFEST}")]
-            if not names:
-                raise ModelError(
-                    f"{path}: has no manifest, so it is not an rs_denoise model; "
-                    "`rs_denoise export` writes one"
-                )
-            if archive.getinfo(names[0]).file_size > MAX_MANIFEST_BYTES:
-                raise ModelError(f"{path}: its manifest is larger than {MAX_MANIFEST_BYTES} bytes")
-            return archive.read(names[0]).decode("utf-8")
-    except (zipfile.BadZipFile, OSError, UnicodeDecodeError, NotImplementedError) as error:
+            return _verified_manifest(archive, path)
+    except ModelError:
+        raise
+    except Exception as error:  # zipfile raises whatever it stumbled over
         raise ModelError(
             f"{path}: not a model file, or a truncated one ({error}); copy or export it again"
         ) from error
+
+
+def _verified_manifest(archive: zipfile.ZipFile, path: Path) -> str:
+    entries = archive.infolist()
+    unpacked = sum(entry.file_size for entry in entries)
+    if unpacked > MAX_UNPACKED_BYTES:
+        raise ModelError(f"{path}: unpacks to {unpacked} bytes, more than a model has")
+    # zipfile unpacks other methods without a bound, and torch does not write them.
+    if any(entry.compress_type not in PACKED_BY_TORCH for entry in entries):
+        raise ModelError(f"{path}: packed in a way that torch does not use; export it again")
+    found = [entry for entry in entries if entry.filename.endswith(f"/extra/{MANIFEST}")]
+    if not found:
+        raise ModelError(
+            f"{path}: has no manifest, so it is not an rs_denoise model; "
+            "`rs_denoise export` writes one"
+        )
+    if found[0].file_size > MAX_MANIFEST_BYTES:
+        raise ModelError(f"{path}: its manifest is larger than {MAX_MANIFEST_BYTES} bytes")
+    # torch reads past wrong checksums: one flipped bit would be another network.
+    if (damaged := archive.testzip()) is not None:
+        raise ModelError(f"{path}: damaged in {damaged}; copy or export it again")
+    with archive.open(found[0]) as manifest:
+        return manifest.read(MAX_MANIFEST_BYTES).decode("utf-8")

@@ -12,10 +12,16 @@ from rs_denoise.camera import Camera
 
 # D435 and D435i. Depth stays metric with a wrong baseline, see `rs_denoise.denoiser.Denoiser`.
 DEFAULT_BASELINE_M = 0.050
+# Of no depth camera; an image of that size would still fit into memory.
+MAX_SIDE_PX = 4096
 
 
 class CameraModel:
-    """The latest valid camera_info of depth, and the baseline from where it can be had."""
+    """The latest valid camera_info of depth, and the baseline from where it can be had.
+
+    Attributes:
+        refusal: why the latest camera_info was not taken, or None.
+    """
 
     def __init__(self) -> None:
         self._info: CameraInfo | None = None
@@ -29,8 +35,11 @@ class CameraModel:
             self.refusal = (
                 f"camera_info has focal lengths {fx}, {fy}: calibrate or replug the camera"
             )
-        elif info.width == 0 or info.height == 0:
-            self.refusal = f"camera_info has a size of {info.width}x{info.height}"
+        elif not (0 < info.width <= MAX_SIDE_PX and 0 < info.height <= MAX_SIDE_PX):
+            self.refusal = (
+                f"camera_info has a size of {info.width}x{info.height}, expected 1 to "
+                f"{MAX_SIDE_PX} pixels: the driver that sent it is at fault"
+            )
         else:
             self._info, self.refusal = info, None
 

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rcl_interfaces.msg import SetParametersResult
+from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import ParameterException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
@@ -83,6 +84,7 @@ class DenoiseNode(LifecycleNode):
         self._model: Model | None = None
         self._denoiser: Denoiser | None = None
         self._early: Pair[_Arrived] | None = None
+        self._depth_stamp_ns: int | None = None
         self._listening = False
         self._active_since = 0.0
         self._baseline_warned = False
@@ -104,9 +106,11 @@ class DenoiseNode(LifecycleNode):
                 Input(self, Extrinsics, "extrinsics/depth_to_infra2", self._on_extrinsics)
             )
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self.create_timer(1.0, self._diagnose)
+        # Not the clock of a simulation, which may pause, jump back or never start.
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(1.0, self._diagnose, clock=steady)
         self.create_service(SetBool, "~/set_enabled", self._on_set_enabled)
-        self._watch_timer = self.create_timer(WATCH_PERIOD_S, self._watch)
+        self._watch_timer = self.create_timer(WATCH_PERIOD_S, self._watch, clock=steady)
 
     # Lifecycle ---------------------------------------------------------------------------------
 
@@ -123,9 +127,9 @@ class DenoiseNode(LifecycleNode):
             for _ in range(WARM_UP_FRAMES):
                 denoiser.denoise(*frame)
         except (ModelError, NetworkError, TilingError) as error:
-            self.get_logger().error(f"cannot be configured: {error}")
-            self._health.error(str(error))
-            return TransitionCallbackReturn.FAILURE
+            return self._refuse_to_configure(str(error))
+        except Exception as error:  # of the device, full or lost; rclpy would swallow it
+            return self._refuse_to_configure(f"{type(error).__name__}: {error}")
         self._model, self._outputs, self._tile_px = model, Outputs(self), chosen.tile_px
         precision = str(model.precision).removeprefix("torch.")
         compared = "" if agreement is None else f"; reduced precision against float32: {agreement}"
@@ -134,6 +138,11 @@ class DenoiseNode(LifecycleNode):
             f"{torch.get_num_threads()} threads{compared}"
         )
         return super().on_configure(state)
+
+    def _refuse_to_configure(self, reason: str) -> TransitionCallbackReturn:
+        self.get_logger().error(f"cannot be configured: {reason}")
+        self._health.error(reason)
+        return TransitionCallbackReturn.FAILURE
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Starts the inference thread; input is subscribed to when somebody listens."""
@@ -214,8 +223,15 @@ class DenoiseNode(LifecycleNode):
 
     def _on_depth(self, message: Image) -> None:
         self._health.received()
-        now = time.monotonic_ns()
-        self._hand_over(self._pairing.add_depth(_stamp_ns(message), _Arrived(message, now), now))
+        now, stamp_ns = time.monotonic_ns(), _stamp_ns(message)
+        if stamp_ns == self._depth_stamp_ns:
+            self._frame_lost(
+                f"depth came twice with stamp {stamp_ns / 1e9:.3f} s: it is published twice, or "
+                "the camera's clock stands still"
+            )
+            return
+        self._depth_stamp_ns = stamp_ns
+        self._hand_over(self._pairing.add_depth(stamp_ns, _Arrived(message, now), now))
 
     def _on_infrared(self, message: Image) -> None:
         now = time.monotonic_ns()
@@ -303,6 +319,8 @@ class DenoiseNode(LifecycleNode):
                 self._publish(pair, nothing, nothing)
         except ImageError:
             pass  # told already: not even the camera's depth can be read
+        except Exception as error:  # the next frame may be fine
+            self.get_logger().error(f"nothing could be published instead: {error}")
 
     def _pass_through(self, pair: Pair[_Arrived], depth_mm: np.ndarray) -> None:
         """The camera's depth as it came; nobody knows how sure it is."""
@@ -385,10 +403,11 @@ class DenoiseNode(LifecycleNode):
             state=self._state_label(),
             model=model,
             waiting_for=[source.topic for source in self._inputs],
-            depth_only=self._why_depth_only(),
+            concern=self._why_depth_only() or self._camera.refusal,
             policy=self._chosen.on_failure,
             unpaired=self._pairing.unpaired,
             clock_jumps=self._pairing.clock_jumps,
+            rivals=self._outputs.rivals if self._outputs is not None else None,
         )
         message = DiagnosticArray(status=[self._diagnostic(status) for status in report])
         message.header.stamp = self.get_clock().now().to_msg()

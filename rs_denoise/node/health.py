@@ -10,8 +10,12 @@ from dataclasses import dataclass, field
 
 OK, WARN, ERROR = b"\0", b"\1", b"\2"
 
-# Without input for so long, somebody should look: as long as rtabmap waits.
+# A camera is given so long to start: as long as rtabmap waits. One that ran and is silent for
+# SILENCE_S is unplugged or hangs: the slowest profile of a RealSense has five frames a second.
 INPUT_TIMEOUT_S = 5.0
+SILENCE_S = 1.0
+# Streams of one camera lose a frame now and then; of two rates or two clocks they lose more.
+MOST_UNPAIRED = 0.2
 # An error stays visible for so long after the last one.
 ERROR_MEMORY_S = 5.0
 RATE_WINDOW_S = 2.0
@@ -68,6 +72,7 @@ class Health:
         self._last_error = ""
         self._last_error_time = float("-inf")
         self._listening_since: float | None = None
+        self._told_in = self._told_unpaired = 0
 
     def listening(self, now: bool) -> None:
         """Tells whether anybody wants output; silence without listeners is no fault."""
@@ -100,8 +105,8 @@ class Health:
             self._last_error, self._last_error_time = message, time.monotonic()
 
     def report(
-        self, state: str, model: dict[str, str], waiting_for: list[str], depth_only: str | None,
-        policy: str, unpaired: int, clock_jumps: int,
+        self, state: str, model: dict[str, str], waiting_for: list[str], concern: str | None,
+        policy: str, unpaired: int, clock_jumps: int, rivals: str | None = None,
     ) -> list[Status]:  # fmt: skip
         """The entries of /diagnostics.
 
@@ -109,9 +114,10 @@ class Health:
             state: of the lifecycle.
             model: what runs, in words.
             waiting_for: topics that the node needs, by their full names.
-            depth_only: why frames go without infrared, or None where they do not.
+            concern: what is wrong with input that arrives, or None.
             policy: what goes out instead of a frame that cannot be denoised.
             unpaired, clock_jumps: of the pairing.
+            rivals: who else publishes the output, or None.
         """
         with self._lock:
             now = time.monotonic()
@@ -130,26 +136,40 @@ class Health:
                 "failed": str(self.failed),
                 "on failure": policy,
             }
-            level, message = self._input_state(now, bool(arrivals), waiting_for, depth_only)
+            concern = concern or self._loneliness(unpaired)
+            level, message = self._input_state(now, waiting_for, concern)
             rate = {"rate (Hz)": f"{len(arrivals) / RATE_WINDOW_S:.1f}"}
-            failing = now - self._last_error_time < ERROR_MEMORY_S
+            output = (WARN, rivals) if rivals else (OK, "running")
+            if now - self._last_error_time < ERROR_MEMORY_S:
+                output = ERROR, self._last_error
         return [
             Status("input", level, message, rate | counts),
-            Status("output", ERROR if failing else OK,
-                   self._last_error if failing else "running", out),
+            Status("output", *output, out),
             Status("model", WARN if state == DISABLED else OK, state, model | {"state": state}),
         ]  # fmt: skip
 
+    def _loneliness(self, unpaired: int) -> str | None:
+        """Whether too many frames found no infrared since this was asked last."""
+        came, lost = self.frames_in - self._told_in, unpaired - self._told_unpaired
+        self._told_in, self._told_unpaired = self.frames_in, unpaired
+        if lost <= MOST_UNPAIRED * came:
+            return None
+        return (
+            f"{lost} of {came} depth frames found no infrared of their moment: are both streams of "
+            "one rate and on one clock? slop_ms is how far their stamps may be apart"
+        )
+
     def _input_state(
-        self, now: float, arriving: bool, waiting_for: list[str], depth_only: str | None
+        self, now: float, waiting_for: list[str], concern: str | None
     ) -> tuple[bytes, str]:
         if self._listening_since is None:
             return OK, "idle: nobody listens to the output"
-        if not arriving and now - self._listening_since > INPUT_TIMEOUT_S:
+        silent_s = now - (self._arrivals[-1] if self._arrivals else self._listening_since)
+        if silent_s > (SILENCE_S if self._arrivals else INPUT_TIMEOUT_S):
             return WARN, f"no input: waiting for {', '.join(waiting_for)}"
-        if depth_only is not None:
-            return WARN, depth_only
-        return OK, "receiving" if arriving else "waiting for the first frames"
+        if concern is not None:
+            return WARN, concern
+        return OK, "receiving" if self._arrivals else "waiting for the first frames"
 
 
 def _times(journeys: list[Journey]) -> dict[str, str]:

@@ -24,6 +24,10 @@ def main(arguments: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
+    # Its own signal handling interrupts whatever runs, even the conversion of a message, with
+    # whatever exception comes of that; here a signal ends the loop and nothing else. From here on,
+    # because the imports take seconds.
+    stopped = _stop_on_signals()
     keep_memory()
     import rclpy
     from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
@@ -32,10 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     from rs_denoise.node.denoise_node import DenoiseNode
 
-    # Its own signal handling interrupts whatever runs, even the conversion of a message, with
-    # whatever exception comes of that; here a signal ends the loop and nothing else.
     rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
-    stopped = _stop_on_signals()
     try:
         node = DenoiseNode()
     except ValueError as error:
@@ -43,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
         rclpy.try_shutdown()
         return 1
     try:
-        if node.get_parameter("autostart").value:
+        if node.get_parameter("autostart").value and not stopped.is_set():
             for transition in (node.trigger_configure, node.trigger_activate):
                 if transition() != TransitionCallbackReturn.SUCCESS:
                     return 1

@@ -30,6 +30,18 @@ class Outputs:
         ]  # fmt: skip
 
     @property
+    def rivals(self) -> str | None:
+        """Who else publishes the denoised image, in words; consumers would get both."""
+        topic = self._publishers[0].topic_name
+        others = self._node.count_publishers(topic) - 1
+        if others <= 0:
+            return None
+        return (
+            f"{others} more publishing {topic}, of whose images consumers get a mixture: end the "
+            "other node, or give each camera a namespace of its own"
+        )
+
+    @property
     def wanted(self) -> bool:
         """Whether somebody listens to any of them."""
         return any(p.get_subscription_count() > 0 for p in self._publishers)

@@ -29,7 +29,9 @@ class Robot:
     """The node under test with the driver before it and the consumer behind it.
 
     Attributes:
-        images, infos, confidences, statuses: what was received, in order.
+        images, infos, confidences: what was received, in order.
+        statuses: the newest of each entry of the node's diagnostics.
+        reports: how many diagnostics the node sent.
         log: the node's stderr and stdout, once it ended.
     """
 
@@ -39,6 +41,7 @@ class Robot:
         self.process: subprocess.Popen | None = None
         self.images, self.infos, self.confidences = [], [], []
         self.statuses: dict[str, object] = {}
+        self.reports = 0
         self.log = ""
         self._stamp = 1_000_000_000
         self._subscriptions = []
@@ -103,9 +106,16 @@ class Robot:
         return header
 
     def send(
-        self, depth, infrared, camera=None, encoding="16UC1", header=None, change=None
-    ) -> Header:
-        """One moment of the camera; `change` may spoil the depth message first."""
+        self, depth, infrared, camera=None, encoding="16UC1", header=None, change=None,
+        infrared_shift_ms=0, infrared_delay_s=0.0,
+    ) -> Header:  # fmt: skip
+        """One moment of the camera.
+
+        Args:
+            change: may spoil the depth message before it is published.
+            infrared_shift_ms: of its stamp after that of depth.
+            infrared_delay_s: of its publication.
+        """
         header = header or self.next_header()
         if camera is not None:
             self.info.publish(camera_info(camera, header))
@@ -116,8 +126,11 @@ class Robot:
             change(message)
         self.depth.publish(message)
         if infrared is not None:
-            right_frame = Header(stamp=header.stamp, frame_id="camera_infra1_optical_frame")
-            self.infrared.publish(image_message(infrared, "mono8", right_frame))
+            if infrared_delay_s:
+                self.spin_for(infrared_delay_s)
+            shifted = shift(header, infrared_shift_ms)
+            shifted.frame_id = "camera_infra1_optical_frame"
+            self.infrared.publish(image_message(infrared, "mono8", shifted))
         return header
 
     # The consumer ----------------------------------------------------------------------------
@@ -142,6 +155,7 @@ class Robot:
         for status in message.status:
             if status.hardware_id == f"{self.namespace}/denoise_node":
                 self.statuses[status.name.split(": ")[1]] = status
+                self.reports += status.name.endswith(": output")
 
     # Waiting ---------------------------------------------------------------------------------
 
@@ -151,7 +165,9 @@ class Robot:
         while not (value := condition()):
             alive = self.process is None or self.process.poll() is None
             assert alive, f"the node ended:\n{self.log}"
-            assert time.monotonic() < deadline, f"timed out waiting: {what}\n{self.log}"
+            assert time.monotonic() < deadline, (
+                f"timed out waiting: {what}\n{self.log}\n{self.statuses}"
+            )
             rclpy.spin_once(self.node, timeout_sec=0.02)
         return value
 
@@ -186,7 +202,40 @@ class Robot:
             status = self.statuses.get(entry)
             return status if status and text in status.message else None
 
-        return self.wait(says, f"diagnostics '{entry}' to say '{text}', it says {self.statuses}")
+        return self.wait(says, f"diagnostics '{entry}' to say '{text}'")
+
+    def told(self, entry: str, text: str, within: int = 2, during=None):
+        """Waits until diagnostics say it; that must be in one of the next `within` reports.
+
+        One begun before the fault may be on its way, so that 2 stand for one second.
+
+        Args:
+            during: is called again and again: what goes on meanwhile.
+        """
+        before = self.reports
+
+        def says():
+            if during is not None:
+                during()
+            status = self.statuses.get(entry)
+            return status if status and text in status.message else None
+
+        status = self.wait(says, f"diagnostics '{entry}' to say '{text}'")
+        assert self.reports - before <= within, f"told only after {self.reports - before} reports"
+        return status
+
+    def values(self, entry: str) -> dict[str, str]:
+        """The values of an entry of the diagnostics, as said last."""
+        status = self.statuses.get(entry)
+        return {} if status is None else {v.key: v.value for v in status.values}
+
+    def counts(self) -> dict[str, int]:
+        """What the node counted, from its next report on."""
+        before = self.reports
+        self.wait(lambda: self.reports > before, "diagnostics")
+        values = self.values("input") | self.values("output")
+        names = ("frames in", "frames out", "dropped", "failed", "unpaired", "clock jumps")
+        return {name: int(values[name]) for name in names}
 
     # Services --------------------------------------------------------------------------------
 
@@ -219,6 +268,14 @@ class Robot:
 def pixels(message, dtype):
     """The image of a message, [H, W]."""
     return np.frombuffer(message.data, dtype).reshape(message.height, message.width)
+
+
+def shift(header: Header, ms: int) -> Header:
+    """The header of so many milliseconds later."""
+    stamp = header.stamp.sec * 1_000_000_000 + header.stamp.nanosec + ms * 1_000_000
+    later = Header(frame_id=header.frame_id)
+    later.stamp.sec, later.stamp.nanosec = divmod(stamp, 1_000_000_000)
+    return later
 
 
 def camera_info(camera, header, shift: float = 0.0) -> CameraInfo:

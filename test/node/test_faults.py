@@ -1,19 +1,33 @@
 """What the running node does when something breaks; docs/faults.md is the table of these."""
 
+import array
+import itertools
+import os
+import random
+import shutil
+import signal
+import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from scenes import camera, manifest, noisy_wall
+from scenes import Scaled, camera, manifest, noisy_wall
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
+from rcl_interfaces.srv import SetParameters
+from rclpy.parameter import Parameter
+from rosgraph_msgs.msg import Clock
 from std_srvs.srv import SetBool
 
-from node.robot import pixels
-from rs_denoise.model import save
+from node.robot import TIMEOUT_S, Robot, camera_info, pixels
+from rs_denoise.denoiser import Denoiser
+from rs_denoise.model import DEFAULT_MODEL, Model, save
+from rs_denoise.node.images import image_message, read_depth
 
 OK, WARN, ERROR = b"\0", b"\1", b"\2"
 SIZE = (128, 96)
@@ -21,9 +35,23 @@ DEPTH, INFRARED = noisy_wall(*SIZE)
 CAMERA = camera(*SIZE)
 
 
+@pytest.fixture(scope="module")
+def simple(tmp_path_factory):
+    """A model file whose network takes no time, for faults in which it has no part."""
+    path = tmp_path_factory.mktemp("model") / "simple.pt"
+    save(Scaled(0.99), manifest(), path)
+    return path
+
+
+@pytest.fixture
+def robot(robot, simple):
+    robot.model_path = simple
+    return robot
+
+
 def start(robot, **parameters):
     robot.plug_in()
-    robot.start(baseline_m=0.05, **parameters)
+    robot.start(**{"baseline_m": 0.05, "model_path": robot.model_path} | parameters)
     robot.listen()
     robot.wait_connected()
     return robot
@@ -45,35 +73,53 @@ def says(robot, entry, text):
     return status if status is not None and text in status.message else None
 
 
+def wait_accounted(robot):
+    """Until every frame that came in is published, dropped, failed or unpaired; the counts."""
+    while True:
+        n = robot.counts()
+        ends = n["frames out"] + n["dropped"] + n["failed"] + n["unpaired"]
+        if n["frames in"] == ends:
+            return n
+        assert ends < n["frames in"], f"counted more than once: {n}"
+
+
+def step(robot, infrared=INFRARED, camera_info=CAMERA, **how):
+    """One frame of a 50 Hz camera."""
+    robot.send(DEPTH, infrared, camera_info, **how)
+    robot.spin_for(0.02)
+
+
+def coloured(message):
+    message.encoding = "rgb8"
+
+
 # The policy ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("policy", ["silence", "passthrough", "invalid"])
-def test_a_frame_that_cannot_be_denoised_is_answered_as_the_policy_says(robot, policy):
-    start(robot, on_failure=policy)
+def test_a_frame_that_cannot_be_denoised_is_answered_as_the_policy_says(robot):
+    start(robot)
     robot.denoised(DEPTH, INFRARED, CAMERA)
-    robot.send(DEPTH, noisy_wall(64, 64)[1], CAMERA)
-    status = robot.status("output", "infrared must be 128x96")
-    assert status.level == ERROR
-    assert {v.key: v.value for v in status.values}["on failure"] == policy
-    header = robot.denoised(DEPTH, INFRARED, CAMERA)
-    assert robot.images[-1].header == header
-    assert len(robot.images) == (2 if policy == "silence" else 3)
-    if policy != "silence":
-        depth, confidence = pixels(robot.images[1], "u2"), pixels(robot.confidences[1], "f4")
-        expected = DEPTH if policy == "passthrough" else np.zeros_like(DEPTH)
-        np.testing.assert_array_equal(depth, expected)
-        np.testing.assert_array_equal(np.isnan(confidence), expected > 0)
+    for policy, complaint in (("silence", 64), ("passthrough", 48), ("invalid", 32)):
+        assert robot.set(on_failure=policy)[0].successful
+        before = len(robot.images)
+        robot.send(DEPTH, noisy_wall(64, complaint)[1], CAMERA)
+        status = robot.told("output", f"says, got uint8 of shape ({complaint}, 64)")
+        assert status.level == ERROR
+        assert {v.key: v.value for v in status.values}["on failure"] == policy
+        header = robot.denoised(DEPTH, INFRARED, CAMERA)
+        robot.wait(lambda h=header: robot.images[-1].header == h, "the sound frame")
+        assert len(robot.images) - before == (1 if policy == "silence" else 2)
+        if policy != "silence":
+            depth, confidence = pixels(robot.images[-2], "u2"), pixels(robot.confidences[-2], "f4")
+            expected = DEPTH if policy == "passthrough" else np.zeros_like(DEPTH)
+            np.testing.assert_array_equal(depth, expected)
+            np.testing.assert_array_equal(np.isnan(confidence), expected > 0)
 
 
 def test_depth_that_cannot_even_be_read_is_not_passed_through(robot):
     start(robot, on_failure="passthrough")
-
-    def spoil(message):
-        message.encoding = "rgb8"
-
-    robot.send(DEPTH, INFRARED, CAMERA, change=spoil)
-    robot.status("output", "encoding 'rgb8'")
+    robot.send(DEPTH, INFRARED, CAMERA, change=coloured)
+    robot.told("output", "encoding 'rgb8'")
     robot.denoised(DEPTH, INFRARED, CAMERA)
     assert len(robot.images) == 1
 
@@ -146,47 +192,504 @@ def test_nan_from_the_network_loses_the_frame_and_the_next_is_fine(robot, tmp_pa
 
 INJECTED = """
 import sys
+import time
 import torch
 from rs_denoise.denoiser import Denoiser
 from rs_denoise.node.main import main
 
 estimate = Denoiser.estimate
-frames = 0
 
 def broken(self, depth_mm, infrared=None):
-    global frames
-    frames += 1
+    dazzled = infrared is not None and infrared.min() == 255
     {fault}
     return estimate(self, depth_mm, infrared)
 
 Denoiser.estimate = broken
 sys.exit(main(sys.argv))
 """
+DAZZLED = np.full_like(INFRARED, 255)
 
 
-def test_out_of_gpu_memory_takes_smaller_tiles(robot):
-    """No GPU here: what CUDA would raise is raised for tiles larger than half of those given."""
-    fault = "if frames > 1 and self.tiling.tile_px > 800: raise torch.cuda.OutOfMemoryError('full')"
+def inject(robot, fault):
+    """No GPU here: what CUDA would raise is raised where the network would be run."""
     robot.program = [sys.executable, "-c", INJECTED.format(fault=fault)]
-    start(robot)
-    robot.send(DEPTH, INFRARED, CAMERA)
-    robot.status("output", "out of GPU memory, going on with tiles of 768 px")
-    robot.denoised(DEPTH, INFRARED, CAMERA)
-    assert len(robot.images) == 1
 
 
-def test_out_of_gpu_memory_with_the_smallest_tiles_is_a_failure(robot):
-    fault = "if frames > 1: raise torch.cuda.OutOfMemoryError('full')"
-    robot.program = [sys.executable, "-c", INJECTED.format(fault=fault)]
+def test_out_of_gpu_memory_takes_smaller_tiles_and_as_a_last_resort_fails(robot):
+    inject(robot, "if dazzled: raise torch.cuda.OutOfMemoryError('full')")
     start(robot, on_failure="passthrough")
-    send_until(robot, lambda: says(robot, "output", "even with tiles of"), "the last resort")
+    robot.send(DEPTH, DAZZLED, CAMERA)
+    robot.told("output", "out of GPU memory, going on with tiles of 768 px")
+    robot.denoised(DEPTH, INFRARED, CAMERA)
+    frame = (DEPTH, DAZZLED)
+    send_until(robot, lambda: says(robot, "output", "even with tiles of"), "the last resort", frame)
     np.testing.assert_array_equal(pixels(robot.images[-1], "u2"), DEPTH)
+    robot.denoised(DEPTH, INFRARED, CAMERA)
 
 
-def test_a_lost_gpu_ends_the_process_so_that_launch_starts_a_new_one(robot):
-    fault = "if frames > 1: raise RuntimeError('CUDA error: unspecified launch failure')"
-    robot.program = [sys.executable, "-c", INJECTED.format(fault=fault)]
-    start(robot)
-    robot.send(DEPTH, INFRARED, CAMERA)
+@pytest.mark.parametrize("moment", ["start", "frame"])
+def test_a_lost_gpu_ends_the_process_so_that_launch_starts_a_new_one(robot, moment):
+    condition = "dazzled" if moment == "frame" else "True"
+    inject(robot, f"if {condition}: raise RuntimeError('CUDA error: unspecified launch failure')")
+    if moment == "start":
+        robot.start()
+        complaint = "cannot be configured: RuntimeError: CUDA error"
+    else:
+        start(robot)
+        robot.denoised(DEPTH, INFRARED, CAMERA)
+        robot.send(DEPTH, DAZZLED, CAMERA)
+        complaint = "cpu is lost: CUDA error"
     assert robot.exit_code() == 1
-    assert "cpu is lost: CUDA error" in robot.log and "Traceback" not in robot.log
+    assert complaint in robot.log and "Traceback" not in robot.log
+
+
+# The camera ------------------------------------------------------------------------------------
+
+
+def padded(message):
+    rows = pixels(message, "u1" if message.encoding == "mono8" else "u2")
+    message.step += 6
+    message.data = array.array("B", b"".join(row.tobytes() + b"\xff" * 6 for row in rows))
+
+
+def big_endian(message):
+    message.is_bigendian = 1
+    message.data = array.array("B", pixels(message, "u2").byteswap().tobytes())
+
+
+def odd_metres():
+    metres = (DEPTH / 1000).astype(np.float32)
+    metres[::7], metres[1::7], metres[2::7], metres[3::7] = np.nan, np.inf, -1.0, 1e30
+    return metres
+
+
+ODD = {
+    "padded": (DEPTH, "16UC1", padded),
+    "big-endian": (DEPTH, "16UC1", big_endian),
+    "all zero": (np.zeros_like(DEPTH), "16UC1", None),
+    "all 65535": (np.full_like(DEPTH, 65535), "16UC1", None),
+    "NaN, infinite, negative and huge metres": (odd_metres(), "32FC1", None),
+    "nothing but NaN": (np.full(DEPTH.shape, np.nan, np.float32), "32FC1", None),
+}
+
+
+def test_odd_frames_are_denoised_as_the_offline_core_does(robot):
+    start(robot, model_path=DEFAULT_MODEL)
+    offline = Denoiser(Model.load(), CAMERA)
+    for name, (depth, encoding, change) in ODD.items():
+        robot.denoised(depth, INFRARED, CAMERA, encoding=encoding, change=change)
+        as_sent = read_depth(image_message(depth, encoding, robot.next_header()))
+        expected = np.rint(offline.denoise(as_sent, INFRARED).depth_mm)
+        np.testing.assert_array_equal(pixels(robot.images[-1], "u2"), expected, name)
+        confidence = pixels(robot.confidences[-1], "f4")
+        assert ((confidence >= 0) & (confidence <= 1)).all(), name
+        robot.denoised(DEPTH, INFRARED, CAMERA)
+    assert wait_accounted(robot)["frames out"] == 2 * len(ODD)
+
+
+def empty(message):
+    message.width = message.height = message.step = 0
+    message.data = array.array("B")
+
+
+def enormous(message):
+    message.width = message.height = message.step = 2**32 - 1
+
+
+def short(message):
+    message.data = message.data[:-1]
+
+
+BROKEN = {
+    "depth is 0x0: an empty image": {"change": empty},
+    "depth is cut off": {"change": short},
+    "depth has a step of 4294967295 bytes": {"change": enormous},
+    "depth has encoding 'rgb8'": {"change": coloured},
+    "infrared must be 128x96": {"infrared": noisy_wall(64, 48)[1]},
+    "depth must be 64x48 numbers as its camera_info says": {"camera": camera(64, 48)},
+    "depth must be 128x96 numbers": {"depth": noisy_wall(160, 112)[0]},
+}
+
+
+def test_broken_frames_are_lost_and_told_and_the_next_is_fine(robot):
+    start(robot)
+    robot.denoised(DEPTH, INFRARED, CAMERA)
+    for complaint, fault in BROKEN.items():
+        frame = {"depth": DEPTH, "infrared": INFRARED, "camera": CAMERA} | fault
+        before = len(robot.images)
+        robot.send(**frame)
+        assert robot.told("output", complaint).level == ERROR
+        robot.denoised(DEPTH, INFRARED, CAMERA)
+        assert len(robot.images) == before + 1, complaint
+    assert wait_accounted(robot)["failed"] == len(BROKEN)
+
+
+IMPOSSIBLE = {
+    "focal lengths 0.0, 425.0": {"k": [0.0, 0, 64, 0, 425.0, 48, 0, 0, 1]},
+    "focal lengths nan, 425.0": {"k": [np.nan, 0, 64, 0, 425.0, 48, 0, 0, 1]},
+    "a size of 0x96": {"width": 0},
+    "a size of 4294967295x96": {"width": 2**32 - 1},
+}
+
+
+def test_an_impossible_camera_info_is_told_and_the_last_valid_one_serves(robot):
+    """With the policy `invalid` an image as large as camera_info says would be made."""
+    start(robot, on_failure="invalid")
+    robot.denoised(DEPTH, INFRARED, CAMERA)
+    for complaint, wrong in IMPOSSIBLE.items():
+        info = camera_info(CAMERA, robot.next_header())
+        for name, value in wrong.items():
+            setattr(info, name, value)
+        robot.info.publish(info)
+        before = len(robot.images)
+        status = robot.told("input", complaint, during=lambda: step(robot, camera_info=None))
+        assert status.level == WARN
+        robot.wait_images(before + 1)
+        assert robot.infos[-1].width == SIZE[0] and pixels(robot.images[-1], "u2").any()
+    robot.denoised(DEPTH, INFRARED, CAMERA)
+    robot.denoised(DEPTH[:-1], INFRARED, CAMERA)
+    assert not pixels(robot.images[-1], "u2").any()
+    robot.denoised(DEPTH, INFRARED, CAMERA)
+
+
+def test_a_camera_that_is_unplugged_is_told_and_heard_again_when_it_is_back(robot):
+    start(robot)
+    for _ in range(2):
+        robot.denoised(DEPTH, INFRARED, CAMERA)
+        robot.unplug()
+        # The silence itself has to last for a second.
+        assert robot.told("input", "no input: waiting for", within=3).level == WARN
+        robot.plug_in()
+        robot.wait_connected()
+        robot.denoised(DEPTH, INFRARED, CAMERA)
+        send_until(robot, lambda: says(robot, "input", "receiving"), "recovery")
+
+
+def test_the_camera_starts_anew_at_another_resolution_and_in_metres(robot):
+    start(robot)
+    robot.denoised(DEPTH, INFRARED, CAMERA)
+    for width, height, encoding in ((160, 112, "32FC1"), (*SIZE, "mono16")):
+        depth, infrared = noisy_wall(width, height)
+        if encoding == "32FC1":
+            depth = (depth / 1000).astype(np.float32)
+        robot.info.publish(camera_info(camera(width, height), robot.next_header()))
+        sent = len(robot.images)
+
+        def arrived(frame=(depth, infrared), size=(width, height), encoding=encoding):
+            robot.send(*frame, camera(*size), encoding=encoding)
+            robot.spin_for(0.02)
+            return robot.images[-1].width == size[0]
+
+        robot.wait(arrived, f"{width}x{height}")
+        assert pixels(robot.images[-1], "u2").any() and len(robot.images) > sent
+
+
+# Stamps and infrared ---------------------------------------------------------------------------
+
+
+def test_stamps_that_repeat_drift_or_jump_and_infrared_that_is_late_slow_or_lost(robot):
+    """One node goes through all of it; each is told and passes by itself."""
+    start(robot)
+    for disturb in (repeat, jump_ahead, drift, come_late, come_at_half_rate, get_lost):
+        robot.denoised(DEPTH, INFRARED, CAMERA)
+        disturb(robot)
+        send_until(robot, lambda: says(robot, "input", "receiving"), f"recovery: {disturb}")
+        robot.denoised(DEPTH, INFRARED, CAMERA)
+        assert pixels(robot.confidences[-1], "f4").max() > 0.8
+    wait_accounted(robot)
+
+
+def repeat(robot):
+    header, before = robot.denoised(DEPTH, INFRARED, CAMERA), len(robot.images)
+    for _ in range(5):
+        robot.send(DEPTH, INFRARED, CAMERA, header=header)
+    assert robot.told("output", f"came twice with stamp {header.stamp.sec}.").level == ERROR
+    # The middleware keeps the newest two for a node that is busy.
+    assert 2 <= wait_accounted(robot)["failed"] <= 5 and len(robot.images) == before
+
+
+def jump_ahead(robot):
+    robot._stamp += 10**13  # some hours
+    robot.denoised(DEPTH, INFRARED, CAMERA)
+
+
+def drift(robot):
+    before, shift_ms = len(robot.images), itertools.count()
+
+    def told():
+        step(robot, infrared_shift_ms=next(shift_ms) // 4)
+        return says(robot, "input", "found no infrared of their moment")
+
+    assert robot.wait(told, "the drift to be told").level == WARN
+    assert len(robot.images) > before, "stamps within slop_ms are paired"
+    published = len(robot.images)
+    for _ in range(10):
+        step(robot, infrared_shift_ms=16)
+    assert len(robot.images) <= published + 1, "one may have been on its way"
+
+
+def come_late(robot):
+    before = robot.counts()["unpaired"]
+    for _ in range(10):
+        robot.denoised(DEPTH, INFRARED, CAMERA, infrared_delay_s=0.02)
+    assert robot.counts()["unpaired"] == before
+
+
+def come_at_half_rate(robot):
+    before, turn = len(robot.images), itertools.cycle([INFRARED, None])
+
+    def told():
+        step(robot, infrared=next(turn))
+        return says(robot, "input", "found no infrared of their moment")
+
+    robot.wait(told, "half the rate to be told")
+    assert len(robot.images) > before
+
+
+def get_lost(robot):
+    def told():
+        step(robot, infrared=None)
+        return says(robot, "input", "no infrared on") and len(robot.images) > before
+
+    before = len(robot.images)
+    robot.wait(told, "depth alone")
+    robot.wait_images(before + 1)
+    assert pixels(robot.confidences[-1], "f4").max() <= 0.8
+
+
+def test_a_simulation_that_never_starts_or_starts_again(robot):
+    """Timers on its clock would stand still, and with them listening and diagnostics."""
+    start(robot, use_sim_time="true")  # connected: nobody has published /clock yet
+    robot.denoised(DEPTH, INFRARED, CAMERA)
+    clock = robot.node.create_publisher(Clock, "/clock", 10)
+    robot.wait(lambda: clock.get_subscription_count() > 0, "the node to follow /clock")
+    try:
+        for second in (100, 5):
+            robot._stamp = second * 10**9
+            for _ in range(3):
+                clock.publish(Clock(clock=robot.next_header().stamp))
+                robot.send(DEPTH, INFRARED, CAMERA)
+            robot.denoised(DEPTH, INFRARED, CAMERA)
+    finally:
+        robot.node.destroy_publisher(clock)
+    counts = wait_accounted(robot)
+    assert counts["clock jumps"] == 1 and counts["failed"] == 0
+
+
+# Load and consumers ----------------------------------------------------------------------------
+
+
+def test_a_flood_is_dropped_and_counted_and_never_queued(robot):
+    """90 Hz for three seconds to a network that takes 50 ms: a queue would end 10 s behind."""
+    inject(robot, "time.sleep(0.05)")
+    start(robot)
+    robot.denoised(DEPTH, INFRARED, CAMERA)
+    sent, behind = {}, []
+    for k in range(270):
+        before = len(robot.images)
+        header = robot.send(DEPTH, INFRARED, CAMERA)
+        sent[header.stamp.sec, header.stamp.nanosec] = k
+        robot.spin_for(1 / 90)
+        behind += [k - sent.get((i.header.stamp.sec, i.header.stamp.nanosec), k)
+                   for i in robot.images[before:]]  # fmt: skip
+    counts = wait_accounted(robot)
+    assert len(behind) > 5 and max(behind) < 90, behind
+    assert counts["dropped"] > 50 and counts["frames in"] > 135
+    assert float(robot.values("output")["latency max (ms)"].replace("-", "0")) < 1000
+    robot.denoised(DEPTH, INFRARED, CAMERA)
+
+
+DEAF = """
+import sys
+import rclpy
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import Image
+rclpy.init()
+node = rclpy.create_node("deaf")
+node.create_subscription(Image, sys.argv[1], print, QoSProfile(depth=10))
+sys.stdin.read()  # it never spins
+"""
+
+
+@pytest.fixture
+def deaf(robot):
+    """A consumer of the same image that never takes one; it can be stopped altogether."""
+    topic = f"{robot.namespace}/denoised/image_rect_raw"
+    process = subprocess.Popen([sys.executable, "-c", DEAF, topic], stdin=subprocess.PIPE)
+    robot.wait(lambda: robot.node.count_subscribers(topic) == 1, "the deaf consumer")
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_a_consumer_that_is_slow_stopped_or_killed_takes_nothing_from_the_others(robot, deaf):
+    start(robot)
+    for how in (None, signal.SIGSTOP, signal.SIGKILL):
+        if how is not None:
+            deaf.send_signal(how)
+        for _ in range(40):
+            robot.denoised(DEPTH, INFRARED, CAMERA)
+    assert wait_accounted(robot)["frames out"] == 120
+
+
+def test_a_storm_of_parameters_while_frames_flow(robot):
+    start(robot)
+    rng = random.Random(1)
+    client = robot.node.create_client(
+        SetParameters, f"{robot.namespace}/denoise_node/set_parameters"
+    )
+    robot.wait(client.service_is_ready, "set_parameters")
+    sets = [(rng.choice(LEGAL), True) for _ in range(200)]
+    sets += [(rng.choice(ILLEGAL), False) for _ in range(100)]
+    rng.shuffle(sets)
+    for batch in (sets[at : at + 6] for at in range(0, len(sets), 6)):
+        calls = [
+            client.call_async(
+                SetParameters.Request(parameters=[Parameter(*change).to_parameter_msg()])
+            )
+            for change, _ in batch
+        ]
+        robot.denoised(DEPTH, INFRARED, CAMERA)
+        robot.wait(lambda calls=calls: all(c.done() for c in calls), "answers")
+        answers = [c.result().results[0].successful for c in calls]
+        assert answers == [legal for _, legal in batch], batch
+    robot.node.destroy_client(client)
+    assert {image.encoding for image in robot.images} == {"16UC1", "32FC1"}
+    assert wait_accounted(robot)["failed"] == 0
+    robot.set(min_confidence=0.35, fill_confidence=0.9, max_range_m=0.0, output_encoding="16UC1",
+              baseline_m=0.05)  # fmt: skip
+    robot.denoised(DEPTH, INFRARED, CAMERA)
+    expected = Denoiser(Model.load(robot.model_path), CAMERA).denoise(DEPTH, INFRARED)
+    np.testing.assert_array_equal(pixels(robot.images[-1], "u2"), np.rint(expected.depth_mm))
+
+
+LEGAL = [
+    ("min_confidence", Parameter.Type.DOUBLE, 0.35),
+    ("min_confidence", Parameter.Type.DOUBLE, 0.5),
+    ("fill_confidence", Parameter.Type.DOUBLE, 1.01),
+    ("max_range_m", Parameter.Type.DOUBLE, 5.0),
+    ("output_encoding", Parameter.Type.STRING, "16UC1"),
+    ("output_encoding", Parameter.Type.STRING, "32FC1"),
+    ("baseline_m", Parameter.Type.DOUBLE, 0.055),
+    ("slop_ms", Parameter.Type.DOUBLE, 3.0),
+]
+ILLEGAL = [
+    ("min_confidence", Parameter.Type.DOUBLE, 1.5),
+    ("min_confidence", Parameter.Type.DOUBLE, float("nan")),
+    ("min_confidence", Parameter.Type.STRING, "high"),
+    ("output_encoding", Parameter.Type.STRING, "rgb8"),
+    ("slop_ms", Parameter.Type.DOUBLE, -1.0),
+    ("model_path", Parameter.Type.STRING, "/other.pt"),
+    ("no_such_parameter", Parameter.Type.INTEGER, 1),
+]
+
+
+# The process and what is around it -------------------------------------------------------------
+
+
+def test_a_model_file_that_is_swapped_serves_from_the_next_configuration_on(robot, tmp_path):
+    path = tmp_path / "model.pt"
+    shutil.copy(robot.model_path, path)
+    start(robot, model_path=path)
+    robot.denoised(DEPTH, INFRARED, CAMERA)
+    path.write_bytes(b"no model")
+    robot.denoised(DEPTH, INFRARED, CAMERA)
+    np.testing.assert_array_equal(*(pixels(image, "u2") for image in robot.images))
+    assert robot.transition("deactivate") and robot.transition("cleanup")
+    assert not robot.transition("configure") and robot.state() == "unconfigured"
+    assert robot.told("output", "not a model file, or a truncated one").level == ERROR
+    path.unlink()
+    assert not robot.transition("configure")
+    robot.told("output", "no such model file")
+    save(Scaled(), replace(manifest(), name="another"), path)
+    assert robot.transition("configure") and robot.transition("activate")
+    robot.wait_connected()
+    robot.denoised(DEPTH, INFRARED, CAMERA)
+    robot.wait(lambda: robot.values("model")["model"] == "another", "its name")
+
+
+def test_a_killed_node_leaves_nothing_that_hinders_the_next(robot):
+    start(robot)
+    robot.denoised(DEPTH, INFRARED, CAMERA)
+    for _ in range(10):
+        robot.send(DEPTH, INFRARED, CAMERA)
+    assert robot.stop(signal.SIGKILL) == -signal.SIGKILL
+    robot.start(baseline_m=0.05, model_path=robot.model_path)
+    before = robot.reports
+    send_until(robot, lambda: robot.reports > before, "the new node")
+    before = len(robot.images)
+    send_until(robot, lambda: len(robot.images) > before + 5, "images of the new node")
+    assert robot.stop() == 0
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_at_any_moment_of_the_start_ends_it(robot, how):
+    for moment_s in (0.05, 0.7, 1.6):
+        robot.log = ""
+        robot.start(model_path=robot.model_path)
+        robot.spin_for(moment_s)
+        # Before main() runs the signal kills the interpreter, as any.
+        assert robot.stop(how) in (0, -how), robot.log
+        assert "Traceback" not in robot.log or "KeyboardInterrupt" in robot.log
+
+
+def test_two_nodes_of_one_name_are_told(robot):
+    """ROS permits it. Consumers get the images of both, and the services answer twice."""
+    start(robot)
+    second = Robot(robot.node, robot.namespace)
+    second.start(baseline_m=0.05, model_path=robot.model_path)
+    try:
+        topic = f"{robot.namespace}/denoised/image_rect_raw"
+        second.wait(lambda: robot.node.count_publishers(topic) == 2, "the second")
+        assert robot.told("output", f"1 more publishing {topic}", within=4).level == WARN
+        robot.denoised(DEPTH, INFRARED, CAMERA)
+    finally:
+        assert second.stop() == 0
+    robot.status("output", "running")
+    robot.denoised(DEPTH, INFRARED, CAMERA)
+
+
+FULL = """
+import os, signal, sys
+import rclpy
+from node.robot import Robot
+from scenes import camera, noisy_wall
+
+rclpy.init()
+robot = Robot(rclpy.create_node("test"), "/full")
+robot.plug_in()
+with open("/dev/shm/filler", "wb", buffering=0) as filler:
+    try:
+        while filler.write(bytes(4096)):
+            pass
+    except OSError:
+        pass
+free = os.statvfs("/dev/shm").f_bavail
+robot.start(baseline_m=0.05, model_path=sys.argv[1])
+try:
+    robot.listen()
+    robot.wait_connected()
+    for _ in range(20):
+        robot.denoised(*noisy_wall(128, 96), camera(128, 96))
+    print("free", free, "images", len(robot.images), "exit", robot.stop())
+finally:
+    if robot.process.poll() is None:
+        robot.stop(signal.SIGKILL)
+print(robot.log)
+"""
+
+
+def test_with_dev_shm_full_the_node_goes_over_udp_and_says_so(simple):
+    """The driver had its share of it before, as where many nodes run in a container."""
+    mount = "mount -t tmpfs -o size=64m tmpfs /dev/shm"
+    if subprocess.run(["unshare", "-m", "sh", "-c", mount], capture_output=True).returncode:
+        pytest.skip("may not mount a private /dev/shm here: run as root, with unshare")
+    program = [sys.executable, "-c", FULL, simple]
+    result = subprocess.run(
+        ["unshare", "-m", "sh", "-c", f'{mount} && exec "$@"', "sh", *program],
+        capture_output=True, text=True, timeout=3 * TIMEOUT_S, check=False,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+    )  # fmt: skip
+    assert "free 0 images 20 exit 0" in result.stdout, result.stdout + result.stderr
+    if "rmw_fastrtps" in os.environ.get("RMW_IMPLEMENTATION", "rmw_fastrtps"):
+        assert "SHM" in result.stdout, "Fast DDS says why it does without shared memory"
