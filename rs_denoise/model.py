@@ -1,13 +1,15 @@
 """The model file: TorchScript with a manifest in its extra files.
 
 This is the one module that touches torch.jit, which upstream deprecates and Python 3.14 lacks: a
-successor is one change here. A model file is a program: TorchScript cannot open files or sockets
-by itself, but it decides what a robot believes, so load only files whose origin you trust.
+successor is one change here. A model file is a program and decides what a robot believes: load only
+files whose origin you trust. Those that name TorchScript's operators for files are refused, but
+that is no sandbox.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -20,6 +22,9 @@ MANIFEST = "manifest.json"
 MAX_FILE_BYTES = 512 * 2**20
 MAX_UNPACKED_BYTES = 1024 * 2**20
 MAX_MANIFEST_BYTES = 64 * 2**10
+# Of all operators of TorchScript those that reach out of the process.
+REACHING_OUT = re.compile(rb"\b(from_file|save|rpc_\w+)\b")
+ZIP_START = b"PK\3\4"
 PACKED_BY_TORCH = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # What networks of each kind take and give: those that know their doubt, and the classic ones.
 CHANNELS = {
@@ -235,6 +240,10 @@ def _read_manifest(path: Path) -> str:
         size = path.stat().st_size
         if size > MAX_FILE_BYTES:
             raise ModelError(f"{path}: {size} bytes, more than a model has ({MAX_FILE_BYTES})")
+        # zipfile also finds an archive behind something else, which torch might load instead.
+        with path.open("rb") as file:
+            if file.read(len(ZIP_START)) != ZIP_START:
+                raise zipfile.BadZipFile("it does not begin as one")
         with zipfile.ZipFile(path) as archive:
             return _verified_manifest(archive, path)
     except ModelError:
@@ -264,5 +273,18 @@ def _verified_manifest(archive: zipfile.ZipFile, path: Path) -> str:
     # torch reads past wrong checksums: one flipped bit would be another network.
     if (damaged := archive.testzip()) is not None:
         raise ModelError(f"{path}: damaged in {damaged}; copy or export it again")
-    with archive.open(found[0]) as manifest:
-        return manifest.read(MAX_MANIFEST_BYTES).decode("utf-8")
+    for entry in entries:
+        if not entry.filename.endswith(".py"):
+            continue
+        if (operator := REACHING_OUT.search(_read(archive, entry))) is not None:
+            raise ModelError(
+                f"{path}: its program uses {operator[0].decode()!r}, which a network does not "
+                f"need ({entry.filename}): do not trust this file"
+            )
+    return _read(archive, found[0]).decode("utf-8")
+
+
+def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    """As much as the entry says it has; ZipFile.read would unpack all of a bomb."""
+    with archive.open(entry) as file:
+        return file.read(entry.file_size)

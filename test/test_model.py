@@ -372,6 +372,59 @@ def test_a_pickle_inside_torchscript_is_not_run_by_python(good, tmp_path):
     assert not (tmp_path / "exploded").exists()
 
 
+class Writes(nn.Module):
+    """A network that also writes a file, when it runs or already when it is loaded."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self.path = path
+
+    def forward(self, disparity_px, infrared):
+        torch.save(disparity_px, self.path)
+        return disparity_px, torch.ones_like(infrared)
+
+
+class WritesWhenLoaded(Writes):
+    def forward(self, disparity_px, infrared):
+        return disparity_px, torch.ones_like(infrared)
+
+    @torch.jit.export
+    def __getstate__(self):
+        return self.path, self.training
+
+    @torch.jit.export
+    def __setstate__(self, state: tuple[str, bool]) -> None:
+        self.path = state[0]
+        self.training = state[1]
+        torch.save(torch.ones(1), self.path)
+
+
+class Maps(Writes):
+    def forward(self, disparity_px, infrared):
+        mapped = torch.from_file(self.path, True, 16)
+        return disparity_px + mapped.fill_(1.0).mean() - 1.0, torch.ones_like(infrared)
+
+
+@pytest.mark.parametrize("kind", [Writes, WritesWhenLoaded, Maps])
+def test_a_program_that_writes_files_is_refused_before_it_runs(tmp_path, kind):
+    path, written = tmp_path / "writes.pt", tmp_path / "written"
+    script = torch.jit.script(kind(str(written)).eval())
+    text = json.dumps(asdict(manifest()))
+    torch.jit.save(script, str(path), _extra_files={"manifest.json": text})
+    with pytest.raises(ModelError, match="its program uses '(save|from_file)'.*do not trust"):
+        Model.load(path, "cpu")
+    assert not written.exists()
+    loaded = torch.jit.load(str(path))
+    loaded(torch.ones(1, 1, 16, 16), torch.ones(1, 1, 16, 16))
+    assert written.exists(), "torch itself lets it"
+
+
+def test_an_archive_behind_something_else(good):
+    good.write_bytes(b"something else" + good.read_bytes())
+    with pytest.raises(ModelError, match="not a model file.*does not begin as one"):
+        Model.load(good)
+
+
 def test_deep_json_of_the_largest_size(good):
     with pytest.raises(ModelError, match="manifest is not valid"):
         Model.load(rewritten(good, lambda _: '{"a":' * (MAX_MANIFEST_BYTES // 5)))

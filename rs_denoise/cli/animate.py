@@ -61,6 +61,7 @@ def animate(
 ) -> None:
     """Draws a frame's point cloud swinging to and fro: raw, denoised and, if known, the truth."""
     check_suffix(out, tuple(FORMATS))
+    options.check_out(out)
     wanted = options.parse_size(size)
     assert wanted is not None
     kind = FORMATS[out.suffix.lower()]
@@ -75,7 +76,6 @@ def animate(
     )  # fmt: skip
     captions = list(comparison.depths_mm)
     pictures = [_finished(view, captions, wanted) for view in views]
-    out.parent.mkdir(parents=True, exist_ok=True)
     kind.write(out, pictures, kind.rate_hz)
     megabytes = out.stat().st_size / 1e6
     console.print(

@@ -56,6 +56,7 @@ def cross_section(
 ) -> None:
     """Draws raw, denoised and true depth along a line; without a line, choose it in a window."""
     check_suffix(out, PICTURES)
+    options.check_out(out, csv_file)
     chosen = _check_choice(start, end, row, column)
     in_window = not chosen or (out is None and csv_file is None)
     if in_window:
@@ -73,7 +74,6 @@ def cross_section(
         write_figure(chart.figure, out)
         console.print(f"picture: {out}", highlight=False, soft_wrap=True)
     if csv_file is not None:
-        csv_file.parent.mkdir(parents=True, exist_ok=True)
         write_csv(csv_file, profiles)
         console.print(f"samples: {csv_file}", highlight=False, soft_wrap=True)
     console.print(_table(comparison.frame.name, line, profiles))

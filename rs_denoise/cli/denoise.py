@@ -25,11 +25,9 @@ from rs_denoise.recordings.denoised_bag import CopyError, copy_with_denoised
 from rs_denoise.recordings.frame import Frame, RecordingError
 from rs_denoise.recordings.image_folder import read_frame, write_frame, write_png
 from rs_denoise.recordings.realsense import stamped
-from rs_denoise.recordings.recording import Recording, open_recording
+from rs_denoise.recordings.recording import DENOISED_NOTE, Recording, open_recording
 from rs_denoise.recordings.rosbag2 import write_bag
 from rs_denoise.recordings.topics import Topics
-
-NOTE = "denoised.json"
 
 
 class Form(str, Enum):
@@ -68,8 +66,8 @@ def denoise(
     loaded = Model.load(model, device)
     method = DenoisedBy(loaded, Gate(min_confidence, fill_confidence))
     images = out if form is Form.images else out.with_name(f"{out.name}.part")
-    claim(images, NOTE, _settings(recording, loaded, method.gate, topics))
-    folders = _denoise(opened, method, images, console)
+    claim(images, DENOISED_NOTE, _settings(recording, loaded, method.gate, topics))
+    folders, new = _denoise(opened, method, images, console)
     if form is Form.rosbag2:
         # Not at its place before it is complete, and with its final name, which a bag has inside.
         unfinished = images / out.name
@@ -78,7 +76,8 @@ def denoise(
             console.print(f"[yellow]{line}", highlight=False)
         unfinished.rename(out)
         shutil.rmtree(images)
-    console.print(f"{len(folders)} frames in {out}")
+    before = f", {len(folders) - new} of them from before" if new < len(folders) else ""
+    console.print(f"{len(folders)} frames in {out}{before}", highlight=False)
     for note in opened.notes:
         console.print(f"[yellow]{note}", highlight=False)
     options.print_skipped(console, opened.skipped)
@@ -91,22 +90,23 @@ def _settings(recording: Path, loaded: Model, gate: Gate, topics: Topics) -> dic
         "model": loaded.manifest.name,
         "model_sha256": hashlib.sha256(loaded.path.read_bytes()).hexdigest(),
         "precision": str(loaded.precision),
-        "gate": {name: str(value) for name, value in asdict(gate).items()},
-        "topics": asdict(topics),
+        **{name: str(value) for name, value in {**asdict(gate), **asdict(topics)}.items()},
     }
 
 
 def _denoise(
     opened: Recording, method: DenoisedBy, images: Path, console: Console
-) -> dict[Path, int | None]:
-    """Denoises what is not there yet; every frame's folder with its stamp."""
+) -> tuple[dict[Path, int | None], int]:
+    """Denoises what is not there yet; all folders with their stamps, and how many were new."""
     folders: dict[Path, int | None] = {}
+    new = 0
     for frame in track(opened, "denoising", total=opened.count, console=console):
         folder = images / frame.name
         if not (folder / "camera.json").exists():
             _write(folder, frame, method.denoised(frame))
+            new += 1
         folders[folder] = frame.stamp_ns
-    return folders
+    return folders, new
 
 
 def _write(folder: Path, frame: Frame, result: Denoised) -> None:

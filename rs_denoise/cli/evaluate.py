@@ -14,7 +14,7 @@ from rich.progress import track
 
 from rs_denoise.cli import options
 from rs_denoise.cli.score_tables import (
-    alone_table,
+    alone_tables,
     markdown_tables,
     methods_table,
     ranking_lines,
@@ -57,8 +57,8 @@ def evaluate(
     require: Annotated[
         list[str] | None,
         typer.Option(
-            help="Exit with 1 unless this holds, as "
-            "'denoised.same.mae_mm <= 0.9*denoised.same_raw.mae_mm'; repeatable."
+            help="Exit with 1 unless this holds, as 'raw.same.mae_mm < 9', with 2 if it cannot be "
+            "told; repeatable."
         ),
     ] = None,
     model: options.ModelFile = options.DEFAULT_MODEL_FILE,
@@ -98,7 +98,11 @@ def evaluate(
     ] = None,
     wall: Annotated[
         float | None,
-        typer.Option(min=1.0, help="True depth of the first --roi, mm.", rich_help_panel=KNOWN),
+        typer.Option(
+            min=1.0,
+            help="True depth of the wall in the first --roi, where the optical axis meets it, mm.",
+            rich_help_panel=KNOWN,
+        ),
     ] = None,
     depth_topic: options.DepthTopic = None,
     infrared_topic: options.InfraredTopic = None,
@@ -111,6 +115,7 @@ def evaluate(
     Figures are means over frames. Besides the gate that is asked for, a cautious and a complete
     one are scored.
     """  # fmt: skip
+    options.check_out(json_file, html, markdown)
     wanted_size = options.parse_size(size)
     requirements = [Requirement.parse(text) for text in require or ()]
     setting = _setting(camera_height, camera_pitch, roi, wall)
@@ -151,8 +156,11 @@ def evaluate(
         markdown.write_text(markdown_tables(summary))
     if html is not None and showcase is not None:
         showcase.write(html, recording.resolve().name, summary)
+    for written in (json_file, markdown, html):
+        if written is not None:
+            print(f"written: {written}")
     if not all(verdict.holds for verdict in verdicts):
-        raise typer.Exit(1)
+        raise typer.Exit(2 if any(verdict.untold for verdict in verdicts) else 1)
 
 
 class _Showcase:
@@ -179,7 +187,7 @@ def _verdict(requirement: Requirement, methods: dict) -> Verdict:
     try:
         return requirement.holds(methods)
     except RequirementError as error:
-        return Verdict(False, str(error))
+        return Verdict(False, str(error), untold=True)
 
 
 def _setting(
@@ -216,7 +224,8 @@ def _print(summary: dict) -> None:
         for line in ranking_lines(summary):
             console.print(line)
     if summary["methods"]:
-        console.print(alone_table(summary))
+        for table in alone_tables(summary):
+            console.print(table)
     for what, why in summary["not_computed"].items():
         console.print(f"[yellow]not computed: {what}: {why}", highlight=False)
     for note in summary["notes"]:

@@ -41,6 +41,7 @@ from rs_denoise.recordings.recording import open_recording
 
 # Frames: after so many PyTorch has compiled what it will.
 WARM_UP = 3
+VIDEO = ".mp4"
 
 
 def live(
@@ -84,6 +85,9 @@ def live(
     depth in the place of denoised depth. Without a display the figures are printed.
     """
     width, height = options.parse_size(size) or (848, 480)
+    if out is not None and out.suffix not in ("", VIDEO):
+        raise typer.BadParameter(f"--out is a video ({VIDEO}) or a folder, got '{out.name}'")
+    options.check_out(out)
     keep_memory()
     loaded = Model.load(model, device)
     gate = Gate(min_confidence, fill_confidence)
@@ -178,5 +182,5 @@ def _screens(out: Path | None, console: Console) -> list[Screen]:
     except NoDisplay as why:
         console.print(f"no window: {why}")
     if out is not None:
-        screens.append(VideoFile(out) if out.suffix == ".mp4" else PictureFolder(out))
+        screens.append(VideoFile(out) if out.suffix == VIDEO else PictureFolder(out))
     return screens

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated
@@ -82,6 +83,22 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
     if min(size) < 64:
         raise typer.BadParameter(f"expected WIDTHxHEIGHT of at least 64x64, got '{text}'")
     return size
+
+
+def check_out(*paths: Path | None) -> None:
+    """Sees to it before any work that files can be written; None is none.
+
+    Raises:
+        typer.BadParameter: a folder is missing or read-only.
+    """
+    for path in paths:
+        if path is None:
+            continue
+        folder = path.absolute().parent
+        if not folder.is_dir():
+            raise typer.BadParameter(f"{path}: there is no folder {folder}; make it first")
+        if not os.access(folder, os.W_OK):
+            raise typer.BadParameter(f"{path}: {folder} is read-only; write elsewhere")
 
 
 def print_skipped(console: Console, skipped: dict[str, str]) -> None:

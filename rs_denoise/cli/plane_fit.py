@@ -95,7 +95,9 @@ def plane_fit(
     ] = None,
     wall: Annotated[
         float | None,
-        typer.Option(min=1, help="Measured distance of the wall in mm, for the Z accuracy."),
+        typer.Option(
+            min=1, help="True depth of a wall where the optical axis meets it, mm: Z accuracy."
+        ),
     ] = None,
     frame: options.FrameName = None,
     all_frames: Annotated[
@@ -114,6 +116,7 @@ def plane_fit(
     Without --roi planes are looked for in the raw depth of the frame.
     """
     check_suffix(out, PICTURES)
+    options.check_out(out)
     if all_frames and frame is not None:
         raise typer.BadParameter("--frame chooses one frame, --all-frames takes all: give one")
     if wall is not None and roi is None:

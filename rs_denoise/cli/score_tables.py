@@ -15,7 +15,11 @@ COMPARED = {
 IN_DOCUMENTS = COMPARED | {
     "flying_pct": "flying", "interior_mae_px": "interior", "med_rel_pct": "median",
 }  # fmt: skip
-ALONE = ("alone", "temporal", "obstacles")
+ALONE = {
+    "alone": "needs no ground truth, mean over {frames} frames",
+    "temporal": "over still stretches of the recording",
+    "obstacles": "cells of a Nav2 obstacle layer, mean over frames that show the floor",
+}
 TITLES = {
     "published": "all that is published, against all of raw (ratio)",
     "same": "over the pixels that raw has too (ratio)",
@@ -30,7 +34,9 @@ def score_table(summary: dict) -> Table:
         methods["denoised"][block] for block in ("published", "same", "same_raw")
     )
     table = Table(
-        title=f"{summary['frames']} frames, mean over frames", title_justify="left", box=SIMPLE,
+        title=f"against ground truth, mean over {summary['frames']} frames of "
+        f"{summary['frames'] + summary['without_truth']}",
+        title_justify="left", box=SIMPLE,
         padding=(0, 0, 0, 2), pad_edge=False,
     )  # fmt: skip
     table.add_column("figure", no_wrap=True)
@@ -55,19 +61,26 @@ def methods_table(summary: dict, block: str) -> Table:
     return table
 
 
-def alone_table(summary: dict) -> Table:
-    """What needs no ground truth: of single frames, of the recording, and of a costmap."""
-    table = Table(title="without ground truth", title_justify="left")
-    table.add_column("figure")
-    for name in ("raw", "denoised"):
-        table.add_column(name, justify="right")
+def alone_tables(summary: dict) -> list[Table]:
+    """Of single frames, of the recording as a whole, and of a costmap, where there is any."""
     raw, denoised = (summary["methods"][name] for name in ("raw", "denoised"))
-    for block in ALONE:
-        for key, before in raw.get(block, {}).items():
-            after = denoised[block][key]
-            if before is not None or after is not None:
-                table.add_row(key, _number(before), _number(after))
-    return table
+    frames = summary["frames"] + summary["without_truth"]
+    tables = []
+    for block, title in ALONE.items():
+        pairs = [(key, before, denoised[block][key]) for key, before in raw.get(block, {}).items()]
+        known = [pair for pair in pairs if pair[1:] != (None, None)]
+        if not known:
+            continue
+        table = Table(
+            title=title.format(frames=frames), title_justify="left", box=SIMPLE,
+            padding=(0, 0, 0, 2), pad_edge=False,
+        )  # fmt: skip
+        for name in ("figure", "raw", "denoised"):
+            table.add_column(name, justify="left" if name == "figure" else "right", no_wrap=True)
+        for key, before, after in known:
+            table.add_row(key, _number(before), _number(after))
+        tables.append(table)
+    return tables
 
 
 def markdown_tables(summary: dict) -> str:

@@ -78,7 +78,6 @@ def write_figure(figure: Figure, path: Path) -> None:
         OSError: the file cannot be written.
     """
     check_suffix(path, PICTURES)
-    path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)
 
 

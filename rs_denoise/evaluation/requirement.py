@@ -38,10 +38,17 @@ class RequirementError(ValueError):
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a requirement is met, and a line that shows both sides."""
+    """Whether a requirement is met.
+
+    Attributes:
+        holds: whether it is.
+        text: a line that shows both sides, or why nobody can tell.
+        untold: whether a figure that it is about is not there.
+    """
 
     holds: bool
     text: str
+    untold: bool = False
 
 
 @dataclass(frozen=True)

@@ -403,7 +403,7 @@ class DenoiseNode(LifecycleNode):
             state=self._state_label(),
             model=model,
             waiting_for=[source.topic for source in self._inputs],
-            concern=self._why_depth_only() or self._camera.refusal,
+            concern=self._concern(),
             policy=self._chosen.on_failure,
             unpaired=self._pairing.unpaired,
             clock_jumps=self._pairing.clock_jumps,
@@ -417,6 +417,12 @@ class DenoiseNode(LifecycleNode):
         if self._slot is None:
             return "inactive" if self._model else "unconfigured"
         return "active" if self._enabled else DISABLED
+
+    def _concern(self) -> str | None:
+        depth_topic = self._inputs[0].topic
+        if self._listening and self.count_publishers(depth_topic) == 0:
+            return f"no input: nobody publishes {depth_topic}"
+        return self._why_depth_only() or self._camera.refusal
 
     def _why_depth_only(self) -> str | None:
         if not self._listening or not self._pairing.infrared_is_missing(time.monotonic_ns()):

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 OK, WARN, ERROR = b"\0", b"\1", b"\2"
 
 # A camera is given so long to start: as long as rtabmap waits. One that ran and is silent for
-# SILENCE_S is unplugged or hangs: the slowest profile of a RealSense has five frames a second.
+# SILENCE_S hangs: the slowest profile of a RealSense has five frames a second.
 INPUT_TIMEOUT_S = 5.0
-SILENCE_S = 1.0
+SILENCE_S = 2.0
 # Streams of one camera lose a frame now and then; of two rates or two clocks they lose more.
 MOST_UNPAIRED = 0.2
 # An error stays visible for so long after the last one.

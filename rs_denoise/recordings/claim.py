@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 class ClaimError(ValueError):
-    """A folder that was begun with other settings."""
+    """A folder that was begun with other settings, or that holds something else."""
 
 
 def claim(folder: Path, note: str, settings: dict[str, object]) -> None:
@@ -19,7 +19,7 @@ def claim(folder: Path, note: str, settings: dict[str, object]) -> None:
         settings: whatever JSON can say.
 
     Raises:
-        ClaimError: it was begun with other settings.
+        ClaimError: it was begun with other settings, or holds things and no note.
     """
     wanted = json.loads(json.dumps(settings))
     file = folder / note
@@ -36,5 +36,7 @@ def claim(folder: Path, note: str, settings: dict[str, object]) -> None:
                 f"{folder} was begun with other settings ({'; '.join(changed)}): repeat them, or "
                 "name another folder"
             )
+    elif folder.is_dir() and any(folder.iterdir()):
+        raise ClaimError(f"{folder} holds something else already: name a new folder")
     folder.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(wanted, indent=1) + "\n")

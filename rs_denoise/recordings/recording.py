@@ -20,6 +20,9 @@ from rs_denoise.recordings.triples import CAMERA, find_triples
 
 Reader = Callable[[], Frame]
 FOUND = Topics()
+# What `rs_denoise denoise` leaves in its folders.
+DENOISED_NOTE = "denoised.json"
+ALREADY_DENOISED = "this depth is denoised already, and has no infrared: it is not the camera's"
 ASSUMED_CAMERA = "nothing says which camera it was: a D435 is assumed (focal length and baseline)"
 KINDS = (
     "a rosbag2 (folder, .mcap or .db3), a .bag of ROS 1 or of RealSense's SDK, a folder of frames "
@@ -78,7 +81,8 @@ def open_recording(path: Path, topics: Topics = FOUND) -> Recording:
     except RecordingError as error:
         raise RecordingError(f"{error}; or {KINDS}") from None
     readers: dict[str, Reader] = {f.name: partial(read_frame, f) for f in folders}
-    return _of_readers(readers, {p.name: reason for p, reason in skipped.items()}, [])
+    notes = [ALREADY_DENOISED] if (path / DENOISED_NOTE).exists() else []
+    return _of_readers(readers, {p.name: reason for p, reason in skipped.items()}, notes)
 
 
 def _of_bag(path: Path, topics: Topics) -> Recording:

@@ -126,6 +126,23 @@ def test_a_folder_is_not_continued_with_other_settings(bag, tmp_path):
     assert run(bag, tmp_path / "out").returncode == 0
     other = run(bag, tmp_path / "out", "--min-confidence", "0.9")
     assert other.returncode == 2
-    assert "begun with other settings (gate:" in " ".join(other.stderr.split())
+    said = "begun with other settings (min_confidence: 0.35 -> 0.9)"
+    assert said in " ".join(other.stderr.split())
     settings = json.loads((tmp_path / "out" / "denoised.json").read_text())
-    assert settings["gate"]["min_confidence"] == "0.35"
+    assert settings["min_confidence"] == "0.35"
+    again = run(bag, tmp_path / "out")
+    assert "3 frames in" in again.stdout and "3 of them from before" in " ".join(
+        again.stdout.split()
+    )
+
+
+def test_what_is_there_is_not_taken_for_a_result(bag, tmp_path):
+    """Raw depth must not pass for denoised depth: neither onto itself nor among other things."""
+    for folder in (bag, tmp_path / "other"):
+        folder.mkdir(exist_ok=True)
+        (folder / "thing").touch()
+        out = run(bag, folder)
+        assert out.returncode == 2 and "holds something else already" in " ".join(
+            out.stderr.split()
+        )
+    assert {path.name for path in (tmp_path / "other").iterdir()} == {"thing"}

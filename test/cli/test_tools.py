@@ -72,7 +72,7 @@ def headless(monkeypatch):
 
 
 def test_cross_section_writes_what_is_along_the_line(frames, tmp_path):
-    out, samples = tmp_path / "new" / "line.png", tmp_path / "line.csv"
+    out, samples = tmp_path / "line.png", tmp_path / "line.csv"
     result = run("cross_section", frames, "--frame", "b", "--from", "20,43", "--to", "100,43",
                  "--out", out, "--csv", samples)  # fmt: skip
     assert result.exit_code == 0, result.output

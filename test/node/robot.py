@@ -85,8 +85,10 @@ class Robot:
 
     # The driver ------------------------------------------------------------------------------
 
-    def plug_in(self, reliability=ReliabilityPolicy.RELIABLE, infra2: bool = False) -> None:
-        qos = QoSProfile(depth=10, reliability=reliability)
+    def plug_in(
+        self, reliability=ReliabilityPolicy.RELIABLE, infra2: bool = False, queue: int = 10
+    ) -> None:
+        qos = QoSProfile(depth=queue, reliability=reliability)
         make = self.node.create_publisher
         self.depth = make(Image, f"{self.namespace}/depth/image_rect_raw", qos)
         self.infrared = make(Image, f"{self.namespace}/infra1/image_rect_raw", qos)

@@ -155,11 +155,11 @@ FIGURES: dict[str, Figure] = {
     "marked_cells": Figure("Marked cells", "", "Cells of an obstacle layer with a point.", 1, ""),
     "phantom_cells": Figure(
         "Phantom cells", "", "Marked cells that touch none of those that ground truth marks.", 1,
-        floor=0.5,
+        floor=1.0,
     ),
     "missed_cells": Figure(
         "Missed cells", "", "Cells that ground truth marks and that touch no marked one.", 1,
-        floor=0.5,
+        floor=1.0,
     ),
     "appeared_cells": Figure(
         "Appeared cells", "", "Marked cells that touch none of the camera's.", 1, ""
