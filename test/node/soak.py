@@ -214,15 +214,14 @@ def soak(robot: Robot, frames: int, rate_hz: float, share: float, seed: int) -> 
     robot.wait_connected()
     run = Soak(robot, rate_hz, random.Random(seed))
     run.check()
-    first = True
     while run.sent < frames:
         if run.rng.random() < share:
             run.fault()
         else:
             run.frame()
-        if (first and run.sent >= frames / 100) or run.sent - max(run.rss_mb) >= CHECK_EVERY:
+        due = frames / 100 if len(run.rss_mb) == 1 else max(run.rss_mb) + CHECK_EVERY
+        if run.sent >= due:
             run.check()
-            first = False
     run.check()
     return run
 
@@ -237,7 +236,8 @@ def report(run: Soak, seconds: float) -> bool:
         print(f"{name:<20} {count}")
     print(f"{'images received':<20} {run.received}")
     print(f"{'uncounted':<20} {run.uncounted}")
-    for frames, rss_mb in (points[1], tenth, points[-1]):
+    quarters = [points[points[:, 0] >= run.sent * k / 4][0] for k in (1, 2, 3)]
+    for frames, rss_mb in (points[1], tenth, *quarters, points[-1]):
         print(f"RSS at {100 * frames / run.sent:5.1f} %       {rss_mb:.1f} MB")
     print(f"RSS, greatest        {points[:, 1].max():.1f} MB")
     print(f"faults               {sum(run.faults.values())}")
