@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -129,12 +130,18 @@ def _cpu_seconds(process: subprocess.Popen) -> float:
 
 @contextmanager
 def _process(module: str, arguments: list[str], stdout: int | None = None):
+    # An interrupt while it is being started would leave it running and unknown: it comes after.
+    interrupts: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: interrupts.append(number))
     # A process group of its own: Ctrl-C comes to this program alone, which ends them in order.
     process = subprocess.Popen(
         [sys.executable, "-m", module, *arguments],
         env={**os.environ, "PYTHONUNBUFFERED": "1"}, stdout=stdout, start_new_session=True,
     )  # fmt: skip
+    signal.signal(signal.SIGINT, before)
     try:
+        if interrupts:
+            raise KeyboardInterrupt
         yield process
     finally:
         if process.poll() is None:

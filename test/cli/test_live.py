@@ -50,7 +50,7 @@ def test_a_recording_of_the_sdk_becomes_pictures_and_figures(recording, tmp_path
     code, printed, error = run(recording, "--out", tmp_path / "view")
     assert code == 0, error
     assert "no window: there is no display" in printed
-    assert "denoising" in printed and "valid 98." in printed
+    assert "denoising" in printed and "valid 97." in printed
     pictures = [cv2.imread(str(p)) for p in sorted((tmp_path / "view").iterdir())]
     assert 1 < len(pictures) <= 30
     left, right = pictures[-1][30:590, :848], pictures[-1][30:590, -848:]
@@ -82,7 +82,7 @@ def test_it_ends_when_time_is_up(tmp_path):
 
 
 def test_ctrl_c_ends_it_in_order(tmp_path):
-    for frame in frames(300):
+    for frame in frames(900):
         write_frame(tmp_path / "in" / frame.name, frame)
     arguments = ["live", "--software", tmp_path / "in", "--out", tmp_path / "view"]
     process = subprocess.Popen(
@@ -104,7 +104,7 @@ def test_ctrl_c_ends_it_in_order(tmp_path):
         (["--software"], "--software plays a recording: name one"),
         (["{sdk}", "--serial", "123"], "leave it or the recording out"),
         (["{sdk}", "--size", "big"], "expected WIDTHxHEIGHT"),
-        (["{sdk}", "--out", "{tmp}/no/view.mp4"], "no video can be written here"),
+        (["{sdk}", "--out", "{tmp}/no/view.mp4"], "there is no folder"),
         (["{tmp}/nowhere.db3"], "not a recording that librealsense plays"),
         (["{tmp}/broken.db3"], "not a recording that librealsense plays"),
         (["{tmp}/nowhere", "--software"], "no such file or folder"),
