@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import torch
 import typer
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -93,9 +94,8 @@ def _time_nodes(
 
 
 def _node_table(speeds: list[NodeSpeed]) -> Table:
-    table = Table(title="node, stamp to consumer, over DDS", title_justify="left")
-    table.add_column("model")
-    for name in ("Hz", "received %", "p50 ms", "p99 ms", "CPU %", "wait", "denoise", "publish ms"):
+    table = _compact("node, stamp to consumer, over DDS")
+    for name in ("Hz", "got %", "p50 ms", "p99 ms", "CPU %", "wait", "denoise", "publish"):
         table.add_column(name, justify="right")
     for s in speeds:
         stages = (f"{s.stages_ms.get(name, nan):.1f}" for name in ("wait", "denoise", "publish"))
@@ -105,8 +105,7 @@ def _node_table(speeds: list[NodeSpeed]) -> Table:
 
 
 def _table(results: list[CoreSpeed]) -> Table:
-    table = Table(title="core, from numpy to numpy", title_justify="left")
-    table.add_column("model")
+    table = _compact("core, from numpy to numpy")
     table.add_column("where")
     for name in ("size", "p50 ms", "p99 ms", "x librealsense"):
         table.add_column(name, justify="right")
@@ -115,4 +114,13 @@ def _table(results: list[CoreSpeed]) -> Table:
         where = f"{r.device} {r.precision}"
         cells = f"{r.width}x{r.height}", f"{r.p50_ms:.1f}", f"{r.p99_ms:.1f}", times
         table.add_row(r.model, where, *cells)
+    return table
+
+
+def _compact(title: str) -> Table:
+    """Fits 80 columns."""
+    table = Table(
+        title=title, title_justify="left", box=SIMPLE, padding=(0, 0, 0, 1), pad_edge=False
+    )
+    table.add_column("model", no_wrap=True)
     return table
