@@ -150,8 +150,9 @@ def topics_of_the_node(ros):
     node = DenoiseNode(namespace="/camera/camera", context=ros)
     Outputs(node)
     try:
-        offered = node.get_publisher_names_and_types_by_node(node.get_name(), node.get_namespace())
-        return {name for name, _ in offered} | {source.topic for source in node._inputs}
+        # Not the graph: a node of this name that an earlier test ended may still stand there.
+        offered = {publisher.topic_name for publisher in node.publishers}
+        return offered | {source.topic for source in node._inputs}
     finally:
         node.destroy_node()
 
