@@ -140,10 +140,7 @@ class Model:
             ModelError: there is no such file, it is not a model, it is truncated or of a newer
                 version, its network does not do what the manifest says, or there is no such device.
         """
-        path = Path(path)
-        shipped = {file.stem: file for file in SHIPPED.glob("*.pt")}
-        if str(path) in shipped and not path.exists():
-            path = shipped[str(path)]
+        path = model_file(path)
         where = _device(device)
         manifest = Manifest.from_json(_read_manifest(path), path)
         try:
@@ -198,6 +195,13 @@ class Model:
                 f"{path}: expected {count} finite float32 outputs of shape {shape}, a scale being "
                 f"positive, got shapes {shapes}: this is not a denoising model"
             )
+
+
+def model_file(path: Path | str) -> Path:
+    """The file that is meant: `path`, or a shipped one by its name, as "unet-tiny"."""
+    path = Path(path)
+    shipped = {file.stem: file for file in SHIPPED.glob("*.pt")}
+    return shipped.get(str(path), path) if not path.exists() else path
 
 
 def save(network: nn.Module, manifest: Manifest, path: Path) -> None:

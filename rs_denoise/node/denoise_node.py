@@ -33,9 +33,9 @@ from rs_denoise.node.handover import LatestSlot
 from rs_denoise.node.health import DISABLED, Health, Journey, Status
 from rs_denoise.node.images import ImageError, read_depth, read_infrared
 from rs_denoise.node.input import Input
+from rs_denoise.node.networks import Networks
 from rs_denoise.node.outputs import Outputs
 from rs_denoise.pairing import Pair, Pairing
-from rs_denoise.precision import TYPICAL, corridor, verified
 from rs_denoise.tiling import Tiling, TilingError
 
 # realsense2_camera's own messages are needed for one optional topic, and not installed everywhere.
@@ -49,8 +49,6 @@ WATCH_PERIOD_S = 0.1
 GRAPH_PERIODS = 10
 # A driver publishes its calibration within this time, so only then is a missing baseline told.
 BASELINE_PATIENCE_S = 3.0
-# After so many the first frame takes as long as any: TorchScript compiles at the first two.
-WARM_UP_FRAMES = 3
 
 
 @dataclass(frozen=True)
@@ -64,12 +62,16 @@ class _Arrived:
 class DenoiseNode(LifecycleNode):
     """The lifecycle node `denoise_node`; topics and parameters are listed in the README.
 
+    Args:
+        networks: shared with the other nodes of this process; None: it is alone.
+
     Attributes:
         fatal: why the process has to end, once it has to: a new one can use the device again.
     """
 
-    def __init__(self, **node_arguments) -> None:
+    def __init__(self, networks: Networks | None = None, **node_arguments) -> None:
         super().__init__("denoise_node", **node_arguments)
+        self._networks = networks or Networks()
         try:
             self._chosen = parameters.declare(self)
         except ParameterException as error:
@@ -119,23 +121,18 @@ class DenoiseNode(LifecycleNode):
         chosen = self._chosen
         torch.set_num_threads(chosen.num_threads or _spare_cores())
         try:
-            model, agreement = verified(
-                Model.load(chosen.model_path or DEFAULT_MODEL, chosen.device)
+            model, note = self._networks.load(
+                chosen.model_path or DEFAULT_MODEL, chosen.device, chosen.tile_px
             )
-            denoiser = Denoiser(model, TYPICAL, tile_px=chosen.tile_px)
-            frame = corridor(TYPICAL)
-            for _ in range(WARM_UP_FRAMES):
-                denoiser.denoise(*frame)
         except (ModelError, NetworkError, TilingError) as error:
             return self._refuse_to_configure(str(error))
         except Exception as error:  # of the device, full or lost; rclpy would swallow it
             return self._refuse_to_configure(f"{type(error).__name__}: {error}")
         self._model, self._outputs, self._tile_px = model, Outputs(self), chosen.tile_px
         precision = str(model.precision).removeprefix("torch.")
-        compared = "" if agreement is None else f"; reduced precision against float32: {agreement}"
         self.get_logger().info(
             f"model {model.manifest.name} on {model.device} in {precision}, "
-            f"{torch.get_num_threads()} threads{compared}"
+            f"{torch.get_num_threads()} threads{note and '; '}{note}"
         )
         return super().on_configure(state)
 
@@ -267,19 +264,25 @@ class DenoiseNode(LifecycleNode):
     # Work --------------------------------------------------------------------------------------
 
     def _work(self, slot: LatestSlot[Pair[_Arrived]]) -> None:
-        while (pair := slot.take()) is not None:
-            try:
-                self._serve(pair)
-            except (ImageError, FrameError, CameraError, NetworkError) as error:
-                self._fail(pair, str(error))
-            except torch.cuda.OutOfMemoryError as error:
-                self._fail(pair, self._take_smaller_tiles(error))
-            except Exception as error:  # whatever it is: one frame is lost, the robot is told
-                if _is_device_lost(error):
-                    self.fatal = f"{self._model.device} is lost: {error}"  # type: ignore[union-attr]
-                    self.get_logger().fatal(self.fatal)
-                    return
+        while slot.wait() and self.fatal is None:
+            with self._networks.turn:
+                # The newest by now, however long other cameras had their turn.
+                if (pair := slot.take()) is not None:
+                    self._attempt(pair)
+
+    def _attempt(self, pair: Pair[_Arrived]) -> None:
+        try:
+            self._serve(pair)
+        except (ImageError, FrameError, CameraError, NetworkError) as error:
+            self._fail(pair, str(error))
+        except torch.cuda.OutOfMemoryError as error:
+            self._fail(pair, self._take_smaller_tiles(error))
+        except Exception as error:  # whatever it is: one frame is lost, the robot is told
+            if not _is_device_lost(error):
                 self._fail(pair, f"{type(error).__name__}: {error}")
+                return
+            self.fatal = f"{self._model.device} is lost: {error}"  # type: ignore[union-attr]
+            self.get_logger().fatal(self.fatal)
 
     def _take_smaller_tiles(self, error: Exception) -> str:
         """The GPU is full, of others' work as well: less at a time from now on; what to tell."""

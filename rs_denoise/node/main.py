@@ -1,20 +1,25 @@
-"""The program `denoise_node`."""
+"""The program `denoise_node`: one camera, or several that share one network in memory."""
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 import signal
 import sys
 from threading import Event
+from typing import TYPE_CHECKING
 
 from rs_denoise.memory import keep_memory
+
+if TYPE_CHECKING:
+    from rs_denoise.node.denoise_node import DenoiseNode
 
 # A signal ends the process after so long at most.
 SIGNAL_CHECK_S = 0.1
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the node until SIGINT or SIGTERM; 0 unless it could not start or lost its device."""
+    """Runs until SIGINT or SIGTERM; 0 unless a node could not start or the device was lost."""
     # Before anything that needs it: a robot without torch gets a sentence, not a traceback.
     if importlib.util.find_spec("torch") is None:
         print(
@@ -30,36 +35,90 @@ def main(arguments: list[str] | None = None) -> int:
     stopped = _stop_on_signals()
     keep_memory()
     import rclpy
-    from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-    from rclpy.lifecycle import TransitionCallbackReturn
+    from rclpy.exceptions import NameValidationException
+    from rclpy.executors import ExternalShutdownException
     from rclpy.signals import SignalHandlerOptions
+    from rclpy.utilities import remove_ros_args
 
-    from rs_denoise.node.denoise_node import DenoiseNode
-
-    rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
+    arguments = sys.argv if arguments is None else arguments
     try:
-        node = DenoiseNode()
-    except ValueError as error:
+        namespaces = _namespaces(remove_ros_args(arguments)[1:])
+        rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
+        nodes = _make_nodes(namespaces)
+    # rclpy raises all of them for what it cannot parse.
+    except (ValueError, RuntimeError, NameValidationException) as error:
         print(f"denoise_node: {error}", file=sys.stderr)
         rclpy.try_shutdown()
         return 1
     try:
-        if node.get_parameter("autostart").value and not stopped.is_set():
-            for transition in (node.trigger_configure, node.trigger_activate):
-                if transition() != TransitionCallbackReturn.SUCCESS:
-                    return 1
-        executor = SingleThreadedExecutor()
-        executor.add_node(node)
-        while not stopped.is_set():
-            executor.spin_once(timeout_sec=SIGNAL_CHECK_S)
-            if node.fatal is not None:
-                return 1
+        return _run(nodes, stopped)
     except ExternalShutdownException:
-        pass
+        return 0
     finally:
-        node.destroy_node()
+        for node in nodes:
+            node.destroy_node()
         rclpy.try_shutdown()
+
+
+def _make_nodes(namespaces: list[str | None]) -> list[DenoiseNode]:
+    """A node for each, with one network for all.
+
+    Raises:
+        ValueError: a parameter has an impossible value, or two nodes have one name.
+        NameValidationException: a namespace is none.
+    """
+    from rclpy.validate_namespace import validate_namespace
+
+    from rs_denoise.node.denoise_node import DenoiseNode
+    from rs_denoise.node.networks import Networks
+
+    for namespace in filter(None, namespaces):
+        validate_namespace(f"/{namespace.lstrip('/')}")
+    networks = Networks()
+    nodes = [DenoiseNode(networks, namespace=namespace) for namespace in namespaces]
+    if len({node.get_namespace() for node in nodes}) < len(nodes):
+        raise ValueError(
+            "--cameras names one twice, or --ros-args -r __ns:=... puts all into one namespace"
+        )
+    return nodes
+
+
+def _run(nodes: list[DenoiseNode], stopped: Event) -> int:
+    from rclpy.executors import SingleThreadedExecutor
+    from rclpy.lifecycle import TransitionCallbackReturn
+
+    for node in nodes:
+        if not node.get_parameter("autostart").value or stopped.is_set():
+            continue
+        for transition in (node.trigger_configure, node.trigger_activate):
+            if transition() != TransitionCallbackReturn.SUCCESS:
+                return 1
+    executor = SingleThreadedExecutor()
+    for node in nodes:
+        executor.add_node(node)
+    while not stopped.is_set():
+        executor.spin_once(timeout_sec=SIGNAL_CHECK_S)
+        if any(node.fatal is not None for node in nodes):
+            return 1
     return 0
+
+
+def _namespaces(arguments: list[str]) -> list[str | None]:
+    """Namespaces of the drivers' topics; None is that of the command line's remapping."""
+    parser = argparse.ArgumentParser(
+        prog="denoise_node",
+        description="Denoises depth images. Everything else is a ROS parameter or a remapping: "
+        "--ros-args -r __ns:=/camera/camera -p NAME:=VALUE",
+    )
+    parser.add_argument(
+        "--cameras",
+        nargs="+",
+        metavar="NAMESPACE",
+        default=[None],
+        help="a node for each in this one process, with one network in memory; what differs "
+        "between them stands in a parameter file under NAMESPACE/denoise_node",
+    )
+    return parser.parse_args(arguments).cameras
 
 
 def _stop_on_signals() -> Event:

@@ -22,9 +22,7 @@ def verdict(text):
 def test_both_sides_are_shown():
     said = verdict("denoised.same.mae_mm<=0.9*denoised.same_raw.mae_mm")
     assert not said.holds
-    assert said.text == (
-        "denoised.same.mae_mm = 22.70 <= 21.42 = 0.9 * denoised.same_raw.mae_mm"
-    )
+    assert said.text == ("denoised.same.mae_mm = 22.70 <= 21.42 = 0.9 * denoised.same_raw.mae_mm")
     said = verdict(" denoised.same.mae_mm <= 25 ")
     assert said.holds and said.text == "denoised.same.mae_mm = 22.70 <= 25"
     assert verdict("25 > denoised.same.mae_mm").text == "25 > 22.70 = denoised.same.mae_mm"

@@ -51,10 +51,13 @@ class Robot:
     # The node --------------------------------------------------------------------------------
 
     def start(self, **parameters) -> None:
-        arguments = [f"--ros-args -r __ns:={self.namespace}".split()]
-        arguments += [["-p", f"{name}:={value}"] for name, value in parameters.items()]
+        self.run(["--ros-args", "-r", f"__ns:={self.namespace}"], **parameters)
+
+    def run(self, arguments: list[str], **parameters) -> None:
+        """Starts its program with these arguments, of which the last are ROS's."""
+        settings = [["-p", f"{name}:={value}"] for name, value in parameters.items()]
         self.process = subprocess.Popen(
-            [*self.program, *itertools.chain(*arguments)],
+            [*self.program, *arguments, *itertools.chain(*settings)],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )  # fmt: skip

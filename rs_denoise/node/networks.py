@@ -1,0 +1,60 @@
+"""What the nodes of one process share: networks in memory, and whose turn it is. No ROS here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from weakref import WeakValueDictionary
+
+from rs_denoise.denoiser import Denoiser
+from rs_denoise.model import Model, model_file
+from rs_denoise.node.handover import Turn
+from rs_denoise.precision import TYPICAL, corridor, verified
+
+# After so many the first frame takes as long as any: TorchScript compiles at the first two.
+WARM_UP_FRAMES = 3
+
+
+class Networks:
+    """The models that run in this process, each once, however many cameras it serves.
+
+    Attributes:
+        turn: of the thread that denoises a frame; networks run one after the other.
+    """
+
+    def __init__(self) -> None:
+        self.turn = Turn()
+        # Weak: what no node uses any more is gone.
+        self._models: WeakValueDictionary[tuple, Model] = WeakValueDictionary()
+
+    def load(self, path: Path | str, device: str, tile_px: int) -> tuple[Model, str]:
+        """A model that is ready for its first frame.
+
+        Args:
+            path, device: as of `Model.load`.
+            tile_px: as of `Denoiser`.
+
+        Returns:
+            The model, and what is to be said of how it was come by, in words, or "".
+
+        Raises:
+            ModelError, NetworkError, TilingError: as of `Model.load` and `Denoiser`.
+        """
+        key = _identity(model_file(path), device)
+        if (model := self._models.get(key)) is not None:
+            note = "shared with another camera of this process"
+        else:
+            model, agreement = verified(Model.load(path, device))
+            note = f"reduced precision against float32: {agreement}" if agreement else ""
+        denoiser, frame = Denoiser(model, TYPICAL, tile_px=tile_px), corridor(TYPICAL)
+        for _ in range(WARM_UP_FRAMES):
+            denoiser.denoise(*frame)
+        self._models[key] = model
+        return model, note
+
+
+def _identity(file: Path, device: str) -> tuple:
+    """What changes when another file takes this one's place."""
+    if not file.is_file():
+        return file, device
+    stat = file.stat()
+    return file.resolve(), stat.st_ino, stat.st_mtime_ns, stat.st_size, device

@@ -1,0 +1,88 @@
+"""Several cameras served by one process."""
+
+import numpy as np
+import pytest
+
+from scenes import camera, noisy_wall
+
+pytest.importorskip("rclpy", reason="ROS 2 is not installed")
+
+from node.robot import Robot, pixels
+from rs_denoise.denoiser import Denoiser
+from rs_denoise.model import Model
+
+SIZE = (128, 96)
+BASELINES_M = (0.05, 0.095)
+
+
+@pytest.fixture
+def pair(robot, tmp_path):
+    """Two robots, whose nodes run in one process."""
+    front, rear = robot, Robot(robot.node, f"{robot.namespace}/rear")
+    for each in (front, rear):
+        each.plug_in()
+        each.listen()
+    settings = tmp_path / "cameras.yaml"
+    settings.write_text(
+        "".join(
+            f"{each.namespace}/denoise_node:\n  ros__parameters:\n    baseline_m: {baseline_m}\n"
+            for each, baseline_m in zip((front, rear), BASELINES_M, strict=True)
+        )
+    )
+    cameras = ["--cameras", front.namespace, rear.namespace]
+    front.run([*cameras, "--ros-args", "--params-file", str(settings)])
+    rear.process = front.process
+    for each in (front, rear):
+        each.wait_connected()
+    return front, rear
+
+
+def test_each_camera_gets_its_own_depth_and_one_network_serves_all(pair):
+    model = Model.load()
+    for seed, (robot, baseline_m) in enumerate(zip(pair, BASELINES_M, strict=True)):
+        frame, its = noisy_wall(*SIZE, seed=seed), camera(*SIZE, baseline_m=baseline_m)
+        robot.denoised(*frame, its)
+        expected = np.rint(Denoiser(model, its).denoise(*frame).depth_mm)
+        np.testing.assert_array_equal(pixels(robot.images[-1], np.uint16), expected)
+        robot.wait(lambda robot=robot: robot.values("model").get("baseline (m)"), "diagnostics")
+        assert robot.values("model")["baseline (m)"] == f"{baseline_m:.4f}"
+        assert len(robot.images) == 1
+    assert pair[0].log.count("shared with another camera of this process") == 1
+
+
+def test_a_camera_that_floods_leaves_the_other_its_turn(pair):
+    front, rear = pair
+    frame, its = noisy_wall(*SIZE), camera(*SIZE)
+    for each in pair:
+        each.denoised(*frame, its)
+    for _ in range(10):
+        for _ in range(20):
+            front.send(*frame, its)
+        rear.denoised(*frame, its)
+    assert len(rear.images) == 11 and front.counts()["dropped"] > 0
+
+
+def test_one_camera_unplugged_and_the_other_goes_on(pair):
+    front, rear = pair
+    frame, its = noisy_wall(*SIZE), camera(*SIZE)
+    front.unplug()
+    rear.denoised(*frame, its)
+    front.status("input", "nobody publishes")
+    assert rear.status("input", "receiving")
+    assert front.stop() == 0 and "Traceback" not in front.log
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ("--cameras /a /a --ros-args", "--cameras names one twice"),
+        ("--cameras /a /b --ros-args -r __ns:=/c", "-r __ns:=... puts all into one namespace"),
+        ("--cameras --ros-args", "expected at least one argument"),
+        ("--cameras a\\b --ros-args", "a\\b"),
+        ("--ros-args -p /a/denoise_node:baseline_m:=1", "/a/denoise_node:baseline_m:=1"),
+    ],
+)
+def test_what_cannot_be_is_a_sentence(robot, arguments, complaint):
+    robot.run(arguments.split())
+    assert robot.exit_code() in (1, 2)
+    assert complaint in robot.log and "Traceback" not in robot.log, robot.log
