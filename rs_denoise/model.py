@@ -31,6 +31,14 @@ CHANNELS = {
     "laplace": (["disparity_px", "infrared"], ["disparity_px", "scale_px"]),
     "none": (["depth_mm", "infrared"], ["depth_mm"]),
 }
+# Of the convolutions, by name.
+PRECISIONS = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+# NVIDIA GPUs from here on (Volta, Xavier) compute float16 in tensor cores.
+TENSOR_CORES = (7, 0)
 VERDICTS = ("better than identity", "worse than identity", "not measured")
 SHIPPED = Path(__file__).parent / "models"
 DEFAULT_MODEL = SHIPPED / "unet.pt"
@@ -133,8 +141,9 @@ class Model:
         Args:
             path: what `save` wrote, or the name of a shipped model, as "unet-tiny".
             device: "cpu", "cuda", "cuda:1", ... or "auto": the GPU where there is one.
-            precision: of the convolutions, "float32", "bfloat16", or "auto": bfloat16 on a CPU
-                that computes in it (twice as fast), float32 elsewhere.
+            precision: of the convolutions, one of PRECISIONS, or "auto": bfloat16 on a CPU that
+                computes in it (twice as fast), float16 on a GPU with tensor cores, float32
+                elsewhere. `rs_denoise.precision` tells whether a network bears it.
 
         Raises:
             ModelError: there is no such file, it is not a model, it is truncated or of a newer
@@ -142,6 +151,9 @@ class Model:
         """
         path = model_file(path)
         where = _device(device)
+        if where.type == "cuda":
+            # Frames are all of one size: the fastest kernels for it are searched once.
+            torch.backends.cudnn.benchmark = True
         manifest = Manifest.from_json(_read_manifest(path), path)
         try:
             network = torch.jit.load(str(path), map_location=where).eval()
@@ -201,7 +213,9 @@ def model_file(path: Path | str) -> Path:
     """The file that is meant: `path`, or a shipped one by its name, as "unet-tiny"."""
     path = Path(path)
     shipped = {file.stem: file for file in SHIPPED.glob("*.pt")}
-    return shipped.get(str(path), path) if not path.exists() else path
+    if str(path) in shipped and not path.exists():
+        return shipped[str(path)]
+    return path
 
 
 def save(network: nn.Module, manifest: Manifest, path: Path) -> None:
@@ -230,7 +244,10 @@ def _device(name: str) -> torch.device:
 
 def _precision(name: str, device: torch.device) -> torch.dtype:
     if name != "auto":
-        return {"float32": torch.float32, "bfloat16": torch.bfloat16}[name]
+        return PRECISIONS[name]
+    if device.type == "cuda":
+        capable = torch.cuda.get_device_capability(device) >= TENSOR_CORES
+        return torch.float16 if capable else torch.float32
     # oneDNN also emulates bfloat16 where the CPU lacks it, slower than float32.
     native = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
     return torch.bfloat16 if native else torch.float32

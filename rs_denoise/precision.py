@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -40,6 +41,14 @@ class Agreement:
             f"{self.difference_px:.3f} px of disparity at 99.9 % of the pixels, "
             f"{100 * self.mask_share:.2f} % published by one alone"
         )
+
+
+def load_verified(path: Path | str, device: str = "auto") -> Model:
+    """A model in the precision that the device prefers, or in float32 if it suffers from that.
+
+    Arguments and errors are those of `Model.load`.
+    """
+    return verified(Model.load(path, device))[0]
 
 
 def verified(model: Model) -> tuple[Model, Agreement | None]:

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import track
 
 from rs_denoise.cli.program import run
+from rs_denoise.precision import load_verified
 from rs_denoise.recordings.image_folder import write_png
 from rs_denoise.recordings.raw import convert_raw
 from rs_denoise.recordings.triples import DEPTH, INFRARED, TRUTH, Triple, find_triples
@@ -164,9 +165,8 @@ def _within(model: Path, name: str) -> Path:
 def _test(images: Path, model_path: Path) -> None:
     from rs_denoise.denoiser import Denoiser
     from rs_denoise.gate import Gate
-    from rs_denoise.model import Model
 
-    model = Model.load(_within(model_path, MODEL_FILE))
+    model = load_verified(_within(model_path, MODEL_FILE))
     for old in (*TEST_CROPPED.glob("*.png"), *DENOISED.glob("*.png")):
         old.unlink()
     triples = find_triples(images)

@@ -20,7 +20,7 @@ from rs_denoise.cli import options
 from rs_denoise.cli.demo import SAMPLE
 from rs_denoise.evaluation.speed import CoreSpeed, time_core
 from rs_denoise.memory import keep_memory
-from rs_denoise.model import SHIPPED, Model
+from rs_denoise.model import PRECISIONS, SHIPPED, Model
 
 if TYPE_CHECKING:
     from rs_denoise.node.node_speed import NodeSpeed
@@ -34,7 +34,7 @@ def bench(
     size: Annotated[str, typer.Option(help="WIDTHxHEIGHT of the frames.")] = "848x480",
     frames: Annotated[int, typer.Option(min=10, help="Frames that are timed.")] = 200,
     device: options.Device = "auto",
-    precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
     threads: Annotated[
         int | None, typer.Option(min=1, help="Of PyTorch.", show_default="one a core")
     ] = None,
@@ -55,8 +55,9 @@ def bench(
     The node runs between a camera, which plays the sample recording, and a consumer, in three
     processes.
     """
-    if precision not in ("auto", "float32", "bfloat16"):
-        raise typer.BadParameter(f"expected auto, float32 or bfloat16, got '{precision}'")
+    if precision not in ("auto", *PRECISIONS):
+        expected = ", ".join(("auto", *PRECISIONS))
+        raise typer.BadParameter(f"expected one of {expected}, got '{precision}'")
     keep_memory()
     if threads:
         torch.set_num_threads(threads)

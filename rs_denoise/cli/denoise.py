@@ -19,6 +19,7 @@ from rs_denoise.denoiser import Denoised
 from rs_denoise.evaluation.evaluate import DenoisedBy
 from rs_denoise.gate import Gate
 from rs_denoise.model import Model
+from rs_denoise.precision import load_verified
 from rs_denoise.recordings.bag import is_bag
 from rs_denoise.recordings.claim import claim
 from rs_denoise.recordings.denoised_bag import CopyError, copy_with_denoised
@@ -63,7 +64,7 @@ def denoise(
     opened = open_recording(recording, topics)
     if form is Form.rosbag2 and out.exists():
         raise RecordingError(f"{out}: exists already; remove it first")
-    loaded = Model.load(model, device)
+    loaded = load_verified(model, device)
     method = DenoisedBy(loaded, Gate(min_confidence, fill_confidence))
     images = out if form is Form.images else out.with_name(f"{out.name}.part")
     claim(images, DENOISED_NOTE, _settings(recording, loaded, method.gate, topics))

@@ -28,7 +28,7 @@ from rs_denoise.evaluation.planes import Roi
 from rs_denoise.evaluation.requirement import Requirement, RequirementError, Verdict
 from rs_denoise.evaluation.sample import sampled
 from rs_denoise.gate import CAUTIOUS, COMPLETE, Gate
-from rs_denoise.model import Model
+from rs_denoise.precision import load_verified
 from rs_denoise.recordings.frame import Frame
 from rs_denoise.recordings.recording import open_recording
 from rs_denoise.recordings.topics import Topics
@@ -121,7 +121,7 @@ def evaluate(
     setting = _setting(camera_height, camera_pitch, roi, wall)
     topics = Topics(depth_topic, infrared_topic, ground_truth_topic, camera_info_topic, baseline)
     opened = open_recording(recording, topics)
-    loaded = Model.load(model, device)
+    loaded = load_verified(model, device)
     denoised = DenoisedBy(loaded, Gate(min_confidence, fill_confidence))
     methods: dict[str, Method] = {
         "denoised": denoised,
@@ -129,7 +129,7 @@ def evaluate(
         "denoised_complete": denoised.with_gate(COMPLETE),
     }
     for path in beside or ():
-        methods[path.stem] = DenoisedBy(Model.load(path, device), Gate())
+        methods[path.stem] = DenoisedBy(load_verified(path, device), Gate())
     if baselines:
         methods |= all_baselines()
     showcase = _Showcase(denoised) if html is not None else None

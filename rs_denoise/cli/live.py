@@ -34,7 +34,7 @@ from rs_denoise.live.screens import (
 )
 from rs_denoise.live.view import ColourRange, Figures, Meter, view_picture
 from rs_denoise.memory import keep_memory
-from rs_denoise.model import Model
+from rs_denoise.precision import load_verified
 from rs_denoise.recordings.frame import Frame
 from rs_denoise.recordings.image_folder import write_frame, write_png
 from rs_denoise.recordings.recording import open_recording
@@ -89,7 +89,7 @@ def live(
         raise typer.BadParameter(f"--out is a video ({VIDEO}) or a folder, got '{out.name}'")
     options.check_out(out)
     keep_memory()
-    loaded = Model.load(model, device)
+    loaded = load_verified(model, device)
     gate = Gate(min_confidence, fill_confidence)
     console = Console()
     with contextlib.ExitStack() as stack:
