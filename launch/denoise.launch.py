@@ -11,10 +11,7 @@ from launch_ros.actions import LifecycleNode, Node
 from launch_ros.substitutions import FindPackageShare
 
 from launch import LaunchDescription
-
-# Data sheet, in m. 0 leaves it to the parameter file and the camera's own topics.
-BASELINES_M = {"auto": 0.0, "d415": 0.055, "d435": 0.050, "d435i": 0.050, "d455": 0.095,
-               "d405": 0.018}  # fmt: skip
+from rs_denoise.camera import BASELINES_M
 
 
 def _node(context):
@@ -37,8 +34,9 @@ def _node(context):
 def _overrides(context, managed):
     """What goes before the parameter file; an argument left at its default leaves the file's."""
     overrides = {}
-    if baseline_m := BASELINES_M[LaunchConfiguration("camera_model").perform(context)]:
-        overrides["baseline_m"] = baseline_m
+    model = LaunchConfiguration("camera_model").perform(context)
+    if model in BASELINES_M:
+        overrides["baseline_m"] = BASELINES_M[model]
     if num_threads := LaunchConfiguration("num_threads").perform(context):
         overrides["num_threads"] = int(num_threads)
     autostart = "false" if managed else LaunchConfiguration("autostart").perform(context)
@@ -72,8 +70,8 @@ def generate_launch_description():
             DeclareLaunchArgument(
                 "camera_model",
                 default_value="auto",
-                choices=list(BASELINES_M),
-                description="Sets the baseline.",
+                choices=["auto", *BASELINES_M],
+                description="Sets the baseline; auto: parameters or topics do.",
             ),
             DeclareLaunchArgument(
                 "params_file",

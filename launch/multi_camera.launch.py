@@ -3,12 +3,15 @@
 ros2 launch rs_denoise multi_camera.launch.py cameras:=front,rear camera_models:=d455,d435
 ros2 launch rs_denoise multi_camera.launch.py cameras:=front,rear start_cameras:=true \
     serial_nos:=_843112073259,_832112070255 points:=true
+ros2 launch rs_denoise multi_camera.launch.py cameras:=front,rear one_process:=true
 
 Other arguments of the files that it includes (params_file, profile, ...) hold for all cameras.
 """
 
 import os
+import tempfile
 
+import yaml
 from launch.actions import (
     DeclareLaunchArgument,
     GroupAction,
@@ -18,17 +21,24 @@ from launch.actions import (
 from launch.conditions import IfCondition
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
 
 from launch import LaunchDescription
+from rs_denoise.camera import BASELINES_M
 
 ARGUMENTS = {
     "cameras": (None, "Their names, by commas."),
     "camera_models": ("auto", "As camera_model of denoise.launch.py: one for all, or one each."),
     "start_cameras": ("false", "Start the drivers too."),
     "serial_nos": ("", "Of the cameras to start, one each, with leading underscores."),
-    "points": ("false", "A point cloud of each for Nav2, as nav2_depth.launch.py has it."),
+    "points": ("false", "A point cloud of each for Nav2, as points.launch.py makes it."),
     "num_threads": ("0", "Cores for each network on a CPU; 0: an equal share."),
+    "one_process": (
+        "false",
+        "One process and one network in memory for all: on a GPU, or where memory is short. What "
+        "ends it ends all.",
+    ),
 }
 
 
@@ -40,25 +50,59 @@ def _cameras(context):
     started = IfCondition(LaunchConfiguration("start_cameras")).evaluate(context)
     serial_nos = _listed(context, "serial_nos") if started else [""] * len(names)
     _require_one_each(names, camera_models=models, serial_nos=serial_nos)
-    node = (
-        "nav2_depth" if IfCondition(LaunchConfiguration("points")).evaluate(context) else "denoise"
+    points = IfCondition(LaunchConfiguration("points")).evaluate(context)
+    shared = IfCondition(LaunchConfiguration("one_process")).evaluate(context)
+    threads = str(_num_threads(context) or _share_of_cores(len(names)))
+    groups = []
+    for name, model, serial_no in zip(names, models, serial_nos, strict=True):
+        where = {"camera_namespace": f"/camera/{name}"}
+        parts = []
+        if started:
+            parts.append(_include("realsense", camera_name=name, serial_no=serial_no))
+        if not shared:
+            parts.append(_include("denoise", camera_model=model, num_threads=threads, **where))
+        if points:
+            parts.append(_include("points", **where))
+        groups.append(GroupAction(parts))
+    models = dict(zip(names, models, strict=True))
+    return groups + (_one_process(context, models) if shared else [])
+
+
+def _one_process(context, models):
+    """One process with a node for each camera; `models` by name."""
+    if context.launch_configurations.get("lifecycle_manager") == "true":
+        raise RuntimeError("lifecycle_manager and one_process exclude each other: leave one out")
+    unknown = [model for model in models.values() if model not in ("auto", *BASELINES_M)]
+    if unknown:
+        expected = ", ".join(("auto", *BASELINES_M))
+        raise RuntimeError(f"camera_models must be of {expected}, got {', '.join(unknown)}")
+    cameras = [f"/camera/{name}" for name in models]
+    # launch_ros gives all nodes of a process the same parameters, but files may tell them apart.
+    baselines = {
+        f"{camera}/denoise_node": {"ros__parameters": {"baseline_m": BASELINES_M[model]}}
+        for camera, model in zip(cameras, models.values(), strict=True)
+        if model in BASELINES_M
+    }
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml", delete=False) as file:
+        yaml.safe_dump(baselines, file)
+    threads = _num_threads(context)
+    node = Node(
+        package="rs_denoise",
+        executable="denoise_node",
+        arguments=["--cameras", *cameras],
+        parameters=[LaunchConfiguration("params_file")]
+        + ([{"num_threads": threads}] if threads else [])
+        + ([file.name] if baselines else []),
+        output="screen",
+        # A device that is lost ends the process; a new one begins cleanly.
+        respawn=True,
+        respawn_delay=2.0,
     )
-    num_threads = int(LaunchConfiguration("num_threads").perform(context))
-    threads = str(num_threads or _share_of_cores(len(names)))
-    return [
-        GroupAction(
-            ([_include("realsense", camera_name=name, serial_no=serial_no)] if started else [])
-            + [
-                _include(
-                    node,
-                    camera_namespace=f"/camera/{name}",
-                    camera_model=model,
-                    num_threads=threads,
-                )
-            ]
-        )
-        for name, model, serial_no in zip(names, models, serial_nos, strict=True)
-    ]
+    return [_include("fastdds"), node]
+
+
+def _num_threads(context):
+    return int(LaunchConfiguration("num_threads").perform(context))
 
 
 def _listed(context, name):
@@ -95,5 +139,14 @@ def generate_launch_description():
             DeclareLaunchArgument(name, default_value=default, description=description)
             for name, (default, description) in ARGUMENTS.items()
         ]
-        + [OpaqueFunction(function=_cameras)]
+        + [
+            DeclareLaunchArgument(
+                "params_file",
+                default_value=PathJoinSubstitution(
+                    [FindPackageShare("rs_denoise"), "config", "denoise.yaml"]
+                ),
+                description="Parameters of all nodes.",
+            ),
+            OpaqueFunction(function=_cameras),
+        ]
     )

@@ -8,9 +8,7 @@ costmap and the collision monitor of config/nav2_costmap.yaml.
 
 from launch.actions import IncludeLaunchDescription
 from launch.launch_description_sources import PythonLaunchDescriptionSource
-from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
-from launch_ros.actions import ComposableNodeContainer
-from launch_ros.descriptions import ComposableNode
+from launch.substitutions import PathJoinSubstitution
 from launch_ros.substitutions import FindPackageShare
 
 from launch import LaunchDescription
@@ -18,25 +16,11 @@ from launch import LaunchDescription
 
 def generate_launch_description():
     launch = PathJoinSubstitution([FindPackageShare("rs_denoise"), "launch"])
-    denoise = PythonLaunchDescriptionSource(PathJoinSubstitution([launch, "denoise.launch.py"]))
-    namespace = [LaunchConfiguration("camera_namespace"), "/denoised"]
-    bridge = ComposableNodeContainer(
-        package="rclcpp_components",
-        executable="component_container",
-        name="points_container",
-        namespace=namespace,
-        composable_node_descriptions=[
-            ComposableNode(
-                package="depth_image_proc",
-                plugin="depth_image_proc::PointCloudXyzNode",
-                name="points",
-                # Among the node's outputs: its camera_info is found and its points are named by
-                # that alone, in all distributions.
-                namespace=namespace,
-                remappings=[("image_rect", "image_rect_raw")],
+    return LaunchDescription(
+        [
+            IncludeLaunchDescription(
+                PythonLaunchDescriptionSource(PathJoinSubstitution([launch, f"{name}.launch.py"]))
             )
-        ],
-        output="screen",
+            for name in ("denoise", "points")
+        ]
     )
-    # In this order: camera_namespace and the environment are set by denoise.launch.py.
-    return LaunchDescription([IncludeLaunchDescription(denoise), bridge])

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+# Distance of the imagers, m, of Intel's data sheets.
+BASELINES_M = {"d415": 0.055, "d435": 0.050, "d435i": 0.050, "d455": 0.095, "d405": 0.018}
+
 
 class CameraError(ValueError):
     """Intrinsics that no camera can have, or a file that does not hold any."""

@@ -278,9 +278,29 @@ def test_several_cameras_start_by_serial_number_with_points(prefix):
         assert started[f"/camera/{name}/denoise_node"].parameters["num_threads"] == 1
 
 
+def test_one_process_serves_several_cameras(prefix):
+    started = Evaluation(
+        "multi_camera.launch.py", cameras="front,rear,left", camera_models="d455,auto,d435",
+        one_process="true", points="true", num_threads="2",
+    ).started  # fmt: skip
+    bridges = [f"/camera/{name}/denoised/points_container" for name in ("front", "rear", "left")]
+    *before, (_, process) = started.items()
+    assert [name for name, _ in before] == bridges
+    assert process.command[1:5] == ["--cameras", "/camera/front", "/camera/rear", "/camera/left"]
+    assert process.environment[PROFILES[0]].endswith("config/fastdds.xml")
+    assert process.parameters["num_threads"] == 2 and "min_confidence" in process.parameters
+    files = [v for k, v in itertools.pairwise(process.command) if k == "--params-file"]
+    assert yaml.safe_load(Path(files[-1]).read_text()) == {
+        f"/camera/{name}/denoise_node": {"ros__parameters": {"baseline_m": baseline_m}}
+        for name, baseline_m in (("front", 0.095), ("left", 0.05))
+    }
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        ({"one_process": "true", "camera_models": "kinect"}, "got kinect"),
+        ({"one_process": "true", "lifecycle_manager": "true"}, "exclude each other"),
         ({"camera_models": "d455,d435,d435"}, "camera_models has 3 entries for 2 cameras"),
         ({"start_cameras": "true", "serial_nos": "_1"}, "serial_nos has 1 entries for 2 cameras"),
         ({"cameras": "front,front"}, "cameras names one twice: front,front"),
@@ -368,9 +388,19 @@ class Run:
             self._reader.join(TIMEOUT_S)
 
 
-def test_the_node_starts_and_ends_on_ctrl_c(prefix):
-    run = Run("denoise.launch.py", "camera_namespace:=/launched", "num_threads:=1")
-    run.wait_for("model unet")
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("denoise.launch.py", "camera_namespace:=/launched"), "model unet"),
+        (
+            ("multi_camera.launch.py", "cameras:=a,b", "camera_models:=d435", "one_process:=true"),
+            "shared with another camera of this process",
+        ),
+    ],
+)
+def test_the_node_starts_and_ends_on_ctrl_c(prefix, arguments, said):
+    run = Run(*arguments, "num_threads:=1")
+    run.wait_for(said)
     run.interrupt()
     assert run.exit_code() == 0
     assert "process has finished cleanly" in run.log

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from rs_denoise.camera import Camera
+from rs_denoise.camera import BASELINES_M, Camera
 
 # The D4 ASIC searches 126 disparities: what is nearer finds no match.
 MAX_DISPARITY_PX = 126
@@ -61,11 +61,11 @@ def _camera(width: int, height: int, fx: float, baseline_m: float) -> Camera:
 
 
 PRESETS = {
-    "d415": Preset(_camera(848, 480, 600.0, 0.055), 0.030, 78.0, 0.5),
-    "d435": Preset(_camera(848, 480, 425.0, 0.050), 0.021, 100.0, 0.4),
-    "d455": Preset(_camera(848, 480, 428.0, 0.095), 0.056, 100.0, 0.6),
+    "d415": Preset(_camera(848, 480, 600.0, BASELINES_M["d415"]), 0.030, 78.0, 0.5),
+    "d435": Preset(_camera(848, 480, 425.0, BASELINES_M["d435"]), 0.021, 100.0, 0.4),
+    "d455": Preset(_camera(848, 480, 428.0, BASELINES_M["d455"]), 0.056, 100.0, 0.6),
     # No projector: it matches what light and texture there are.
-    "d405": Preset(_camera(848, 480, 430.0, 0.018), 0.0, 0.0, 0.1, ("desk", "room")),
+    "d405": Preset(_camera(848, 480, 430.0, BASELINES_M["d405"]), 0.0, 0.0, 0.1, ("desk", "room")),
 }
 # As often as they are met on robots.
 MIX = ("d415", "d415", "d435", "d435", "d455", "d455", "d405")
