@@ -6,24 +6,34 @@ import importlib.util
 import json
 import os
 from dataclasses import asdict
-from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import torch
 import typer
-from rich.box import SIMPLE
 from rich.console import Console
-from rich.table import Table
 
 from rs_denoise.cli import options
+from rs_denoise.cli.bench_tables import core_section, node_section, work_sections
 from rs_denoise.cli.demo import SAMPLE
-from rs_denoise.evaluation.speed import CoreSpeed, time_core
+from rs_denoise.evaluation.charts import (
+    PICTURES,
+    ChartError,
+    check_suffix,
+    new_figure,
+    write_figure,
+)
+from rs_denoise.evaluation.speed import time_core
+from rs_denoise.evaluation.work import time_work
+from rs_denoise.evaluation.work_chart import work_chart
 from rs_denoise.memory import keep_memory
 from rs_denoise.model import PRECISIONS, SHIPPED, Model
 
 if TYPE_CHECKING:
     from rs_denoise.node.node_speed import NodeSpeed
+
+# Of each case of --work: there are some twenty.
+WORK_ROUNDS = 15
 
 
 def bench(
@@ -46,8 +56,17 @@ def bench(
     ] = None,
     seconds: Annotated[float, typer.Option(min=1, help="Of each run of the node.")] = 10.0,
     runs: Annotated[int, typer.Option(min=1, help="Of the node; medians are shown.")] = 3,
+    work: Annotated[
+        bool, typer.Option(help="Also how a frame's time grows with pixels, tiles and cameras.")
+    ] = False,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Also write the figures here.")
+    ] = None,
+    markdown: Annotated[
+        Path | None, typer.Option(help="Also write the tables here, for a document.")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Also draw what --work timed: .png, .pdf or .svg.")
     ] = None,
 ) -> None:
     """Times the core, numpy to numpy, beside librealsense's filters in the same run, and the node.
@@ -58,70 +77,77 @@ def bench(
     if precision not in ("auto", *PRECISIONS):
         expected = ", ".join(("auto", *PRECISIONS))
         raise typer.BadParameter(f"expected one of {expected}, got '{precision}'")
+    options.check_out(json_file, markdown, plot)
+    _check_plot(plot)
     keep_memory()
     if threads:
         torch.set_num_threads(threads)
     width, height = options.parse_size(size) or (848, 480)
-    load = os.getloadavg()[0]
-    paths = model or sorted(SHIPPED.glob("*.pt"))
-    results = [
-        time_core(Model.load(path, device, precision), width, height, frames) for path in paths
-    ]
+    conditions = _conditions(frames)
+    models = [Model.load(path, device, precision) for path in model or sorted(SHIPPED.glob("*.pt"))]
+    core = [time_core(one, width, height, frames) for one in models]
+    costs = {m.manifest.name: time_work(m, WORK_ROUNDS) for m in models} if work or plot else {}
+    nodes: list[NodeSpeed] = []
     console = Console()
-    console.print(_table(results))
-    console.print(
-        f"{frames} frames, {torch.get_num_threads()} threads, load before {load:.1f} "
-        f"on {os.cpu_count()} cores"
-    )
-    figures = {"core": [asdict(r) for r in results], "node": []}
     if node and importlib.util.find_spec("rclpy") is None:
         console.print("[yellow]the node is not timed: ROS 2 (rclpy) is not installed")
     elif node:
-        speeds = _time_nodes(paths, device, rate or [30.0], seconds, runs)
-        console.print(_node_table(speeds))
-        figures["node"] = [asdict(speed) for speed in speeds]
+        nodes = _time_nodes([m.path for m in models], device, rate or [30.0], seconds, runs)
+    sections = [
+        core_section(core),
+        *([node_section(nodes)] if nodes else []),
+        *(work_sections(costs) if costs else []),
+    ]
+    for section in sections:
+        console.print(section.terminal())
+    console.print(conditions, highlight=False)
     if json_file is not None:
-        json_file.write_text(json.dumps(figures, indent=1) + "\n")
+        work_rows = {name: [asdict(cost) for cost in of_model] for name, of_model in costs.items()}
+        speeds = {"core": [asdict(s) for s in core], "node": [asdict(s) for s in nodes]}
+        json_file.write_text(json.dumps({**speeds, "work": work_rows}, indent=1) + "\n")
+    if markdown is not None:
+        parts = [section.markdown() for section in sections]
+        markdown.write_text("\n".join([*parts, f"{conditions}.\n"]))
+    if plot is not None:
+        write_figure(work_chart(costs), plot)
+
+
+def _conditions(frames: int) -> str:
+    """Under which the figures came about; the load is that of before."""
+    threads, load, cores = torch.get_num_threads(), os.getloadavg()[0], os.cpu_count()
+    return (
+        f"{frames} frames, {threads} threads, load before {load:.1f} on {cores} cores{_processor()}"
+    )
+
+
+def _check_plot(path: Path | None) -> None:
+    """Minutes of work are not lost to a name, or to a package that is missing."""
+    try:
+        check_suffix(path, PICTURES)
+        if path is not None:
+            new_figure(1, 1)
+    except ChartError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def _time_nodes(
     models: list[Path], device: str, rates: list[float], seconds: float, runs: int
 ) -> list[NodeSpeed]:
+    """Each model, and what is left without a network."""
     from rs_denoise.node.node_speed import time_node
 
     return [
-        time_node(SAMPLE, model, device, rate, seconds, runs) for model in models for rate in rates
+        time_node(SAMPLE, model, device, rate, seconds, runs)
+        for model in (*models, None)
+        for rate in rates
     ]
 
 
-def _node_table(speeds: list[NodeSpeed]) -> Table:
-    table = _compact("node, stamp to consumer, over DDS")
-    for name in ("Hz", "got %", "p50 ms", "p99 ms", "CPU %", "wait", "denoise", "publish"):
-        table.add_column(name, justify="right")
-    for s in speeds:
-        stages = (f"{s.stages_ms.get(name, nan):.1f}" for name in ("wait", "denoise", "publish"))
-        times = f"{s.p50_ms:.0f}", f"{s.p99_ms:.0f}", f"{s.cpu_pct:.0f}"
-        table.add_row(s.model, f"{s.rate_hz:g}", f"{s.received_pct:.1f}", *times, *stages)
-    return table
-
-
-def _table(results: list[CoreSpeed]) -> Table:
-    table = _compact("core, from numpy to numpy")
-    table.add_column("where")
-    for name in ("size", "p50 ms", "p99 ms", "x librealsense"):
-        table.add_column(name, justify="right")
-    for r in results:
-        times = "-" if r.vs_librealsense is None else f"{r.vs_librealsense:.2f}"
-        where = f"{r.device} {r.precision}"
-        cells = f"{r.width}x{r.height}", f"{r.p50_ms:.1f}", f"{r.p99_ms:.1f}", times
-        table.add_row(r.model, where, *cells)
-    return table
-
-
-def _compact(title: str) -> Table:
-    """Fits 80 columns."""
-    table = Table(
-        title=title, title_justify="left", box=SIMPLE, padding=(0, 0, 0, 1), pad_edge=False
-    )
-    table.add_column("model", no_wrap=True)
-    return table
+def _processor() -> str:
+    """What /proc/cpuinfo calls it, after a comma; nothing where there is none."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return ""
+    names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
+    return f", {names[0]}" if names else ""

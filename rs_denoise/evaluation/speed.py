@@ -46,15 +46,13 @@ def time_core(model: Model, width: int, height: int, frames: int) -> CoreSpeed:
 
     Machines are noisy: what is compared takes turns, frame by frame.
     """
-    camera = Camera(
-        width, height, 0.5 * width, 0.5 * width, 0.5 * width, 0.5 * height, baseline_m=0.05
-    )
+    camera = camera_of(width, height)
     depth, infrared = corridor(camera)
     denoiser = Denoiser(model, camera)
     runs: list[Callable[[], object]] = [lambda: denoiser.denoise(depth, infrared)]
     with contextlib.suppress(LibrealsenseMissing):
         runs.append(LibrealsenseStream(camera, depth).process)
-    times = _taking_turns(runs, frames)
+    times = taking_turns(runs, frames)
     p50, p99 = np.percentile(times[0], [50, 99])
     return CoreSpeed(
         model=model.manifest.name,
@@ -68,8 +66,15 @@ def time_core(model: Model, width: int, height: int, frames: int) -> CoreSpeed:
     )
 
 
-def _taking_turns(runs: list[Callable[[], object]], frames: int) -> list[list[float]]:
-    """Times in ms of each, without those of the warm-up."""
+def camera_of(width: int, height: int) -> Camera:
+    """A D435-like camera of this size."""
+    return Camera(
+        width, height, 0.5 * width, 0.5 * width, 0.5 * width, 0.5 * height, baseline_m=0.05
+    )
+
+
+def taking_turns(runs: list[Callable[[], object]], frames: int) -> list[list[float]]:
+    """Times in ms of each of `runs`, without those of the warm-up; machines are noisy."""
     times: list[list[float]] = [[] for _ in runs]
     for number in range(WARM_UP + frames):
         for run, taken in zip(runs, times, strict=True):

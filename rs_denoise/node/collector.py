@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
+from std_srvs.srv import SetBool
 
 from rs_denoise.node.images import read_depth
 
@@ -55,6 +57,14 @@ class Collector(Node):
     def connected(self) -> bool:
         """Whether the denoising node offers its output."""
         return self.count_publishers(self._image.topic_name) > 0
+
+    def switch_off(self, timeout_s: float) -> None:
+        """Lets the denoising node pass the camera's depth through from now on."""
+        client = self.create_client(SetBool, "denoise_node/set_enabled")
+        client.wait_for_service(timeout_s)
+        done = client.call_async(SetBool.Request(data=False))
+        rclpy.spin_until_future_complete(self, done, timeout_sec=timeout_s)
+        self.destroy_client(client)
 
     def _on_image(self, message: Image) -> None:
         stamp = message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec

@@ -67,7 +67,7 @@ class Rehearsal:
 
 def rehearse(
     recording: Path, count: int, rate_hz: float, parameters: dict[str, object] | None = None,
-    on_received: Callable[[int], None] = lambda _: None,
+    on_received: Callable[[int], None] = lambda _: None, enabled: bool = True,
 ) -> Rehearsal:  # fmt: skip
     """Plays `count` frames of a recording in a loop into a new node, and collects its output.
 
@@ -76,6 +76,7 @@ def rehearse(
         count, rate_hz: how many frames and how fast.
         parameters: of the node.
         on_received: is told the number of images so far, again and again.
+        enabled: False: the node passes the camera's depth through, without its network.
 
     Raises:
         RehearsalError: node or player ended early, or the node offered no output in time.
@@ -91,6 +92,8 @@ def rehearse(
             _process("rs_denoise.node.main", ["--ros-args", *remap, *settings])
         )
         _wait_for_node(collector, node)
+        if not enabled:
+            collector.switch_off(START_TIMEOUT_S)
         arguments = [str(recording), f"--frames={count}", f"--rate={rate_hz}", "--ros-args", *remap]
         player = stack.enter_context(_process("rs_denoise.node.player", arguments, subprocess.PIPE))
         schedule: list[Schedule] = []
