@@ -6,6 +6,7 @@ RECORDING ?= demo/room
 DATA ?= data
 MODELS ?= models
 REAL ?= ../shared/data/real
+PYTHONS ?= python3.10 python3.11 python3.12 python3.13
 BESIDE = rs_denoise/models/unet-tiny.pt $(wildcard $(MODELS)/*.pt)
 VENV := .venv
 
@@ -22,13 +23,15 @@ CLEAN_ENV := env -u PYTHONPATH -u LD_LIBRARY_PATH -u COLCON_PREFIX_PATH -u CMAKE
 RUN := $(CLEAN_ENV) PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 PIP := $(CLEAN_ENV) $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup demo test furniture results lint clean
+.PHONY: help setup demo test furniture results speed matrix lint clean
 help:
 	@echo "make demo [RECORDING=bag]  play a recording through the node over DDS, compare, draw"
 	@echo "make test                  all tests; make lint: ruff and mypy"
 	@echo "make furniture             meshes for the simulator, by apt (120 MB, no root needed)"
 	@echo "make models/NAME.pt        train recipes/NAME.yaml on DATA=data and export it"
 	@echo "make results               the tables of docs/results.md, of all models on DATA and REAL"
+	@echo "make speed                 the tables and the picture of docs/speed.md, of this machine"
+	@echo "make matrix PYTHONS=...    the tests on each Python, both ROS and both NumPy"
 	@echo "make setup                 the venv with everything, and the system packages of the tests"
 
 # What the demo runs with: ROS, the runtime and the command line.
@@ -70,6 +73,14 @@ results: setup
 		$(foreach model,$(BESIDE),--beside $(model)) --markdown docs/results-real.md
 	@$(RUN) rs_denoise evaluate "$(DATA)/test" --baselines \
 		$(foreach model,$(BESIDE),--beside $(model)) --markdown docs/results-simulated.md
+
+# Twenty minutes on two cores.
+speed: setup
+	@$(RUN) rs_denoise bench --work --rate 30 --rate 60 --runs 5 \
+		--markdown docs/speed-tables.md --plot docs/speed.png
+
+matrix:
+	@sh requirements/matrix.sh $(PYTHONS)
 
 lint: $(VENV)/dev.stamp
 	@$(RUN) ruff format --check . && $(RUN) ruff check . && $(RUN) mypy

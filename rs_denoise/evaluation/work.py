@@ -89,18 +89,21 @@ def _cameras(model: Model, rounds: int) -> list[Cost]:
     """Of one process in which all cameras share the model, one after the other or in threads."""
     frame = corridor(TYPICAL)
     denoisers = [Denoiser(model, TYPICAL) for _ in range(max(CAMERAS))]
+
+    def run(over: Callable, count: int) -> Callable[[], object]:
+        return lambda: list(over(lambda d: d.denoise(*frame), denoisers[:count]))
+
+    def cost(way: str, over: Callable) -> list[Cost]:
+        runs = [run(over, count) for count in CAMERAS]
+        return [
+            Cost(f"cameras {way}", f"{count}", count, round(ms / count, 2))
+            for count, ms in zip(CAMERAS, _medians(runs, rounds), strict=True)
+        ]
+
+    in_turn = cost("in turn", map)
+    # Afterwards: PyTorch's helpers of each thread would be in the way of one that goes alone.
     with ThreadPoolExecutor(max(CAMERAS)) as pool:
-        ways: dict[str, Callable] = {"in turn": map, "at once": pool.map}
-
-        def run(over: Callable, count: int) -> Callable[[], object]:
-            return lambda: list(over(lambda d: d.denoise(*frame), denoisers[:count]))
-
-        cases = [(way, count) for way in ways for count in CAMERAS]
-        times = _medians([run(ways[way], count) for way, count in cases], rounds)
-    return [
-        Cost(f"cameras {way}", f"{count}", count, round(ms / count, 2))
-        for (way, count), ms in zip(cases, times, strict=True)
-    ]
+        return in_turn + cost("at once", pool.map)
 
 
 def _frame(

@@ -1,7 +1,7 @@
 """The node: depth and infrared in, denoised depth out.
 
-Callbacks only store; one thread denoises the newest complete frame and publishes it. Subscriptions
-exist only while somebody listens to an output.
+Callbacks only store. A thread denoises the newest complete frame and publishes it, or several do so
+side by side and publish in order. Subscriptions exist only while somebody listens.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_srvs.srv import SetBool
 
 from rs_denoise.camera import CameraError
-from rs_denoise.denoiser import Denoiser, FrameError, NetworkError
+from rs_denoise.denoiser import Denoised, Denoiser, FrameError, NetworkError
 from rs_denoise.disparity import MAX_DEPTH_MM
 from rs_denoise.model import DEFAULT_MODEL, Model, ModelError
 from rs_denoise.node import parameters
 from rs_denoise.node.camera_info import CameraModel
 from rs_denoise.node.failure import Emptiness
-from rs_denoise.node.handover import LatestSlot
+from rs_denoise.node.handover import InOrder, LatestSlot
 from rs_denoise.node.health import DISABLED, Health, Journey, Status
 from rs_denoise.node.images import ImageError, read_depth, read_infrared
 from rs_denoise.node.input import Input
@@ -82,7 +82,7 @@ class DenoiseNode(LifecycleNode):
         self._camera = CameraModel()
         self._pairing: Pairing[_Arrived] = Pairing(*self._pairing_times())
         self._slot: LatestSlot[Pair[_Arrived]] | None = None
-        self._thread: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
         self._model: Model | None = None
         self._denoiser: Denoiser | None = None
         self._early: Pair[_Arrived] | None = None
@@ -119,7 +119,8 @@ class DenoiseNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Loads the model, tries it on an empty frame and offers the outputs."""
         chosen = self._chosen
-        torch.set_num_threads(chosen.num_threads or _spare_cores())
+        threads = chosen.num_threads or _spare_cores()
+        torch.set_num_threads(threads)
         try:
             model, note = self._networks.load(
                 chosen.model_path or DEFAULT_MODEL, chosen.device, chosen.tile_px
@@ -129,10 +130,13 @@ class DenoiseNode(LifecycleNode):
         except Exception as error:  # of the device, full or lost; rclpy would swallow it
             return self._refuse_to_configure(f"{type(error).__name__}: {error}")
         self._model, self._outputs, self._tile_px = model, Outputs(self), chosen.tile_px
+        at_once = chosen.frames_at_once or _frames_at_once(model, threads)
+        torch.set_num_threads(max(1, threads // at_once))
+        self._networks.turn.places = at_once
         precision = str(model.precision).removeprefix("torch.")
         self.get_logger().info(
-            f"model {model.manifest.name} on {model.device} in {precision}, "
-            f"{torch.get_num_threads()} threads{note and '; '}{note}"
+            f"model {model.manifest.name} on {model.device} in {precision}, frames at once: "
+            f"{at_once}, threads for each: {torch.get_num_threads()}{note and '; '}{note}"
         )
         return super().on_configure(state)
 
@@ -142,16 +146,20 @@ class DenoiseNode(LifecycleNode):
         return TransitionCallbackReturn.FAILURE
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Starts the inference thread; input is subscribed to when somebody listens."""
+        """Starts the inference threads; input is subscribed to when somebody listens."""
         result = super().on_activate(state)
-        self._slot = LatestSlot()
-        self._thread = threading.Thread(target=self._work, args=(self._slot,), daemon=True)
-        self._thread.start()
+        self._slot, in_order = LatestSlot(), InOrder()
+        self._threads = [
+            threading.Thread(target=self._work, args=(self._slot, in_order), daemon=True)
+            for _ in range(self._networks.turn.places)
+        ]
+        for thread in self._threads:
+            thread.start()
         self._active_since = time.monotonic()
         return result
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stops listening and waits for the frame in work."""
+        """Stops listening and waits for the frames in work."""
         self._stop()
         return super().on_deactivate(state)
 
@@ -174,10 +182,11 @@ class DenoiseNode(LifecycleNode):
 
     def _stop(self) -> None:
         self._set_listening(False)
-        if self._slot is not None and self._thread is not None:
+        if self._slot is not None:
             self._slot.close()
-            self._thread.join()
-            self._slot = self._thread = None
+            for thread in self._threads:
+                thread.join()
+            self._slot, self._threads = None, []
 
     def _release(self) -> None:
         if self._outputs is not None:
@@ -185,7 +194,7 @@ class DenoiseNode(LifecycleNode):
         self._outputs = self._model = self._denoiser = None
 
     def destroy_node(self) -> None:
-        """Ends the inference thread before what it publishes with is gone."""
+        """Ends the inference threads before what they publish with is gone."""
         self._stop()
         super().destroy_node()
 
@@ -263,23 +272,50 @@ class DenoiseNode(LifecycleNode):
 
     # Work --------------------------------------------------------------------------------------
 
-    def _work(self, slot: LatestSlot[Pair[_Arrived]]) -> None:
+    def _work(self, slot: LatestSlot[Pair[_Arrived]], in_order: InOrder) -> None:
         while slot.wait() and self.fatal is None:
             with self._networks.turn:
-                # The newest by now, however long other cameras had their turn.
-                if (pair := slot.take()) is not None:
-                    self._attempt(pair)
+                # The newest by now, however long others had their turn.
+                taken = slot.take()
+                if taken is None:
+                    continue
+                number, pair = taken
+                started_ns = time.monotonic_ns()
+                info = self._camera.restamped(pair.depth.message.header)
+                answer = self._answer(pair)
+            with in_order.at(number):
+                self._deliver(pair, info, answer, started_ns)
 
-    def _attempt(self, pair: Pair[_Arrived]) -> None:
+    def _answer(self, pair: Pair[_Arrived]) -> Denoised | Exception:
+        """Depth for a frame, or why there is none; whatever it is, it is told in its turn."""
+        chosen = self._chosen
         try:
-            self._serve(pair)
+            depth = read_depth(pair.depth.message)
+            if not self._enabled:
+                return _as_it_came(depth)
+            infrared = None if pair.infrared is None else read_infrared(pair.infrared.message)
+            return self._denoiser_for(chosen).denoise(depth, infrared)
+        except Exception as error:
+            return error
+
+    def _deliver(
+        self, pair: Pair[_Arrived], info: CameraInfo, answer: Denoised | Exception, started_ns: int
+    ) -> None:
+        """Publishes an answer; of one that is an error, what the user chose for that case."""
+        try:
+            if isinstance(answer, Exception):
+                raise answer
+            if self._emptiness.lasts(answer.believed, self._chosen.min_fill):
+                self._fail(pair, info, _why_empty(read_depth(pair.depth.message), answer.believed))
+            else:
+                self._publish(pair, info, answer, started_ns)
         except (ImageError, FrameError, CameraError, NetworkError) as error:
-            self._fail(pair, str(error))
+            self._fail(pair, info, str(error))
         except torch.cuda.OutOfMemoryError as error:
-            self._fail(pair, self._take_smaller_tiles(error))
+            self._fail(pair, info, self._take_smaller_tiles(error))
         except Exception as error:  # whatever it is: one frame is lost, the robot is told
             if not _is_device_lost(error):
-                self._fail(pair, f"{type(error).__name__}: {error}")
+                self._fail(pair, info, f"{type(error).__name__}: {error}")
                 return
             self.fatal = f"{self._model.device} is lost: {error}"  # type: ignore[union-attr]
             self.get_logger().fatal(self.fatal)
@@ -297,49 +333,29 @@ class DenoiseNode(LifecycleNode):
         self._tile_px //= 2
         return f"out of GPU memory, going on with tiles of {self._tile_px} px"
 
-    def _serve(self, pair: Pair[_Arrived]) -> None:
-        chosen, started_ns = self._chosen, time.monotonic_ns()
-        depth = read_depth(pair.depth.message)
-        if not self._enabled:
-            self._pass_through(pair, depth)
-            return
-        infrared = None if pair.infrared is None else read_infrared(pair.infrared.message)
-        result = self._denoiser_for(chosen).denoise(depth, infrared)
-        if self._emptiness.lasts(result.believed, chosen.min_fill):
-            self._fail(pair, _why_empty(depth, result.believed))
-        else:
-            self._publish(pair, result.depth_mm, result.confidence, started_ns)
-
-    def _fail(self, pair: Pair[_Arrived], reason: str) -> None:
+    def _fail(self, pair: Pair[_Arrived], info: CameraInfo, reason: str) -> None:
         """A frame cannot be denoised: it is told, and the user chose what goes out instead."""
         self._frame_lost(reason)
         policy = self._chosen.on_failure
         try:
             if policy == "passthrough":
-                self._pass_through(pair, read_depth(pair.depth.message))
+                self._publish(pair, info, _as_it_came(read_depth(pair.depth.message)))
             elif policy == "invalid":
-                nothing = np.zeros(self._camera.shape, np.float32)
-                self._publish(pair, nothing, nothing)
+                nothing = np.zeros((info.height, info.width), np.float32)
+                self._publish(pair, info, Denoised(nothing, nothing, 0.0))
         except ImageError:
             pass  # told already: not even the camera's depth can be read
         except Exception as error:  # the next frame may be fine
             self.get_logger().error(f"nothing could be published instead: {error}")
 
-    def _pass_through(self, pair: Pair[_Arrived], depth_mm: np.ndarray) -> None:
-        """The camera's depth as it came; nobody knows how sure it is."""
-        sayable = (depth_mm > 0) & (depth_mm <= MAX_DEPTH_MM)
-        depth_mm = np.where(sayable, depth_mm, 0).astype(np.float32)
-        confidence = np.where(depth_mm > 0, np.float32(np.nan), np.float32(0))
-        self._publish(pair, depth_mm, confidence)
-
     def _publish(
-        self, pair: Pair[_Arrived], depth_mm: np.ndarray, confidence: np.ndarray,
+        self, pair: Pair[_Arrived], info: CameraInfo, result: Denoised,
         started_ns: int | None = None,
     ) -> None:  # fmt: skip
         assert self._outputs is not None
-        info = self._camera.restamped(pair.depth.message.header)
         ready_ns = time.monotonic_ns()
-        if self._outputs.publish(depth_mm, confidence, info, self._chosen.output_encoding):
+        encoding = self._chosen.output_encoding
+        if self._outputs.publish(result.depth_mm, result.confidence, info, encoding):
             started_ns = started_ns or ready_ns
             journey = Journey(
                 wait=(started_ns - pair.depth.at_ns) / 1e9,
@@ -444,10 +460,28 @@ class DenoiseNode(LifecycleNode):
         )
 
 
+def _as_it_came(depth_mm: np.ndarray) -> Denoised:
+    """The camera's depth; nobody knows how sure it is."""
+    sayable = (depth_mm > 0) & (depth_mm <= MAX_DEPTH_MM)
+    depth_mm = np.where(sayable, depth_mm, 0).astype(np.float32)
+    confidence = np.where(depth_mm > 0, np.float32(np.nan), np.float32(0))
+    return Denoised(depth_mm, confidence, 1.0)
+
+
 def _spare_cores() -> int:
     """As many as the network may have: from four cores on, one is left to callbacks and driver."""
     cores = len(os.sched_getaffinity(0))
     return cores - 1 if cores >= 4 else cores
+
+
+def _frames_at_once(model: Model, threads: int) -> int:
+    """How many, if the user does not say.
+
+    Two threads that wait for each other after every layer lose much of their time as soon as driver
+    and consumers need a core too, and with it every third frame of 30 a second; with a frame each
+    they do not. More of them are better spent on one frame, which is then there sooner.
+    """
+    return 2 if threads == 2 and model.device.type == "cpu" else 1
 
 
 def _is_device_lost(error: Exception) -> bool:

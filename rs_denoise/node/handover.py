@@ -1,9 +1,11 @@
-"""From the callbacks to the inference threads: one slot each, in which the latest wins."""
+"""From the callbacks to the inference threads and on: the latest wins, and order is kept."""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -15,6 +17,7 @@ class LatestSlot(Generic[T]):
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._item: T | None = None
+        self._taken = 0
         self._closed = False
 
     def put(self, item: T) -> bool:
@@ -31,11 +34,17 @@ class LatestSlot(Generic[T]):
             self._changed.wait_for(lambda: self._item is not None or self._closed)
             return not self._closed
 
-    def take(self) -> T | None:
-        """The item, which is gone then; None if there is none or the slot is closed."""
+    def take(self) -> tuple[int, T] | None:
+        """The item, which is gone then, with its number among all that were taken, from 0 on.
+
+        None if there is none or the slot is closed.
+        """
         with self._changed:
             item, self._item = self._item, None
-            return None if self._closed else item
+            if item is None or self._closed:
+                return None
+            number, self._taken = self._taken, self._taken + 1
+            return number, item
 
     def close(self) -> None:
         """Ends every wait, now and later."""
@@ -45,23 +54,54 @@ class LatestSlot(Generic[T]):
 
 
 class Turn:
-    """Lets one thread in at a time, in the order in which they came; a context manager.
+    """Lets so many threads in at a time, in the order in which they came; a context manager.
 
     The networks of several cameras would otherwise fight for the same cores, and each frame would
-    take as long as all of them. A plain lock is not enough: who gives it back may get it again.
+    take as long as all of them. A semaphore is not enough: who gives it back may get it again.
+
+    Attributes:
+        places: how many are let in.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, places: int = 1) -> None:
+        self.places = places
         self._changed = threading.Condition()
-        self._queue: deque[object] = deque()
+        self._waiting: deque[object] = deque()
+        self._inside = 0
 
     def __enter__(self) -> None:
         me = object()
         with self._changed:
-            self._queue.append(me)
-            self._changed.wait_for(lambda: self._queue[0] is me)
+            self._waiting.append(me)
+            self._changed.wait_for(lambda: self._waiting[0] is me and self._inside < self.places)
+            self._waiting.popleft()
+            self._inside += 1
+            self._changed.notify_all()
 
     def __exit__(self, *_: object) -> None:
         with self._changed:
-            self._queue.popleft()
+            self._inside -= 1
             self._changed.notify_all()
+
+
+class InOrder:
+    """What was begun in an order and is worked on side by side ends in that order.
+
+    Each number, from 0 on, must be entered once, or all that follow wait for ever.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._next = 0
+
+    @contextmanager
+    def at(self, number: int) -> Iterator[None]:
+        """Waits until all numbers before this one have come and gone."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._next == number)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._next += 1
+                self._changed.notify_all()

@@ -31,6 +31,7 @@ class Parameters:
     device: str = "auto"
     tile_px: int = 1536
     num_threads: int = 0
+    frames_at_once: int = 0
     baseline_m: float = 0.0
     input_reliability: str = "auto"
     output_encoding: str = "16UC1"
@@ -52,6 +53,8 @@ DESCRIPTIONS = {
     "device": "Where the network runs: auto (GPU where there is one), cpu, cuda, cuda:1, ...",
     "tile_px": "Greatest side of what the network computes at once, px; bounds memory.",
     "num_threads": "Cores that the network may use on a CPU; 0: all, of four or more all but one.",
+    "frames_at_once": "Frames in work side by side, which share num_threads; 0: two where those "
+    "are two, else one.",
     "baseline_m": "Distance of the imagers, m; 0: from infra2/camera_info or "
     "extrinsics/depth_to_infra2.",
     "input_reliability": "auto (reliable when every publisher offers it), reliable, best_effort.",
@@ -73,6 +76,7 @@ DESCRIPTIONS = {
 RANGES = {
     "tile_px": (64, 8192),
     "num_threads": (0, 1024),
+    "frames_at_once": (0, 8),
     "baseline_m": (0.0, 1.0),
     "min_confidence": (0.0, 1.0),
     "fill_confidence": (0.0, 1.01),
@@ -89,7 +93,7 @@ CHOICES = {
     "on_failure": POLICIES,
 }
 # They shape what configuration builds; all others may change at any time.
-FIXED = ("model_path", "device", "tile_px", "num_threads", "autostart")
+FIXED = ("model_path", "device", "tile_px", "num_threads", "frames_at_once", "autostart")
 
 
 def declare(node: Node) -> Parameters:

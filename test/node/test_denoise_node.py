@@ -153,6 +153,30 @@ def test_lifecycle_by_a_manager(robot):
     robot.denoised(*noisy_wall(*SIZE), camera(*SIZE))
 
 
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"num_threads": 2}, "frames at once: 2, threads for each: 1"),
+        ({"num_threads": 3}, "frames at once: 1, threads for each: 3"),
+        ({"num_threads": 4, "frames_at_once": 2}, "frames at once: 2, threads for each: 2"),
+        ({"num_threads": 1, "frames_at_once": 3}, "frames at once: 3, threads for each: 1"),
+    ],
+)
+def test_frames_side_by_side_come_out_in_order(robot, settings, said):
+    robot.plug_in()
+    robot.start(baseline_m=0.05, **settings)
+    robot.listen()
+    robot.wait_connected()
+    for _ in range(20):
+        for _ in range(3):
+            robot.send(*noisy_wall(*SIZE), camera(*SIZE))
+            robot.spin_for(0.005)
+        robot.denoised(*noisy_wall(*SIZE), camera(*SIZE))
+    stamps = [(m.header.stamp.sec, m.header.stamp.nanosec) for m in robot.images]
+    assert stamps == sorted(set(stamps)) and len(stamps) >= 20
+    assert said in robot.log
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_it_ends_cleanly_in_the_midst_of_frames(running, how):
     for _ in range(5):
