@@ -5,7 +5,9 @@
 # with 1 if a cell fails. A cell without wheels is named and left out.
 set -u
 cd "$(dirname "$0")/.."
-tests="test/test_*.py test/node/test_denoise_node.py test/node/test_images.py test/recordings"
+tests="test/test_camera.py test/test_denoiser.py test/test_tiling.py test/test_pairing.py
+    test/test_precision.py test/test_package.py test/node/test_denoise_node.py
+    test/node/test_images.py test/recordings/test_rosbag2.py test/recordings/test_messages.py"
 failed=0
 mkdir -p .matrix
 
@@ -21,9 +23,9 @@ install() {
     clean python -m pip install --quiet --disable-pip-version-check "$@"
 }
 
-cell() { # ROS NUMPY
-    log="$PWD/.matrix/$version-$1-numpy$2.log"
-    install -r "requirements/ros-$1.txt" -r "requirements/numpy$2.txt" >"$log" 2>&1 &&
+cell() { # ROS, requirements of NumPy
+    log="$PWD/.matrix/$version-$1-$2.log"
+    install -r "requirements/ros-$1.txt" -r "requirements/$2.txt" >"$log" 2>&1 &&
         clean python -m pytest --quiet $tests >>"$log" 2>&1
     status=$?
     [ $status = 0 ] || failed=1
@@ -45,8 +47,8 @@ for python in "$@"; do
     }
     for ros in jazzy kilted; do
         # NumPy 1.26 has no wheels for Python 3.13.
-        [ "$version" = 3.13 ] || cell $ros 1
-        cell $ros 2
+        [ "$version" = 3.13 ] || cell $ros numpy1
+        cell $ros runtime
     done
 done
 exit $failed

@@ -42,8 +42,10 @@ def work_chart(costs: dict[str, list[Cost]]) -> Figure:
         axes.set_xlabel(label)
         axes.set_ylabel("ms a frame")
         axes.set_xlim(0)
-        axes.set_ylim(0)
+        # Room above for the legend.
+        axes.set_ylim(0, 1.4 * axes.dataLim.ymax)
+        axes.xaxis.get_major_locator().set_params(integer=label != "megapixels")
         axes.grid(color="#e4e4e4")
         axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False, fontsize="small")
+        axes.legend(loc="upper left", ncols=2, frameon=False, fontsize="small")
     return figure

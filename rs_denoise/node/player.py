@@ -46,11 +46,19 @@ class Player(Node):
         }
 
     def wait_for_listeners(self, timeout_s: float) -> bool:
-        """Whether depth found a subscriber in time."""
+        """Whether what the node needs of this camera found a subscriber in time.
+
+        All of it: a node that takes depth alone for a moment would lose the first frame.
+        """
+        needed = [self._depth, self._infos["depth"]]
+        if self._frames[0].infrared is not None:
+            needed.append(self._infrared)
         deadline = time.monotonic() + timeout_s
-        while self._depth.get_subscription_count() == 0 and time.monotonic() < deadline:
+        while not all(publisher.get_subscription_count() > 0 for publisher in needed):
+            if time.monotonic() > deadline:
+                return False
             rclpy.spin_once(self, timeout_sec=0.05)
-        return self._depth.get_subscription_count() > 0
+        return True
 
     def play(self, count: int) -> None:
         """Publishes `count` frames on schedule, around the loop."""
@@ -114,7 +122,7 @@ def main() -> int:
     player = Player(frames, arguments.rate)
     try:
         if not player.wait_for_listeners(DISCOVERY_TIMEOUT_S):
-            print("nobody subscribes to depth/image_rect_raw", file=sys.stderr)
+            print("nobody subscribes to depth, its camera_info and infra1", file=sys.stderr)
             return 1
         player.play(arguments.frames)
     except (KeyboardInterrupt, ExternalShutdownException):
