@@ -33,7 +33,7 @@ from rs_denoise.node.handover import InOrder, LatestSlot
 from rs_denoise.node.health import DISABLED, Health, Journey, Status
 from rs_denoise.node.images import ImageError, read_depth, read_infrared
 from rs_denoise.node.input import Input
-from rs_denoise.node.networks import Networks
+from rs_denoise.node.networks import Networks, warm_up
 from rs_denoise.node.outputs import Outputs
 from rs_denoise.pairing import Pair, Pairing
 from rs_denoise.tiling import Tiling, TilingError
@@ -122,16 +122,15 @@ class DenoiseNode(LifecycleNode):
         threads = chosen.num_threads or _spare_cores()
         torch.set_num_threads(threads)
         try:
-            model, note = self._networks.load(
-                chosen.model_path or DEFAULT_MODEL, chosen.device, chosen.tile_px
-            )
+            model, note = self._networks.load(chosen.model_path or DEFAULT_MODEL, chosen.device)
+            at_once = chosen.frames_at_once or _frames_at_once(model, threads)
+            torch.set_num_threads(max(1, threads // at_once))
+            warm_up(model, chosen.tile_px)
         except (ModelError, NetworkError, TilingError) as error:
             return self._refuse_to_configure(str(error))
         except Exception as error:  # of the device, full or lost; rclpy would swallow it
             return self._refuse_to_configure(f"{type(error).__name__}: {error}")
         self._model, self._outputs, self._tile_px = model, Outputs(self), chosen.tile_px
-        at_once = chosen.frames_at_once or _frames_at_once(model, threads)
-        torch.set_num_threads(max(1, threads // at_once))
         self._networks.turn.places = at_once
         precision = str(model.precision).removeprefix("torch.")
         self.get_logger().info(

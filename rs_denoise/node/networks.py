@@ -26,30 +26,35 @@ class Networks:
         # Weak: what no node uses any more is gone.
         self._models: WeakValueDictionary[tuple, Model] = WeakValueDictionary()
 
-    def load(self, path: Path | str, device: str, tile_px: int) -> tuple[Model, str]:
-        """A model that is ready for its first frame.
+    def load(self, path: Path | str, device: str) -> tuple[Model, str]:
+        """A model in the precision that its device prefers and it bears.
 
         Args:
             path, device: as of `Model.load`.
-            tile_px: as of `Denoiser`.
 
         Returns:
             The model, and what is to be said of how it was come by, in words, or "".
 
         Raises:
-            ModelError, NetworkError, TilingError: as of `Model.load` and `Denoiser`.
+            ModelError, NetworkError: as of `Model.load` and `Denoiser.denoise`.
         """
         key = _identity(model_file(path), device)
         if (model := self._models.get(key)) is not None:
-            note = "shared with another camera of this process"
-        else:
-            model, agreement = verified(Model.load(path, device))
-            note = f"reduced precision against float32: {agreement}" if agreement else ""
-        denoiser, frame = Denoiser(model, TYPICAL, tile_px=tile_px), corridor(TYPICAL)
-        for _ in range(WARM_UP_FRAMES):
-            denoiser.denoise(*frame)
+            return model, "shared with another camera of this process"
+        model, agreement = verified(Model.load(path, device))
         self._models[key] = model
-        return model, note
+        return model, f"reduced precision against float32: {agreement}" if agreement else ""
+
+
+def warm_up(model: Model, tile_px: int) -> None:
+    """Denoises until a frame takes as long as any; with as many threads as it will have.
+
+    Raises:
+        NetworkError, TilingError: as of `Denoiser`.
+    """
+    denoiser, frame = Denoiser(model, TYPICAL, tile_px=tile_px), corridor(TYPICAL)
+    for _ in range(WARM_UP_FRAMES):
+        denoiser.denoise(*frame)
 
 
 def _identity(file: Path, device: str) -> tuple:

@@ -15,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 
 import rclpy
+from rclpy.duration import Duration
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -71,6 +72,9 @@ class Player(Node):
             time.sleep(max(0, stamp_ns - self.get_clock().now().nanoseconds) / 1e9)
             self._publish(self._frames[k % len(self._frames)], stamp_ns)
             rclpy.spin_once(self, timeout_sec=0)
+        for publisher in (self._depth, self._infrared):
+            # Who ends now takes the last frame along.
+            publisher.wait_for_all_acked(Duration(seconds=1))
 
     def _publish(self, frame: Frame, stamp_ns: int) -> None:
         for name, publisher in self._infos.items():
