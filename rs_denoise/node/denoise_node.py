@@ -72,6 +72,8 @@ class DenoiseNode(LifecycleNode):
     def __init__(self, networks: Networks | None = None, **node_arguments) -> None:
         super().__init__("denoise_node", **node_arguments)
         self._networks = networks or Networks()
+        # First of all: ROS 2 from Kilted on destroys a node whose constructor failed.
+        self._slot: LatestSlot[Pair[_Arrived]] | None = None
         try:
             self._chosen = parameters.declare(self)
         except ParameterException as error:
@@ -81,7 +83,6 @@ class DenoiseNode(LifecycleNode):
         self._health = Health()
         self._camera = CameraModel()
         self._pairing: Pairing[_Arrived] = Pairing(*self._pairing_times())
-        self._slot: LatestSlot[Pair[_Arrived]] | None = None
         self._threads: list[threading.Thread] = []
         self._model: Model | None = None
         self._denoiser: Denoiser | None = None
@@ -180,12 +181,13 @@ class DenoiseNode(LifecycleNode):
         return TransitionCallbackReturn.SUCCESS
 
     def _stop(self) -> None:
+        if self._slot is None:
+            return
         self._set_listening(False)
-        if self._slot is not None:
-            self._slot.close()
-            for thread in self._threads:
-                thread.join()
-            self._slot, self._threads = None, []
+        self._slot.close()
+        for thread in self._threads:
+            thread.join()
+        self._slot, self._threads = None, []
 
     def _release(self) -> None:
         if self._outputs is not None:
