@@ -150,10 +150,12 @@ class Model:
                 version, its network does not do what the manifest says, or there is no such device.
         """
         path = model_file(path)
-        where = _device(device)
+        where = torch_device(device)
         if where.type == "cuda":
-            # Frames are all of one size: the fastest kernels for it are searched once.
+            # Frames of a camera are of one size: the fastest kernels for it are searched once.
             torch.backends.cudnn.benchmark = True
+            # Else float32 is rounded to ten bits, and what is compared with it would seem right.
+            torch.backends.cudnn.allow_tf32 = False
         manifest = Manifest.from_json(_read_manifest(path), path)
         try:
             network = torch.jit.load(str(path), map_location=where).eval()
@@ -161,7 +163,14 @@ class Model:
         except Exception as error:  # the loader raises whatever it stumbled over
             raise ModelError(f"{path}: its TorchScript cannot be loaded: {error}") from error
         model = cls(network, manifest, where, _precision(precision, where), path)
-        model._try(path)
+        try:
+            model._try()
+        except ModelError:
+            # Numbers that do not fit into float16 become infinite.
+            if precision != "auto" or model.precision == torch.float32:
+                raise
+            model.precision = torch.float32
+            model._try()
         return model
 
     @property
@@ -188,7 +197,7 @@ class Model:
             result = self._network(image, infrared)
         return result if isinstance(result, tuple) else (result.float(),)
 
-    def _try(self, path: Path) -> None:
+    def _try(self) -> None:
         """Sizes, types and finiteness are verified once, on a small frame that is not square."""
         side = 4 * self.manifest.stride_px
         shape = (1, 1, side, 2 * side)
@@ -200,12 +209,12 @@ class Model:
             sound = all(x.dtype == torch.float32 and x.isfinite().all() for x in outputs)
             positive = all(bool((x > 0).all()) for x in outputs[1:])
         except Exception as error:  # a hostile network can raise anything
-            raise ModelError(f"{path}: its network does not run: {error}") from error
+            raise ModelError(f"{self.path}: its network does not run: {error}") from error
         count = len(self.manifest.outputs)
         if shapes != [shape] * count or not sound or not positive:
             raise ModelError(
-                f"{path}: expected {count} finite float32 outputs of shape {shape}, a scale being "
-                f"positive, got shapes {shapes}: this is not a denoising model"
+                f"{self.path}: expected {count} finite float32 outputs of shape {shape}, a scale "
+                f"being positive, got shapes {shapes}: this is not a denoising model"
             )
 
 
@@ -228,18 +237,21 @@ def save(network: nn.Module, manifest: Manifest, path: Path) -> None:
     torch.jit.save(script, str(path), _extra_files=extra)
 
 
-def _device(name: str) -> torch.device:
+def torch_device(name: str) -> torch.device:
+    """The device of a name as `Model.load` takes it; a GPU with its number.
+
+    Raises:
+        ModelError: there is none.
+    """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
+        return torch.zeros(1, device=name).device
     except (RuntimeError, AssertionError) as error:
         raise ModelError(
             f"device {name!r} cannot be used ({error}); use 'cpu' or 'auto', or install a torch "
             "build for this GPU"
         ) from error
-    return device
 
 
 def _precision(name: str, device: torch.device) -> torch.dtype:

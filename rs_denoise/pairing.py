@@ -45,17 +45,18 @@ class Pairing(Generic[T]):
         self.slop_ns, self.infrared_timeout_ns = slop_ns, infrared_timeout_ns
         self.unpaired = 0
         self.clock_jumps = 0
+        self._depth: OrderedDict[int, T] = OrderedDict()
+        self._infrared: OrderedDict[int, T] = OrderedDict()
+        self._newest: dict[int, int] = {}
         self.restart(0)
 
     def restart(self, now_ns: int) -> None:
-        """Forgets what waits, as after a pause; infrared has its full timeout again.
+        """Gives up what waits, as after a pause; infrared has its full timeout again.
 
         Args:
             now_ns: of a monotonic clock, as in all methods.
         """
-        self._depth: OrderedDict[int, T] = OrderedDict()
-        self._infrared: OrderedDict[int, T] = OrderedDict()
-        self._newest: dict[int, int] = {}
+        self._give_up()
         self._depth_seen_ns = self._infrared_seen_ns = now_ns
 
     def infrared_is_missing(self, now_ns: int) -> bool:
@@ -84,15 +85,18 @@ class Pairing(Generic[T]):
     def _store(self, stream: OrderedDict[int, T], stamp_ns: int, message: T) -> None:
         if stamp_ns < self._newest.get(id(stream), stamp_ns):
             self.clock_jumps += 1
-            self.unpaired += len(self._depth)
-            self._depth.clear()
-            self._infrared.clear()
-            self._newest.clear()
+            self._give_up()
         self._newest[id(stream)] = stamp_ns
         stream[stamp_ns] = message
         if len(stream) > CAPACITY:
             stream.popitem(last=False)
             self.unpaired += stream is self._depth
+
+    def _give_up(self) -> None:
+        self.unpaired += len(self._depth)
+        self._depth.clear()
+        self._infrared.clear()
+        self._newest.clear()
 
     def _completed(self) -> list[Pair[T]]:
         pairs = []

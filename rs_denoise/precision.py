@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from rs_denoise.camera import Camera
-from rs_denoise.denoiser import Denoiser
+from rs_denoise.denoiser import Denoiser, NetworkError
 from rs_denoise.model import Model
 
 # What is asked of reduced precision, of the disparity that both publish and of which pixels those
@@ -43,6 +43,9 @@ class Agreement:
         )
 
 
+INCOMPARABLE = Agreement(float("inf"), 1.0)
+
+
 def load_verified(path: Path | str, device: str = "auto") -> Model:
     """A model in the precision that the device prefers, or in float32 if it suffers from that.
 
@@ -56,11 +59,17 @@ def verified(model: Model) -> tuple[Model, Agreement | None]:
 
     Returns:
         What to use, and how far it was from float32; None where it is float32 anyway.
+
+    Raises:
+        ModelError: as of `Model.load`.
     """
     if model.precision == torch.float32:
         return model, None
     reference = Model.load(model.path, str(model.device), "float32")
-    agreement = compare(model, reference)
+    try:
+        agreement = compare(model, reference)
+    except NetworkError:  # what does not fit into float16 is infinite
+        agreement = INCOMPARABLE
     return (model if agreement.holds else reference), agreement
 
 
@@ -73,7 +82,7 @@ def compare(model: Model, reference: Model) -> Agreement:
     )
     both = (one > 0) & (other > 0)
     if not both.any():
-        return Agreement(float("inf"), 1.0)
+        return INCOMPARABLE
     apart = np.abs(scale / one[both] - scale / other[both])
     return Agreement(float(np.quantile(apart, SHARE)), float(np.mean((one > 0) != (other > 0))))
 

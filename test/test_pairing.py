@@ -40,6 +40,13 @@ def test_beyond_the_slop_nothing_pairs_and_it_is_counted():
     assert p.unpaired == 1
 
 
+def test_what_waits_when_listening_ends_is_counted():
+    p = pairing()
+    p.add_depth(100 * MS, "d", 0)
+    p.restart(0)
+    assert p.unpaired == 1 and p.add_infrared(100 * MS, "i", 0) == []
+
+
 def test_the_exact_partner_of_another_is_not_taken_away():
     p = pairing(slop_ms=40)
     p.add_depth(100 * MS, "d", 0)

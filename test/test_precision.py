@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from rs_denoise.camera import Camera
-from rs_denoise.model import SHIPPED, Model
+from rs_denoise.model import SHIPPED, Model, ModelError
 from rs_denoise.precision import TYPICAL, compare, corridor, verified
 from scenes import Scaled
 
@@ -36,6 +36,40 @@ def test_a_network_that_suffers_from_it_is_computed_in_float32(make_model, tmp_p
     model, agreement = verified(reduced)
     assert agreement is not None and not agreement.holds
     assert model.precision == torch.float32 and reduced.precision == torch.bfloat16
+
+
+class NearTheEnd(nn.Module):
+    """Numbers that float32 can just hold and bfloat16 cannot, from `limit_px` of disparity on."""
+
+    def __init__(self, limit_px):
+        super().__init__()
+        self.large = nn.Conv2d(1, 1, 1, bias=False)
+        nn.init.constant_(self.large.weight, 3.4e38 / limit_px)
+
+    def forward(self, disparity_px, infrared):
+        same = self.large(disparity_px).float() / self.large.weight.float()
+        return same, torch.full_like(same, 0.05)
+
+
+def test_a_network_that_overflows_in_it_is_computed_in_float32(make_model, tmp_path, monkeypatch):
+    nearest_px = (
+        TYPICAL.disparity_scale_px_mm / corridor(TYPICAL)[0][corridor(TYPICAL)[0] > 0].min()
+    )
+    make_model(NearTheEnd(float(nearest_px)))
+    path = tmp_path / "model.pt"
+    model, agreement = verified(Model.load(path, "cpu", "bfloat16"))
+    assert model.precision == torch.float32 and not agreement.holds
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    assert Model.load(path, "cpu").precision == torch.bfloat16
+
+
+def test_a_network_that_overflows_at_once_is_loaded_in_float32(make_model, tmp_path, monkeypatch):
+    make_model(NearTheEnd(20.0))
+    path = tmp_path / "model.pt"
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    assert Model.load(path, "cpu").precision == torch.float32
+    with pytest.raises(ModelError, match="finite"):
+        Model.load(path, "cpu", "bfloat16")
 
 
 def test_float32_needs_no_comparison(make_model):
