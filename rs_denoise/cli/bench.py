@@ -85,6 +85,7 @@ def bench(
     width, height = options.parse_size(size) or (848, 480)
     conditions = _conditions(frames)
     models = [Model.load(path, device, precision) for path in model or sorted(SHIPPED.glob("*.pt"))]
+    _check_names(models)
     core = [time_core(one, width, height, frames) for one in models]
     costs = {m.manifest.name: time_work(m, WORK_ROUNDS) for m in models} if work or plot else {}
     nodes: list[NodeSpeed] = []
@@ -118,6 +119,13 @@ def _conditions(frames: int) -> str:
     return (
         f"{frames} frames, {threads} threads, load before {load:.1f} on {cores} cores{_processor()}"
     )
+
+
+def _check_names(models: list[Model]) -> None:
+    names = [model.manifest.name for model in models]
+    for name in names:
+        if names.count(name) > 1:
+            raise typer.BadParameter(f"two models are called {name}: time them one by one")
 
 
 def _check_plot(path: Path | None) -> None:

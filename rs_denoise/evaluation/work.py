@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from rs_denoise.denoiser import DEFAULT_TILE_PX, Denoiser
 from rs_denoise.evaluation.speed import camera_of, taking_turns
 from rs_denoise.model import Model
 from rs_denoise.precision import TYPICAL, corridor
+from rs_denoise.tiling import Tiling, TilingError
 
 # Profiles of RealSense cameras.
 SIZES = ((424, 240), (640, 360), (640, 480), (848, 480), (1280, 720))
@@ -59,13 +61,16 @@ def _tiles(model: Model, rounds: int) -> list[Cost]:
     """
     width, height = SIZES[-1]
     margin, stride = model.manifest.receptive_field_px, model.manifest.stride_px
-    sizes = [tile for tile in TILES_PX if tile >= 2 * margin + 3 * stride]
-    tilings = [Denoiser(model, camera_of(width, height), tile_px=tile).tiling for tile in sizes]
-    counts = [len(list(t.tiles(t.padded(height), t.padded(width)))) for t in tilings]
-    runs = [_frame(model, width, height, tile) for tile in sizes]
+    counts: dict[int, int] = {}
+    for tile_px in TILES_PX:
+        with suppress(TilingError):
+            tiling = Tiling(tile_px, margin, stride)
+            tiles = tiling.tiles(tiling.padded(height), tiling.padded(width))
+            counts[tile_px] = sum(1 for _ in tiles)
+    runs = [_frame(model, width, height, tile_px) for tile_px in counts]
     return [
-        Cost("tiles", f"{width}x{height} in tiles of {tile}", count, ms)
-        for tile, count, ms in zip(sizes, counts, _medians(runs, rounds), strict=True)
+        Cost("tiles", f"{width}x{height} in tiles of {tile_px}", count, ms)
+        for (tile_px, count), ms in zip(counts.items(), _medians(runs, rounds), strict=True)
     ]
 
 
@@ -80,7 +85,7 @@ def _batches(model: Model, rounds: int) -> list[Cost]:
 
     times = _medians([run(count) for count in BATCHES], rounds)
     return [
-        Cost("batch", f"{count} at once", count, round(ms / count, 2))
+        Cost("batch", f"{count}", count, round(ms / count, 2))
         for count, ms in zip(BATCHES, times, strict=True)
     ]
 
