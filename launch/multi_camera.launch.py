@@ -40,6 +40,8 @@ ARGUMENTS = {
         "ends it ends all.",
     ),
 }
+# What one_process may be given of denoise.launch.py's arguments about who activates the node.
+UNMANAGED = {"lifecycle_manager": ("", "false"), "autostart": ("", "true")}
 
 
 def _cameras(context):
@@ -64,41 +66,49 @@ def _cameras(context):
         if points:
             parts.append(_include("points", **where))
         groups.append(GroupAction(parts))
-    models = dict(zip(names, models, strict=True))
-    return groups + (_one_process(context, models) if shared else [])
+    if shared:
+        groups += _one_process(context, dict(zip(names, models, strict=True)))
+    return groups
 
 
 def _one_process(context, models):
     """One process with a node for each camera; `models` by name."""
-    if context.launch_configurations.get("lifecycle_manager") == "true":
-        raise RuntimeError("lifecycle_manager and one_process exclude each other: leave one out")
     unknown = [model for model in models.values() if model not in ("auto", *BASELINES_M)]
     if unknown:
         expected = ", ".join(("auto", *BASELINES_M))
         raise RuntimeError(f"camera_models must be of {expected}, got {', '.join(unknown)}")
-    cameras = [f"/camera/{name}" for name in models]
-    # launch_ros gives all nodes of a process the same parameters, but files may tell them apart.
-    baselines = {
-        f"{camera}/denoise_node": {"ros__parameters": {"baseline_m": BASELINES_M[model]}}
-        for camera, model in zip(cameras, models.values(), strict=True)
-        if model in BASELINES_M
-    }
-    with tempfile.NamedTemporaryFile("w", suffix=".yaml", delete=False) as file:
-        yaml.safe_dump(baselines, file)
-    threads = _num_threads(context)
+    for argument in ("lifecycle_manager", "autostart"):
+        if context.launch_configurations.get(argument, "") not in UNMANAGED[argument]:
+            raise RuntimeError(f"one_process starts by itself: leave {argument} out")
     node = Node(
         package="rs_denoise",
         executable="denoise_node",
-        arguments=["--cameras", *cameras],
-        parameters=[LaunchConfiguration("params_file")]
-        + ([{"num_threads": threads}] if threads else [])
-        + ([file.name] if baselines else []),
+        arguments=["--cameras", *(f"/camera/{name}" for name in models)],
+        parameters=[LaunchConfiguration("params_file"), *_parameters_of_each(context, models)],
         output="screen",
         # A device that is lost ends the process; a new one begins cleanly.
         respawn=True,
         respawn_delay=2.0,
     )
     return [_include("fastdds"), node]
+
+
+def _parameters_of_each(context, models):
+    """Files: launch_ros gives all nodes of a process the same, but a file may tell them apart."""
+    threads = _num_threads(context)
+    of_all = {"num_threads": threads} if threads else {}
+    own = {
+        f"/camera/{name}/denoise_node": {**of_all, "baseline_m": BASELINES_M[model]}
+        if model in BASELINES_M
+        else of_all
+        for name, model in models.items()
+    }
+    nodes = {name: {"ros__parameters": values} for name, values in own.items() if values}
+    if not nodes:
+        return []
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml", delete=False) as file:
+        yaml.safe_dump(nodes, file)
+    return [file.name]
 
 
 def _num_threads(context):

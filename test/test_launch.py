@@ -288,19 +288,30 @@ def test_one_process_serves_several_cameras(prefix):
     assert [name for name, _ in before] == bridges
     assert process.command[1:5] == ["--cameras", "/camera/front", "/camera/rear", "/camera/left"]
     assert process.environment[PROFILES[0]].endswith("config/fastdds.xml")
-    assert process.parameters["num_threads"] == 2 and "min_confidence" in process.parameters
+    assert "min_confidence" in process.parameters
     files = [v for k, v in itertools.pairwise(process.command) if k == "--params-file"]
     assert yaml.safe_load(Path(files[-1]).read_text()) == {
-        f"/camera/{name}/denoise_node": {"ros__parameters": {"baseline_m": baseline_m}}
-        for name, baseline_m in (("front", 0.095), ("left", 0.05))
+        f"/camera/{name}/denoise_node": {"ros__parameters": {"num_threads": 2} | baseline}
+        for name, baseline in (
+            ("front", {"baseline_m": 0.095}),
+            ("rear", {}),
+            ("left", {"baseline_m": 0.05}),
+        )
     }
+
+
+def test_one_process_whose_cameras_say_nothing_of_themselves_needs_no_file(prefix):
+    started = Evaluation("multi_camera.launch.py", cameras="front,rear", one_process="true").started
+    (process,) = started.values()
+    assert process.command.count("--params-file") == 1
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         ({"one_process": "true", "camera_models": "kinect"}, "got kinect"),
-        ({"one_process": "true", "lifecycle_manager": "true"}, "exclude each other"),
+        ({"one_process": "true", "lifecycle_manager": "True"}, "leave lifecycle_manager out"),
+        ({"one_process": "true", "autostart": "false"}, "leave autostart out"),
         ({"camera_models": "d455,d435,d435"}, "camera_models has 3 entries for 2 cameras"),
         ({"start_cameras": "true", "serial_nos": "_1"}, "serial_nos has 1 entries for 2 cameras"),
         ({"cameras": "front,front"}, "cameras names one twice: front,front"),

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # A signal ends the process after so long at most.
 SIGNAL_CHECK_S = 0.1
+# PyTorch has one set of threads.
+OF_THE_PROCESS = ("num_threads", "frames_at_once")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -64,7 +66,8 @@ def _make_nodes(namespaces: list[str | None]) -> list[DenoiseNode]:
     """A node for each, with one network for all.
 
     Raises:
-        ValueError: a parameter has an impossible value, or two nodes have one name.
+        ValueError: a parameter has an impossible value, or one that another camera does not
+            share but must, or two nodes have one name.
         NameValidationException: a namespace is none.
     """
     from rclpy.validate_namespace import validate_namespace
@@ -75,12 +78,24 @@ def _make_nodes(namespaces: list[str | None]) -> list[DenoiseNode]:
     for namespace in filter(None, namespaces):
         validate_namespace(f"/{namespace.lstrip('/')}")
     networks = Networks()
-    nodes = [DenoiseNode(networks, namespace=namespace) for namespace in namespaces]
+    nodes = [DenoiseNode(networks, **_placed(namespace)) for namespace in namespaces]
     if len({node.get_namespace() for node in nodes}) < len(nodes):
-        raise ValueError(
-            "--cameras names one twice, or --ros-args -r __ns:=... puts all into one namespace"
-        )
+        raise ValueError("--cameras names one twice")
+    for name in OF_THE_PROCESS:
+        values = [node.get_parameter(name).value for node in nodes]
+        if len(set(values)) > 1:
+            raise ValueError(
+                f"{name} is of the process, which all cameras share: give them the same, not "
+                f"{', '.join(map(str, values))}"
+            )
     return nodes
+
+
+def _placed(namespace: str | None) -> dict:
+    """Where a node lies; before what the command line says for all, as launch groups do."""
+    if namespace is None:
+        return {}
+    return {"cli_args": ["--ros-args", "-r", f"__ns:=/{namespace.lstrip('/')}"]}
 
 
 def _run(nodes: list[DenoiseNode], stopped: Event) -> int:
@@ -116,7 +131,8 @@ def _namespaces(arguments: list[str]) -> list[str | None]:
         metavar="NAMESPACE",
         default=[None],
         help="a node for each in this one process, with one network in memory; what differs "
-        "between them stands in a parameter file under NAMESPACE/denoise_node",
+        "between them stands in a parameter file under NAMESPACE/denoise_node; "
+        f"{' and '.join(OF_THE_PROCESS)} are the same for all",
     )
     return parser.parse_args(arguments).cameras
 

@@ -30,7 +30,7 @@ def pair(robot, tmp_path):
         )
     )
     cameras = ["--cameras", front.namespace, rear.namespace]
-    front.run([*cameras, "--ros-args", "--params-file", str(settings)])
+    front.run([*cameras, "--ros-args", "-r", "__ns:=/group", "--params-file", str(settings)])
     rear.process = front.process
     for each in (front, rear):
         each.wait_connected()
@@ -72,11 +72,25 @@ def test_one_camera_unplugged_and_the_other_goes_on(pair):
     assert front.stop() == 0 and "Traceback" not in front.log
 
 
+def test_a_group_with_a_namespace_does_not_move_them(pair):
+    """As launch's PushRosNamespace would, for whose sake the process gets -r __ns:=."""
+    names = {f"{each.namespace}/denoise_node" for each in pair}
+    listed = pair[0].node.get_node_names_and_namespaces()
+    assert names <= {f"{namespace}/{name}" for name, namespace in listed}
+
+
+def test_cameras_that_want_other_threads_are_refused(robot, tmp_path):
+    settings = tmp_path / "cameras.yaml"
+    settings.write_text("/a/denoise_node:\n  ros__parameters:\n    num_threads: 2\n")
+    robot.run(["--cameras", "/a", "/b", "--ros-args", "--params-file", str(settings)])
+    assert robot.exit_code() == 1
+    assert "num_threads is of the process" in robot.log and "not 2, 0" in robot.log
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
         ("--cameras /a /a --ros-args", "--cameras names one twice"),
-        ("--cameras /a /b --ros-args -r __ns:=/c", "-r __ns:=... puts all into one namespace"),
         ("--cameras --ros-args", "expected at least one argument"),
         ("--cameras a\\b --ros-args", "a\\b"),
         ("--ros-args -p /a/denoise_node:baseline_m:=1", "/a/denoise_node:baseline_m:=1"),
