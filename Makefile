@@ -74,13 +74,13 @@ results: setup
 	@$(RUN) rs_denoise evaluate "$(DATA)/test" --baselines \
 		$(foreach model,$(BESIDE),--beside $(model)) --markdown docs/results-simulated.md
 
-# Twenty minutes on two cores.
+# A quarter of an hour on two cores.
 speed: setup
 	@$(RUN) rs_denoise bench --work --rate 30 --rate 60 --runs 5 \
 		--markdown docs/speed-tables.md --plot docs/speed.png
 
 matrix:
-	@sh requirements/matrix.sh $(PYTHONS)
+	@$(CLEAN_ENV) sh requirements/matrix.sh $(PYTHONS)
 
 lint: $(VENV)/dev.stamp
 	@$(RUN) ruff format --check . && $(RUN) ruff check . && $(RUN) mypy
