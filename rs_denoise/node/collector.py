@@ -58,13 +58,14 @@ class Collector(Node):
         """Whether the denoising node offers its output."""
         return self.count_publishers(self._image.topic_name) > 0
 
-    def switch_off(self, timeout_s: float) -> None:
-        """Lets the denoising node pass the camera's depth through from now on."""
+    def switch_off(self, timeout_s: float) -> bool:
+        """Lets the denoising node pass the camera's depth through from now on; whether it does."""
         client = self.create_client(SetBool, "denoise_node/set_enabled")
         client.wait_for_service(timeout_s)
         done = client.call_async(SetBool.Request(data=False))
         rclpy.spin_until_future_complete(self, done, timeout_sec=timeout_s)
         self.destroy_client(client)
+        return done.done() and done.result().success
 
     def _on_image(self, message: Image) -> None:
         stamp = message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec

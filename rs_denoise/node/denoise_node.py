@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -28,8 +28,8 @@ from rs_denoise.disparity import MAX_DEPTH_MM
 from rs_denoise.model import DEFAULT_MODEL, Model, ModelError
 from rs_denoise.node import parameters
 from rs_denoise.node.camera_info import CameraModel
-from rs_denoise.node.failure import Emptiness
-from rs_denoise.node.handover import InOrder, LatestSlot
+from rs_denoise.node.failure import Emptiness, is_device_lost, is_out_of_memory
+from rs_denoise.node.handover import InOrder, LatestSlot, Turn
 from rs_denoise.node.health import DISABLED, Health, Journey, Status
 from rs_denoise.node.images import ImageError, read_depth, read_infrared
 from rs_denoise.node.input import Input
@@ -49,6 +49,8 @@ WATCH_PERIOD_S = 0.1
 GRAPH_PERIODS = 10
 # A driver publishes its calibration within this time, so only then is a missing baseline told.
 BASELINE_PATIENCE_S = 3.0
+# A frame in work ends within this time, unless its device hangs.
+LONGEST_FRAME_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,22 @@ class _Arrived:
 
     message: Image
     at_ns: int
+
+
+@dataclass(frozen=True)
+class _Worked:
+    """A frame that had its turn.
+
+    Attributes:
+        info: camera_info of that time, with the stamp of depth.
+        outcome: its depth, or why there is none.
+        took_ns: how long it was in work.
+    """
+
+    pair: Pair[_Arrived]
+    info: CameraInfo
+    outcome: Denoised | str
+    took_ns: int
 
 
 class DenoiseNode(LifecycleNode):
@@ -84,6 +102,8 @@ class DenoiseNode(LifecycleNode):
         self._camera = CameraModel()
         self._pairing: Pairing[_Arrived] = Pairing(*self._pairing_times())
         self._threads: list[threading.Thread] = []
+        self._turn = Turn()
+        self._at_once = 1
         self._model: Model | None = None
         self._denoiser: Denoiser | None = None
         self._early: Pair[_Arrived] | None = None
@@ -118,25 +138,25 @@ class DenoiseNode(LifecycleNode):
     # Lifecycle ---------------------------------------------------------------------------------
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Loads the model, tries it on an empty frame and offers the outputs."""
+        """Loads the model, warms it up and offers the outputs."""
         chosen = self._chosen
         threads = chosen.num_threads or _spare_cores()
-        torch.set_num_threads(threads)
         try:
             model, note = self._networks.load(chosen.model_path or DEFAULT_MODEL, chosen.device)
-            at_once = chosen.frames_at_once or _frames_at_once(model, threads)
-            torch.set_num_threads(max(1, threads // at_once))
+            self._at_once = chosen.frames_at_once or _frames_at_once(model, threads)
+            if model.device.type == "cpu":
+                torch.set_num_threads(max(1, threads // self._at_once))
             warm_up(model, chosen.tile_px)
         except (ModelError, NetworkError, TilingError) as error:
             return self._refuse_to_configure(str(error))
         except Exception as error:  # of the device, full or lost; rclpy would swallow it
             return self._refuse_to_configure(f"{type(error).__name__}: {error}")
         self._model, self._outputs, self._tile_px = model, Outputs(self), chosen.tile_px
-        self._networks.turn.places = at_once
+        self._turn = self._networks.turn(model.device, self._at_once)
         precision = str(model.precision).removeprefix("torch.")
         self.get_logger().info(
             f"model {model.manifest.name} on {model.device} in {precision}, frames at once: "
-            f"{at_once}, threads for each: {torch.get_num_threads()}{note and '; '}{note}"
+            f"{self._at_once}, threads for each: {torch.get_num_threads()}{note and '; '}{note}"
         )
         return super().on_configure(state)
 
@@ -151,7 +171,7 @@ class DenoiseNode(LifecycleNode):
         self._slot, in_order = LatestSlot(), InOrder()
         self._threads = [
             threading.Thread(target=self._work, args=(self._slot, in_order), daemon=True)
-            for _ in range(self._networks.turn.places)
+            for _ in range(self._at_once)
         ]
         for thread in self._threads:
             thread.start()
@@ -184,9 +204,12 @@ class DenoiseNode(LifecycleNode):
         if self._slot is None:
             return
         self._set_listening(False)
-        self._slot.close()
+        if self._slot.close():
+            self._health.dropped_frame()
         for thread in self._threads:
-            thread.join()
+            thread.join(LONGEST_FRAME_S)
+        if any(thread.is_alive() for thread in self._threads):
+            self.get_logger().error(f"a frame is still in work after {LONGEST_FRAME_S:.0f} s")
         self._slot, self._threads = None, []
 
     def _release(self) -> None:
@@ -223,7 +246,9 @@ class DenoiseNode(LifecycleNode):
         if not wanted:
             for source in self._inputs + self._baseline_inputs:
                 source.close()
-        self._early = None
+        if self._early is not None:
+            self._early = None
+            self._health.dropped_frame()
         self._pairing.restart(time.monotonic_ns())
         self._health.listening(wanted)
         self._listening = wanted
@@ -260,7 +285,7 @@ class DenoiseNode(LifecycleNode):
             elif not self._camera.known:
                 self._keep_early(pair)
             elif self._slot is not None and self._slot.put(pair):
-                self._health.replaced()
+                self._health.dropped_frame()
 
     def _keep_early(self, pair: Pair[_Arrived]) -> None:
         """An image may overtake its camera_info; only a frame that a newer one replaces is lost."""
@@ -274,106 +299,123 @@ class DenoiseNode(LifecycleNode):
     # Work --------------------------------------------------------------------------------------
 
     def _work(self, slot: LatestSlot[Pair[_Arrived]], in_order: InOrder) -> None:
-        while slot.wait() and self.fatal is None:
-            with self._networks.turn:
-                # The newest by now, however long others had their turn.
-                taken = slot.take()
-                if taken is None:
-                    continue
-                number, pair = taken
-                started_ns = time.monotonic_ns()
-                info = self._camera.restamped(pair.depth.message.header)
-                answer = self._answer(pair)
-            with in_order.at(number):
-                self._deliver(pair, info, answer, started_ns)
+        """The life of an inference thread."""
+        try:
+            while slot.wait() and self.fatal is None:
+                self._work_on_next(slot, in_order)
+        except Exception as error:  # else frames would stop coming, without a word
+            self._end_process(f"an inference thread ended: {type(error).__name__}: {error}")
 
-    def _answer(self, pair: Pair[_Arrived]) -> Denoised | Exception:
-        """Depth for a frame, or why there is none; whatever it is, it is told in its turn."""
-        chosen = self._chosen
+    def _work_on_next(self, slot: LatestSlot[Pair[_Arrived]], in_order: InOrder) -> None:
+        with self._turn:
+            # The newest by now, however long others had their turn.
+            taken = slot.take()
+            if taken is None:
+                return
+            number, pair = taken
+            started_ns = time.monotonic_ns()
+            info = self._camera.restamped(pair.depth.message.header)
+            outcome = self._outcome(pair)
+            worked = _Worked(pair, info, outcome, time.monotonic_ns() - started_ns)
+        with in_order.at(number):
+            self._deliver(worked)
+
+    def _outcome(self, pair: Pair[_Arrived]) -> Denoised | str:
+        """Depth for a frame, or why there is none, which is told in its turn."""
         try:
             depth = read_depth(pair.depth.message)
             if not self._enabled:
                 return _as_it_came(depth)
             infrared = None if pair.infrared is None else read_infrared(pair.infrared.message)
-            return self._denoiser_for(chosen).denoise(depth, infrared)
-        except Exception as error:
-            return error
-
-    def _deliver(
-        self, pair: Pair[_Arrived], info: CameraInfo, answer: Denoised | Exception, started_ns: int
-    ) -> None:
-        """Publishes an answer; of one that is an error, what the user chose for that case."""
-        try:
-            if isinstance(answer, Exception):
-                raise answer
-            if self._emptiness.lasts(answer.believed, self._chosen.min_fill):
-                self._fail(pair, info, _why_empty(read_depth(pair.depth.message), answer.believed))
-            else:
-                self._publish(pair, info, answer, started_ns)
+            return self._denoise(depth, infrared)
         except (ImageError, FrameError, CameraError, NetworkError) as error:
-            self._fail(pair, info, str(error))
-        except torch.cuda.OutOfMemoryError as error:
-            self._fail(pair, info, self._take_smaller_tiles(error))
+            return str(error)
         except Exception as error:  # whatever it is: one frame is lost, the robot is told
-            if not _is_device_lost(error):
-                self._fail(pair, info, f"{type(error).__name__}: {error}")
-                return
-            self.fatal = f"{self._model.device} is lost: {error}"  # type: ignore[union-attr]
-            self.get_logger().fatal(self.fatal)
+            return f"{type(error).__name__}: {error}"
 
-    def _take_smaller_tiles(self, error: Exception) -> str:
-        """The GPU is full, of others' work as well: less at a time from now on; what to tell."""
-        torch.cuda.empty_cache()
-        self._denoiser = None
+    def _denoise(self, depth_mm: np.ndarray, infrared: np.ndarray | None) -> Denoised | str:
+        denoiser = self._denoiser_for(self._chosen)
         try:
-            assert self._model is not None
-            manifest = self._model.manifest
-            Tiling(self._tile_px // 2, manifest.receptive_field_px, manifest.stride_px)
+            return denoiser.denoise(depth_mm, infrared)
+        except RuntimeError as error:
+            if is_device_lost(error):
+                self._end_process(f"{denoiser.model.device} is lost: {error}")
+            if not is_out_of_memory(error):
+                raise
+            reason = str(error)
+        # Here the error is gone, and with it what it held in GPU memory.
+        torch.cuda.empty_cache()
+        return self._take_smaller_tiles(denoiser.tiling, reason)
+
+    def _take_smaller_tiles(self, tiling: Tiling, reason: str) -> str:
+        """The GPU is full, of others' work as well: less at a time from now on; what to tell."""
+        try:
+            smaller = replace(tiling, tile_px=tiling.tile_px // 2)
         except TilingError:
-            return f"out of GPU memory even with tiles of {self._tile_px} px: {error}"
-        self._tile_px //= 2
+            return f"out of GPU memory even with tiles of {tiling.tile_px} px: {reason}"
+        # Of frames in work side by side only the first makes them smaller.
+        self._tile_px = min(self._tile_px, smaller.tile_px)
         return f"out of GPU memory, going on with tiles of {self._tile_px} px"
 
-    def _fail(self, pair: Pair[_Arrived], info: CameraInfo, reason: str) -> None:
-        """A frame cannot be denoised: it is told, and the user chose what goes out instead."""
-        self._frame_lost(reason)
-        policy = self._chosen.on_failure
-        try:
-            if policy == "passthrough":
-                self._publish(pair, info, _as_it_came(read_depth(pair.depth.message)))
-            elif policy == "invalid":
-                nothing = np.zeros((info.height, info.width), np.float32)
-                self._publish(pair, info, Denoised(nothing, nothing, 0.0))
-        except ImageError:
-            pass  # told already: not even the camera's depth can be read
-        except Exception as error:  # the next frame may be fine
-            self.get_logger().error(f"nothing could be published instead: {error}")
+    def _end_process(self, reason: str) -> None:
+        self.fatal = reason
+        self.get_logger().fatal(reason)
 
-    def _publish(
-        self, pair: Pair[_Arrived], info: CameraInfo, result: Denoised,
-        started_ns: int | None = None,
-    ) -> None:  # fmt: skip
+    def _deliver(self, worked: _Worked) -> None:
+        """Publishes depth; where there is none, what the user chose for that case."""
+        outcome = self._unless_empty(worked)
+        if isinstance(outcome, str):
+            self._frame_lost(outcome)
+            depth, report = self._instead(worked), self._tell
+        else:
+            depth, report = outcome, self._frame_lost
+        try:
+            if depth is not None:
+                self._publish(worked, depth)
+        except Exception as error:  # the next frame may be fine
+            report(f"nothing could be published: {type(error).__name__}: {error}")
+
+    def _unless_empty(self, worked: _Worked) -> Denoised | str:
+        outcome = worked.outcome
+        if isinstance(outcome, str):
+            return outcome
+        if self._emptiness.lasts(outcome.believed, self._chosen.min_fill):
+            return _why_empty(read_depth(worked.pair.depth.message), outcome.believed)
+        return outcome
+
+    def _instead(self, worked: _Worked) -> Denoised | None:
+        """What goes out for a frame that failed, as the user chose."""
+        policy = self._chosen.on_failure
+        if policy == "invalid":
+            nothing = np.zeros((worked.info.height, worked.info.width), np.float32)
+            return Denoised(nothing, nothing, 0.0)
+        if policy == "silence":
+            return None
+        try:
+            return _as_it_came(read_depth(worked.pair.depth.message))
+        except ImageError:
+            return None  # told already: not even the camera's depth can be read
+
+    def _publish(self, worked: _Worked, result: Denoised) -> None:
         assert self._outputs is not None
         ready_ns = time.monotonic_ns()
         encoding = self._chosen.output_encoding
-        if self._outputs.publish(result.depth_mm, result.confidence, info, encoding):
-            started_ns = started_ns or ready_ns
-            journey = Journey(
-                wait=(started_ns - pair.depth.at_ns) / 1e9,
-                denoise=(ready_ns - started_ns) / 1e9,
-                publish=(time.monotonic_ns() - ready_ns) / 1e9,
-            )
-            self._health.published(journey)
+        if self._outputs.publish(result.depth_mm, result.confidence, worked.info, encoding):
+            waited_ns = ready_ns - worked.pair.depth.at_ns - worked.took_ns
+            published_ns = time.monotonic_ns() - ready_ns
+            times_ns = waited_ns, worked.took_ns, published_ns
+            self._health.published(Journey(*(ns / 1e9 for ns in times_ns)))
 
     def _denoiser_for(self, chosen: parameters.Parameters) -> Denoiser:
         """The denoiser of the camera and the parameters of this moment; made anew on change."""
         camera = self._camera.camera(chosen.baseline_m)
         gate = parameters.gate(chosen)
         self._tell_missing_baseline(chosen.baseline_m)
+        wanted = camera, gate, self._tile_px
         current = self._denoiser
-        if current is None or current.camera != camera or current.gate != gate:
+        if current is None or wanted != (current.camera, current.gate, current.tiling.tile_px):
             assert self._model is not None
-            current = self._denoiser = Denoiser(self._model, camera, gate, self._tile_px)
+            current = self._denoiser = Denoiser(self._model, *wanted)
         return current
 
     def _tell_missing_baseline(self, baseline_m: float) -> None:
@@ -388,6 +430,10 @@ class DenoiseNode(LifecycleNode):
             )
 
     def _frame_lost(self, reason: str) -> None:
+        self._health.failed_frame()
+        self._tell(reason)
+
+    def _tell(self, reason: str) -> None:
         self._health.error(reason)
         if self.context.ok():
             self.get_logger().error(f"frame lost: {reason}", throttle_duration_sec=5.0)
@@ -483,11 +529,6 @@ def _frames_at_once(model: Model, threads: int) -> int:
     they do not. More of them are better spent on one frame, which is then there sooner.
     """
     return 2 if threads == 2 and model.device.type == "cpu" else 1
-
-
-def _is_device_lost(error: Exception) -> bool:
-    """Whether CUDA refuses everything from now on, as after an illegal access or a fallen bus."""
-    return isinstance(error, RuntimeError) and "CUDA error" in str(error)
 
 
 def _why_empty(depth_mm: np.ndarray, fill: float) -> str:

@@ -1,4 +1,4 @@
-"""What goes out when a frame cannot be denoised. No ROS in here."""
+"""What kinds of failure there are, and what goes out then. No ROS in here."""
 
 from __future__ import annotations
 
@@ -38,3 +38,13 @@ class Emptiness:
         if self._since is None:
             self._since = now
         return now - self._since >= PATIENCE_S
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether the GPU is full. From within TorchScript that comes as plain text."""
+    return any(words in str(error) for words in ("out of memory", "ALLOC_FAILED"))
+
+
+def is_device_lost(error: Exception) -> bool:
+    """Whether CUDA refuses everything from now on, as after an illegal access or a fallen bus."""
+    return "CUDA error" in str(error) and not is_out_of_memory(error)

@@ -46,11 +46,13 @@ class LatestSlot(Generic[T]):
             number, self._taken = self._taken, self._taken + 1
             return number, item
 
-    def close(self) -> None:
-        """Ends every wait, now and later."""
+    def close(self) -> bool:
+        """Ends every wait, now and later; True if that dropped an item."""
         with self._changed:
-            self._closed = True
+            dropped = self._item is not None
+            self._item, self._closed = None, True
             self._changed.notify_all()
+            return dropped
 
 
 class Turn:
@@ -59,12 +61,12 @@ class Turn:
     The networks of several cameras would otherwise fight for the same cores, and each frame would
     take as long as all of them. A semaphore is not enough: who gives it back may get it again.
 
-    Attributes:
+    Args:
         places: how many are let in.
     """
 
     def __init__(self, places: int = 1) -> None:
-        self.places = places
+        self._places = places
         self._changed = threading.Condition()
         self._waiting: deque[object] = deque()
         self._inside = 0
@@ -73,7 +75,7 @@ class Turn:
         me = object()
         with self._changed:
             self._waiting.append(me)
-            self._changed.wait_for(lambda: self._waiting[0] is me and self._inside < self.places)
+            self._changed.wait_for(lambda: self._waiting[0] is me and self._inside < self._places)
             self._waiting.popleft()
             self._inside += 1
             self._changed.notify_all()

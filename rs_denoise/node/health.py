@@ -27,7 +27,7 @@ class Journey:
     """Where the time of a published frame went, in seconds.
 
     Attributes:
-        wait: from the arrival of its depth message until its turn, behind infrared and frames.
+        wait: for infrared, for its turn, and for the frames before it to go out.
         denoise: reading the messages and the denoiser.
         publish: making the messages and sending them.
     """
@@ -60,8 +60,9 @@ class Health:
     """Counts and times, from any thread; `report` turns them into diagnostics.
 
     Attributes:
-        frames_in, frames_out, dropped: depth messages received, results published, and complete
-            frames that a newer one replaced before their turn came.
+        frames_in, frames_out: depth messages received, and results published.
+        dropped: frames whose turn never came: a newer one did, or an end of listening.
+        failed: frames lost to an error, also those that something else was published for.
     """
 
     def __init__(self) -> None:
@@ -87,8 +88,8 @@ class Health:
             self.frames_in += 1
             self._arrivals.append(time.monotonic())
 
-    def replaced(self) -> None:
-        """A frame was dropped for a newer one."""
+    def dropped_frame(self) -> None:
+        """A frame's turn never came."""
         with self._lock:
             self.dropped += 1
 
@@ -98,10 +99,14 @@ class Health:
             self.frames_out += 1
             self._journeys.append((time.monotonic(), journey))
 
-    def error(self, message: str) -> None:
-        """A frame was lost to an error."""
+    def failed_frame(self) -> None:
+        """A frame was lost to an error, which `error` tells."""
         with self._lock:
             self.failed += 1
+
+    def error(self, message: str) -> None:
+        """Something went wrong; shown for a while."""
+        with self._lock:
             self._last_error, self._last_error_time = message, time.monotonic()
 
     def report(

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from weakref import WeakValueDictionary
 
+import torch
+
 from rs_denoise.denoiser import Denoiser
-from rs_denoise.model import Model, model_file
+from rs_denoise.model import Model, model_file, torch_device
 from rs_denoise.node.handover import Turn
 from rs_denoise.precision import TYPICAL, corridor, verified
 
@@ -15,14 +17,10 @@ WARM_UP_FRAMES = 3
 
 
 class Networks:
-    """The models that run in this process, each once, however many cameras it serves.
-
-    Attributes:
-        turn: of the thread that denoises a frame; networks run one after the other.
-    """
+    """The models that run in this process, each once, however many cameras it serves."""
 
     def __init__(self) -> None:
-        self.turn = Turn()
+        self._turns: dict[torch.device, Turn] = {}
         # Weak: what no node uses any more is gone.
         self._models: WeakValueDictionary[tuple, Model] = WeakValueDictionary()
 
@@ -36,14 +34,19 @@ class Networks:
             The model, and what is to be said of how it was come by, in words, or "".
 
         Raises:
-            ModelError, NetworkError: as of `Model.load` and `Denoiser.denoise`.
+            ModelError: as of `Model.load`.
         """
-        key = _identity(model_file(path), device)
+        file = model_file(path)
+        key = _identity(file), torch_device(device)
         if (model := self._models.get(key)) is not None:
             return model, "shared with another camera of this process"
-        model, agreement = verified(Model.load(path, device))
+        model, agreement = verified(Model.load(file, device))
         self._models[key] = model
         return model, f"reduced precision against float32: {agreement}" if agreement else ""
+
+    def turn(self, device: torch.device, places: int) -> Turn:
+        """Whose frame a device works on: `places` at a time, in the order in which they came."""
+        return self._turns.setdefault(device, Turn(places))
 
 
 def warm_up(model: Model, tile_px: int) -> None:
@@ -57,9 +60,9 @@ def warm_up(model: Model, tile_px: int) -> None:
         denoiser.denoise(*frame)
 
 
-def _identity(file: Path, device: str) -> tuple:
+def _identity(file: Path) -> tuple:
     """What changes when another file takes this one's place."""
     if not file.is_file():
-        return file, device
+        return (file,)
     stat = file.stat()
-    return file.resolve(), stat.st_ino, stat.st_mtime_ns, stat.st_size, device
+    return file.resolve(), stat.st_ino, stat.st_mtime_ns, stat.st_size

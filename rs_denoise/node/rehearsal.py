@@ -92,8 +92,8 @@ def rehearse(
             _process("rs_denoise.node.main", ["--ros-args", *remap, *settings])
         )
         _wait_for_node(collector, node)
-        if not enabled:
-            collector.switch_off(START_TIMEOUT_S)
+        if not enabled and not collector.switch_off(START_TIMEOUT_S):
+            raise RehearsalError(f"the node was not switched off within {START_TIMEOUT_S:.0f} s")
         arguments = [str(recording), f"--frames={count}", f"--rate={rate_hz}", "--ros-args", *remap]
         player = stack.enter_context(_process("rs_denoise.node.player", arguments, subprocess.PIPE))
         schedule: list[Schedule] = []

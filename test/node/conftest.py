@@ -24,7 +24,8 @@ def robot(ros):
     from node.robot import Robot
 
     node = rclpy.create_node("test")
-    robot = Robot(node, f"/t{next(_namespaces)}")
+    # Several runs at once on one machine hear each other.
+    robot = Robot(node, f"/t{os.getpid()}_{next(_namespaces)}")
     yield robot
     if robot.process is not None and robot.process.poll() is None:
         robot.stop(signal.SIGKILL)

@@ -15,6 +15,7 @@ from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.msg import Parameter as ParameterMsg
 from rcl_interfaces.srv import SetParameters
+from rclpy.client import Client
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
@@ -45,6 +46,7 @@ class Robot:
         self.log = ""
         self._stamp = 1_000_000_000
         self._subscriptions = []
+        self._clients: dict[str, Client] = {}
         self._reader: threading.Thread | None = None
         self.node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 50)
 
@@ -245,11 +247,14 @@ class Robot:
     # Services --------------------------------------------------------------------------------
 
     def call(self, kind, name: str, request):
-        client = self.node.create_client(kind, f"{self.namespace}/denoise_node/{name}")
+        # Kept: the answer to a client that the node does not know yet is lost now and then.
+        if name not in self._clients:
+            service = f"{self.namespace}/denoise_node/{name}"
+            self._clients[name] = self.node.create_client(kind, service)
+        client = self._clients[name]
         self.wait(client.service_is_ready, name)
         future = client.call_async(request)
         self.wait(future.done, name)
-        self.node.destroy_client(client)
         return future.result()
 
     def set(self, **values):

@@ -214,8 +214,17 @@ def inject(robot, fault):
     robot.program = [sys.executable, "-c", INJECTED.format(fault=fault)]
 
 
-def test_out_of_gpu_memory_takes_smaller_tiles_and_as_a_last_resort_fails(robot):
-    inject(robot, "if dazzled: raise torch.cuda.OutOfMemoryError('full')")
+# From within TorchScript errors come as text. Both begin like those of a device that is lost.
+FULL_GPU = {
+    "allocator": "The following operation failed in the TorchScript interpreter. "
+    "RuntimeError: CUDA out of memory. Tried to allocate 2.00 MiB",
+    "driver": "CUDA error: out of memory",
+}
+
+
+@pytest.mark.parametrize("who", FULL_GPU)
+def test_out_of_gpu_memory_takes_smaller_tiles_and_as_a_last_resort_fails(robot, who):
+    inject(robot, f"if dazzled: raise RuntimeError('{FULL_GPU[who]}')")
     start(robot, on_failure="passthrough")
     robot.send(DEPTH, DAZZLED, CAMERA)
     robot.told("output", "out of GPU memory, going on with tiles of 768 px")

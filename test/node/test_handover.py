@@ -25,8 +25,9 @@ def test_closing_wakes_who_waits():
 def test_nothing_is_taken_after_closing():
     slot = LatestSlot()
     slot.put(1)
-    slot.close()
+    assert slot.close(), "that drops one"
     assert not slot.wait() and slot.take() is None
+    assert not slot.close()
 
 
 def test_turns_come_in_the_order_of_asking_and_one_at_a_time():

@@ -41,7 +41,7 @@ def test_rates_and_latency(clock):
         clock[0] += 1 / 30
         health.received()
         health.published(Journey(0.005, 0.012, 0.003))
-    health.replaced()
+    health.dropped_frame()
     entries = report(health)
     assert float(entries["input"].values["rate (Hz)"]) == pytest.approx(30, abs=1)
     assert float(entries["output"].values["rate (Hz)"]) == pytest.approx(30, abs=1)
@@ -52,6 +52,7 @@ def test_rates_and_latency(clock):
 
 def test_an_error_shows_and_passes(clock):
     health = Health()
+    health.failed_frame()
     health.error("the reason")
     entry = report(health)["output"]
     assert entry.level == ERROR and entry.message == "the reason"
