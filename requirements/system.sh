@@ -2,8 +2,8 @@
 # The system packages that tests need: installed when root, otherwise named. What cannot run without
 # them is skipped by name.
 # libllvm19: Mitsuba compiles with it (simulation). libusb: librealsense (baselines, SDK recordings)
-# links to it. chromium: opens reports. xvfb: a screen for the windows of live and cross-section.
-packages="libllvm19 libusb-1.0-0 chromium xvfb"
+# links to it. chromium: opens reports. xvfb and Tk: the windows of live and cross-section.
+packages="libllvm19 libusb-1.0-0 chromium xvfb python3-tk"
 missing=""
 for package in $packages; do
     dpkg -s "$package" >/dev/null 2>&1 || missing="$missing $package"

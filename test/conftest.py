@@ -1,4 +1,6 @@
 import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -45,3 +47,22 @@ def sample_frame():
     from rs_denoise.recordings.rosbag2 import read_bag
 
     return next(read_bag(SAMPLE))
+
+
+@pytest.fixture(scope="session")
+def display():
+    """A screen for windows that Tk draws: its name, as DISPLAY takes it."""
+    pytest.importorskip("tkinter", reason="this Python has no Tk (Debian's python3-tk)")
+    if not shutil.which("Xvfb"):
+        pytest.skip("no Xvfb: no display to open a window on")
+    read, write = os.pipe()
+    server = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(write), "-screen", "0", "1920x1080x24", "-nolisten", "tcp"],
+        pass_fds=[write], stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    os.close(write)
+    with os.fdopen(read) as answer:
+        number = answer.readline().strip()
+    yield f":{number}"
+    server.terminate()
+    server.wait(10)

@@ -1,6 +1,3 @@
-import os
-import shutil
-import subprocess
 import time
 
 import cv2
@@ -114,23 +111,6 @@ def test_pictures_are_numbered(tmp_path):
         assert screen.show(np.full((8, 8, 3), grey, np.uint8)) == ""
     found = [cv2.imread(str(p))[0, 0, 0] for p in sorted((tmp_path / "out").iterdir())]
     assert found == [10, 200]
-
-
-@pytest.fixture(scope="module")
-def display():
-    if not shutil.which("Xvfb"):
-        pytest.skip("Xvfb is not installed")
-    read, write = os.pipe()
-    server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(write), "-screen", "0", "1920x1080x24"],
-        pass_fds=[write], stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    os.close(write)
-    with os.fdopen(read) as answer:
-        number = answer.readline().strip()
-    yield f":{number}"
-    server.terminate()
-    server.wait(10)
 
 
 def test_a_window_shows_the_picture_and_gives_the_keys(display, monkeypatch):
