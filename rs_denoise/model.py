@@ -260,9 +260,15 @@ def _precision(name: str, device: torch.device) -> torch.dtype:
     if device.type == "cuda":
         capable = torch.cuda.get_device_capability(device) >= TENSOR_CORES
         return torch.float16 if capable else torch.float32
-    # oneDNN also emulates bfloat16 where the CPU lacks it, slower than float32.
-    native = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+    native = device.type == "cpu" and _cpu_has_bfloat16()
     return torch.bfloat16 if native else torch.float32
+
+
+def _cpu_has_bfloat16() -> bool:
+    """Whether it computes in it; oneDNN emulates it elsewhere, slower than float32."""
+    # Torch 2.3 cannot be asked.
+    ask = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return ask is not None and ask()
 
 
 def _read_manifest(path: Path) -> str:

@@ -59,14 +59,14 @@ def test_a_network_that_overflows_in_it_is_computed_in_float32(make_model, tmp_p
     path = tmp_path / "model.pt"
     model, agreement = verified(Model.load(path, "cpu", "bfloat16"))
     assert model.precision == torch.float32 and not agreement.holds
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    monkeypatch.setattr("rs_denoise.model._cpu_has_bfloat16", lambda: True)
     assert Model.load(path, "cpu").precision == torch.bfloat16
 
 
 def test_a_network_that_overflows_at_once_is_loaded_in_float32(make_model, tmp_path, monkeypatch):
     make_model(NearTheEnd(20.0))
     path = tmp_path / "model.pt"
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    monkeypatch.setattr("rs_denoise.model._cpu_has_bfloat16", lambda: True)
     assert Model.load(path, "cpu").precision == torch.float32
     with pytest.raises(ModelError, match="finite"):
         Model.load(path, "cpu", "bfloat16")

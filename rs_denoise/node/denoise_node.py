@@ -1,7 +1,7 @@
 """The node: depth and infrared in, denoised depth out.
 
-Callbacks only store. A thread denoises the newest complete frame and publishes it, or several do so
-side by side and publish in order. Subscriptions exist only while somebody listens.
+Callbacks only store. A thread has the newest complete frame denoised and publishes it, or several
+do so side by side and publish in order. Subscriptions exist only while somebody listens.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from std_srvs.srv import SetBool
 from rs_denoise.camera import CameraError
 from rs_denoise.denoiser import Denoised, Denoiser, FrameError, NetworkError
 from rs_denoise.disparity import MAX_DEPTH_MM
-from rs_denoise.model import DEFAULT_MODEL, Model, ModelError
+from rs_denoise.model import DEFAULT_MODEL, Model, ModelError, torch_device
 from rs_denoise.node import parameters
 from rs_denoise.node.camera_info import CameraModel
 from rs_denoise.node.failure import Emptiness, is_device_lost, is_out_of_memory
-from rs_denoise.node.handover import InOrder, LatestSlot, Turn
+from rs_denoise.node.handover import InOrder, LatestSlot, Workers
 from rs_denoise.node.health import DISABLED, Health, Journey, Status
 from rs_denoise.node.images import ImageError, read_depth, read_infrared
 from rs_denoise.node.input import Input
@@ -102,7 +102,7 @@ class DenoiseNode(LifecycleNode):
         self._camera = CameraModel()
         self._pairing: Pairing[_Arrived] = Pairing(*self._pairing_times())
         self._threads: list[threading.Thread] = []
-        self._turn = Turn()
+        self._workers: Workers | None = None
         self._at_once = 1
         self._model: Model | None = None
         self._denoiser: Denoiser | None = None
@@ -140,23 +140,26 @@ class DenoiseNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Loads the model, warms it up and offers the outputs."""
         chosen = self._chosen
-        threads = chosen.num_threads or _spare_cores()
         try:
-            model, note = self._networks.load(chosen.model_path or DEFAULT_MODEL, chosen.device)
-            self._at_once = chosen.frames_at_once or _frames_at_once(model, threads)
-            if model.device.type == "cpu":
-                torch.set_num_threads(max(1, threads // self._at_once))
-            warm_up(model, chosen.tile_px)
+            device = torch_device(chosen.device)
+            threads = chosen.num_threads or _spare_cores()
+            at_once = chosen.frames_at_once or _frames_at_once(device, threads)
+            threads = max(1, threads // at_once)
+            workers = self._networks.workers(device, at_once, threads)
+            path = chosen.model_path or DEFAULT_MODEL
+            model, note = workers.do(lambda: self._networks.load(path, chosen.device))
+            workers.do(lambda: warm_up(model, chosen.tile_px))
         except (ModelError, NetworkError, TilingError) as error:
             return self._refuse_to_configure(str(error))
         except Exception as error:  # of the device, full or lost; rclpy would swallow it
-            return self._refuse_to_configure(f"{type(error).__name__}: {error}")
+            advice = "; a smaller tile_px needs less memory" if is_out_of_memory(error) else ""
+            return self._refuse_to_configure(f"{type(error).__name__}: {error}{advice}")
         self._model, self._outputs, self._tile_px = model, Outputs(self), chosen.tile_px
-        self._turn = self._networks.turn(model.device, self._at_once)
+        self._workers, self._at_once = workers, at_once
         precision = str(model.precision).removeprefix("torch.")
         self.get_logger().info(
             f"model {model.manifest.name} on {model.device} in {precision}, frames at once: "
-            f"{self._at_once}, threads for each: {torch.get_num_threads()}{note and '; '}{note}"
+            f"{at_once}, threads for each: {threads}{note and '; '}{note}"
         )
         return super().on_configure(state)
 
@@ -307,18 +310,23 @@ class DenoiseNode(LifecycleNode):
             self._end_process(f"an inference thread ended: {type(error).__name__}: {error}")
 
     def _work_on_next(self, slot: LatestSlot[Pair[_Arrived]], in_order: InOrder) -> None:
-        with self._turn:
-            # The newest by now, however long others had their turn.
-            taken = slot.take()
-            if taken is None:
-                return
-            number, pair = taken
-            started_ns = time.monotonic_ns()
-            info = self._camera.restamped(pair.depth.message.header)
-            outcome = self._outcome(pair)
-            worked = _Worked(pair, info, outcome, time.monotonic_ns() - started_ns)
-        with in_order.at(number):
-            self._deliver(worked)
+        assert self._workers is not None
+        done = self._workers.do(lambda: self._take(slot))
+        if done is not None:
+            number, worked = done
+            with in_order.at(number):
+                self._deliver(worked)
+
+    def _take(self, slot: LatestSlot[Pair[_Arrived]]) -> tuple[int, _Worked] | None:
+        # The newest by now, however long others had their turn.
+        taken = slot.take()
+        if taken is None:
+            return None
+        number, pair = taken
+        started_ns = time.monotonic_ns()
+        info = self._camera.restamped(pair.depth.message.header)
+        outcome = self._outcome(pair)
+        return number, _Worked(pair, info, outcome, time.monotonic_ns() - started_ns)
 
     def _outcome(self, pair: Pair[_Arrived]) -> Denoised | str:
         """Depth for a frame, or why there is none, which is told in its turn."""
@@ -521,14 +529,14 @@ def _spare_cores() -> int:
     return cores - 1 if cores >= 4 else cores
 
 
-def _frames_at_once(model: Model, threads: int) -> int:
+def _frames_at_once(device: torch.device, threads: int) -> int:
     """How many, if the user does not say.
 
     Two threads that wait for each other after every layer lose much of their time as soon as driver
     and consumers need a core too, and with it every third frame of 30 a second; with a frame each
     they do not. More of them are better spent on one frame, which is then there sooner.
     """
-    return 2 if threads == 2 and model.device.type == "cpu" else 1
+    return 2 if threads == 2 and device.type == "cpu" else 1
 
 
 def _why_empty(depth_mm: np.ndarray, fill: float) -> str:

@@ -1,12 +1,13 @@
-"""From the callbacks to the inference threads and on: the latest wins, and order is kept."""
+"""From the callbacks to the workers and on: the latest wins, and order is kept."""
 
 from __future__ import annotations
 
 import threading
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import Generic, TypeVar
+from queue import SimpleQueue
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -55,35 +56,41 @@ class LatestSlot(Generic[T]):
             return dropped
 
 
-class Turn:
-    """Lets so many threads in at a time, in the order in which they came; a context manager.
+class Workers:
+    """Threads that compute, in the order of asking, for all cameras of a process.
 
-    The networks of several cameras would otherwise fight for the same cores, and each frame would
-    take as long as all of them. A semaphore is not enough: who gives it back may get it again.
+    Those who ask could compute in their own threads, in turn; but PyTorch gives each thread that
+    computes on a CPU helpers of its own, and idle ones slow down the others'.
 
     Args:
-        places: how many are let in.
+        count: how many work side by side.
+        prepare: called once in each of them.
     """
 
-    def __init__(self, places: int = 1) -> None:
-        self._places = places
-        self._changed = threading.Condition()
-        self._waiting: deque[object] = deque()
-        self._inside = 0
+    def __init__(self, count: int = 1, prepare: Callable[[], object] = lambda: None) -> None:
+        self._asked: SimpleQueue[tuple[Callable[[], Any], Future]] = SimpleQueue()
+        for _ in range(count):
+            # Daemons: a device that hangs does not hinder the process from ending.
+            threading.Thread(target=self._work, args=(prepare,), daemon=True).start()
 
-    def __enter__(self) -> None:
-        me = object()
-        with self._changed:
-            self._waiting.append(me)
-            self._changed.wait_for(lambda: self._waiting[0] is me and self._inside < self._places)
-            self._waiting.popleft()
-            self._inside += 1
-            self._changed.notify_all()
+    def do(self, function: Callable[[], T]) -> T:
+        """What `function` returns or raises when a worker calls it; waits for that."""
+        future: Future[T] = Future()
+        self._asked.put((function, future))
+        return future.result()
 
-    def __exit__(self, *_: object) -> None:
-        with self._changed:
-            self._inside -= 1
-            self._changed.notify_all()
+    def _work(self, prepare: Callable[[], object]) -> None:
+        prepare()
+        while True:
+            self._next()
+
+    def _next(self) -> None:
+        # Apart, so that nothing of a frame is kept while there is none.
+        function, future = self._asked.get()
+        try:
+            future.set_result(function())
+        except BaseException as error:
+            future.set_exception(error)
 
 
 class InOrder:

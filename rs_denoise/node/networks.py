@@ -1,7 +1,8 @@
-"""What the nodes of one process share: networks in memory, and whose turn it is. No ROS here."""
+"""What the nodes of one process share: networks in memory, and who computes. No ROS here."""
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -9,7 +10,7 @@ import torch
 
 from rs_denoise.denoiser import Denoiser
 from rs_denoise.model import Model, model_file, torch_device
-from rs_denoise.node.handover import Turn
+from rs_denoise.node.handover import Workers
 from rs_denoise.precision import TYPICAL, corridor, verified
 
 # After so many the first frame takes as long as any: TorchScript compiles at the first two.
@@ -20,7 +21,7 @@ class Networks:
     """The models that run in this process, each once, however many cameras it serves."""
 
     def __init__(self) -> None:
-        self._turns: dict[torch.device, Turn] = {}
+        self._workers: dict[torch.device, Workers] = {}
         # Weak: what no node uses any more is gone.
         self._models: WeakValueDictionary[tuple, Model] = WeakValueDictionary()
 
@@ -44,13 +45,25 @@ class Networks:
         self._models[key] = model
         return model, f"reduced precision against float32: {agreement}" if agreement else ""
 
-    def turn(self, device: torch.device, places: int) -> Turn:
-        """Whose frame a device works on: `places` at a time, in the order in which they came."""
-        return self._turns.setdefault(device, Turn(places))
+    def workers(self, device: torch.device, count: int, threads: int) -> Workers:
+        """Those who compute on a device for all nodes of this process.
+
+        Args:
+            count: how many frames at once, the first time that the device is asked for.
+            threads: of PyTorch's for each on a CPU.
+        """
+        if device not in self._workers:
+            on_cpu = device.type == "cpu"
+            prepare = partial(torch.set_num_threads, threads) if on_cpu else lambda: None
+            self._workers[device] = Workers(count, prepare)
+        return self._workers[device]
 
 
 def warm_up(model: Model, tile_px: int) -> None:
-    """Denoises until a frame takes as long as any; with as many threads as it will have.
+    """Denoises until a frame takes as long as any; to be called by who will denoise.
+
+    At 848x480, because the camera's size is not known yet: the first frame of another size took up
+    to a tenth longer than its hundredth on a CPU.
 
     Raises:
         NetworkError, TilingError: as of `Denoiser`.

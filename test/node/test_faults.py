@@ -235,6 +235,13 @@ def test_out_of_gpu_memory_takes_smaller_tiles_and_as_a_last_resort_fails(robot,
     robot.denoised(DEPTH, INFRARED, CAMERA)
 
 
+def test_a_gpu_that_is_full_at_start_is_told_with_what_helps(robot):
+    inject(robot, f"raise RuntimeError('{FULL_GPU['driver']}')")
+    robot.start()
+    assert robot.exit_code() == 1
+    assert "a smaller tile_px needs less memory" in robot.log and "Traceback" not in robot.log
+
+
 @pytest.mark.parametrize("moment", ["start", "frame"])
 def test_a_lost_gpu_ends_the_process_so_that_launch_starts_a_new_one(robot, moment):
     condition = "dazzled" if moment == "frame" else "True"

@@ -1,7 +1,11 @@
 import threading
 import time
+import weakref
+from functools import partial
 
-from rs_denoise.node.handover import InOrder, LatestSlot, Turn
+import pytest
+
+from rs_denoise.node.handover import InOrder, LatestSlot, Workers
 
 
 def test_the_latest_wins_and_a_drop_is_told():
@@ -30,53 +34,64 @@ def test_nothing_is_taken_after_closing():
     assert not slot.close()
 
 
-def test_turns_come_in_the_order_of_asking_and_one_at_a_time():
-    turn, order, inside = Turn(), [], []
+def test_work_is_done_in_the_order_of_asking_and_one_at_a_time():
+    workers, order, inside, busy = Workers(), [], [], threading.Event()
 
     def work(name):
-        for _ in range(3):
-            with turn:
-                inside.append(name)
-                assert inside == [name]
-                order.append(name)
-                time.sleep(0.01)  # others queue up meanwhile
-                inside.remove(name)
+        inside.append(name)
+        assert inside == [name]
+        order.append(name)
+        time.sleep(0.01)  # others queue up meanwhile
+        inside.remove(name)
 
-    threads = [threading.Thread(target=work, args=(name,)) for name in "abc"]
-    with turn:
-        for count, thread in enumerate(threads, 1):
-            thread.start()
-            while len(turn._waiting) < count:
-                time.sleep(0.001)
-    for thread in threads:
+    def ask(name):
+        for _ in range(3):
+            workers.do(lambda: work(name))
+
+    threads = [threading.Thread(target=ask, args=(name,)) for name in "abc"]
+    blocker = threading.Thread(target=lambda: workers.do(busy.wait))
+    blocker.start()
+    for count, thread in enumerate(threads, 1):
+        thread.start()
+        while workers._asked.qsize() < count:
+            time.sleep(0.001)
+    busy.set()
+    for thread in (blocker, *threads):
         thread.join(10)
     assert order == list("abcabcabc")
 
 
-def test_a_turn_ends_with_an_error_too():
-    turn = Turn()
-    try:
-        with turn:
-            raise ValueError
-    except ValueError:
-        pass
-    with turn:
-        pass
+def test_who_asks_gets_what_came_of_it_and_an_error_hinders_nobody():
+    workers = Workers()
+    with pytest.raises(ZeroDivisionError):
+        workers.do(lambda: 1 / 0)
+    assert workers.do(lambda: 2) == 2
 
 
-def test_as_many_as_there_are_places_are_inside_at_once():
-    turn, together = Turn(places=2), threading.Barrier(2, timeout=10)
+def test_as_many_as_there_are_workers_work_side_by_side_each_prepared():
+    prepared = []
+    workers = Workers(2, lambda: prepared.append(threading.get_ident()))
+    together, used = threading.Barrier(2, timeout=10), []
 
     def work():
-        with turn:
-            together.wait()
+        together.wait()
+        used.append(threading.get_ident())
 
-    threads = [threading.Thread(target=work) for _ in range(4)]
+    threads = [threading.Thread(target=workers.do, args=(work,)) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(10)
-    assert not together.broken
+    assert not together.broken and sorted(set(used)) == sorted(prepared)
+
+
+def test_nothing_is_kept_of_what_was_done():
+    workers, large = Workers(), {1}
+    gone = weakref.ref(large)
+    workers.do(partial(len, large))
+    workers.do(lambda: None)  # the one before is done with
+    del large
+    assert gone() is None
 
 
 def test_what_ends_early_waits_for_what_began_before():
