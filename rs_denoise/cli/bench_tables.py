@@ -69,9 +69,10 @@ def _work_section(work: str, costs: dict[str, list[Cost]]) -> Section:
     rows = []
     for case in cases:
         cells = [next((c for c in column if c.case == case), None) for column in columns.values()]
-        amount = next(c.amount for c in cells if c)
+        # A model that sees farther has more tiles.
+        amount = " or ".join(dict.fromkeys(f"{c.amount:g}" for c in cells if c))
         # Columns of numbers alone would say it twice.
-        shown = case if case == f"{amount:g}" else f"{case}: {amount:g}"
+        shown = case if case == amount else f"{case}: {amount}"
         rows.append((shown, *(f"{c.ms:.1f}" if c else "-" for c in cells)))
     return Section(f"{work}, ms a frame", (work, *columns), rows)
 

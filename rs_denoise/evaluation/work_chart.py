@@ -47,5 +47,6 @@ def work_chart(costs: dict[str, list[Cost]]) -> Figure:
         axes.xaxis.get_major_locator().set_params(integer=label != "megapixels")
         axes.grid(color="#e4e4e4")
         axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(loc="upper left", ncols=2, frameon=False, fontsize="small")
+        axes.legend(loc="upper left", ncols=2, frameon=False, fontsize="small",
+                    handlelength=1.6, columnspacing=1.0)  # fmt: skip
     return figure
