@@ -32,7 +32,7 @@ cell() { # ROS, requirements of NumPy
 }
 
 environment() { # Python; makes $venv for its $version
-    log="$PWD/.matrix/$1.log"
+    log="$PWD/.matrix/$(basename "$1").log"
     version=$("$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>"$log") || return 1
     venv="$PWD/.matrix/py$version"
     [ -x "$venv/bin/python" ] || "$1" -m venv "$venv" >"$log" 2>&1 || return 1
