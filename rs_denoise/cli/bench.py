@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 from dataclasses import asdict
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,8 +33,8 @@ from rs_denoise.model import PRECISIONS, SHIPPED, Model
 if TYPE_CHECKING:
     from rs_denoise.node.node_speed import NodeSpeed
 
-# Of each case of --work: there are some twenty.
-WORK_ROUNDS = 15
+# Of the frames, so many for each case of --work: there are some twenty.
+WORK_SHARE = 0.075
 
 
 def bench(
@@ -87,7 +88,8 @@ def bench(
     models = [Model.load(path, device, precision) for path in model or sorted(SHIPPED.glob("*.pt"))]
     _check_names(models)
     core = [time_core(one, width, height, frames) for one in models]
-    costs = {m.manifest.name: time_work(m, WORK_ROUNDS) for m in models} if work or plot else {}
+    rounds = ceil(WORK_SHARE * frames)
+    costs = {m.manifest.name: time_work(m, rounds) for m in models} if work or plot else {}
     nodes: list[NodeSpeed] = []
     console = Console()
     if node and importlib.util.find_spec("rclpy") is None:
