@@ -52,9 +52,8 @@ class NearTheEnd(nn.Module):
 
 
 def test_a_network_that_overflows_in_it_is_computed_in_float32(make_model, tmp_path, monkeypatch):
-    nearest_px = (
-        TYPICAL.disparity_scale_px_mm / corridor(TYPICAL)[0][corridor(TYPICAL)[0] > 0].min()
-    )
+    depth_mm, _ = corridor(TYPICAL)
+    nearest_px = TYPICAL.disparity_scale_px_mm / depth_mm[depth_mm > 0].min()
     make_model(NearTheEnd(float(nearest_px)))
     path = tmp_path / "model.pt"
     model, agreement = verified(Model.load(path, "cpu", "bfloat16"))

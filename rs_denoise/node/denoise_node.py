@@ -103,7 +103,6 @@ class DenoiseNode(LifecycleNode):
         self._pairing: Pairing[_Arrived] = Pairing(*self._pairing_times())
         self._threads: list[threading.Thread] = []
         self._workers: Workers | None = None
-        self._at_once = 1
         self._model: Model | None = None
         self._denoiser: Denoiser | None = None
         self._early: Pair[_Arrived] | None = None
@@ -155,11 +154,11 @@ class DenoiseNode(LifecycleNode):
             advice = "; a smaller tile_px needs less memory" if is_out_of_memory(error) else ""
             return self._refuse_to_configure(f"{type(error).__name__}: {error}{advice}")
         self._model, self._outputs, self._tile_px = model, Outputs(self), chosen.tile_px
-        self._workers, self._at_once = workers, at_once
+        self._workers = workers
         precision = str(model.precision).removeprefix("torch.")
         self.get_logger().info(
             f"model {model.manifest.name} on {model.device} in {precision}, frames at once: "
-            f"{at_once}, threads for each: {threads}{note and '; '}{note}"
+            f"{workers.count}, threads for each: {threads}{note and '; '}{note}"
         )
         return super().on_configure(state)
 
@@ -171,10 +170,11 @@ class DenoiseNode(LifecycleNode):
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Starts the inference threads; input is subscribed to when somebody listens."""
         result = super().on_activate(state)
+        assert self._workers is not None
         self._slot, in_order = LatestSlot(), InOrder()
         self._threads = [
             threading.Thread(target=self._work, args=(self._slot, in_order), daemon=True)
-            for _ in range(self._at_once)
+            for _ in range(self._workers.count)
         ]
         for thread in self._threads:
             thread.start()

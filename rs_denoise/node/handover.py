@@ -63,11 +63,14 @@ class Workers:
     computes on a CPU helpers of its own, and idle ones slow down the others'.
 
     Args:
-        count: how many work side by side.
         prepare: called once in each of them.
+
+    Attributes:
+        count: how many work side by side.
     """
 
     def __init__(self, count: int = 1, prepare: Callable[[], object] = lambda: None) -> None:
+        self.count = count
         self._asked: SimpleQueue[tuple[Callable[[], Any], Future]] = SimpleQueue()
         for _ in range(count):
             # Daemons: a device that hangs does not hinder the process from ending.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # A signal ends the process after so long at most.
 SIGNAL_CHECK_S = 0.1
-# PyTorch has one set of threads.
+# Those who compute do so for all cameras.
 OF_THE_PROCESS = ("num_threads", "frames_at_once")
 
 

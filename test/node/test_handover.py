@@ -35,7 +35,8 @@ def test_nothing_is_taken_after_closing():
 
 
 def test_work_is_done_in_the_order_of_asking_and_one_at_a_time():
-    workers, order, inside, busy = Workers(), [], [], threading.Event()
+    workers, order, inside = Workers(), [], []
+    begun, held = threading.Event(), threading.Event()
 
     def work(name):
         inside.append(name)
@@ -49,13 +50,14 @@ def test_work_is_done_in_the_order_of_asking_and_one_at_a_time():
             workers.do(lambda: work(name))
 
     threads = [threading.Thread(target=ask, args=(name,)) for name in "abc"]
-    blocker = threading.Thread(target=lambda: workers.do(busy.wait))
+    blocker = threading.Thread(target=lambda: workers.do(lambda: (begun.set(), held.wait())))
     blocker.start()
+    begun.wait()  # else its own asking would be counted below
     for count, thread in enumerate(threads, 1):
         thread.start()
         while workers._asked.qsize() < count:
             time.sleep(0.001)
-    busy.set()
+    held.set()
     for thread in (blocker, *threads):
         thread.join(10)
     assert order == list("abcabcabc")
