@@ -17,10 +17,9 @@ from rich.progress import track
 from rs_denoise.cli import options
 from rs_denoise.evaluation.charts import ChartError, check_suffix
 from rs_denoise.evaluation.comparison import Comparison
-from rs_denoise.evaluation.evaluate import DenoisedBy
 from rs_denoise.evaluation.turntable import BACKGROUND, Cloud, Stage, swing
 from rs_denoise.gate import Gate
-from rs_denoise.precision import load_verified
+from rs_denoise.offline import OfflineDenoiser
 from rs_denoise.recordings.recording import open_recording
 
 # Larger ones are refused or shown as stills in many places.
@@ -66,7 +65,7 @@ def animate(
     assert wanted is not None
     kind = FORMATS[out.suffix.lower()]
     _check_size(out, wanted)
-    method = DenoisedBy(load_verified(model, device), Gate(min_confidence, fill_confidence))
+    method = OfflineDenoiser.load(model, device, Gate(min_confidence, fill_confidence))
     comparison = Comparison.of(open_recording(recording), frame, method)
     console = Console()
     count = max(2, round(seconds * kind.rate_hz))

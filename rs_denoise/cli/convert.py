@@ -13,9 +13,8 @@ from rich.console import Console
 from rich.progress import track
 
 from rs_denoise.cli import options
-from rs_denoise.evaluation.evaluate import DenoisedBy, Method
 from rs_denoise.gate import Gate
-from rs_denoise.precision import load_verified
+from rs_denoise.offline import Method, OfflineDenoiser
 from rs_denoise.recordings.frame import Frame, RecordingError
 from rs_denoise.recordings.image_folder import write_frame, write_png
 from rs_denoise.recordings.realsense import RATE_HZ, SUFFIX, stamped, write_sdk_recording
@@ -69,7 +68,7 @@ def convert(
     source = open_recording(recording, topics)
     method: Method | None = None
     if denoise:
-        method = DenoisedBy(load_verified(model, device), Gate(min_confidence, fill_confidence))
+        method = OfflineDenoiser.load(model, device, Gate(min_confidence, fill_confidence))
     frames = track(source, "converting", total=source.count, console=console)
     count = _complete_or_nothing(
         out, lambda target: _WRITERS[to](target, stamped(frames, rate), method)

@@ -24,9 +24,8 @@ from rs_denoise.evaluation.charts import (
 from rs_denoise.evaluation.comparison import TRUTH, Comparison
 from rs_denoise.evaluation.cross_section import CrossSectionError, Pixel, Profile, write_csv
 from rs_denoise.evaluation.difference import Difference
-from rs_denoise.evaluation.evaluate import DenoisedBy
 from rs_denoise.gate import Gate
-from rs_denoise.precision import load_verified
+from rs_denoise.offline import OfflineDenoiser
 from rs_denoise.recordings.recording import open_recording
 
 SIZE_INCHES = (12.0, 7.5)
@@ -61,7 +60,7 @@ def cross_section(
     in_window = not chosen or (out is None and csv_file is None)
     if in_window:
         _require_display(chosen)
-    method = DenoisedBy(load_verified(model, device), Gate(min_confidence, fill_confidence))
+    method = OfflineDenoiser.load(model, device, Gate(min_confidence, fill_confidence))
     comparison = Comparison.of(open_recording(recording), frame, method)
     shape = comparison.frame.depth_mm.shape
     given = _line(start, end, row, column, shape) if chosen else None

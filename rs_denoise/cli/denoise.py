@@ -16,10 +16,8 @@ from rich.progress import track
 
 from rs_denoise.cli import options
 from rs_denoise.denoiser import Denoised
-from rs_denoise.evaluation.evaluate import DenoisedBy
 from rs_denoise.gate import Gate
-from rs_denoise.model import Model
-from rs_denoise.precision import load_verified
+from rs_denoise.offline import OfflineDenoiser
 from rs_denoise.recordings.bag import is_bag
 from rs_denoise.recordings.claim import claim
 from rs_denoise.recordings.denoised_bag import CopyError, copy_with_denoised
@@ -64,11 +62,10 @@ def denoise(
     opened = open_recording(recording, topics)
     if form is Form.rosbag2 and out.exists():
         raise RecordingError(f"{out}: exists already; remove it first")
-    loaded = load_verified(model, device)
-    method = DenoisedBy(loaded, Gate(min_confidence, fill_confidence))
+    denoiser = OfflineDenoiser.load(model, device, Gate(min_confidence, fill_confidence))
     images = out if form is Form.images else out.with_name(f"{out.name}.part")
-    claim(images, DENOISED_NOTE, _settings(recording, loaded, method.gate, topics))
-    folders, new = _denoise(opened, method, images, console)
+    claim(images, DENOISED_NOTE, _settings(recording, denoiser, topics))
+    folders, new = _denoise(opened, denoiser, images, console)
     if form is Form.rosbag2:
         # Not at its place before it is complete, and with its final name, which a bag has inside.
         unfinished = images / out.name
@@ -84,19 +81,20 @@ def denoise(
     options.print_skipped(console, opened.skipped)
 
 
-def _settings(recording: Path, loaded: Model, gate: Gate, topics: Topics) -> dict[str, object]:
+def _settings(recording: Path, denoiser: OfflineDenoiser, topics: Topics) -> dict[str, object]:
     """Whatever changes a pixel, so that one folder holds results of one kind."""
+    model, gate = denoiser.model, denoiser.gate
     return {
         "recording": str(recording.resolve()),
-        "model": loaded.manifest.name,
-        "model_sha256": hashlib.sha256(loaded.path.read_bytes()).hexdigest(),
-        "precision": str(loaded.precision),
+        "model": model.manifest.name,
+        "model_sha256": hashlib.sha256(model.path.read_bytes()).hexdigest(),
+        "precision": str(model.precision),
         **{name: str(value) for name, value in {**asdict(gate), **asdict(topics)}.items()},
     }
 
 
 def _denoise(
-    opened: Recording, method: DenoisedBy, images: Path, console: Console
+    opened: Recording, denoiser: OfflineDenoiser, images: Path, console: Console
 ) -> tuple[dict[Path, int | None], int]:
     """Denoises what is not there yet; all folders with their stamps, and how many were new."""
     folders: dict[Path, int | None] = {}
@@ -104,7 +102,7 @@ def _denoise(
     for frame in track(opened, "denoising", total=opened.count, console=console):
         folder = images / frame.name
         if not (folder / "camera.json").exists():
-            _write(folder, frame, method.denoised(frame))
+            _write(folder, frame, denoiser.denoise(frame))
             new += 1
         folders[folder] = frame.stamp_ns
     return folders, new

@@ -21,14 +21,14 @@ from rs_denoise.cli.score_tables import (
     score_table,
 )
 from rs_denoise.evaluation.baselines import all_baselines
-from rs_denoise.evaluation.evaluate import DenoisedBy, Method, Setting
+from rs_denoise.evaluation.evaluate import Setting
 from rs_denoise.evaluation.evaluate import evaluate as evaluate_frames
 from rs_denoise.evaluation.obstacles import Mount
 from rs_denoise.evaluation.planes import Roi
 from rs_denoise.evaluation.requirement import Requirement, RequirementError, Verdict
 from rs_denoise.evaluation.sample import sampled
 from rs_denoise.gate import CAUTIOUS, COMPLETE, Gate
-from rs_denoise.precision import load_verified
+from rs_denoise.offline import Method, OfflineDenoiser
 from rs_denoise.recordings.frame import Frame
 from rs_denoise.recordings.recording import open_recording
 from rs_denoise.recordings.topics import Topics
@@ -121,15 +121,14 @@ def evaluate(
     setting = _setting(camera_height, camera_pitch, roi, wall)
     topics = Topics(depth_topic, infrared_topic, ground_truth_topic, camera_info_topic, baseline)
     opened = open_recording(recording, topics)
-    loaded = load_verified(model, device)
-    denoised = DenoisedBy(loaded, Gate(min_confidence, fill_confidence))
+    denoised = OfflineDenoiser.load(model, device, Gate(min_confidence, fill_confidence))
     methods: dict[str, Method] = {
         "denoised": denoised,
         "denoised_cautious": denoised.with_gate(CAUTIOUS),
         "denoised_complete": denoised.with_gate(COMPLETE),
     }
     for path in beside or ():
-        methods[path.stem] = DenoisedBy(load_verified(path, device), Gate())
+        methods[path.stem] = OfflineDenoiser.load(path, device)
     if baselines:
         methods |= all_baselines()
     showcase = _Showcase(denoised) if html is not None else None
@@ -141,8 +140,8 @@ def evaluate(
     result.skipped |= opened.skipped
     summary = result.summary() | {
         "recording": recording.resolve().name,
-        "model": loaded.manifest.name,
-        "device": f"{loaded.device} {str(loaded.precision).removeprefix('torch.')}",
+        "model": denoised.model.manifest.name,
+        "device": f"{denoised.model.device} {str(denoised.model.precision).removeprefix('torch.')}",
         "timing": _timing(denoised.times_ms),
         "notes": opened.notes,
     }
@@ -166,13 +165,13 @@ def evaluate(
 class _Showcase:
     """Keeps what the report shows. plotly, which it needs, takes a second to import."""
 
-    def __init__(self, denoised: DenoisedBy) -> None:
+    def __init__(self, denoised: OfflineDenoiser) -> None:
         from rs_denoise.evaluation.showcase import Showcase
 
         self._denoised, self._showcase = denoised, Showcase()
 
     def __call__(self, frame: Frame, depths_mm: dict[str, np.ndarray]) -> None:
-        answer = self._denoised.denoised(frame)
+        answer = self._denoised.denoise(frame)
         confidence = answer.confidence if self._denoised.model.knows_doubt else None
         self._showcase.add(frame, depths_mm["denoised"], confidence)
 

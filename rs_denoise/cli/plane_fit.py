@@ -21,11 +21,10 @@ from rs_denoise.evaluation.charts import (
     write_figure,
 )
 from rs_denoise.evaluation.comparison import Comparison
-from rs_denoise.evaluation.evaluate import DenoisedBy
 from rs_denoise.evaluation.metrics import mean
 from rs_denoise.evaluation.planes import PlaneError, PlaneFit, Roi, find_planes, fit_plane
 from rs_denoise.gate import Gate
-from rs_denoise.precision import load_verified
+from rs_denoise.offline import OfflineDenoiser
 from rs_denoise.recordings.recording import open_recording
 
 # Heading and digits of each figure; those that no depth has are left out.
@@ -123,7 +122,7 @@ def plane_fit(
         raise typer.BadParameter("--wall is the distance of one wall: say where, with --roi")
     given = None if roi is None else Roi.parse(roi)
     opened = open_recording(recording)
-    method = DenoisedBy(load_verified(model, device), Gate(min_confidence, fill_confidence))
+    method = OfflineDenoiser.load(model, device, Gate(min_confidence, fill_confidence))
     first = Comparison.of(opened, frame, method)
     flatness = Flatness([given] if given is not None else _found(first))
     if given is not None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from rs_denoise.evaluation.cross_section import Pixel, Profile, along
-from rs_denoise.evaluation.evaluate import Method
 from rs_denoise.evaluation.picture import depth_range
+from rs_denoise.offline import Method
 from rs_denoise.recordings.frame import Frame, RecordingError
 from rs_denoise.recordings.recording import Recording
 

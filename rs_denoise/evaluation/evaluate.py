@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from rs_denoise.denoiser import TOLERANCE, Denoised, Denoiser, Estimate
+from rs_denoise.denoiser import TOLERANCE, Denoised
 from rs_denoise.evaluation.alone import score_alone
 from rs_denoise.evaluation.distance import OverDistance
 from rs_denoise.evaluation.metrics import GroundTruth, mean_over_frames, score
@@ -25,12 +24,10 @@ from rs_denoise.evaluation.ranking import rank
 from rs_denoise.evaluation.resample import resampled
 from rs_denoise.evaluation.temporal import RAW, Temporal
 from rs_denoise.gate import Gate
-from rs_denoise.model import Model
+from rs_denoise.offline import Method, OfflineDenoiser
 from rs_denoise.recordings.frame import Frame
 
 Scores = dict[str, float]
-# [H, W] uint16 mm of a frame, 0 = invalid.
-Method = Callable[[Frame], np.ndarray]
 # Publishes all that was seen, however doubtful or changed: for judging the doubt itself.
 EVERYTHING = Gate(min_confidence=0.0, fill_confidence=1.01, max_recession=1.0)
 
@@ -175,55 +172,6 @@ class Evaluation:
         return reasons
 
 
-class DenoisedBy:
-    """A method: the denoiser's depth of a frame, as the node would publish it.
-
-    Methods made by `with_gate` share one network, which answers once a frame for all of them.
-    """
-
-    def __init__(self, model: Model, gate: Gate) -> None:
-        self.model, self.gate, self._network = model, gate, _Network(model)
-
-    def with_gate(self, gate: Gate) -> DenoisedBy:
-        """The same answers through another gate."""
-        other = DenoisedBy(self.model, gate)
-        other._network = self._network
-        return other
-
-    def __call__(self, frame: Frame) -> np.ndarray:
-        """[H, W] uint16 mm, 0 = invalid."""
-        return np.rint(self.denoised(frame).depth_mm).astype(np.uint16)
-
-    def denoised(self, frame: Frame) -> Denoised:
-        """Depth and confidence."""
-        denoiser, estimate = self._network.answer(frame)
-        return denoiser.published(estimate, self.gate)
-
-    @property
-    def times_ms(self) -> list[float]:
-        """How long the network took for each frame, without the gate's millisecond."""
-        return self._network.times_ms
-
-
-class _Network:
-    """A model with the denoiser of the latest camera and its answer to the latest frame."""
-
-    def __init__(self, model: Model) -> None:
-        self.model = model
-        self.times_ms: list[float] = []
-        self._denoiser: Denoiser | None = None
-        self._latest: tuple[Frame, Estimate] | None = None
-
-    def answer(self, frame: Frame) -> tuple[Denoiser, Estimate]:
-        if self._denoiser is None or self._denoiser.camera != frame.camera:
-            self._denoiser = Denoiser(self.model, frame.camera)
-        if self._latest is None or self._latest[0] is not frame:
-            start = time.perf_counter()
-            self._latest = frame, self._denoiser.estimate(frame.depth_mm, frame.infrared)
-            self.times_ms.append(1e3 * (time.perf_counter() - start))
-        return self._denoiser, self._latest[1]
-
-
 def evaluate(
     frames: Iterable[Frame],
     methods: dict[str, Method],
@@ -249,17 +197,17 @@ def evaluate(
         result.add(frame, depths_mm)
         if frame.ground_truth_mm is not None:
             for name, answer in answers.items():
-                result.add_ranking(frame, name, answer.denoised(frame))
+                result.add_ranking(frame, name, answer.denoise(frame))
         if watch is not None:
             watch(frame, depths_mm)
     return result
 
 
-def _answers(methods: dict[str, Method]) -> dict[str, DenoisedBy]:
+def _answers(methods: dict[str, Method]) -> dict[str, OfflineDenoiser]:
     """The first method of each model that knows its doubt, without its gate."""
-    found: dict[int, tuple[str, DenoisedBy]] = {}
+    found: dict[int, tuple[str, OfflineDenoiser]] = {}
     for name, method in methods.items():
-        if isinstance(method, DenoisedBy) and method.model.knows_doubt:
+        if isinstance(method, OfflineDenoiser) and method.model.knows_doubt:
             found.setdefault(id(method.model), (name, method.with_gate(EVERYTHING)))
     return dict(found.values())
 

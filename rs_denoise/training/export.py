@@ -10,11 +10,11 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from rs_denoise.evaluation.evaluate import DenoisedBy, evaluate
-from rs_denoise.gate import Gate
+from rs_denoise.evaluation.evaluate import evaluate
 from rs_denoise.model import CHANNELS, FORMAT, VERDICTS, Manifest, Model, save
 from rs_denoise.networks import NETWORKS, Network
 from rs_denoise.networks.classic import ClassicNetwork
+from rs_denoise.offline import OfflineDenoiser
 from rs_denoise.recordings.frame import Frame
 
 BETTER, WORSE, UNKNOWN = VERDICTS
@@ -73,9 +73,7 @@ def export(
 
 def judge(model: Model, frames: Iterable[Frame]) -> dict[str, float]:
     """Figures of a model on frames with ground truth: `block.figure`, through the default gate."""
-    blocks = evaluate(frames, {"denoised": DenoisedBy(model, Gate())}).summary()["methods"][
-        "denoised"
-    ]
+    blocks = evaluate(frames, {"denoised": OfflineDenoiser(model)}).summary()["methods"]["denoised"]
     return {
         f"{block}.{name}": value
         for block, figures in blocks.items()

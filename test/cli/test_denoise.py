@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 
-from rs_denoise.evaluation.evaluate import DenoisedBy
 from rs_denoise.gate import Gate
 from rs_denoise.model import Model
+from rs_denoise.offline import OfflineDenoiser
 from rs_denoise.recordings.bag import Bag
 from rs_denoise.recordings.frame import Frame
 from rs_denoise.recordings.recording import open_recording
@@ -72,7 +72,7 @@ def test_a_bag_is_copied_with_denoised_depth_beside_every_depth_image(bag, tmp_p
     ours = [message for message in after if "/denoised/" in message[0]]
     assert sorted(set(after) - set(ours)) == sorted(before) and len(ours) == 3 * 3
     assert not (tmp_path / "out.part").exists()
-    denoise = DenoisedBy(Model.load(), Gate())
+    denoise = OfflineDenoiser(Model.load(), Gate())
     topics = Topics(depth="/camera/camera/denoised/image_rect_raw/compressedDepth")
     results = list(open_recording(tmp_path / "out", topics))
     for source, result in zip(frames(3), results, strict=True):
@@ -115,7 +115,7 @@ def test_it_goes_on_where_it_was_killed_and_gives_the_same(tmp_path):
             path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*/camera.json")
         }.items()
     )
-    denoise = DenoisedBy(Model.load(), Gate())
+    denoise = OfflineDenoiser(Model.load(), Gate())
     results = list(open_recording(tmp_path / "out"))
     assert len(results) == 60
     for source, result in zip(frames(60), results, strict=True):

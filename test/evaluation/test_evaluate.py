@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from conftest import REAL_DATA
-from rs_denoise.evaluation.evaluate import DenoisedBy, Setting, evaluate
+from rs_denoise.evaluation.evaluate import Setting, evaluate
 from rs_denoise.evaluation.obstacles import Mount
 from rs_denoise.evaluation.picture import before_after
 from rs_denoise.evaluation.planes import Roi
@@ -14,13 +14,14 @@ from rs_denoise.evaluation.sample import sampled
 from rs_denoise.evaluation.showcase import Showcase
 from rs_denoise.gate import Gate
 from rs_denoise.model import Model
+from rs_denoise.offline import OfflineDenoiser
 from rs_denoise.recordings.frame import Frame
 from rs_denoise.recordings.recording import open_recording
 from scenes import Scaled, camera, noisy_wall
 
 
 def denoised(model, gate):
-    return {"denoised": DenoisedBy(model, gate)}
+    return {"denoised": OfflineDenoiser(model, gate)}
 
 
 def frame(name="a", truth=True):
@@ -73,7 +74,7 @@ def test_calibration_by_hand():
 
 def test_one_model_is_ranked_once(make_model):
     model = make_model(Scaled())
-    methods = {"a": DenoisedBy(model, Gate()), "b": DenoisedBy(model, Gate(0.9))}
+    methods = {"a": OfflineDenoiser(model, Gate()), "b": OfflineDenoiser(model, Gate(0.9))}
     scored = evaluate([frame()], methods).summary()["methods"]
     assert "ranking" in scored["a"] and "ranking" not in scored["b"]
 
@@ -102,13 +103,6 @@ def test_what_could_not_be_computed_is_told_with_the_reason(make_model):
     assert raw["temporal"]["still_frames"] == 10 and raw["temporal"]["temporal_noise_pct"] == 0
     assert raw["alone"]["z_accuracy_pct"] == pytest.approx(0.5, abs=0.03)
     assert raw["obstacles"]["marked_cells"] > 0
-
-
-def test_the_network_answers_once_a_frame_for_all_gates(make_model):
-    wide = DenoisedBy(make_model(Scaled(1.0, 0.2)), Gate())
-    narrow = wide.with_gate(Gate(0.99))
-    evaluate([frame(), frame("b")], {"wide": wide, "narrow": narrow})
-    assert len(wide.times_ms) == len(narrow.times_ms) == 2
 
 
 def test_a_long_recording_is_sampled_in_runs():

@@ -11,13 +11,14 @@ import pytest
 
 from conftest import REAL_DATA
 from rs_denoise.evaluation.baselines import median_filter
-from rs_denoise.evaluation.evaluate import DenoisedBy, evaluate
+from rs_denoise.evaluation.evaluate import evaluate
 from rs_denoise.evaluation.report import pictures
 from rs_denoise.evaluation.report.cards import computed
 from rs_denoise.evaluation.report.headline import verdicts
 from rs_denoise.evaluation.report.report import Scene, write_report
 from rs_denoise.evaluation.resample import resampled
 from rs_denoise.gate import Gate
+from rs_denoise.offline import OfflineDenoiser
 from rs_denoise.recordings.frame import Frame
 from rs_denoise.recordings.image_folder import read_frame
 from scenes import camera, noisy_wall
@@ -428,7 +429,7 @@ def test_nothing_computed_is_said(tmp_path, show):
 
 
 def test_the_sample_recording_fits_into_a_page(tmp_path, show, sample_frame, shipped):
-    answer = DenoisedBy(shipped, Gate()).denoised(sample_frame)
+    answer = OfflineDenoiser(shipped, Gate()).denoise(sample_frame)
     scene = Scene(sample_frame, np.rint(answer.depth_mm).astype(np.uint16), answer.confidence)
     path = tmp_path / "room.html"
     write_report(path, "Room", {"frames": 1}, [scene])

@@ -1,0 +1,78 @@
+"""Recordings through the same core as the node: what every command that denoises offline uses."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from rs_denoise.denoiser import Denoised, Denoiser, Estimate
+from rs_denoise.gate import Gate
+from rs_denoise.model import Model
+from rs_denoise.precision import load_verified
+from rs_denoise.recordings.frame import Frame
+
+# Gives [H, W] uint16 depth of a frame in mm, 0 = invalid.
+Method = Callable[[Frame], np.ndarray]
+
+
+class OfflineDenoiser:
+    """Denoises the frames of recordings, whatever cameras took them, as the node would.
+
+    Denoisers made by `with_gate` share the network, which runs once a frame for all of them.
+
+    Args:
+        model: the network, loaded.
+        gate: which pixels are published.
+    """
+
+    def __init__(self, model: Model, gate: Gate | None = None) -> None:
+        self.model, self.gate, self._network = model, gate or Gate(), _Network(model)
+
+    @classmethod
+    def load(
+        cls, path: Path | str, device: str = "auto", gate: Gate | None = None
+    ) -> OfflineDenoiser:
+        """Loads a model file; arguments and errors are those of `Model.load`."""
+        return cls(load_verified(path, device), gate)
+
+    def with_gate(self, gate: Gate) -> OfflineDenoiser:
+        """A denoiser with the same network and another gate."""
+        other = OfflineDenoiser(self.model, gate)
+        other._network = self._network
+        return other
+
+    def __call__(self, frame: Frame) -> np.ndarray:
+        """Denoised depth, [H, W] uint16 mm, 0 = invalid."""
+        return np.rint(self.denoise(frame).depth_mm).astype(np.uint16)
+
+    def denoise(self, frame: Frame) -> Denoised:
+        """Denoised depth with its confidence; errors are those of `Denoiser.denoise`."""
+        denoiser, estimate = self._network.run(frame)
+        return denoiser.published(estimate, self.gate)
+
+    @property
+    def times_ms(self) -> list[float]:
+        """How long the network took for each frame; the gate, about a millisecond, not counted."""
+        return self._network.times_ms
+
+
+class _Network:
+    """A model with the denoiser of the latest camera and the estimate of the latest frame."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.times_ms: list[float] = []
+        self._denoiser: Denoiser | None = None
+        self._latest: tuple[Frame, Estimate] | None = None
+
+    def run(self, frame: Frame) -> tuple[Denoiser, Estimate]:
+        if self._denoiser is None or self._denoiser.camera != frame.camera:
+            self._denoiser = Denoiser(self.model, frame.camera)
+        if self._latest is None or self._latest[0] is not frame:
+            start = time.perf_counter()
+            self._latest = frame, self._denoiser.estimate(frame.depth_mm, frame.infrared)
+            self.times_ms.append(1e3 * (time.perf_counter() - start))
+        return self._denoiser, self._latest[1]

@@ -1,0 +1,34 @@
+import numpy as np
+
+from rs_denoise.denoiser import Denoiser
+from rs_denoise.gate import Gate
+from rs_denoise.offline import OfflineDenoiser
+from rs_denoise.recordings.frame import Frame
+from scenes import Scaled, camera, noisy_wall
+
+
+def frame(name="a", width=96, height=64):
+    return Frame(name, camera(width, height), *noisy_wall(width, height))
+
+
+def test_a_frame_comes_out_as_of_the_core_in_whole_millimetres(make_model):
+    model, gate, one = make_model(Scaled(0.99)), Gate(0.4), frame()
+    expected = Denoiser(model, one.camera, gate).denoise(one.depth_mm, one.infrared)
+    denoiser = OfflineDenoiser(model, gate)
+    assert np.array_equal(denoiser.denoise(one).confidence, expected.confidence)
+    assert denoiser(one).dtype == np.uint16
+    assert np.array_equal(denoiser(one), np.rint(expected.depth_mm))
+
+
+def test_the_network_runs_once_a_frame_for_all_gates(make_model):
+    wide = OfflineDenoiser(make_model(Scaled(1.0, 0.2)), Gate())
+    narrow = wide.with_gate(Gate(0.99))
+    for one in (frame(), frame("b")):
+        assert (wide(one) > 0).sum() > (narrow(one) > 0).sum()
+    assert len(wide.times_ms) == len(narrow.times_ms) == 2
+
+
+def test_frames_of_several_cameras_may_alternate(make_model):
+    denoiser = OfflineDenoiser(make_model(Scaled()))
+    for width in (96, 64, 96):
+        assert denoiser(frame(width=width)).shape == (64, width)
