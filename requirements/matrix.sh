@@ -6,7 +6,7 @@
 # with 1 if a cell fails.
 set -u
 cd "$(dirname "$0")/.."
-tests="test/test_camera.py test/test_denoiser.py test/test_tiling.py test/test_pairing.py
+tests="test/test_camera.py test/test_denoiser.py test/test_tiling.py test/pipeline/test_synchronizer.py
     test/test_precision.py test/test_package.py test/node/test_denoise_node.py
     test/node/test_images.py test/recordings/test_rosbag2.py test/recordings/test_messages.py"
 failed=0

@@ -14,8 +14,11 @@ import torch
 import typer
 from rich.console import Console
 
+from rs_denoise.benchmark.core_speed import time_core
+from rs_denoise.benchmark.scaling import time_work
+from rs_denoise.benchmark.scaling_chart import work_chart
+from rs_denoise.benchmark.tables import core_section, node_section, work_sections
 from rs_denoise.cli import options
-from rs_denoise.cli.bench_tables import core_section, node_section, work_sections
 from rs_denoise.cli.demo import SAMPLE
 from rs_denoise.evaluation.charts import (
     PICTURES,
@@ -24,14 +27,11 @@ from rs_denoise.evaluation.charts import (
     new_figure,
     write_figure,
 )
-from rs_denoise.evaluation.speed import time_core
-from rs_denoise.evaluation.work import time_work
-from rs_denoise.evaluation.work_chart import work_chart
 from rs_denoise.memory import keep_memory
 from rs_denoise.model import PRECISIONS, SHIPPED, Model
 
 if TYPE_CHECKING:
-    from rs_denoise.node.node_speed import NodeSpeed
+    from rs_denoise.benchmark.node_speed import NodeSpeed
 
 # Of the frames, so many for each case of --work: there are some twenty.
 WORK_SHARE = 0.075
@@ -144,7 +144,7 @@ def _time_nodes(
     models: list[Path], device: str, rates: list[float], seconds: float, runs: int
 ) -> list[NodeSpeed]:
     """Each model, and what is left without a network."""
-    from rs_denoise.node.node_speed import time_node
+    from rs_denoise.benchmark.node_speed import time_node
 
     return [
         time_node(SAMPLE, model, device, rate, seconds, runs)

@@ -16,8 +16,8 @@ from rs_denoise.evaluation.evaluate import Evaluation
 from rs_denoise.recordings.frame import Frame
 
 if TYPE_CHECKING:
-    from rs_denoise.node.collector import Received
-    from rs_denoise.node.rehearsal import Rehearsal
+    from rs_denoise.benchmark.ros.collector import Received
+    from rs_denoise.benchmark.ros.rehearsal import Rehearsal
 
 RATE_HZ = 30.0
 SAMPLE = Path(__file__).parents[2] / "demo" / "room"
@@ -44,7 +44,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="Where picture and report go.")] = Path("demo_output"),
 ) -> None:
     """Plays a recording at 30 Hz into the node over DDS, and writes a report of what comes out."""
-    from rs_denoise.node.player import load_frames
+    from rs_denoise.benchmark.ros.player import load_frames
 
     console = Console()
     frames = load_frames(recording)
@@ -68,7 +68,7 @@ def demo(
 
 
 def _play(recording: Path, count: int, console: Console) -> Rehearsal:
-    from rs_denoise.node.rehearsal import rehearse
+    from rs_denoise.benchmark.ros.rehearsal import rehearse
 
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("starting the node, then denoising", total=count)

@@ -18,7 +18,7 @@ import numpy as np
 
 from rs_denoise.camera import Camera
 from rs_denoise.librealsense import DEPTH, INFRARED, SoftwareCamera, pyrealsense2
-from rs_denoise.pairing import Pair, Pairing
+from rs_denoise.pipeline.synchronizer import Pair, Pairing
 from rs_denoise.recordings.frame import Frame
 from rs_denoise.recordings.realsense import LOOK_AHEAD, RATE_HZ, stamped
 

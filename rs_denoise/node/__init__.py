@@ -1,1 +1,1 @@
-"""The ROS 2 side: nothing outside this package imports rclpy."""
+"""The ROS 2 node. Beside it only `benchmark/ros/` imports rclpy."""

@@ -28,14 +28,14 @@ from rs_denoise.disparity import MAX_DEPTH_MM
 from rs_denoise.model import DEFAULT_MODEL, Model, ModelError, torch_device
 from rs_denoise.node import parameters
 from rs_denoise.node.camera_info import CameraModel
-from rs_denoise.node.failure import Emptiness, is_device_lost, is_out_of_memory
-from rs_denoise.node.handover import InOrder, LatestSlot, Workers
 from rs_denoise.node.health import DISABLED, Health, Journey, Status
 from rs_denoise.node.images import ImageError, read_depth, read_infrared
 from rs_denoise.node.input import Input
-from rs_denoise.node.networks import Networks, warm_up
 from rs_denoise.node.outputs import Outputs
-from rs_denoise.pairing import Pair, Pairing
+from rs_denoise.pipeline.failure import Emptiness, is_device_lost, is_out_of_memory
+from rs_denoise.pipeline.handover import InOrder, LatestSlot, Workers
+from rs_denoise.pipeline.resources import Networks, warm_up
+from rs_denoise.pipeline.synchronizer import Pair, Pairing
 from rs_denoise.tiling import Tiling, TilingError
 
 # realsense2_camera's own messages are needed for one optional topic, and not installed everywhere.

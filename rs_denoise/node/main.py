@@ -73,7 +73,7 @@ def _make_nodes(namespaces: list[str | None]) -> list[DenoiseNode]:
     from rclpy.validate_namespace import validate_namespace
 
     from rs_denoise.node.denoise_node import DenoiseNode
-    from rs_denoise.node.networks import Networks
+    from rs_denoise.pipeline.resources import Networks
 
     for namespace in filter(None, namespaces):
         validate_namespace(f"/{namespace.lstrip('/')}")

@@ -16,7 +16,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from rs_denoise.gate import Gate
-from rs_denoise.node.failure import Policy
+from rs_denoise.pipeline.failure import Policy
 
 ENCODINGS = ("16UC1", "32FC1")
 RELIABILITIES = ("auto", "reliable", "best_effort")

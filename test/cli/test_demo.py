@@ -63,7 +63,7 @@ def test_a_recording_comes_out_denoised_with_a_table_and_a_picture(small_bag, tm
 def test_ctrl_c_is_clean_and_leaves_no_process(small_bag, tmp_path):
     process = demo(small_bag, "--seconds", 60, "--out", tmp_path, start_new_session=True)
     deadline = time.monotonic() + 60
-    while b"rs_denoise.node.player" not in children_of(process.pid):
+    while b"rs_denoise.benchmark.ros.player" not in children_of(process.pid):
         assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)

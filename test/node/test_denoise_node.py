@@ -388,7 +388,7 @@ def test_node_and_core_import_only_what_a_robot_has():
         " 'torchmetrics', 'plotly', 'cv2'})\n"
         "print('core', [m for m in sys.modules if m.startswith('rs_denoise.') and"
         " m.split('.')[1] not in ('node', 'camera', 'denoiser',"
-        " 'disparity', 'gate', 'memory', 'model', 'pairing', 'precision', 'tiling')])"
+        " 'disparity', 'gate', 'memory', 'model', 'pipeline', 'precision', 'tiling')])"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.splitlines() == ["set()", "core []"]

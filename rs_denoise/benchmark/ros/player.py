@@ -1,4 +1,6 @@
-"""Plays a recording as a RealSense driver would: `python -m rs_denoise.node.player RECORDING`.
+"""Plays a recording as a RealSense driver would.
+
+    python -m rs_denoise.benchmark.ros.player RECORDING
 
 Raw images from compressed ones, the driver's topics, frame ids and reliability, at a steady rate
 and in a loop. Stamps are those of the schedule, start + n / rate, so that whoever receives a frame

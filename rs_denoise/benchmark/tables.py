@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from rich.box import SIMPLE
 from rich.table import Table
 
-from rs_denoise.evaluation.speed import CoreSpeed
-from rs_denoise.evaluation.work import Cost
+from rs_denoise.benchmark.core_speed import CoreSpeed
+from rs_denoise.benchmark.scaling import Cost
 
 if TYPE_CHECKING:
-    from rs_denoise.node.node_speed import NodeSpeed
+    from rs_denoise.benchmark.node_speed import NodeSpeed
 
 STAGES = ("wait", "denoise", "publish")
 

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rs_denoise.pairing import CAPACITY, Pair, Pairing
+from rs_denoise.pipeline.synchronizer import CAPACITY, Pair, Pairing
 
 MS = 1_000_000
 PERIOD = 33 * MS

@@ -10,7 +10,7 @@ import torch
 
 from rs_denoise.denoiser import Denoiser
 from rs_denoise.model import Model, model_file, torch_device
-from rs_denoise.node.handover import Workers
+from rs_denoise.pipeline.handover import Workers
 from rs_denoise.precision import TYPICAL, corridor, verified
 
 # After so many the first frame takes as long as any: TorchScript compiles at the first two.

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import rclpy
 
-from rs_denoise.node.collector import Collector, Received
+from rs_denoise.benchmark.ros.collector import Collector, Received
 
 NAMESPACE = "/camera/camera"
 START_TIMEOUT_S = 60.0
@@ -95,7 +95,9 @@ def rehearse(
         if not enabled and not collector.switch_off(START_TIMEOUT_S):
             raise RehearsalError(f"the node was not switched off within {START_TIMEOUT_S:.0f} s")
         arguments = [str(recording), f"--frames={count}", f"--rate={rate_hz}", "--ros-args", *remap]
-        player = stack.enter_context(_process("rs_denoise.node.player", arguments, subprocess.PIPE))
+        player = stack.enter_context(
+            _process("rs_denoise.benchmark.ros.player", arguments, subprocess.PIPE)
+        )
         schedule: list[Schedule] = []
         threading.Thread(target=_read_schedule, args=(player, schedule), daemon=True).start()
         cpu_pct = _collect(collector, node, player, on_received)

@@ -9,7 +9,7 @@ from rs_denoise.evaluation.charts import new_figure
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from rs_denoise.evaluation.work import Cost
+    from rs_denoise.benchmark.scaling import Cost
 
 # A panel each: title, what is along the axis, and whose lines.
 PANELS = (

@@ -8,7 +8,7 @@ from statistics import median
 
 import numpy as np
 
-from rs_denoise.node.rehearsal import rehearse
+from rs_denoise.benchmark.ros.rehearsal import rehearse
 
 # What a frame costs in ROS and Python alone.
 NO_NETWORK = "(no network)"

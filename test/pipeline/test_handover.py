@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from rs_denoise.node.handover import InOrder, LatestSlot, Workers
+from rs_denoise.pipeline.handover import InOrder, LatestSlot, Workers
 
 
 def test_the_latest_wins_and_a_drop_is_told():

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from rs_denoise.benchmark.core_speed import camera_of, taking_turns
 from rs_denoise.denoiser import DEFAULT_TILE_PX, Denoiser
-from rs_denoise.evaluation.speed import camera_of, taking_turns
 from rs_denoise.model import Model
 from rs_denoise.precision import TYPICAL, corridor
 from rs_denoise.tiling import Tiling, TilingError

@@ -1,0 +1,1 @@
+"""How fast the core and the node are. Only `benchmark/ros/` imports rclpy."""

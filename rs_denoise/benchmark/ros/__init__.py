@@ -1,0 +1,1 @@
+"""A recorded camera, the node and a consumer, in three processes over DDS."""
