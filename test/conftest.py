@@ -44,7 +44,7 @@ def shipped() -> Model:
 @pytest.fixture(scope="session")
 def sample_frame():
     """The first frame of the sample recording, which has ground truth."""
-    from rs_denoise.recordings.rosbag2 import read_bag
+    from rs_denoise.recordings.bags.bag_reader import read_bag
 
     return next(read_bag(SAMPLE))
 

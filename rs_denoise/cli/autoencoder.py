@@ -16,9 +16,15 @@ from rich.progress import track
 
 from rs_denoise.cli.program import run
 from rs_denoise.precision import load_verified
-from rs_denoise.recordings.image_folder import write_png
-from rs_denoise.recordings.raw import convert_raw
-from rs_denoise.recordings.triples import DEPTH, INFRARED, TRUTH, Triple, find_triples
+from rs_denoise.recordings.folders.autoencoder_folder import (
+    DEPTH,
+    INFRARED,
+    TRUTH,
+    Triple,
+    find_triples,
+)
+from rs_denoise.recordings.folders.frame_folder import write_png
+from rs_denoise.recordings.folders.raw_images import convert_raw
 
 IMAGES, LOGS, MODELS = Path("images"), Path("logs"), Path("models")
 TRAIN, TRAIN_CROPPED = IMAGES / "train", IMAGES / "train_cropped"

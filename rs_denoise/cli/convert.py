@@ -15,12 +15,12 @@ from rich.progress import track
 from rs_denoise.cli import options
 from rs_denoise.gate import Gate
 from rs_denoise.offline import Method, OfflineDenoiser
+from rs_denoise.recordings.bags.rosbag2_writer import write_bag
+from rs_denoise.recordings.bags.sdk_writer import RATE_HZ, SUFFIX, stamped, write_sdk_recording
+from rs_denoise.recordings.bags.topics import Topics
+from rs_denoise.recordings.folders.frame_folder import write_frame, write_png
 from rs_denoise.recordings.frame import Frame, RecordingError
-from rs_denoise.recordings.image_folder import write_frame, write_png
-from rs_denoise.recordings.realsense import RATE_HZ, SUFFIX, stamped, write_sdk_recording
 from rs_denoise.recordings.recording import open_recording
-from rs_denoise.recordings.rosbag2 import write_bag
-from rs_denoise.recordings.topics import Topics
 
 
 class Kind(str, Enum):

@@ -116,7 +116,7 @@ def _table(
 
 def _write_picture(results: list[tuple[Frame, Received]], path: Path) -> Path:
     from rs_denoise.evaluation.picture import before_after
-    from rs_denoise.recordings.image_folder import write_png
+    from rs_denoise.recordings.folders.frame_folder import write_png
 
     known = [pair for pair in results if pair[0].ground_truth_mm is not None]
     frame, received = (known or results)[0]

@@ -18,15 +18,15 @@ from rs_denoise.cli import options
 from rs_denoise.denoiser import Denoised
 from rs_denoise.gate import Gate
 from rs_denoise.offline import OfflineDenoiser
-from rs_denoise.recordings.bag import is_bag
-from rs_denoise.recordings.claim import claim
-from rs_denoise.recordings.denoised_bag import CopyError, copy_with_denoised
+from rs_denoise.recordings.bags.bag import is_bag
+from rs_denoise.recordings.bags.denoised_copy import CopyError, copy_with_denoised
+from rs_denoise.recordings.bags.rosbag2_writer import write_bag
+from rs_denoise.recordings.bags.sdk_writer import stamped
+from rs_denoise.recordings.bags.topics import Topics
+from rs_denoise.recordings.folders.frame_folder import read_frame, write_frame, write_png
 from rs_denoise.recordings.frame import Frame, RecordingError
-from rs_denoise.recordings.image_folder import read_frame, write_frame, write_png
-from rs_denoise.recordings.realsense import stamped
 from rs_denoise.recordings.recording import DENOISED_NOTE, Recording, open_recording
-from rs_denoise.recordings.rosbag2 import write_bag
-from rs_denoise.recordings.topics import Topics
+from rs_denoise.recordings.resumable_output import claim
 
 
 class Form(str, Enum):

@@ -29,9 +29,9 @@ from rs_denoise.evaluation.requirement import Requirement, RequirementError, Ver
 from rs_denoise.evaluation.sample import sampled
 from rs_denoise.gate import CAUTIOUS, COMPLETE, Gate
 from rs_denoise.offline import Method, OfflineDenoiser
+from rs_denoise.recordings.bags.topics import Topics
 from rs_denoise.recordings.frame import Frame
 from rs_denoise.recordings.recording import open_recording
-from rs_denoise.recordings.topics import Topics
 
 FILES, COMPARED, KNOWN = "What to write", "What to compare with", "What is known of the camera"
 

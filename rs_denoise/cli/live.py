@@ -35,8 +35,8 @@ from rs_denoise.live.screens import (
 from rs_denoise.live.view import ColourRange, Figures, Meter, view_picture
 from rs_denoise.memory import keep_memory
 from rs_denoise.precision import load_verified
+from rs_denoise.recordings.folders.frame_folder import write_frame, write_png
 from rs_denoise.recordings.frame import Frame
-from rs_denoise.recordings.image_folder import write_frame, write_png
 from rs_denoise.recordings.recording import open_recording
 
 # Frames: after so many PyTorch has compiled what it will.

@@ -172,7 +172,7 @@ def _make(data_set: DataSet, frames: int, workers: int, part: Shard) -> None:
 
 def _compare(data_set: DataSet, frames: int, beside: Path | None, picture: Path | None) -> None:
     from rs_denoise.evaluation.resample import resampled
-    from rs_denoise.recordings.image_folder import find_frames, read_frame
+    from rs_denoise.recordings.folders.frame_folder import find_frames, read_frame
     from rs_denoise.simulation.check import statistics
 
     if data_set.bags or data_set.length > 1:
@@ -188,7 +188,7 @@ def _compare(data_set: DataSet, frames: int, beside: Path | None, picture: Path 
     Console().print(_check_table(simulated, [statistics(frame) for frame in real]))
     if picture is not None:
         from rs_denoise.evaluation.picture import frames_sheet
-        from rs_denoise.recordings.image_folder import write_png
+        from rs_denoise.recordings.folders.frame_folder import write_png
 
         shown = [("real", frame) for frame in real[:: max(len(real) // 2, 1)][:2]]
         shown += [("simulated", read_frame(path)) for path in paths[:DRAWN]]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rs_denoise.recordings.readers import Reader, find_readers
+from rs_denoise.recordings.random_access import Reader, find_readers
 
 HELD_OUT = 0.05
 # Frames of recordings, in the run's folder.

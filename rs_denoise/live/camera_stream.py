@@ -19,8 +19,8 @@ import numpy as np
 from rs_denoise.camera import Camera
 from rs_denoise.librealsense import DEPTH, INFRARED, SoftwareCamera, pyrealsense2
 from rs_denoise.pipeline.synchronizer import Pair, Pairing
+from rs_denoise.recordings.bags.sdk_writer import LOOK_AHEAD, RATE_HZ, stamped
 from rs_denoise.recordings.frame import Frame
-from rs_denoise.recordings.realsense import LOOK_AHEAD, RATE_HZ, stamped
 
 # As the node's defaults.
 SLOP_NS, INFRARED_TIMEOUT_NS = 5_000_000, 1_000_000_000

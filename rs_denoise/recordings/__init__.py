@@ -1,1 +1,1 @@
-"""Every way in which frames come from disk or go to it, one format a module."""
+"""Recordings on disk, read as frames and written: `recording.open_recording` opens any of them."""

@@ -9,14 +9,14 @@ from functools import partial
 from pathlib import Path
 
 from rs_denoise.camera import CameraError
-from rs_denoise.recordings.bag import METADATA, bag_files, is_bag
-from rs_denoise.recordings.bag_frames import BagFrames
+from rs_denoise.recordings.bags.bag import METADATA, bag_files, is_bag
+from rs_denoise.recordings.bags.bag_reader import BagFrames
+from rs_denoise.recordings.bags.topics import Topics
+from rs_denoise.recordings.folders.autoencoder_folder import CAMERA, find_triples
+from rs_denoise.recordings.folders.frame_folder import find_frames, read_frame
+from rs_denoise.recordings.folders.raw_images import find_raw
 from rs_denoise.recordings.frame import Frame, RecordingError
-from rs_denoise.recordings.image_folder import find_frames, read_frame
-from rs_denoise.recordings.raw import find_raw
 from rs_denoise.recordings.skipped import Skipped
-from rs_denoise.recordings.topics import Topics
-from rs_denoise.recordings.triples import CAMERA, find_triples
 
 Reader = Callable[[], Frame]
 FOUND = Topics()

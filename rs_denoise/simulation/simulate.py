@@ -20,10 +20,10 @@ from pathlib import Path
 
 import numpy as np
 
-from rs_denoise.recordings.claim import claim
+from rs_denoise.recordings.bags.rosbag2_writer import write_bag
+from rs_denoise.recordings.folders.frame_folder import write_frame
 from rs_denoise.recordings.frame import Frame
-from rs_denoise.recordings.image_folder import write_frame
-from rs_denoise.recordings.rosbag2 import write_bag
+from rs_denoise.recordings.resumable_output import claim
 from rs_denoise.simulation.matcher import Matcher, match, random_matcher
 from rs_denoise.simulation.presets import MIX, PRESETS, Preset
 from rs_denoise.simulation.render import Render, Stage, mitsuba

@@ -8,8 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from rs_denoise.recordings.image_folder import write_png
-from rs_denoise.recordings.triples import DEPTH, INFRARED, TRUTH, Triple
+from rs_denoise.recordings.folders.autoencoder_folder import DEPTH, INFRARED, TRUTH, Triple
+from rs_denoise.recordings.folders.frame_folder import write_png
 
 CROP_PX = 128
 # The rim of a hole is as doubtful as the hole: ground truth is taken away this far around it.

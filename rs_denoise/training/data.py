@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, DistributedSampler
 
-from rs_denoise.recordings.readers import Reader
+from rs_denoise.recordings.random_access import Reader
 from rs_denoise.training.augment import Crop, augmented
 
 # Pixels of the data for one of a crop: from 640x360 to 1280x720, for data of 848x480.

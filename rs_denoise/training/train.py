@@ -18,7 +18,7 @@ from lightning.pytorch.callbacks import (
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from torch.utils.data import DataLoader
 
-from rs_denoise.recordings.readers import Reader
+from rs_denoise.recordings.random_access import Reader
 from rs_denoise.training.config import TrainingConfig
 from rs_denoise.training.data import CropDataset, EpochSampler
 from rs_denoise.training.lightning_module import TrainingModule, module_for

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from conftest import REAL_DATA
+from rs_denoise.recordings.folders.frame_folder import write_frame
 from rs_denoise.recordings.frame import Frame
-from rs_denoise.recordings.image_folder import write_frame
 from rs_denoise.recordings.recording import open_recording
 from scenes import camera, noisy_wall
 

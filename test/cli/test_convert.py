@@ -4,8 +4,8 @@ import pytest
 from typer.testing import CliRunner
 
 from rs_denoise.cli.main import app
+from rs_denoise.recordings.folders.frame_folder import write_frame
 from rs_denoise.recordings.frame import Frame, RecordingError
-from rs_denoise.recordings.image_folder import write_frame
 from rs_denoise.recordings.recording import open_recording
 from scenes import camera, noisy_wall
 

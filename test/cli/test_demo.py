@@ -16,8 +16,8 @@ from scenes import camera, noisy_wall
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 
+from rs_denoise.recordings.bags.rosbag2_writer import write_bag
 from rs_denoise.recordings.frame import Frame
-from rs_denoise.recordings.rosbag2 import write_bag
 
 
 def demo(*arguments, **options):

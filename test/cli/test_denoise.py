@@ -14,12 +14,12 @@ from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 from rs_denoise.gate import Gate
 from rs_denoise.model import Model
 from rs_denoise.offline import OfflineDenoiser
-from rs_denoise.recordings.bag import Bag
+from rs_denoise.recordings.bags.bag import Bag
+from rs_denoise.recordings.bags.rosbag2_writer import STORE, write_bag
+from rs_denoise.recordings.bags.topics import Topics
 from rs_denoise.recordings.frame import Frame
 from rs_denoise.recordings.recording import open_recording
-from rs_denoise.recordings.rosbag2 import STORE, write_bag
 from rs_denoise.recordings.skipped import Skipped
-from rs_denoise.recordings.topics import Topics
 from scenes import camera, noisy_wall
 
 STRING = "std_msgs/msg/String"

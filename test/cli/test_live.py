@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 
 from rs_denoise.cli.main import app
 from rs_denoise.live.camera_stream import CameraStream, LiveError
+from rs_denoise.recordings.bags.sdk_writer import write_sdk_recording
+from rs_denoise.recordings.folders.frame_folder import read_frame, write_frame
 from rs_denoise.recordings.frame import Frame, RecordingError
-from rs_denoise.recordings.image_folder import read_frame, write_frame
-from rs_denoise.recordings.realsense import write_sdk_recording
 from scenes import camera, noisy_wall
 
 rs = pytest.importorskip("pyrealsense2", reason="pyrealsense2 or its libusb is not installed")

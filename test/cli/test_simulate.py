@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("mitsuba", reason="Mitsuba is not installed")
 
-from rs_denoise.recordings.image_folder import find_frames
+from rs_denoise.recordings.folders.frame_folder import find_frames
 
 
 def run(*arguments):

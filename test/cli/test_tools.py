@@ -20,8 +20,8 @@ from rs_denoise.cli.plane_fit import plane_fit
 from rs_denoise.evaluation.charts import ChartError, plane_chart
 from rs_denoise.evaluation.comparison import Comparison
 from rs_denoise.evaluation.planes import Roi, fit_plane
+from rs_denoise.recordings.folders.frame_folder import write_frame
 from rs_denoise.recordings.frame import Frame
-from rs_denoise.recordings.image_folder import write_frame
 from scenes import Scaled, camera, noisy_wall
 
 app = typer.Typer()

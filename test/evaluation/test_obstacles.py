@@ -14,7 +14,7 @@ from rs_denoise.evaluation.obstacles import (
     fitted_mount,
     score_obstacles,
 )
-from rs_denoise.recordings.image_folder import read_frame
+from rs_denoise.recordings.folders.frame_folder import read_frame
 
 CAMERA = Camera(161, 121, 100.0, 100.0, 80.0, 60.0, 0.05)
 LAYER = ObstacleLayer()

@@ -19,8 +19,8 @@ from rs_denoise.evaluation.report.report import Scene, write_report
 from rs_denoise.evaluation.resample import resampled
 from rs_denoise.gate import Gate
 from rs_denoise.offline import OfflineDenoiser
+from rs_denoise.recordings.folders.frame_folder import read_frame
 from rs_denoise.recordings.frame import Frame
-from rs_denoise.recordings.image_folder import read_frame
 from scenes import camera, noisy_wall
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

@@ -15,8 +15,8 @@ from rs_denoise.live.camera_stream import (
     sdk_playback,
     software_camera,
 )
+from rs_denoise.recordings.bags.sdk_writer import write_sdk_recording
 from rs_denoise.recordings.frame import Frame, RecordingError
-from rs_denoise.recordings.realsense import write_sdk_recording
 from rs_denoise.recordings.recording import open_recording
 from scenes import camera, noisy_wall
 

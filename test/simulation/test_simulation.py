@@ -11,9 +11,9 @@ from scenes import camera
 
 pytest.importorskip("mitsuba", reason="Mitsuba is not installed")
 
-from rs_denoise.recordings.claim import ClaimError
-from rs_denoise.recordings.image_folder import find_frames, read_frame
-from rs_denoise.recordings.rosbag2 import read_bag
+from rs_denoise.recordings.bags.bag_reader import read_bag
+from rs_denoise.recordings.folders.frame_folder import find_frames, read_frame
+from rs_denoise.recordings.resumable_output import ClaimError
 from rs_denoise.simulation.matcher import ALGORITHMS, Matcher, random_matcher
 from rs_denoise.simulation.presets import PRESETS, Preset
 from rs_denoise.simulation.render import Stage, variant

@@ -13,8 +13,8 @@ import torch
 
 pytest.importorskip("lightning", reason="Lightning is not installed")
 
+from rs_denoise.recordings.folders.frame_folder import write_frame
 from rs_denoise.recordings.frame import Frame
-from rs_denoise.recordings.image_folder import write_frame
 from scenes import camera
 
 SETTINGS = """

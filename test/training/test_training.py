@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from rs_denoise.model import VERDICTS, Model
+from rs_denoise.recordings.folders.frame_folder import write_frame
 from rs_denoise.recordings.frame import Frame
-from rs_denoise.recordings.image_folder import write_frame
-from rs_denoise.recordings.readers import find_readers
+from rs_denoise.recordings.random_access import find_readers
 from rs_denoise.training.losses import denoising_loss
 from scenes import camera
 

@@ -7,13 +7,13 @@ import zlib
 from functools import partial
 from pathlib import Path
 
-from rs_denoise.recordings.bag import is_bag
-from rs_denoise.recordings.bag_frames import read_bag
+from rs_denoise.recordings.bags.bag import is_bag
+from rs_denoise.recordings.bags.bag_reader import read_bag
+from rs_denoise.recordings.bags.topics import GROUND_TRUTH
+from rs_denoise.recordings.folders.autoencoder_folder import find_triples
+from rs_denoise.recordings.folders.frame_folder import find_frames, read_frame, write_frame
 from rs_denoise.recordings.frame import RecordingError
-from rs_denoise.recordings.image_folder import find_frames, read_frame, write_frame
 from rs_denoise.recordings.recording import Reader
-from rs_denoise.recordings.topics import GROUND_TRUTH
-from rs_denoise.recordings.triples import find_triples
 
 
 def find_readers(path: Path, unpacked: Path | None = None) -> list[Reader]:

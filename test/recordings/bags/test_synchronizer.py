@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rs_denoise.recordings.pairing import MOST_WAITING, Pairing
+from rs_denoise.recordings.bags.synchronizer import MOST_WAITING, Pairing
 
 MS = 1_000_000
 

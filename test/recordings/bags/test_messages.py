@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
-from recordings.bags import Ros, picture, png
+from recordings.bags.example_bags import Ros, picture, png
 
-from rs_denoise.recordings import messages
+from rs_denoise.recordings.bags import messages
+from rs_denoise.recordings.bags.messages import PNG
 from rs_denoise.recordings.frame import RecordingError
-from rs_denoise.recordings.messages import PNG
 
 ROS = Ros(2)
 DEPTH = np.array([[0, 1, 300], [1000, 40000, 65535]], np.uint16)

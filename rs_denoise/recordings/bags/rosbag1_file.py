@@ -13,7 +13,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
-from rs_denoise.recordings.compression import PackedError, unpack
+from rs_denoise.recordings.bags.compression import PackedError, unpack
 from rs_denoise.recordings.frame import RecordingError
 from rs_denoise.recordings.skipped import Skipped
 

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from conftest import SAMPLE
+from rs_denoise.recordings.bags.bag_reader import read_bag
+from rs_denoise.recordings.bags.rosbag2_writer import write_bag
 from rs_denoise.recordings.frame import Frame, RecordingError
-from rs_denoise.recordings.rosbag2 import read_bag, write_bag
 from scenes import camera, noisy_wall
 
 

@@ -20,12 +20,9 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
 from rs_denoise.camera import Camera
-from rs_denoise.recordings.bag_frames import read_bag
+from rs_denoise.recordings.bags.messages import COMPRESSED, DEPTH_HEADER, INFO
+from rs_denoise.recordings.bags.topics import DEPTH, GROUND_TRUTH, INFRARED
 from rs_denoise.recordings.frame import Frame, RecordingError
-from rs_denoise.recordings.messages import COMPRESSED, DEPTH_HEADER, INFO
-from rs_denoise.recordings.topics import DEPTH, GROUND_TRUTH, INFRARED
-
-__all__ = ["read_bag", "write_bag"]
 
 NAMESPACE = "/camera/camera"
 DENOISED, CONFIDENCE = "denoised/image_rect_raw", "denoised/confidence"

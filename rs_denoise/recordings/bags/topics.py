@@ -9,10 +9,10 @@ from functools import partial
 from itertools import takewhile
 from typing import Any
 
-from rs_denoise.recordings import messages
-from rs_denoise.recordings.bag import EXTRINSICS, Bag
+from rs_denoise.recordings.bags import messages
+from rs_denoise.recordings.bags.bag import EXTRINSICS, Bag
+from rs_denoise.recordings.bags.messages import COMPRESSED, DEPTH_TYPES, IMAGE, INFO, INFRARED_TYPES
 from rs_denoise.recordings.frame import RecordingError
-from rs_denoise.recordings.messages import COMPRESSED, DEPTH_TYPES, IMAGE, INFO, INFRARED_TYPES
 
 # The names of the realsense-ros driver, below its namespace.
 DEPTH = "depth/image_rect_raw"

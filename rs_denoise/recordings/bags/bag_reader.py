@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rs_denoise.camera import Camera, CameraError
-from rs_denoise.recordings import messages
-from rs_denoise.recordings.bag import Bag
+from rs_denoise.recordings.bags import messages
+from rs_denoise.recordings.bags.bag import Bag
+from rs_denoise.recordings.bags.synchronizer import Match, Pairing
+from rs_denoise.recordings.bags.topics import Topics, choose, option_value
 from rs_denoise.recordings.frame import Frame, RecordingError
-from rs_denoise.recordings.pairing import Match, Pairing
 from rs_denoise.recordings.skipped import Skipped
-from rs_denoise.recordings.topics import Topics, choose, option_value
 
 # A camera has few resolutions; more of them are no camera's.
 MOST_SIZES = 16

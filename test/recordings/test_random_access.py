@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
-from recordings.bags import Ros, driver
+from recordings.bags.example_bags import Ros, driver
 
+from rs_denoise.recordings.bags.rosbag2_writer import write_bag
+from rs_denoise.recordings.folders.frame_folder import write_frame, write_png
 from rs_denoise.recordings.frame import Frame, RecordingError
-from rs_denoise.recordings.image_folder import write_frame, write_png
-from rs_denoise.recordings.readers import find_readers
+from rs_denoise.recordings.random_access import find_readers
 from rs_denoise.recordings.recording import open_recording
-from rs_denoise.recordings.rosbag2 import write_bag
 from scenes import camera, noisy_wall
 
 

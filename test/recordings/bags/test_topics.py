@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
-from recordings.bags import INFO, Ros, driver, picture
+from recordings.bags.example_bags import INFO, Ros, driver, picture
 from rosbags.typesys import get_types_from_msg
 
-from rs_denoise.recordings.bag import EXTRINSICS, Bag
+from rs_denoise.recordings.bags.bag import EXTRINSICS, Bag
+from rs_denoise.recordings.bags.topics import Topics, choose
 from rs_denoise.recordings.frame import RecordingError
-from rs_denoise.recordings.topics import Topics, choose
 
 ROS = Ros(2)
 D, GREY = picture(0)

@@ -16,10 +16,10 @@ from rosbags.serde import SerdeError
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
-from rs_denoise.recordings import mcap_file, rosbag1_file, sqlite_file
-from rs_denoise.recordings.compression import PackedError, unpack
+from rs_denoise.recordings.bags import mcap_file, rosbag1_file, sqlite_file
+from rs_denoise.recordings.bags.compression import PackedError, unpack
+from rs_denoise.recordings.bags.messages import IMAGE
 from rs_denoise.recordings.frame import RecordingError
-from rs_denoise.recordings.messages import IMAGE
 from rs_denoise.recordings.skipped import Skipped
 
 ZSTD = b"\x28\xb5\x2f\xfd"

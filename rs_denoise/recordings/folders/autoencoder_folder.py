@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from rs_denoise.camera import Camera
+from rs_denoise.recordings.folders.frame_folder import read_png
 from rs_denoise.recordings.frame import Frame, RecordingError
-from rs_denoise.recordings.image_folder import read_png
 
 DEPTH, INFRARED, TRUTH = "res-", "left-", "gt-"
 CAMERA = "camera.json"

@@ -9,11 +9,11 @@ from rosbags.interfaces import Connection
 from rosbags.rosbag2 import Reader, ReaderError, StoragePlugin, Writer
 from rosbags.typesys import TypesysError
 
-from rs_denoise.recordings import messages, topics
-from rs_denoise.recordings.bag import Bag
+from rs_denoise.recordings.bags import messages, topics
+from rs_denoise.recordings.bags.bag import Bag
+from rs_denoise.recordings.bags.rosbag2_writer import CONFIDENCE, DENOISED, STORE, Topics
+from rs_denoise.recordings.folders.frame_folder import read_frame, read_png
 from rs_denoise.recordings.frame import RecordingError
-from rs_denoise.recordings.image_folder import read_frame, read_png
-from rs_denoise.recordings.rosbag2 import CONFIDENCE, DENOISED, STORE, Topics
 
 
 class CopyError(RecordingError):

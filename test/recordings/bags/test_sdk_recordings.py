@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 import pytest
-from recordings.bags import HEIGHT, PERIOD_NS, START_NS, WIDTH, Ros, check, picture
+from recordings.bags.example_bags import HEIGHT, PERIOD_NS, START_NS, WIDTH, Ros, check, picture
 
 from rs_denoise.recordings.frame import RecordingError
 from rs_denoise.recordings.recording import open_recording

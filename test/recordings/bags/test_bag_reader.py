@@ -4,9 +4,19 @@ import dataclasses
 
 import numpy as np
 import pytest
-from recordings.bags import DEPTH, INFO, INFRARED, PERIOD_NS, START_NS, Ros, check, driver, picture
+from recordings.bags.example_bags import (
+    DEPTH,
+    INFO,
+    INFRARED,
+    PERIOD_NS,
+    START_NS,
+    Ros,
+    check,
+    driver,
+    picture,
+)
 
-from rs_denoise.recordings.bag_frames import read_bag
+from rs_denoise.recordings.bags.bag_reader import read_bag
 from rs_denoise.recordings.frame import RecordingError
 from rs_denoise.recordings.recording import open_recording
 

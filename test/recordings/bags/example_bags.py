@@ -8,7 +8,7 @@ from rosbags.rosbag2 import CompressionFormat, StoragePlugin
 from rosbags.rosbag2 import Writer as Writer2
 from rosbags.typesys import Stores, get_typestore
 
-from rs_denoise.recordings.messages import DEPTH_HEADER
+from rs_denoise.recordings.bags.messages import DEPTH_HEADER
 from scenes import camera, noisy_wall
 
 WIDTH, HEIGHT = 80, 64

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rs_denoise.recordings.bags.sdk_writer import stamped, write_sdk_recording
 from rs_denoise.recordings.frame import Frame, RecordingError
-from rs_denoise.recordings.realsense import stamped, write_sdk_recording
 from rs_denoise.recordings.recording import open_recording
 from scenes import camera
 
@@ -189,8 +189,8 @@ def test_a_full_disk_is_noticed(tmp_path):
 import resource, signal, sys
 sys.path[:0] = [".", *{sys.path!r}]
 from pathlib import Path
-from test_realsense import frames
-from rs_denoise.recordings.realsense import write_sdk_recording
+from test_sdk_writer import frames
+from rs_denoise.recordings.bags.sdk_writer import write_sdk_recording
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
 write_sdk_recording(Path({str(tmp_path / "out.db3")!r}), frames())

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from rs_denoise.recordings.folders.raw_images import convert_raw, find_raw
 from rs_denoise.recordings.frame import RecordingError
-from rs_denoise.recordings.raw import convert_raw, find_raw
 from rs_denoise.recordings.recording import open_recording
 from scenes import noisy_wall
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import zstandard
 from mcap.writer import CompressionType
-from recordings.bags import (
+from recordings.bags.example_bags import (
     DEPTH,
     HEIGHT,
     INFO,
@@ -24,7 +24,7 @@ from recordings.bags import (
 from rosbags.rosbag1 import Writer as Writer1
 from rosbags.rosbag2 import CompressionMode, StoragePlugin
 
-from rs_denoise.recordings.bag_frames import read_bag
+from rs_denoise.recordings.bags.bag_reader import read_bag
 from rs_denoise.recordings.frame import RecordingError
 from rs_denoise.recordings.recording import open_recording
 from rs_denoise.recordings.skipped import Skipped

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
+from rs_denoise.recordings.folders.autoencoder_folder import TRUTH, assumed_camera
+from rs_denoise.recordings.folders.frame_folder import write_png
 from rs_denoise.recordings.frame import Frame, RecordingError
-from rs_denoise.recordings.image_folder import write_png
-from rs_denoise.recordings.triples import TRUTH, assumed_camera
 
 SUFFIX = ".raw"
 SIZES = ((1280, 720), (848, 480), (640, 480))

@@ -1,0 +1,1 @@
+"""Folders of images, one module a layout."""
