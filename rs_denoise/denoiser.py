@@ -33,28 +33,30 @@ class NetworkError(RuntimeError):
 
 @dataclass(frozen=True)
 class Denoised:
-    """The result of one frame.
+    """The result for one frame.
 
     Attributes:
         depth_mm: [H, W] float32, 0 = invalid.
-        confidence: [H, W] float32 in 0..1, 0 where depth is invalid: the probability that depth
-            is within 5 % of the truth; NaN throughout valid pixels if the model has no doubt.
-        believed: share of the pixels that are valid or would be but for the gate's range, 0..1.
+        confidence: [H, W] float32: the probability that depth is within 5 % of the truth, 0..1;
+            0 where depth is invalid. NaN where depth is valid if the network predicts no
+            uncertainty.
+        valid_before_range: fraction of the pixels that were valid before the gate's range limits,
+            0..1.
     """
 
     depth_mm: np.ndarray
     confidence: np.ndarray
-    believed: float
+    valid_before_range: float
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What the network says of a frame, before any gate; tensors [1, 1, H, W] on its device.
+    """The network's answer before any gate; tensors [1, 1, H, W] float32 on its device.
 
     Attributes:
-        measured_px: disparity as the camera gave it, 0 = invalid.
-        disparity_px: the network's, everywhere.
-        confidence: in 0..1; None of a model that has no doubt.
+        measured_px: disparity as the camera measured it, 0 = invalid.
+        disparity_px: the network's disparity, at every pixel.
+        confidence: 0..1; None if the network predicts no uncertainty.
     """
 
     measured_px: Tensor
@@ -96,7 +98,7 @@ class Denoiser:
             FrameError: the size is not the camera's, or the type is not a number's.
             NetworkError: the network gave NaN.
         """
-        return self.published(self.estimate(depth_mm, infrared), self.gate)
+        return self.apply_gate(self.estimate(depth_mm, infrared), self.gate)
 
     @torch.inference_mode()
     def estimate(self, depth_mm: np.ndarray, infrared: np.ndarray | None = None) -> Estimate:
@@ -106,7 +108,7 @@ class Denoiser:
         grey = (
             torch.zeros_like(measured) if infrared is None else self._upload(infrared, "infrared")
         )
-        if not self.model.knows_doubt:
+        if not self.model.predicts_uncertainty:
             (output_mm,) = self._tile_by_tile(disparity_to_depth(measured, scale), grey)
             self._check_finite(output_mm)
             return Estimate(measured, depth_to_disparity(output_mm, scale), None)
@@ -118,22 +120,19 @@ class Denoiser:
         return Estimate(measured, output, confidence)
 
     @torch.inference_mode()
-    def published(self, estimate: Estimate, gate: Gate) -> Denoised:
-        """What of an answer goes through `gate`."""
-        before, after, confidence = estimate.measured_px, estimate.disparity_px, estimate.confidence
-        if confidence is None:
-            opened = gate.opens_without_doubt(before, after)
+    def apply_gate(self, estimate: Estimate, gate: Gate) -> Denoised:
+        """Publishes the pixels of an estimate that pass `gate`."""
+        mask = gate.accept_mask(estimate.measured_px, estimate.disparity_px, estimate.confidence)
+        scale = self.camera.disparity_scale_px_mm
+        accepted_mm = disparity_to_depth(estimate.disparity_px * mask.float(), scale)
+        depth_mm = gate.drop_out_of_range(accepted_mm)
+        if estimate.confidence is None:
+            confidence = torch.where(depth_mm > 0, torch.nan, 0.0)
         else:
-            opened = gate.opens(before, after, confidence)
-        depth_mm = disparity_to_depth(after * opened.float(), self.camera.disparity_scale_px_mm)
-        believed = torch.count_nonzero(depth_mm).item() / depth_mm.numel()
-        depth_mm = gate.within_range(depth_mm)
-        if confidence is None:
-            shown = torch.where(depth_mm > 0, torch.nan, 0.0)
-        else:
-            shown = confidence * torch.sign(depth_mm)
-        depth, confident = self._download(depth_mm, shown)
-        return Denoised(depth, confident, believed)
+            confidence = estimate.confidence * torch.sign(depth_mm)
+        valid_before_range = torch.count_nonzero(accepted_mm).item() / accepted_mm.numel()
+        depth, confidence_image = self._download(depth_mm, confidence)
+        return Denoised(depth, confidence_image, valid_before_range)
 
     def _tile_by_tile(self, image: Tensor, grey: Tensor) -> list[Tensor]:
         height, width = image.shape[-2:]

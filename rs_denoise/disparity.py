@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-# What uint16 millimetres can say.
-MAX_DEPTH_MM = 65535.0
+from rs_denoise.depth import MAX_DEPTH_MM
 
 
 def depth_to_disparity(depth_mm: Tensor, disparity_scale_px_mm: float) -> Tensor:

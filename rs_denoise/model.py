@@ -174,7 +174,7 @@ class Model:
         return model
 
     @property
-    def knows_doubt(self) -> bool:
+    def predicts_uncertainty(self) -> bool:
         """Whether it works in disparity and gives a scale; else in depth, without."""
         return self.manifest.confidence == "laplace"
 
@@ -183,13 +183,13 @@ class Model:
 
         Args:
             image: [N, 1, H, W] float32, 0 = invalid; H, W multiples of the stride: disparity in px
-                if the model `knows_doubt`, else depth in mm.
+                if the model `predicts_uncertainty`, else depth in mm.
             infrared: [N, 1, H, W] float32 grey levels 0..255, all 0 where there is none.
 
         Returns:
             image: [N, 1, H, W] float32, everywhere, of the same kind.
             scale_px: [N, 1, H, W] float32 > 0, Laplace scale of its error; only if it
-                `knows_doubt`.
+                `predicts_uncertainty`.
         """
         with torch.autocast(
             self.device.type, self.precision, enabled=self.precision != torch.float32

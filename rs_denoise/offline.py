@@ -11,7 +11,7 @@ import numpy as np
 from rs_denoise.denoiser import Denoised, Denoiser, Estimate
 from rs_denoise.gate import Gate
 from rs_denoise.model import Model
-from rs_denoise.precision import load_verified
+from rs_denoise.precision import load_with_fallback
 from rs_denoise.recordings.frame import Frame
 
 # Gives [H, W] uint16 depth of a frame in mm, 0 = invalid.
@@ -36,7 +36,7 @@ class OfflineDenoiser:
         cls, path: Path | str, device: str = "auto", gate: Gate | None = None
     ) -> OfflineDenoiser:
         """Loads a model file; arguments and errors are those of `Model.load`."""
-        return cls(load_verified(path, device), gate)
+        return cls(load_with_fallback(path, device), gate)
 
     def with_gate(self, gate: Gate) -> OfflineDenoiser:
         """A denoiser with the same network and another gate."""
@@ -51,7 +51,7 @@ class OfflineDenoiser:
     def denoise(self, frame: Frame) -> Denoised:
         """Denoised depth with its confidence; errors are those of `Denoiser.denoise`."""
         denoiser, estimate = self._network.run(frame)
-        return denoiser.published(estimate, self.gate)
+        return denoiser.apply_gate(estimate, self.gate)
 
     @property
     def times_ms(self) -> list[float]:

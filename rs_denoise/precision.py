@@ -1,4 +1,4 @@
-"""Whether a network computes the same in fewer bits: tried at start, on one frame."""
+"""Checks at start whether a network computes the same in reduced precision, on one frame."""
 
 from __future__ import annotations
 
@@ -8,57 +8,57 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from rs_denoise.camera import Camera
 from rs_denoise.denoiser import Denoiser, NetworkError
 from rs_denoise.model import Model
+from rs_denoise.synthetic_frame import TYPICAL_CAMERA, synthetic_frame
 
-# What is asked of reduced precision, of the disparity that both publish and of which pixels those
-# are: a tenth of the noise of a good camera.
-LARGEST_PX, SHARE = 0.02, 0.999
-LARGEST_MASK_SHARE = 0.001
-TYPICAL = Camera(848, 480, 425.0, 425.0, 423.5, 239.5, 0.05)
+# Reduced precision may change the disparity of 99.9 % of the pixels by at most this, a tenth of the
+# noise of a good camera, and may change which pixels are valid in at most this fraction of them.
+QUANTILE, MAX_DIFFERENCE_PX = 0.999, 0.02
+MAX_MASK_FRACTION = 0.001
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far two precisions of one network are apart on a frame.
+    """How far apart two precisions of one network are on a frame.
 
     Attributes:
-        difference_px: of disparity, that 99.9 % of the pixels that both publish do not exceed.
-        mask_share: of the pixels, those that only one of them publishes.
+        difference_px: 99.9 % quantile of the difference in disparity, over the pixels that both
+            publish.
+        mask_fraction: fraction of the pixels that only one of the two publishes, 0..1.
     """
 
     difference_px: float
-    mask_share: float
+    mask_fraction: float
 
     @property
     def holds(self) -> bool:
-        """Whether the lower precision may stand for the higher one."""
-        return self.difference_px <= LARGEST_PX and self.mask_share <= LARGEST_MASK_SHARE
+        """Whether the lower precision may replace the higher one."""
+        return self.difference_px <= MAX_DIFFERENCE_PX and self.mask_fraction <= MAX_MASK_FRACTION
 
     def __str__(self) -> str:
         return (
             f"{self.difference_px:.3f} px of disparity at 99.9 % of the pixels, "
-            f"{100 * self.mask_share:.2f} % published by one alone"
+            f"{100 * self.mask_fraction:.2f} % published by one alone"
         )
 
 
 INCOMPARABLE = Agreement(float("inf"), 1.0)
 
 
-def load_verified(path: Path | str, device: str = "auto") -> Model:
-    """A model in the precision that the device prefers, or in float32 if it suffers from that.
+def load_with_fallback(path: Path | str, device: str = "auto") -> Model:
+    """Loads a model in the precision that the device prefers, or in float32 if that costs accuracy.
 
     Arguments and errors are those of `Model.load`.
     """
-    return verified(Model.load(path, device))[0]
+    return choose_precision(Model.load(path, device))[0]
 
 
-def verified(model: Model) -> tuple[Model, Agreement | None]:
-    """`model`, or the same in float32 where that is not what it computes.
+def choose_precision(model: Model) -> tuple[Model, Agreement | None]:
+    """Keeps `model` if it agrees with float32 on a synthetic frame, else loads it in float32.
 
     Returns:
-        What to use, and how far it was from float32; None where it is float32 anyway.
+        The model to use, and how far `model` was from float32; None if it is float32 already.
 
     Raises:
         ModelError: as of `Model.load`.
@@ -68,37 +68,20 @@ def verified(model: Model) -> tuple[Model, Agreement | None]:
     reference = Model.load(model.path, str(model.device), "float32")
     try:
         agreement = compare(model, reference)
-    except NetworkError:  # what does not fit into float16 is infinite
+    except NetworkError:  # numbers too large for float16 become infinite
         agreement = INCOMPARABLE
     return (model if agreement.holds else reference), agreement
 
 
 def compare(model: Model, reference: Model) -> Agreement:
-    """How far apart two models are on a frame as cameras see it."""
-    depth, infrared = corridor(TYPICAL)
-    scale = TYPICAL.disparity_scale_px_mm
+    """Measures how far apart two models are on a synthetic frame."""
+    depth, infrared = synthetic_frame(TYPICAL_CAMERA)
+    scale = TYPICAL_CAMERA.disparity_scale_px_mm
     one, other = (
-        Denoiser(m, TYPICAL).denoise(depth, infrared).depth_mm for m in (model, reference)
+        Denoiser(m, TYPICAL_CAMERA).denoise(depth, infrared).depth_mm for m in (model, reference)
     )
     both = (one > 0) & (other > 0)
     if not both.any():
         return INCOMPARABLE
     apart = np.abs(scale / one[both] - scale / other[both])
-    return Agreement(float(np.quantile(apart, SHARE)), float(np.mean((one > 0) != (other > 0))))
-
-
-def corridor(camera: Camera) -> tuple[np.ndarray, np.ndarray]:
-    """Walls, floor and ceiling from 0.6 to 8 m, wavy, with holes and texture; always the same.
-
-    Returns:
-        [H, W] uint16 mm and [H, W] uint8 grey.
-    """
-    y, x = np.mgrid[: camera.height, : camera.width]
-    aside = np.maximum(np.abs(x - camera.cx) / camera.cx, np.abs(y - camera.cy) / camera.cy)
-    depth = 600.0 / np.maximum(aside, 0.075)
-    # What stereo matching errs by is smooth: 0.1 px over a dozen pixels, not white noise.
-    waves = np.sin(x / 2.9 + np.sin(y / 17)) * np.sin(y / 2.3 + np.sin(x / 13))
-    depth += 0.15 * waves * depth**2 / camera.disparity_scale_px_mm
-    depth[np.sin(x / 23.0) * np.sin(y / 19.0) > 0.97] = 0
-    grey = np.random.default_rng(0).integers(20, 80, depth.shape, np.uint8)
-    return depth.astype(np.uint16), grey
+    return Agreement(float(np.quantile(apart, QUANTILE)), float(np.mean((one > 0) != (other > 0))))

@@ -69,7 +69,7 @@ def test_shipped_models_are_small_and_have_a_card(path):
     assert 0 < sum(p.numel() for p in parameters) <= 1.2e6
     model = Model.load(path, "cpu")
     assert model.manifest.name in path.with_suffix(".md").read_text()
-    assert model.manifest.verdict == "better than identity" and model.knows_doubt
+    assert model.manifest.verdict == "better than identity" and model.predicts_uncertainty
 
 
 def test_a_missing_file():

@@ -5,7 +5,8 @@ from torch import nn
 
 from rs_denoise.camera import Camera
 from rs_denoise.model import SHIPPED, Model, ModelError
-from rs_denoise.precision import TYPICAL, compare, corridor, verified
+from rs_denoise.precision import choose_precision, compare
+from rs_denoise.synthetic_frame import TYPICAL_CAMERA, synthetic_frame
 from scenes import Scaled
 
 
@@ -33,7 +34,7 @@ class Sloppy(nn.Module):
 def test_a_network_that_suffers_from_it_is_computed_in_float32(make_model, tmp_path):
     make_model(Sloppy())
     reduced = Model.load(tmp_path / "model.pt", "cpu", "bfloat16")
-    model, agreement = verified(reduced)
+    model, agreement = choose_precision(reduced)
     assert agreement is not None and not agreement.holds
     assert model.precision == torch.float32 and reduced.precision == torch.bfloat16
 
@@ -52,11 +53,11 @@ class NearTheEnd(nn.Module):
 
 
 def test_a_network_that_overflows_in_it_is_computed_in_float32(make_model, tmp_path, monkeypatch):
-    depth_mm, _ = corridor(TYPICAL)
-    nearest_px = TYPICAL.disparity_scale_px_mm / depth_mm[depth_mm > 0].min()
+    depth_mm, _ = synthetic_frame(TYPICAL_CAMERA)
+    nearest_px = TYPICAL_CAMERA.disparity_scale_px_mm / depth_mm[depth_mm > 0].min()
     make_model(NearTheEnd(float(nearest_px)))
     path = tmp_path / "model.pt"
-    model, agreement = verified(Model.load(path, "cpu", "bfloat16"))
+    model, agreement = choose_precision(Model.load(path, "cpu", "bfloat16"))
     assert model.precision == torch.float32 and not agreement.holds
     monkeypatch.setattr("rs_denoise.model._cpu_has_bfloat16", lambda: True)
     assert Model.load(path, "cpu").precision == torch.bfloat16
@@ -73,15 +74,15 @@ def test_a_network_that_overflows_at_once_is_loaded_in_float32(make_model, tmp_p
 
 def test_float32_needs_no_comparison(make_model):
     model = make_model(Scaled())
-    assert verified(model) == (model, None)
+    assert choose_precision(model) == (model, None)
 
 
-def test_the_corridor_is_a_frame_as_cameras_give_it():
-    depth, infrared = corridor(TYPICAL)
+def test_the_synthetic_frame_is_one_as_cameras_give_it():
+    depth, infrared = synthetic_frame(TYPICAL_CAMERA)
     assert depth.shape == infrared.shape == (480, 848)
     assert (depth.dtype, infrared.dtype) == (np.uint16, np.uint8)
     assert depth[depth > 0].min() > 590 and 7000 < depth.max() < 9000
     assert 0.001 < (depth == 0).mean() < 0.1
-    np.testing.assert_array_equal(depth, corridor(TYPICAL)[0])
-    small = corridor(Camera(64, 48, 40.0, 40.0, 31.5, 23.5, 0.05))[0]
+    np.testing.assert_array_equal(depth, synthetic_frame(TYPICAL_CAMERA)[0])
+    small = synthetic_frame(Camera(64, 48, 40.0, 40.0, 31.5, 23.5, 0.05))[0]
     assert small.shape == (48, 64)

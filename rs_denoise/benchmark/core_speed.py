@@ -14,7 +14,7 @@ from rs_denoise.denoiser import Denoiser
 from rs_denoise.evaluation.baselines import LibrealsenseStream
 from rs_denoise.librealsense import LibrealsenseMissing
 from rs_denoise.model import Model
-from rs_denoise.precision import corridor
+from rs_denoise.synthetic_frame import synthetic_frame
 
 WARM_UP = 5
 
@@ -47,7 +47,7 @@ def time_core(model: Model, width: int, height: int, frames: int) -> CoreSpeed:
     Machines are noisy: what is compared takes turns, frame by frame.
     """
     camera = camera_of(width, height)
-    depth, infrared = corridor(camera)
+    depth, infrared = synthetic_frame(camera)
     denoiser = Denoiser(model, camera)
     runs: list[Callable[[], object]] = [lambda: denoiser.denoise(depth, infrared)]
     with contextlib.suppress(LibrealsenseMissing):

@@ -13,7 +13,7 @@ import torch
 from rs_denoise.benchmark.core_speed import camera_of, taking_turns
 from rs_denoise.denoiser import DEFAULT_TILE_PX, Denoiser
 from rs_denoise.model import Model
-from rs_denoise.precision import TYPICAL, corridor
+from rs_denoise.synthetic_frame import TYPICAL_CAMERA, synthetic_frame
 from rs_denoise.tiling import Tiling, TilingError
 
 # Profiles of RealSense cameras.
@@ -78,7 +78,7 @@ def _batches(model: Model, rounds: int) -> list[Cost]:
     """Of the network alone; a frame's share."""
 
     def run(count: int) -> Callable[[], object]:
-        shape = (count, 1, TYPICAL.height, TYPICAL.width)
+        shape = (count, 1, TYPICAL_CAMERA.height, TYPICAL_CAMERA.width)
         inputs = [torch.full(shape, value, device=model.device) for value in (20.0, 40.0)]
         # A GPU goes on by itself until a number is asked for.
         return torch.inference_mode()(lambda: model(*inputs)[0].sum().item())
@@ -92,8 +92,8 @@ def _batches(model: Model, rounds: int) -> list[Cost]:
 
 def _cameras(model: Model, rounds: int) -> list[Cost]:
     """Of one process in which all cameras share the model, one after the other or in threads."""
-    frame = corridor(TYPICAL)
-    denoisers = [Denoiser(model, TYPICAL) for _ in range(max(CAMERAS))]
+    frame = synthetic_frame(TYPICAL_CAMERA)
+    denoisers = [Denoiser(model, TYPICAL_CAMERA) for _ in range(max(CAMERAS))]
 
     def run(over: Callable, count: int) -> Callable[[], object]:
         return lambda: list(over(lambda d: d.denoise(*frame), denoisers[:count]))
@@ -115,7 +115,7 @@ def _frame(
     model: Model, width: int, height: int, tile_px: int = DEFAULT_TILE_PX
 ) -> Callable[[], object]:
     camera = camera_of(width, height)
-    denoiser, frame = Denoiser(model, camera, tile_px=tile_px), corridor(camera)
+    denoiser, frame = Denoiser(model, camera, tile_px=tile_px), synthetic_frame(camera)
     return lambda: denoiser.denoise(*frame)
 
 

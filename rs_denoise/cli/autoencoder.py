@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import track
 
 from rs_denoise.cli.program import run
-from rs_denoise.precision import load_verified
+from rs_denoise.precision import load_with_fallback
 from rs_denoise.recordings.folders.autoencoder_folder import (
     DEPTH,
     INFRARED,
@@ -172,7 +172,7 @@ def _test(images: Path, model_path: Path) -> None:
     from rs_denoise.denoiser import Denoiser
     from rs_denoise.gate import Gate
 
-    model = load_verified(_within(model_path, MODEL_FILE))
+    model = load_with_fallback(_within(model_path, MODEL_FILE))
     for old in (*TEST_CROPPED.glob("*.png"), *DENOISED.glob("*.png")):
         old.unlink()
     triples = find_triples(images)

@@ -27,7 +27,7 @@ from rs_denoise.evaluation.charts import (
     new_figure,
     write_figure,
 )
-from rs_denoise.memory import keep_memory
+from rs_denoise.memory import tune_malloc
 from rs_denoise.model import PRECISIONS, SHIPPED, Model
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def bench(
         raise typer.BadParameter(f"expected one of {expected}, got '{precision}'")
     options.check_out(json_file, markdown, plot)
     _check_plot(plot)
-    keep_memory()
+    tune_malloc()
     if threads:
         torch.set_num_threads(threads)
     width, height = options.parse_size(size) or (848, 480)

@@ -172,7 +172,7 @@ class _Showcase:
 
     def __call__(self, frame: Frame, depths_mm: dict[str, np.ndarray]) -> None:
         answer = self._denoised.denoise(frame)
-        confidence = answer.confidence if self._denoised.model.knows_doubt else None
+        confidence = answer.confidence if self._denoised.model.predicts_uncertainty else None
         self._showcase.add(frame, depths_mm["denoised"], confidence)
 
     def write(self, path: Path, title: str, summary: dict) -> None:

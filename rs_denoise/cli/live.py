@@ -33,8 +33,8 @@ from rs_denoise.live.screens import (
     open_window,
 )
 from rs_denoise.live.view import ColourRange, Figures, Meter, view_picture
-from rs_denoise.memory import keep_memory
-from rs_denoise.precision import load_verified
+from rs_denoise.memory import tune_malloc
+from rs_denoise.precision import load_with_fallback
 from rs_denoise.recordings.folders.frame_folder import write_frame, write_png
 from rs_denoise.recordings.frame import Frame
 from rs_denoise.recordings.recording import open_recording
@@ -88,8 +88,8 @@ def live(
     if out is not None and out.suffix not in ("", VIDEO):
         raise typer.BadParameter(f"--out is a video ({VIDEO}) or a folder, got '{out.name}'")
     options.check_out(out)
-    keep_memory()
-    loaded = load_verified(model, device)
+    tune_malloc()
+    loaded = load_with_fallback(model, device)
     gate = Gate(min_confidence, fill_confidence)
     console = Console()
     with contextlib.ExitStack() as stack:

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from rs_denoise.evaluation.metrics import BAD_SHARE, MAX_DEPTH_MM
+from rs_denoise.evaluation.metrics import BAD_SHARE, MAX_SCORED_MM
 
 # A quarter of a metre: about the cells of a map, and thousands of pixels each in a frame.
 STEP_MM = 250
-EDGES_MM = tuple(range(0, MAX_DEPTH_MM + 1, STEP_MM))
+EDGES_MM = tuple(range(0, MAX_SCORED_MM + 1, STEP_MM))
 
 
 @dataclass
@@ -31,7 +31,7 @@ class OverDistance:
             depth_mm: [H, W] uint16 or float, 0 = invalid; leave out what shall not count.
             truth_mm: [H, W] uint16, 0 = unknown; only what is nearer than 6 m counts.
         """
-        counts = (depth_mm > 0) & (truth_mm > 0) & (truth_mm < MAX_DEPTH_MM)
+        counts = (depth_mm > 0) & (truth_mm > 0) & (truth_mm < MAX_SCORED_MM)
         truth = truth_mm[counts].astype(np.float64)
         error = np.abs(depth_mm[counts] - truth)
         bins = (truth // STEP_MM).astype(np.intp)

@@ -207,7 +207,7 @@ def _answers(methods: dict[str, Method]) -> dict[str, OfflineDenoiser]:
     """The first method of each model that knows its doubt, without its gate."""
     found: dict[int, tuple[str, OfflineDenoiser]] = {}
     for name, method in methods.items():
-        if isinstance(method, OfflineDenoiser) and method.model.knows_doubt:
+        if isinstance(method, OfflineDenoiser) and method.model.predicts_uncertainty:
             found.setdefault(id(method.model), (name, method.with_gate(EVERYTHING)))
     return dict(found.values())
 

@@ -1,7 +1,7 @@
 """How far depth is from the truth, and how far that is from safe.
 
 All figures are of one frame; means over frames are the caller's. Only ground truth that is known
-and nearer than `MAX_DEPTH_MM` counts. The neighbourhood operations ignore unknown ground truth.
+and nearer than `MAX_SCORED_MM` counts. The neighbourhood operations ignore unknown ground truth.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-MAX_DEPTH_MM = 6000
+# Ground truth from here on is not scored.
+MAX_SCORED_MM = 6000
 BAD_SHARE = 0.05
 EDGE_SHARE = 0.05
 RIM_SHARE = 0.03
@@ -55,7 +56,7 @@ class GroundTruth:
             ground_truth_mm: [H, W] uint16, 0 = unknown.
             disparity_scale_px_mm: fx * baseline.
         """
-        known = (ground_truth_mm > 0) & (ground_truth_mm < MAX_DEPTH_MM)
+        known = (ground_truth_mm > 0) & (ground_truth_mm < MAX_SCORED_MM)
         depth = np.where(known, ground_truth_mm, 0).astype(np.float32)
         disparity = np.where(known, disparity_scale_px_mm / np.maximum(depth, 1), 0)
         rim = known & near_step(depth, known, RIM_SHARE, RIM_REACH_PX)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from rs_denoise.evaluation.metrics import MAX_DEPTH_MM
+from rs_denoise.evaluation.metrics import MAX_SCORED_MM
 from rs_denoise.evaluation.report.report import Scene
 from rs_denoise.recordings.frame import Frame
 
@@ -63,7 +63,7 @@ def _gain_mm(frame: Frame, denoised_mm: np.ndarray) -> float:
     before, after = frame.depth_mm.astype(np.float32), denoised_mm.astype(np.float32)
     truth = frame.ground_truth_mm
     if truth is not None:
-        known = (truth > 0) & (truth < MAX_DEPTH_MM)
+        known = (truth > 0) & (truth < MAX_SCORED_MM)
         return _mean(np.abs(before - truth)[known & (before > 0)]) - _mean(
             np.abs(after - truth)[known & (after > 0)]
         )

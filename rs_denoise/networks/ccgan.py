@@ -41,7 +41,7 @@ class Generator(ClassicNetwork):
             )
             for a, b in zip((widths[3], 2 * widths[2], 2 * widths[1]), widths[2::-1], strict=True)
         )
-        self.leave = nn.Sequential(
+        self.head = nn.Sequential(
             nn.Upsample(scale_factor=2.0), nn.Conv2d(2 * widths[0], 1, 3, padding=1)
         )
 
@@ -53,7 +53,7 @@ class Generator(ClassicNetwork):
         channels = skips.pop()
         for up in self.ups:
             channels = torch.cat([up(channels), skips.pop()], dim=1)
-        return torch.sigmoid(self.leave(channels))
+        return torch.sigmoid(self.head(channels))
 
 
 class Discriminator(nn.Module):

@@ -10,8 +10,10 @@ import math
 import torch
 from torch import Tensor, nn
 
+from rs_denoise.depth import MAX_DEPTH_MM
+
 # Both channels were 16-bit images, scaled to 0..1.
-FULL_SCALE = 65535.0
+FULL_SCALE = float(MAX_DEPTH_MM)
 DROPOUT = 0.5
 # An untrained network says 2 m. From a sigmoid's 0.5, which is 33 m, it runs into 0 and dies.
 START_LOGIT = math.log(2000 / (FULL_SCALE - 2000))
@@ -61,9 +63,9 @@ class ClassicUNet(ClassicNetwork):
         pairs = list(zip(widths[:0:-1], widths[-2::-1], strict=True))
         self.ups = nn.ModuleList(nn.ConvTranspose2d(a, b, 2, stride=2) for a, b in pairs)
         self.merges = nn.ModuleList(_double(2 * b, b) for _, b in pairs)
-        self.leave = nn.Conv2d(widths[0], 1, 1)
+        self.head = nn.Conv2d(widths[0], 1, 1)
         self.apply(_begin)
-        nn.init.constant_(_bias(self.leave), START_LOGIT)
+        nn.init.constant_(_bias(self.head), START_LOGIT)
 
     def body(self, channels: Tensor) -> Tensor:  # noqa: D102
         skips: list[Tensor] = []
@@ -74,7 +76,7 @@ class ClassicUNet(ClassicNetwork):
         channels = skips.pop()
         for up, merge in zip(self.ups, self.merges, strict=True):
             channels = merge(torch.cat([skips.pop(), up(channels)], dim=1))
-        return torch.sigmoid(self.leave(channels))
+        return torch.sigmoid(self.head(channels))
 
 
 class ConvAutoencoder(ClassicNetwork):

@@ -59,7 +59,7 @@ class UNet(nn.Module):
         super().__init__()
         self.widths, self.skip = widths, skip
         pairs = list(pairwise(widths))
-        self.enter = _block(4, widths[0], size=6, stride=2)
+        self.stem = _block(4, widths[0], size=6, stride=2)
         self.downs = nn.ModuleList(
             nn.Sequential(_block(fine, coarse, stride=2), _block(coarse, coarse))
             for fine, coarse in pairs
@@ -68,8 +68,8 @@ class UNet(nn.Module):
         self.ups = nn.ModuleList(nn.Conv2d(coarse, fine, 1) for fine, coarse in pairs)
         self.merges = nn.ModuleList(_block(fine, fine) for fine, _ in pairs)
         self.select = nn.Conv2d(widths[1], len(OFFSETS) + 1, 3, padding=1)
-        self.leave = nn.Conv2d(widths[0], 12, 3, padding=1)
-        for layer in (self.leave, self.select):  # an untrained network is nearly the identity
+        self.head = nn.Conv2d(widths[0], 12, 3, padding=1)
+        for layer in (self.head, self.select):  # an untrained network is nearly the identity
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
@@ -107,7 +107,7 @@ class UNet(nn.Module):
             ],
             dim=1,
         )
-        levels = [self.enter(features)]
+        levels = [self.stem(features)]
         for down in self.downs:
             levels.append(down(levels[-1]))
         levels[-1] = self.deepest(levels[-1])
@@ -115,7 +115,7 @@ class UNet(nn.Module):
             risen = _enlarged(self.ups[level](levels[level + 1]), 2)
             levels[level] = self.merges[level](levels[level] + risen)
         taken = _taken(sparse, reference, self.select(levels[1]))
-        output = functional.pixel_shuffle(self.leave(levels[0]), 2).float()
+        output = functional.pixel_shuffle(self.head(levels[0]), 2).float()
         residual = LINEAR_PX * torch.sinh(output[:, :1].clamp(-LIMIT, LIMIT))
         scale_px = torch.exp(output[:, 1:2].clamp(-4.0, 4.0))
         keep = torch.sigmoid(output[:, 2:] + KEEP)

@@ -24,7 +24,7 @@ from std_srvs.srv import SetBool
 
 from rs_denoise.camera import CameraError
 from rs_denoise.denoiser import Denoised, Denoiser, FrameError, NetworkError
-from rs_denoise.disparity import MAX_DEPTH_MM
+from rs_denoise.depth import MAX_DEPTH_MM
 from rs_denoise.model import DEFAULT_MODEL, Model, ModelError, torch_device
 from rs_denoise.node import parameters
 from rs_denoise.node.camera_info import CameraModel
@@ -387,8 +387,8 @@ class DenoiseNode(LifecycleNode):
         outcome = worked.outcome
         if isinstance(outcome, str):
             return outcome
-        if self._emptiness.lasts(outcome.believed, self._chosen.min_fill):
-            return _why_empty(read_depth(worked.pair.depth.message), outcome.believed)
+        if self._emptiness.lasts(outcome.valid_before_range, self._chosen.min_fill):
+            return _why_empty(read_depth(worked.pair.depth.message), outcome.valid_before_range)
         return outcome
 
     def _instead(self, worked: _Worked) -> Denoised | None:

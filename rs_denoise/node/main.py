@@ -9,7 +9,7 @@ import sys
 from threading import Event
 from typing import TYPE_CHECKING
 
-from rs_denoise.memory import keep_memory
+from rs_denoise.memory import tune_malloc
 
 if TYPE_CHECKING:
     from rs_denoise.node.denoise_node import DenoiseNode
@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     # whatever exception comes of that; here a signal ends the loop and nothing else. From here on,
     # because the imports take seconds.
     stopped = _stop_on_signals()
-    keep_memory()
+    tune_malloc()
     import rclpy
     from rclpy.exceptions import NameValidationException
     from rclpy.executors import ExternalShutdownException

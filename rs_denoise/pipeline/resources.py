@@ -11,7 +11,8 @@ import torch
 from rs_denoise.denoiser import Denoiser
 from rs_denoise.model import Model, model_file, torch_device
 from rs_denoise.pipeline.handover import Workers
-from rs_denoise.precision import TYPICAL, corridor, verified
+from rs_denoise.precision import choose_precision
+from rs_denoise.synthetic_frame import TYPICAL_CAMERA, synthetic_frame
 
 # After so many the first frame takes as long as any: TorchScript compiles at the first two.
 WARM_UP_FRAMES = 3
@@ -41,7 +42,7 @@ class Networks:
         key = _identity(file), torch_device(device)
         if (model := self._models.get(key)) is not None:
             return model, "shared with another camera of this process"
-        model, agreement = verified(Model.load(file, device))
+        model, agreement = choose_precision(Model.load(file, device))
         self._models[key] = model
         return model, f"reduced precision against float32: {agreement}" if agreement else ""
 
@@ -68,7 +69,10 @@ def warm_up(model: Model, tile_px: int) -> None:
     Raises:
         NetworkError, TilingError: as of `Denoiser`.
     """
-    denoiser, frame = Denoiser(model, TYPICAL, tile_px=tile_px), corridor(TYPICAL)
+    denoiser, frame = (
+        Denoiser(model, TYPICAL_CAMERA, tile_px=tile_px),
+        synthetic_frame(TYPICAL_CAMERA),
+    )
     for _ in range(WARM_UP_FRAMES):
         denoiser.denoise(*frame)
 

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rs_denoise.depth import MAX_DEPTH_MM
 from rs_denoise.recordings.bags.rosbag2_writer import write_bag
 from rs_denoise.recordings.folders.frame_folder import write_frame
 from rs_denoise.recordings.frame import Frame
@@ -32,9 +33,6 @@ from rs_denoise.simulation.scenes.places import PLACES
 from rs_denoise.simulation.scenes.scene import random_scene
 from rs_denoise.simulation.sensor import Sensor, expose, random_sensor
 from rs_denoise.simulation.trajectory import RATE_HZ, random_trajectory
-
-# What is written as ground truth where there is nothing up to 65 m: the sky.
-FARTHEST_MM = 65535
 
 
 @dataclass(frozen=True)
@@ -173,13 +171,13 @@ def look(
     """What a camera with this sensor and this matcher makes of the light."""
     scale = preset.camera.disparity_scale_px_mm
     left, right = expose(render, sensor, rng)
-    truth_mm = np.minimum(render.depth_m * 1000.0, FARTHEST_MM)
+    truth_mm = np.minimum(render.depth_m * 1000.0, MAX_DEPTH_MM)
     disparity = match(left, right, (scale / truth_mm).astype(np.float32), matcher, rng)
     depth_mm = np.where(disparity > 0, scale / np.maximum(disparity, 1e-3), 0)
     return Frame(
         name="",
         camera=preset.camera,
-        depth_mm=np.where(depth_mm < FARTHEST_MM, np.round(depth_mm), 0).astype(np.uint16),
+        depth_mm=np.where(depth_mm < MAX_DEPTH_MM, np.round(depth_mm), 0).astype(np.uint16),
         infrared=np.round(left).astype(np.uint8),
         infrared_right=np.round(right).astype(np.uint8),
         ground_truth_mm=np.round(truth_mm).astype(np.uint16),

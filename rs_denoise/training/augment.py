@@ -13,11 +13,11 @@ import numpy as np
 # fx * baseline of the cameras that one model serves: from the D405 to the D455 at 1280x720.
 SCALES_PX_MM = (3_500, 70_000)
 # Depth is in whole millimetres; enlarged by more, its steps would be seen.
-LARGEST_FACTOR = 2.0
+MAX_FACTOR = 2.0
 # Errors beyond this are another surface's disparity; below it, noise.
 WRONG_MATCH_PX = 2.0
 # A surface rises by less than this from pixel to pixel, an edge by more.
-STEEPEST_SLOPE = 0.2
+MAX_SLOPE = 0.2
 # How much nearer a cut-out lies than what it is put before.
 CUT_OUT_STEP_PX = (1.5, 30.0)
 
@@ -48,7 +48,7 @@ def augmented(crops: list[Crop], scale_px_mm: float, rng: np.random.Generator) -
 def _varied(crop: Crop, scale_px_mm: float, rng: np.random.Generator) -> Crop:
     if rng.random() < 0.5:
         factor = np.exp(rng.uniform(*np.log(SCALES_PX_MM))) / scale_px_mm
-        crop = _as_by_another_camera(crop, np.float32(min(factor, LARGEST_FACTOR)))
+        crop = _as_by_another_camera(crop, np.float32(min(factor, MAX_FACTOR)))
     disparity, infrared, truth = crop
     if rng.random() < 0.6:
         disparity = fattened(disparity, truth, rng)
@@ -76,7 +76,7 @@ def fattened(disparity: np.ndarray, truth: np.ndarray, rng: np.random.Generator)
     nearer = cv2.morphologyEx(np.ascontiguousarray(truth), how, kernel)
     chosen = _patches(truth.shape, rng.uniform(4, 24), rng.uniform(-1.0, 1.0), rng)
     # Closing leaves slopes as they are, dilation lifts them.
-    step = 1.0 if bridged else 0.5 + STEEPEST_SLOPE * reach
+    step = 1.0 if bridged else 0.5 + MAX_SLOPE * reach
     chosen &= (truth > 0) & (nearer - truth > step) & (bridged | (disparity > 0))
     smooth = cv2.GaussianBlur(nearer, (0, 0), rng.uniform(0.5, 3))
     return np.where(chosen, smooth, disparity)

@@ -9,7 +9,7 @@ def network():
     torch.manual_seed(0)
     network = UNet().eval()
     with torch.no_grad():  # the last layers start at zero: give them something to say
-        network.leave.weight.normal_(0, 0.05)
+        network.head.weight.normal_(0, 0.05)
         network.select.weight.normal_(0, 0.05)
     return network
 
@@ -25,7 +25,7 @@ def test_untrained_it_is_nearly_the_identity():
 def test_it_can_take_disparity_from_around(offset):
     network = UNet().eval()
     with torch.no_grad():
-        network.leave.bias[8:] = -20  # keep nothing
+        network.head.bias[8:] = -20  # keep nothing
         network.select.bias[OFFSETS.index(offset)] = 20
         disparity = 5 + 20 * torch.rand(1, 1, 64, 64)
         output, _ = network(disparity, torch.zeros_like(disparity))

@@ -11,6 +11,7 @@ from scenes import camera
 
 pytest.importorskip("mitsuba", reason="Mitsuba is not installed")
 
+from rs_denoise.depth import MAX_DEPTH_MM
 from rs_denoise.recordings.bags.bag_reader import read_bag
 from rs_denoise.recordings.folders.frame_folder import find_frames, read_frame
 from rs_denoise.recordings.resumable_output import ClaimError
@@ -24,7 +25,6 @@ from rs_denoise.simulation.scenes.scene import Scene, camera_pose, random_scene
 from rs_denoise.simulation.scenes.things import Surface
 from rs_denoise.simulation.sensor import Sensor, expose, random_sensor
 from rs_denoise.simulation.simulate import (
-    FARTHEST_MM,
     DataSet,
     claim_folder,
     look,
@@ -109,7 +109,7 @@ def test_truth_is_never_between_two_surfaces():
 
 def test_the_sky_is_far_and_bright_and_never_unknown():
     frame = looked_at(replace(scene_of(slab(0.5, 0.2)), sky=9.0))
-    sky = frame.ground_truth_mm == FARTHEST_MM
+    sky = frame.ground_truth_mm == MAX_DEPTH_MM
     assert 0.3 < sky.mean() < 1 and not (frame.ground_truth_mm == 0).any()
     assert np.median(frame.infrared[sky]) > np.median(frame.infrared[~sky])
 

@@ -139,7 +139,7 @@ def test_train_stop_resume_export_and_run(data, tmp_path, network):
     path = tmp_path / "model.pt"
     manifest = export(second, path, "small", "planes", last_two(data), force=True)
     model = Model.load(path, "cpu", "float32")
-    assert model.manifest == manifest and model.knows_doubt == (network == "unet-tiny")
+    assert model.manifest == manifest and model.predicts_uncertainty == (network == "unet-tiny")
     assert manifest.verdict in VERDICTS[:2] and "Network `" in path.with_suffix(".md").read_text()
     # Folding batch normalisation changed nothing.
     image, infrared = torch.rand(1, 1, 64, 64) * 20 + 1, torch.rand(1, 1, 64, 64) * 255
@@ -176,13 +176,13 @@ def test_what_is_worse_than_nothing_is_refused_unless_forced(data, tmp_path):
 def test_a_run_can_begin_with_other_weights(data, tmp_path, caplog):
     first = run(data, tmp_path / "a")
     begun = run(data, tmp_path / "b", start_from=str(first), learning_rate=1e-9, ema_decay=0)
-    weights = [load_network(path)[1].state_dict()["enter.0.weight"] for path in (first, begun)]
+    weights = [load_network(path)[1].state_dict()["stem.0.weight"] for path in (first, begun)]
     torch.testing.assert_close(*weights)
     checkpoint = torch.load(first, weights_only=True)
-    del checkpoint["state_dict"]["network.leave.weight"]
+    del checkpoint["state_dict"]["network.head.weight"]
     torch.save(checkpoint, tmp_path / "part.ckpt")
     run(data, tmp_path / "d", start_from=str(tmp_path / "part.ckpt"))
-    assert "has no weights for network.leave, which begin at random" in caplog.text
+    assert "has no weights for network.head, which begin at random" in caplog.text
     with pytest.raises(TrainingError, match=r"last\.ckpt: not of this network"):
         run(data, tmp_path / "c", network="autoencoder-classic", start_from=str(first))
 
