@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rs_denoise.evaluation.charts import new_figure
+from rs_denoise.drawing.figure import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

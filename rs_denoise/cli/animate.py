@@ -15,9 +15,9 @@ from rich.console import Console
 from rich.progress import track
 
 from rs_denoise.cli import options
-from rs_denoise.evaluation.charts import ChartError, check_suffix
-from rs_denoise.evaluation.comparison import Comparison
-from rs_denoise.evaluation.turntable import BACKGROUND, Cloud, Stage, swing
+from rs_denoise.drawing.figure import ChartError, check_suffix
+from rs_denoise.drawing.orbit import BACKGROUND, OrbitCamera, PointCloud, swing
+from rs_denoise.evaluation.frame_comparison import FrameComparison
 from rs_denoise.gate import Gate
 from rs_denoise.offline import OfflineDenoiser
 from rs_denoise.recordings.recording import open_recording
@@ -66,7 +66,7 @@ def animate(
     kind = FORMATS[out.suffix.lower()]
     _check_size(out, wanted)
     method = OfflineDenoiser.load(model, device, Gate(min_confidence, fill_confidence))
-    comparison = Comparison.of(open_recording(recording), frame, method)
+    comparison = FrameComparison.of(open_recording(recording), frame, method)
     console = Console()
     count = max(2, round(seconds * kind.rate_hz))
     views = track(
@@ -84,15 +84,15 @@ def animate(
 
 
 def _views(
-    comparison: Comparison, size: tuple[int, int], count: int, degrees: float
+    comparison: FrameComparison, size: tuple[int, int], count: int, degrees: float
 ) -> Iterable[np.ndarray]:
     frame, depths = comparison.frame, comparison.depths_mm
-    stage = Stage.of(frame.depth_mm, frame.camera, size[0] // len(depths), size[1])
+    orbit_camera = OrbitCamera.of(frame.depth_mm, frame.camera, size[0] // len(depths), size[1])
     clouds = [
-        Cloud.of(depth, frame.camera, frame.infrared, *comparison.range_mm)
+        PointCloud.of(depth, frame.camera, frame.infrared, *comparison.range_mm)
         for depth in depths.values()
     ]
-    return swing(clouds, stage, count, degrees)
+    return swing(clouds, orbit_camera, count, degrees)
 
 
 def _finished(view: np.ndarray, captions: list[str], size: tuple[int, int]) -> np.ndarray:

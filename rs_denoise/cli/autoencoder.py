@@ -194,8 +194,8 @@ def _write_tiles(triple: Triple, depth_mm: np.ndarray, denoiser) -> None:
 
 
 def _statistics(images: Path) -> None:
-    from rs_denoise.evaluation.difference import Difference
-    from rs_denoise.evaluation.picture import error_picture
+    from rs_denoise.drawing.picture import error_picture
+    from rs_denoise.evaluation.metrics.difference import Difference
 
     lines = ["frame raw_mean raw_median raw_rms denoised_mean denoised_median denoised_rms (mm)"]
     for triple in find_triples(images):

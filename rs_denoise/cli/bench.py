@@ -20,13 +20,7 @@ from rs_denoise.benchmark.scaling_chart import work_chart
 from rs_denoise.benchmark.tables import core_section, node_section, work_sections
 from rs_denoise.cli import options
 from rs_denoise.cli.demo import SAMPLE
-from rs_denoise.evaluation.charts import (
-    PICTURES,
-    ChartError,
-    check_suffix,
-    new_figure,
-    write_figure,
-)
+from rs_denoise.drawing.figure import PICTURES, ChartError, check_suffix, new_figure, write_figure
 from rs_denoise.memory import tune_malloc
 from rs_denoise.model import PRECISIONS, SHIPPED, Model
 

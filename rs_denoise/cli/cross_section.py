@@ -12,18 +12,11 @@ from rich.console import Console
 from rich.table import Table
 
 from rs_denoise.cli import options
-from rs_denoise.evaluation.charts import (
-    PICTURES,
-    ChartError,
-    LinePicker,
-    SectionChart,
-    check_suffix,
-    new_figure,
-    write_figure,
-)
-from rs_denoise.evaluation.comparison import TRUTH, Comparison
+from rs_denoise.drawing.figure import PICTURES, ChartError, check_suffix, new_figure, write_figure
+from rs_denoise.evaluation.charts.section_chart import LinePicker, SectionChart
 from rs_denoise.evaluation.cross_section import CrossSectionError, Pixel, Profile, write_csv
-from rs_denoise.evaluation.difference import Difference
+from rs_denoise.evaluation.frame_comparison import TRUTH, FrameComparison
+from rs_denoise.evaluation.metrics.difference import Difference
 from rs_denoise.gate import Gate
 from rs_denoise.offline import OfflineDenoiser
 from rs_denoise.recordings.recording import open_recording
@@ -61,7 +54,7 @@ def cross_section(
     if in_window:
         _require_display(chosen)
     method = OfflineDenoiser.load(model, device, Gate(min_confidence, fill_confidence))
-    comparison = Comparison.of(open_recording(recording), frame, method)
+    comparison = FrameComparison.of(open_recording(recording), frame, method)
     shape = comparison.frame.depth_mm.shape
     given = _line(start, end, row, column, shape) if chosen else None
     line = given if given and not in_window else _drawn_in_window(comparison, given)
@@ -127,7 +120,7 @@ def _require_display(chosen: bool) -> None:
         raise ChartError(f"there is no display to open a window on: {instead}")
 
 
-def _drawn_in_window(comparison: Comparison, line: Line | None) -> Line:
+def _drawn_in_window(comparison: FrameComparison, line: Line | None) -> Line:
     """Shows the chart until its window is closed; the line that it had then."""
     from matplotlib import pyplot
 

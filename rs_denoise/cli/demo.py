@@ -115,7 +115,7 @@ def _table(
 
 
 def _write_picture(results: list[tuple[Frame, Received]], path: Path) -> Path:
-    from rs_denoise.evaluation.picture import before_after
+    from rs_denoise.drawing.picture import before_after
     from rs_denoise.recordings.folders.frame_folder import write_png
 
     known = [pair for pair in results if pair[0].ground_truth_mm is not None]
@@ -129,10 +129,10 @@ def _write_picture(results: list[tuple[Frame, Received]], path: Path) -> Path:
 def _write_report(
     title: str, summary: dict, results: list[tuple[Frame, Received]], path: Path
 ) -> Path:
+    from rs_denoise.evaluation.report.frame_selection import FrameSelection
     from rs_denoise.evaluation.report.report import write_report
-    from rs_denoise.evaluation.showcase import Showcase
 
-    showcase = Showcase()
+    showcase = FrameSelection()
     for frame, received in results:
         showcase.add(frame, received.depth_mm)
     write_report(path, title, summary, showcase.scenes())

@@ -23,10 +23,10 @@ from rs_denoise.cli.score_tables import (
 from rs_denoise.evaluation.baselines import all_baselines
 from rs_denoise.evaluation.evaluate import Setting
 from rs_denoise.evaluation.evaluate import evaluate as evaluate_frames
-from rs_denoise.evaluation.obstacles import Mount
-from rs_denoise.evaluation.planes import Roi
-from rs_denoise.evaluation.requirement import Requirement, RequirementError, Verdict
-from rs_denoise.evaluation.sample import sampled
+from rs_denoise.evaluation.metrics.obstacles import Mount
+from rs_denoise.evaluation.metrics.planes import Roi
+from rs_denoise.evaluation.requirement import Requirement, RequirementError, RequirementResult
+from rs_denoise.evaluation.sampling import sample_frames
 from rs_denoise.gate import CAUTIOUS, COMPLETE, Gate
 from rs_denoise.offline import Method, OfflineDenoiser
 from rs_denoise.recordings.bags.topics import Topics
@@ -134,7 +134,7 @@ def evaluate(
     showcase = _Showcase(denoised) if html is not None else None
     total = opened.count and min(opened.count, most)
     result = evaluate_frames(
-        track(sampled(opened, opened.count, most), "evaluating", total=total, transient=True),
+        track(sample_frames(opened, opened.count, most), "evaluating", total=total, transient=True),
         methods, wanted_size, setting, showcase,
     )  # fmt: skip
     result.skipped |= opened.skipped
@@ -166,9 +166,9 @@ class _Showcase:
     """Keeps what the report shows. plotly, which it needs, takes a second to import."""
 
     def __init__(self, denoised: OfflineDenoiser) -> None:
-        from rs_denoise.evaluation.showcase import Showcase
+        from rs_denoise.evaluation.report.frame_selection import FrameSelection
 
-        self._denoised, self._showcase = denoised, Showcase()
+        self._denoised, self._showcase = denoised, FrameSelection()
 
     def __call__(self, frame: Frame, depths_mm: dict[str, np.ndarray]) -> None:
         answer = self._denoised.denoise(frame)
@@ -181,12 +181,12 @@ class _Showcase:
         write_report(path, title, summary, self._showcase.scenes())
 
 
-def _verdict(requirement: Requirement, methods: dict) -> Verdict:
+def _verdict(requirement: Requirement, methods: dict) -> RequirementResult:
     """What cannot be told is not met: the figures that could be had are not lost to it."""
     try:
         return requirement.holds(methods)
     except RequirementError as error:
-        return Verdict(False, str(error), untold=True)
+        return RequirementResult(False, str(error), untold=True)
 
 
 def _setting(

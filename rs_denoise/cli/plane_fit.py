@@ -14,15 +14,12 @@ from rich.table import Table
 
 from rs_denoise.camera import Camera
 from rs_denoise.cli import options
-from rs_denoise.evaluation.charts import (
-    PICTURES,
-    check_suffix,
-    plane_chart,
-    write_figure,
-)
-from rs_denoise.evaluation.comparison import Comparison
-from rs_denoise.evaluation.metrics import mean
-from rs_denoise.evaluation.planes import PlaneError, PlaneFit, Roi, find_planes, fit_plane
+from rs_denoise.drawing.figure import PICTURES, check_suffix, write_figure
+from rs_denoise.evaluation.charts.plane_chart import draw_plane_chart
+from rs_denoise.evaluation.frame_comparison import FrameComparison
+from rs_denoise.evaluation.metrics.averages import mean
+from rs_denoise.evaluation.metrics.plane_search import find_planes
+from rs_denoise.evaluation.metrics.planes import PlaneError, PlaneFit, Roi, fit_plane
 from rs_denoise.gate import Gate
 from rs_denoise.offline import OfflineDenoiser
 from rs_denoise.recordings.recording import open_recording
@@ -52,7 +49,7 @@ class Flatness:
     frames: int = 0
 
     def add(
-        self, comparison: Comparison, wall_mm: float | None
+        self, comparison: FrameComparison, wall_mm: float | None
     ) -> dict[str, list[PlaneFit | None]]:
         """Takes a frame; its fits, None where there is no plane."""
         frame = comparison.frame
@@ -123,7 +120,7 @@ def plane_fit(
     given = None if roi is None else Roi.parse(roi)
     opened = open_recording(recording)
     method = OfflineDenoiser.load(model, device, Gate(min_confidence, fill_confidence))
-    first = Comparison.of(opened, frame, method)
+    first = FrameComparison.of(opened, frame, method)
     flatness = Flatness([given] if given is not None else _found(first))
     if given is not None:
         given.check(first.frame.camera.width, first.frame.camera.height)
@@ -132,7 +129,7 @@ def plane_fit(
     if all_frames:
         rest = (f for f in opened if f.name != first.frame.name)
         for other in track(rest, "fitting", console=console, transient=True):
-            flatness.add(Comparison(other, method(other)), wall)
+            flatness.add(FrameComparison(other, method(other)), wall)
     if not any(any(found) for found in flatness.fits.values()):
         raise PlaneError(next(iter(flatness.failed.values())))
     frames = f"mean over {flatness.frames} frames" if all_frames else f"frame {first.frame.name}"
@@ -142,11 +139,11 @@ def plane_fit(
     options.print_skipped(console, flatness.failed)
     options.print_skipped(console, opened.skipped)
     if out is not None:
-        write_figure(plane_chart(first, flatness.rois, fits), out)
+        write_figure(draw_plane_chart(first, flatness.rois, fits), out)
         console.print(f"picture: {out}", highlight=False, soft_wrap=True)
 
 
-def _found(comparison: Comparison) -> list[Roi]:
+def _found(comparison: FrameComparison) -> list[Roi]:
     """Where raw depth is a plane: what denoising made flat would be no fair choice."""
     frame = comparison.frame
     rois = find_planes(frame.depth_mm, frame.camera)

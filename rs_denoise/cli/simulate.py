@@ -171,8 +171,8 @@ def _make(data_set: DataSet, frames: int, workers: int, part: Shard) -> None:
 
 
 def _compare(data_set: DataSet, frames: int, beside: Path | None, picture: Path | None) -> None:
-    from rs_denoise.evaluation.resample import resampled
     from rs_denoise.recordings.folders.frame_folder import find_frames, read_frame
+    from rs_denoise.recordings.resample import resample_frame
     from rs_denoise.simulation.check import statistics
 
     if data_set.bags or data_set.length > 1:
@@ -181,13 +181,13 @@ def _compare(data_set: DataSet, frames: int, beside: Path | None, picture: Path 
     paths = [path for path in paths if (path / "camera.json").exists()]
     real = []
     for path in find_frames(beside)[0] if beside else []:
-        frame = resampled(read_frame(path), *data_set.size)
+        frame = resample_frame(read_frame(path), *data_set.size)
         if frame.ground_truth_mm is not None:
             real.append(frame)
     simulated = [statistics(read_frame(path)) for path in paths]
     Console().print(_check_table(simulated, [statistics(frame) for frame in real]))
     if picture is not None:
-        from rs_denoise.evaluation.picture import frames_sheet
+        from rs_denoise.drawing.picture import frames_sheet
         from rs_denoise.recordings.folders.frame_folder import write_png
 
         shown = [("real", frame) for frame in real[:: max(len(real) // 2, 1)][:2]]

@@ -9,23 +9,26 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rs_denoise.denoiser import TOLERANCE, Denoised
-from rs_denoise.evaluation.alone import score_alone
-from rs_denoise.evaluation.distance import OverDistance
-from rs_denoise.evaluation.metrics import GroundTruth, mean_over_frames, score
-from rs_denoise.evaluation.obstacles import (
+from rs_denoise.evaluation.metrics.accuracy import score
+from rs_denoise.evaluation.metrics.averages import mean_over_frames
+from rs_denoise.evaluation.metrics.by_distance import ErrorByDistance
+from rs_denoise.evaluation.metrics.confidence import rank
+from rs_denoise.evaluation.metrics.ground_truth import GroundTruth
+from rs_denoise.evaluation.metrics.no_reference import score_alone
+from rs_denoise.evaluation.metrics.obstacles import (
     Mount,
     MountError,
     ObstacleLayer,
     fitted_mount,
     score_obstacles,
 )
-from rs_denoise.evaluation.planes import PlaneError, Roi, find_planes, fit_plane
-from rs_denoise.evaluation.ranking import rank
-from rs_denoise.evaluation.resample import resampled
-from rs_denoise.evaluation.temporal import RAW, Temporal
+from rs_denoise.evaluation.metrics.plane_search import find_planes
+from rs_denoise.evaluation.metrics.planes import PlaneError, Roi, fit_plane
+from rs_denoise.evaluation.metrics.temporal import RAW, Temporal
 from rs_denoise.gate import Gate
 from rs_denoise.offline import Method, OfflineDenoiser
 from rs_denoise.recordings.frame import Frame
+from rs_denoise.recordings.resample import resample_frame
 
 Scores = dict[str, float]
 # Publishes all that was seen, however doubtful or changed: for judging the doubt itself.
@@ -72,7 +75,7 @@ class Evaluation:
         self.skipped: dict[str, str] = {}
         self.scores: dict[str, dict[str, list[Scores]]] = {}
         self._temporal = Temporal(methods)
-        self._over_distance = OverDistance()
+        self._over_distance = ErrorByDistance()
         self._without_mount: list[str] = []
 
     def add(self, frame: Frame, depths_mm: dict[str, np.ndarray]) -> None:
@@ -192,7 +195,7 @@ def evaluate(
     answers = _answers(methods)
     for frame in frames:
         if size is not None:
-            frame = resampled(frame, *size)
+            frame = resample_frame(frame, *size)
         depths_mm = {name: method(frame) for name, method in methods.items()}
         result.add(frame, depths_mm)
         if frame.ground_truth_mm is not None:

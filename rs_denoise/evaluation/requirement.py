@@ -37,7 +37,7 @@ class RequirementError(ValueError):
 
 
 @dataclass(frozen=True)
-class Verdict:
+class RequirementResult:
     """Whether a requirement is met.
 
     Attributes:
@@ -94,7 +94,7 @@ class Requirement:
     def __str__(self) -> str:
         return f"{self.left.text} {self.compared} {self.right.text}"
 
-    def holds(self, methods: Methods) -> Verdict:
+    def holds(self, methods: Methods) -> RequirementResult:
         """Compares.
 
         Args:
@@ -114,7 +114,7 @@ class Requirement:
                 (self.right, f"{said[1]} = {self.right.text}"),
             )
         ]
-        return Verdict(met, f"{sides[0]} {self.compared} {sides[1]}")
+        return RequirementResult(met, f"{sides[0]} {self.compared} {sides[1]}")
 
 
 def _side(part: str, whole: str) -> _Side:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from rs_denoise.evaluation.picture import depth_picture
+from rs_denoise.drawing.picture import depth_picture
 
 # Figures are over so many frames: at 30 Hz, two seconds.
 WINDOW = 60

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from rs_denoise.evaluation.metrics import EDGE_SHARE, GroundTruth, mean, median, near_step, score
+from rs_denoise.evaluation.metrics.accuracy import score
+from rs_denoise.evaluation.metrics.averages import mean, median
+from rs_denoise.evaluation.metrics.ground_truth import (
+    EDGE_STEP,
+    GroundTruth,
+    find_step_neighbourhood,
+)
 from rs_denoise.recordings.frame import Frame
 
 # Medians over 24 laser-scanned frames of a D415-like camera at 848x480; interior and rim: means.
@@ -32,7 +38,7 @@ JUDGED = (
 LAGS = (1, 4, 8, 16, 32)
 # Columns left and right that the other imager or the projector does not reach, of 848.
 BANDS_PX = (70, 20)
-EDGE_REACH_PX = 15
+EDGE_WINDOW_PX = 15
 
 
 def statistics(frame: Frame) -> dict[str, float]:
@@ -58,7 +64,7 @@ def statistics(frame: Frame) -> dict[str, float]:
     valid = (frame.depth_mm > 0) & truth.known
     error = np.where(valid, scale / np.maximum(frame.depth_mm, 1) - truth.disparity_px, 0.0)
     band = _band(valid.shape)
-    edge = near_step(truth.depth_mm, truth.known, EDGE_SHARE, EDGE_REACH_PX)
+    edge = find_step_neighbourhood(truth.depth_mm, truth.known, EDGE_STEP, EDGE_WINDOW_PX)
     bias = median(error[valid])
     scores = score(frame.depth_mm, truth, scale)
     result = {

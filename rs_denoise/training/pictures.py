@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from rs_denoise.evaluation.picture import before_after
+from rs_denoise.drawing.picture import before_after
 from rs_denoise.training.lightning_module import TrainingModule
 
 

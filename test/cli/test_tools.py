@@ -17,10 +17,10 @@ from conftest import SAMPLE
 from rs_denoise.cli.animate import LARGEST_GIF_BYTES, animate
 from rs_denoise.cli.cross_section import cross_section
 from rs_denoise.cli.plane_fit import plane_fit
-from rs_denoise.evaluation.charts import ChartError, plane_chart
-from rs_denoise.evaluation.comparison import Comparison
-from rs_denoise.evaluation.planes import Roi, fit_plane
-from rs_denoise.recordings.folders.frame_folder import write_frame
+from rs_denoise.drawing.figure import ChartError
+from rs_denoise.evaluation.charts.plane_chart import draw_plane_chart
+from rs_denoise.evaluation.frame_comparison import FrameComparison
+from rs_denoise.evaluation.metrics.planes import Roi, fit_plane
 from rs_denoise.recordings.frame import Frame
 from scenes import Scaled, camera, noisy_wall
 
@@ -164,7 +164,7 @@ def test_distances_from_the_plane_are_signed_and_share_one_scale():
     seen, roi = camera(WIDTH, HEIGHT), Roi(30, 20, 70, 60)
     denoised = np.full_like(raw, 2000)
     fits = {name: [fit_plane(d, seen, roi)] for name, d in (("raw", raw), ("denoised", denoised))}
-    figure = plane_chart(Comparison(Frame("f", seen, raw), denoised), [roi], fits)
+    figure = draw_plane_chart(FrameComparison(Frame("f", seen, raw), denoised), [roi], fits)
     before, after = (panel.images[1] for panel in figure.axes[1:3])
     assert before.get_clim() == after.get_clim() and sum(before.get_clim()) == 0
     distance = before.get_array().filled(np.nan)

@@ -6,9 +6,10 @@ pytest.importorskip("matplotlib", reason="charts need matplotlib")
 from matplotlib.backend_bases import MouseEvent
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from rs_denoise.evaluation.charts import LinePicker, SectionChart, new_figure
-from rs_denoise.evaluation.comparison import Comparison
+from rs_denoise.drawing.figure import new_figure
+from rs_denoise.evaluation.charts.section_chart import LinePicker, SectionChart
 from rs_denoise.evaluation.cross_section import CrossSectionError, along, write_csv
+from rs_denoise.evaluation.frame_comparison import FrameComparison
 from rs_denoise.recordings.frame import Frame
 from scenes import camera, noisy_wall
 
@@ -88,7 +89,7 @@ def chart():
     figure = new_figure(6, 4)
     FigureCanvasAgg(figure)
     denoised = np.where(depth > 0, 1000, 0).astype(np.uint16)
-    return SectionChart(figure, Comparison(frame, denoised))
+    return SectionChart(figure, FrameComparison(frame, denoised))
 
 
 def test_a_chart_has_gaps_where_depth_is_invalid_and_says_what_is_beyond_its_axis(chart):

@@ -4,19 +4,19 @@ import numpy as np
 import pytest
 
 from conftest import REAL_DATA
+from rs_denoise.drawing.picture import before_after
 from rs_denoise.evaluation.evaluate import Setting, evaluate
-from rs_denoise.evaluation.obstacles import Mount
-from rs_denoise.evaluation.picture import before_after
-from rs_denoise.evaluation.planes import Roi
-from rs_denoise.evaluation.ranking import rank
-from rs_denoise.evaluation.resample import resampled
-from rs_denoise.evaluation.sample import sampled
-from rs_denoise.evaluation.showcase import Showcase
+from rs_denoise.evaluation.metrics.confidence import rank
+from rs_denoise.evaluation.metrics.obstacles import Mount
+from rs_denoise.evaluation.metrics.planes import Roi
+from rs_denoise.evaluation.report.frame_selection import FrameSelection
+from rs_denoise.evaluation.sampling import sample_frames
 from rs_denoise.gate import Gate
 from rs_denoise.model import Model
 from rs_denoise.offline import OfflineDenoiser
 from rs_denoise.recordings.frame import Frame
 from rs_denoise.recordings.recording import open_recording
+from rs_denoise.recordings.resample import resample_frame
 from scenes import Scaled, camera, noisy_wall
 
 
@@ -107,22 +107,22 @@ def test_what_could_not_be_computed_is_told_with_the_reason(make_model):
 
 def test_a_long_recording_is_sampled_in_runs():
     for count, most, expected in ((9000, 400, 400), (401, 400, 400), (100, 30, 30), (50, 60, 50)):
-        chosen = list(sampled(range(count), count, most))
+        chosen = list(sample_frames(range(count), count, most))
         assert len(chosen) == expected and chosen == sorted(set(chosen))
         steps = np.diff(chosen)
         assert (steps == 1).sum() >= len(chosen) - max(most // 40, 1)
-    assert list(sampled(iter(range(9)), None, 4)) == [0, 1, 2, 3]
-    assert max(sampled(range(9000), 9000, 400)) > 8000
+    assert list(sample_frames(iter(range(9)), None, 4)) == [0, 1, 2, 3]
+    assert max(sample_frames(range(9000), 9000, 400)) > 8000
 
 
 def test_the_showcase_keeps_the_best_the_worst_and_the_first():
-    showcase = Showcase()
+    showcase = FrameSelection()
     for name, depth_mm in (("a", 2100), ("b", 2000), ("c", 2500), ("d", 2200)):
         shown = frame(name)
         showcase.add(shown, np.full_like(shown.depth_mm, depth_mm))
     names = [scene.frame.name for scene in showcase.scenes()]
     assert names == ["b (helps most)", "c (helps least)", "a (first)"]
-    alone = Showcase()
+    alone = FrameSelection()
     alone.add(frame(truth=False), frame().depth_mm)
     assert [s.frame.name for s in alone.scenes()] == ["a (changes most, changes least, first)"]
 
@@ -130,7 +130,7 @@ def test_the_showcase_keeps_the_best_the_worst_and_the_first():
 def test_resampling_to_848x480_is_two_thirds_with_two_columns_off():
     depth = np.arange(1280 * 720, dtype=np.uint32).reshape(720, 1280).astype(np.uint16)
     native = Frame("n", camera(1280, 720, fx=900.0), depth, (depth % 255).astype(np.uint8))
-    small = resampled(native, 848, 480)
+    small = resample_frame(native, 848, 480)
     assert small.depth_mm.shape == small.infrared.shape == (480, 848)
     assert small.camera.fx == pytest.approx(600) and small.camera.width == 848
     assert set(np.unique(small.depth_mm)) <= set(np.unique(depth))

@@ -15,12 +15,12 @@ from rs_denoise.evaluation.evaluate import evaluate
 from rs_denoise.evaluation.report import pictures
 from rs_denoise.evaluation.report.cards import computed
 from rs_denoise.evaluation.report.headline import verdicts
-from rs_denoise.evaluation.report.report import Scene, write_report
-from rs_denoise.evaluation.resample import resampled
+from rs_denoise.evaluation.report.report import ReportFrame, write_report
 from rs_denoise.gate import Gate
 from rs_denoise.offline import OfflineDenoiser
 from rs_denoise.recordings.folders.frame_folder import read_frame
 from rs_denoise.recordings.frame import Frame
+from rs_denoise.recordings.resample import resample_frame
 from scenes import camera, noisy_wall
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -35,14 +35,14 @@ def box_scene(name="box"):
     depth[box], truth[box] = depth[box] // 2, 1500
     frame = Frame(name, camera(96, 64), depth, infrared, truth)
     confidence = np.where(depth > 0, 0.9, np.nan).astype(np.float32)
-    return Scene(frame, median_filter(frame), confidence)
+    return ReportFrame(frame, median_filter(frame), confidence)
 
 
 def bare_scene(name="bare"):
     """Depth and nothing else."""
     depth, _ = noisy_wall(96, 64, 2000.0, seed=1)
     frame = Frame(name, camera(96, 64), depth)
-    return Scene(frame, median_filter(frame), None)
+    return ReportFrame(frame, median_filter(frame), None)
 
 
 def summary_of(*scenes):
@@ -430,7 +430,7 @@ def test_nothing_computed_is_said(tmp_path, show):
 
 def test_the_sample_recording_fits_into_a_page(tmp_path, show, sample_frame, shipped):
     answer = OfflineDenoiser(shipped, Gate()).denoise(sample_frame)
-    scene = Scene(sample_frame, np.rint(answer.depth_mm).astype(np.uint16), answer.confidence)
+    scene = ReportFrame(sample_frame, np.rint(answer.depth_mm).astype(np.uint16), answer.confidence)
     path = tmp_path / "room.html"
     write_report(path, "Room", {"frames": 1}, [scene])
     assert path.stat().st_size < 7e6  # 4.8 MB of it is plotly.js
@@ -443,9 +443,9 @@ def test_the_sample_recording_fits_into_a_page(tmp_path, show, sample_frame, shi
 
 @pytest.mark.skipif(not REAL_DATA.is_dir(), reason="no real frames here")
 def test_real_frames_with_and_without_truth(tmp_path, show):
-    frame = resampled(read_frame(REAL_DATA / "faro_0441"), 424, 240)
-    bare = replace(resampled(read_frame(REAL_DATA / "d415_640x360"), 424, 240), infrared=None)
-    scenes = [Scene(f, median_filter(f), None) for f in (frame, bare)]
+    frame = resample_frame(read_frame(REAL_DATA / "faro_0441"), 424, 240)
+    bare = replace(resample_frame(read_frame(REAL_DATA / "d415_640x360"), 424, 240), infrared=None)
+    scenes = [ReportFrame(f, median_filter(f), None) for f in (frame, bare)]
     summary = evaluate([s.frame for s in scenes], {"denoised": median_filter}).summary()
     write_report(tmp_path / "real.html", "Real", summary, scenes)
     with show(tmp_path / "real.html") as page:

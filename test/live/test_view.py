@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from rs_denoise.evaluation.picture import depth_picture
+from rs_denoise.drawing.picture import depth_picture
 from rs_denoise.live.screens import (
     QUIT,
     NoDisplay,

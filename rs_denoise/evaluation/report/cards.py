@@ -15,7 +15,7 @@ BETTER, WORSE, UNCHANGED = "better", "worse", "unchanged"
 
 
 @dataclass(frozen=True)
-class Comparison:
+class MetricChange:
     """A figure before and after, over one set of pixels."""
 
     over: str
@@ -62,7 +62,7 @@ class Card:
 
     title: str
     meaning: str
-    comparisons: tuple[Comparison, ...] = ()
+    comparisons: tuple[MetricChange, ...] = ()
     value: str = ""
 
     @property
@@ -199,12 +199,12 @@ def _card(methods: dict, subject: Subject) -> Card | None:
     return Card(subject.title, subject.meaning, tuple(comparisons))
 
 
-def _comparison(over: str, before: float, after: float, subject: Subject) -> Comparison:
+def _comparison(over: str, before: float, after: float, subject: Subject) -> MetricChange:
     shown = figure(subject.key)
     if not subject.missing:
-        return Comparison(over, before, after, shown)
+        return MetricChange(over, before, after, shown)
     rest = Figure(subject.title, shown.unit, shown.meaning, shown.digits, "better", shown.floor)
-    return Comparison(over, 100 - before, 100 - after, rest)
+    return MetricChange(over, 100 - before, 100 - after, rest)
 
 
 def costs(summary: dict) -> tuple[Card, ...]:

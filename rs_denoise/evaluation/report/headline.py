@@ -31,7 +31,7 @@ FEW_FRAMES = 10
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Answer:
     """An answer to one question.
 
     Attributes:
@@ -75,13 +75,13 @@ _HINT_WORDS = {
 _UNKNOWN = "Without ground truth accuracy is not known."
 
 
-def verdicts(summary: dict) -> tuple[Verdict, Verdict, Verdict]:
+def verdicts(summary: dict) -> tuple[Answer, Answer, Answer]:
     """Is it better, is it safe, and what does it cost."""
     accuracy, dangers = cards_of(summary, ACCURACY), cards_of(summary, DANGERS)
     smoothness, hints = cards_of(summary, SMOOTHNESS), cards_of(summary, HINTS)
     better, safe = ("Is it better?", "Accuracy and smoothness"), ("Is it safe?", "Safety")
     cover = cards_of(summary, COVER) or cards_of(summary, COVER_ALONE)
-    cost = Verdict("What does it cost?", "Cover and cost", "", (), cover + costs(summary))
+    cost = Answer("What does it cost?", "Cover and cost", "", (), cover + costs(summary))
     if not accuracy:
         return (
             _answer(better, _SMOOTH_WORDS, smoothness, (), _UNKNOWN),
@@ -113,17 +113,17 @@ def warnings(summary: dict) -> list[str]:
 def _answer(
     question: tuple[str, str], words: dict[str, str], deciding: tuple[Card, ...],
     others: tuple[Card, ...], before: str = "",
-) -> Verdict:  # fmt: skip
+) -> Answer:  # fmt: skip
     """The deciding cards give the word; the others are named beside them."""
     changes, cards = {card.change for card in deciding}, deciding + others
     if not changes:
-        return Verdict(*question, "", (before or "Not computed.",), cards)
+        return Answer(*question, "", (before or "Not computed.",), cards)
     word = MIXED if {BETTER, WORSE} <= changes else UNCHANGED
     for only in (BETTER, WORSE):
         if only in changes and word != MIXED:
             word = only
     sentences = filter(None, (before, words[word], _because(cards)))
-    return Verdict(*question, word, tuple(sentences), cards)
+    return Answer(*question, word, tuple(sentences), cards)
 
 
 def _because(cards: tuple[Card, ...]) -> str:

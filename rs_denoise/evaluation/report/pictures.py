@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from rs_denoise.evaluation.picture import depth_picture, error_picture, infrared_picture
+from rs_denoise.drawing.picture import depth_picture, error_picture, infrared_picture
 
 # Errors of all frames have one scale: this share of the depth is full colour.
 ERROR_FULL_SCALE = 0.1

@@ -18,7 +18,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from rs_denoise.evaluation.picture import depth_range
+from rs_denoise.drawing.picture import depth_range
 from rs_denoise.evaluation.report import pictures
 from rs_denoise.evaluation.report.cards import DENOISED, RAW, computed
 from rs_denoise.evaluation.report.figures import figure
@@ -31,7 +31,7 @@ TRUTH = "truth"
 
 
 @dataclass(frozen=True)
-class Scene:
+class ReportFrame:
     """One frame that the report shows in full.
 
     Attributes:
@@ -63,14 +63,14 @@ class View:
     legend: Legend | None = None
 
 
-def write_report(path: Path, title: str, summary: dict, scenes: list[Scene]) -> None:
+def write_report(path: Path, title: str, summary: dict, scenes: list[ReportFrame]) -> None:
     """Writes the page.
 
     Args:
         path: of the HTML file; overwritten.
         title: its heading.
         summary: as `Evaluation.summary` gives it, with what else was computed: "without_truth",
-            "notes", "recording", "model", "device", "over_distance" (`OverDistance.summary`),
+            "notes", "recording", "model", "device", "over_distance" (`ErrorByDistance.summary`),
             "timing", "requirements", and in "not_computed" why something is missing. Every part may
             be missing.
         scenes: the frames to look at; each adds about 1.5 MB at 848x480.
@@ -141,13 +141,13 @@ def _used_figures(summary: dict) -> list:
     return [figure(key) for key in dict.fromkeys(keys) if figure(key).meaning]
 
 
-def _range_mm(scene: Scene) -> tuple[float, float]:
+def _range_mm(scene: ReportFrame) -> tuple[float, float]:
     """Of the truth where there is one: wrong matches need no colours of their own."""
     truth = scene.frame.ground_truth_mm
     return depth_range(truth if truth is not None and truth.any() else scene.frame.depth_mm)
 
 
-def _views(scene: Scene, range_mm: tuple[float, float]) -> list[View]:
+def _views(scene: ReportFrame, range_mm: tuple[float, float]) -> list[View]:
     frame, denoised_mm = scene.frame, scene.denoised_mm
     raw_mm, truth_mm = frame.depth_mm, frame.ground_truth_mm
     depth_legend = pictures.depth_legend(range_mm)
@@ -175,7 +175,7 @@ def _views(scene: Scene, range_mm: tuple[float, float]) -> list[View]:
     return views
 
 
-def _data(scene: Scene, range_mm: tuple[float, float]) -> dict:
+def _data(scene: ReportFrame, range_mm: tuple[float, float]) -> dict:
     """What the page's script needs of a scene to draw cross-sections and points."""
     frame = scene.frame
     depths_mm = {RAW: frame.depth_mm, DENOISED: scene.denoised_mm}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from rs_denoise.evaluation.report.cards import DENOISED, RAW, Comparison
+from rs_denoise.evaluation.report.cards import DENOISED, RAW, MetricChange
 from rs_denoise.evaluation.report.figures import Figure, figure
 
 # Blocks of a summary's methods that have a table of their own, beside those of accuracy.
@@ -76,7 +76,7 @@ def over_distance_sentence(over_distance: dict) -> str:
     least = sum(raw["pixels"]) / 100
     shown = figure("mae_mm")
     bins = [
-        (low, Comparison("", before, after, shown))
+        (low, MetricChange("", before, after, shown))
         for low, pixels, before, after in zip(
             over_distance["edges_mm"], raw["pixels"], raw["mae_mm"], denoised["mae_mm"],
             strict=False,  # one edge more than bins
@@ -135,6 +135,6 @@ def _cell(key: str, before: float | None, after: float | None, both: bool = Fals
     shown = figure(key)
     if before is None or after is None:
         return Cell(shown.number(after))
-    compared = Comparison("", before, after, shown)
+    compared = MetricChange("", before, after, shown)
     text = f"{shown.number(before)} → {shown.number(after)}" if both else shown.number(after)
     return Cell(text, compared.ratio_text, compared.change)

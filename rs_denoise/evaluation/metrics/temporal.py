@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from rs_denoise.camera import Camera
-from rs_denoise.evaluation.metrics import mean, median
+from rs_denoise.evaluation.metrics.averages import mean, median
 from rs_denoise.recordings.frame import Frame
 
 # Intel looks at 40 frames; with fewer than ten a standard deviation says little.

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from rs_denoise.evaluation.metrics import MAX_SCORED_MM
-from rs_denoise.evaluation.report.report import Scene
+from rs_denoise.evaluation.metrics.ground_truth import MAX_SCORED_MM
+from rs_denoise.evaluation.report.report import ReportFrame
 from rs_denoise.recordings.frame import Frame
 
 
-class Showcase:
+class FrameSelection:
     """Keeps three frames of a recording that is read once.
 
     With ground truth a frame gains what its mean error falls by, over what is published; frames
@@ -19,7 +19,7 @@ class Showcase:
     """
 
     def __init__(self) -> None:
-        self._kept: dict[str, tuple[float, Scene]] = {}
+        self._kept: dict[str, tuple[float, ReportFrame]] = {}
 
     def add(
         self, frame: Frame, denoised_mm: np.ndarray, confidence: np.ndarray | None = None
@@ -37,17 +37,17 @@ class Showcase:
             if frame.ground_truth_mm is not None
             else ("changes most", "changes least")
         )
-        scene = Scene(frame, denoised_mm, confidence)
+        scene = ReportFrame(frame, denoised_mm, confidence)
         self._kept.setdefault("first", (gain, scene))
         if most not in self._kept or gain > self._kept[most][0]:
             self._kept[most] = gain, scene
         if least not in self._kept or gain < self._kept[least][0]:
             self._kept[least] = gain, scene
 
-    def scenes(self) -> list[Scene]:
+    def scenes(self) -> list[ReportFrame]:
         """Those kept, each once, named by why they were; those with ground truth come first."""
         order = ("helps most", "helps least", "changes most", "changes least", "first")
-        reasons: dict[int, tuple[Scene, list[str]]] = {}
+        reasons: dict[int, tuple[ReportFrame, list[str]]] = {}
         for reason in order:
             if reason in self._kept:
                 scene = self._kept[reason][1]
@@ -55,7 +55,7 @@ class Showcase:
         return [_renamed(scene, ", ".join(why)) for scene, why in reasons.values()]
 
 
-def _renamed(scene: Scene, reason: str) -> Scene:
+def _renamed(scene: ReportFrame, reason: str) -> ReportFrame:
     return replace(scene, frame=replace(scene.frame, name=f"{scene.frame.name} ({reason})"))
 
 

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from rs_denoise.evaluation.temporal import FIGURES, Temporal
+from rs_denoise.evaluation.metrics.temporal import FIGURES, Temporal
 from rs_denoise.recordings.frame import Frame
 from scenes import camera
 
@@ -129,7 +129,7 @@ def test_who_walks_through_is_left_out():
 
 
 def max_noise(depths, infrareds):
-    from rs_denoise.evaluation.temporal import _noise
+    from rs_denoise.evaluation.metrics.temporal import _noise
 
     temporal = Temporal([])
     for depth, infrared in zip(depths, infrareds, strict=True):

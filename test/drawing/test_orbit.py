@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from rs_denoise.evaluation.turntable import (
+from rs_denoise.drawing.orbit import (
     BACKGROUND,
     PITCH_DEG,
     STEP_BACK,
-    Cloud,
-    Stage,
+    OrbitCamera,
+    PointCloud,
     swing,
     view,
     yaws,
@@ -15,12 +15,12 @@ from scenes import camera
 
 RED, GREEN = (255, 0, 0), (0, 255, 0)
 # The eye is 1.35 * 2 m from the pivot and draws 200 px for each metre at 1 m.
-STAGE = Stage(width=161, height=121, pivot_m=2.0, focal_px=200.0, splat_px=4)
+STAGE = OrbitCamera(width=161, height=121, pivot_m=2.0, focal_px=200.0, splat_px=4)
 
 
 def cloud(*points, colours=None):
     colours = colours or [RED] * len(points)
-    return Cloud(
+    return PointCloud(
         np.array(points, np.float32).reshape(-1, 3), np.array(colours, np.uint8).reshape(-1, 3)
     )
 
@@ -36,11 +36,13 @@ def wall(depth_m, colour, half_m=1.0, step_m=0.01):
     across = np.arange(-half_m, half_m, step_m)
     x, y = np.meshgrid(across, across)
     points = np.stack([x.ravel(), y.ravel(), np.full(x.size, depth_m)], axis=1)
-    return Cloud(points.astype(np.float32), np.tile(np.uint8(colour), (len(points), 1)))
+    return PointCloud(points.astype(np.float32), np.tile(np.uint8(colour), (len(points), 1)))
 
 
 def both(one, other):
-    return Cloud(np.vstack([one.points_m, other.points_m]), np.vstack([one.colours, other.colours]))
+    return PointCloud(
+        np.vstack([one.points_m, other.points_m]), np.vstack([one.colours, other.colours])
+    )
 
 
 @pytest.mark.parametrize("yaw_deg", [-30, 0, 17])
@@ -89,14 +91,14 @@ def test_a_hole_shows_the_background_and_a_wall_has_none_between_its_points():
     depth = np.full((240, 320), 2000, np.uint16)
     depth[100:140, 140:180] = 0
     seen = camera(320, 240, fx=300)
-    stage = Stage.of(depth, seen, 320, 240)
-    whole = Cloud.of(np.full_like(depth, 2000), seen, None, 1000, 4000)
-    holed = Cloud.of(depth, seen, None, 1000, 4000)
+    orbit_camera = OrbitCamera.of(depth, seen, 320, 240)
+    whole = PointCloud.of(np.full_like(depth, 2000), seen, None, 1000, 4000)
+    holed = PointCloud.of(depth, seen, None, 1000, 4000)
     assert len(holed.points_m) == 240 * 320 - 40 * 40
     for yaw_deg in (0, 15):
-        blank = (view(whole, stage, yaw_deg) == BACKGROUND).all(axis=2)
+        blank = (view(whole, orbit_camera, yaw_deg) == BACKGROUND).all(axis=2)
         assert not blank[40:200, 60:260].any()
-        blank = (view(holed, stage, yaw_deg) == BACKGROUND).all(axis=2)
+        blank = (view(holed, orbit_camera, yaw_deg) == BACKGROUND).all(axis=2)
         assert blank[113:127, 153:167].all()
 
 
@@ -104,20 +106,20 @@ def test_the_eye_turns_about_the_median_depth_and_sees_what_the_camera_saw():
     depth = np.full((240, 320), 3000, np.uint16)
     depth[:100] = 1000
     depth[100:110] = 0
-    stage = Stage.of(depth, camera(320, 240, fx=300), 320, 240)
-    assert stage.pivot_m == 3.0
-    assert stage.focal_px / (1 + STEP_BACK) == pytest.approx(300)
-    assert Stage.of(np.zeros_like(depth), camera(320, 240), 320, 240).pivot_m == 1.0
+    orbit_camera = OrbitCamera.of(depth, camera(320, 240, fx=300), 320, 240)
+    assert orbit_camera.pivot_m == 3.0
+    assert orbit_camera.focal_px / (1 + STEP_BACK) == pytest.approx(300)
+    assert OrbitCamera.of(np.zeros_like(depth), camera(320, 240), 320, 240).pivot_m == 1.0
 
 
 def test_near_is_red_far_is_blue_and_dark_infrared_darkens():
     depth = np.array([[1000, 4000], [1000, 4000]], np.uint16)
     tiny = camera(2, 2)
-    near, far = Cloud.of(depth, tiny, None, 1000, 4000).colours[:2].astype(int)
+    near, far = PointCloud.of(depth, tiny, None, 1000, 4000).colours[:2].astype(int)
     assert near[0] > near[2] + 50 and far[2] > far[0] + 50
     depth, infrared = np.full((40, 40), 2000, np.uint16), np.zeros((40, 40), np.uint8)
     infrared[:, 20:] = 200
-    colours = Cloud.of(depth, camera(40, 40), infrared, 1000, 4000).colours.reshape(40, 40, 3)
+    colours = PointCloud.of(depth, camera(40, 40), infrared, 1000, 4000).colours.reshape(40, 40, 3)
     assert colours[20, 5].sum() < 0.7 * colours[20, 35].sum()
 
 

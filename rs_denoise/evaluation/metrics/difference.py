@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rs_denoise.evaluation.metrics import mean, median
+from rs_denoise.evaluation.metrics.averages import mean, median
 
 
 @dataclass(frozen=True)

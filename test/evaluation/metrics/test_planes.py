@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import REAL_DATA
-from rs_denoise.evaluation.planes import PlaneError, Roi, find_planes, fit_plane
+from rs_denoise.evaluation.metrics.plane_search import find_planes
+from rs_denoise.evaluation.metrics.planes import PlaneError, Roi, fit_plane
 from rs_denoise.recordings.recording import open_recording
 from scenes import camera
 

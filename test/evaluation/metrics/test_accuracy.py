@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from rs_denoise.evaluation.metrics import GroundTruth, mean_over_frames, score
+from rs_denoise.evaluation.metrics.accuracy import score
+from rs_denoise.evaluation.metrics.averages import mean_over_frames
+from rs_denoise.evaluation.metrics.ground_truth import GroundTruth
 
 SCALE = 20_000.0  # 10 px at 2 m
 

@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 
 from rs_denoise.camera import Camera
-from rs_denoise.evaluation.metrics import BAD_SHARE, mean, median
-from rs_denoise.evaluation.planes import PlaneError, PlaneFit, Roi, fit_plane
+from rs_denoise.evaluation.metrics.averages import mean, median
+from rs_denoise.evaluation.metrics.ground_truth import OUTLIER_FRACTION
+from rs_denoise.evaluation.metrics.planes import PlaneError, PlaneFit, Roi, fit_plane
 from rs_denoise.gate import Gate
 from rs_denoise.recordings.frame import Frame
 
@@ -78,7 +79,7 @@ def _changes(before_mm: np.ndarray, after_mm: np.ndarray) -> dict[str, float]:
     receded = (after - ROUNDING_MM) * (1 - Gate.max_recession) > before
     return {
         "changed_median_pct": 100 * median(change),
-        "changed_bad_pct": 100 * mean(change > BAD_SHARE),
+        "changed_bad_pct": 100 * mean(change > OUTLIER_FRACTION),
         "dropped_pct": 100 * mean(~published[seen]),
         "filled_pct": 100 * mean(published[~seen]),
         "receded_pct": 100 * mean(receded),
@@ -100,7 +101,12 @@ def _between_sides(depth_mm: np.ndarray) -> np.ndarray:
     near, far = _sides(inverse, valid, STEP_PX)
     around_near, around_far = _sides(inverse, valid, AROUND_PX)
     step = around_near - around_far <= MAX_WIDENING * (near - far)
-    return valid & step & (inverse < (1 - BAD_SHARE) * near) & (inverse > (1 + BAD_SHARE) * far)
+    return (
+        valid
+        & step
+        & (inverse < (1 - OUTLIER_FRACTION) * near)
+        & (inverse > (1 + OUTLIER_FRACTION) * far)
+    )
 
 
 def _sides(inverse: np.ndarray, valid: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from conftest import REAL_DATA
-from rs_denoise.evaluation.alone import score_alone
-from rs_denoise.evaluation.planes import Roi
+from rs_denoise.evaluation.metrics.no_reference import score_alone
+from rs_denoise.evaluation.metrics.planes import Roi
 from rs_denoise.recordings.frame import Frame
 from rs_denoise.recordings.recording import open_recording
 from scenes import camera
@@ -126,7 +126,7 @@ def test_the_projectors_dots_are_no_edges():
 @pytest.mark.skipif(not REAL_DATA.is_dir(), reason=f"no real frames in {REAL_DATA}")
 def test_what_flies_on_real_frames_is_mostly_wrong():
     """As the docstring says, where a laser scan knows."""
-    from rs_denoise.evaluation.alone import _between_sides, _near_infrared_edge
+    from rs_denoise.evaluation.metrics.no_reference import _between_sides, _near_infrared_edge
 
     flying, wrong, all_wrong = 0, 0, 0.0
     for frame in open_recording(REAL_DATA):

@@ -11,7 +11,7 @@ from rs_denoise.recordings.frame import Frame
 RUN = 40
 
 
-def sampled(frames: Iterable[Frame], count: int | None, most: int) -> Iterator[Frame]:
+def sample_frames(frames: Iterable[Frame], count: int | None, most: int) -> Iterator[Frame]:
     """At most `most` frames, in runs of 40 spread evenly over the recording.
 
     Args:

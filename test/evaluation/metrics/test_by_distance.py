@@ -3,8 +3,9 @@ import json
 import numpy as np
 import pytest
 
-from rs_denoise.evaluation.distance import EDGES_MM, OverDistance
-from rs_denoise.evaluation.metrics import GroundTruth, score
+from rs_denoise.evaluation.metrics.accuracy import score
+from rs_denoise.evaluation.metrics.by_distance import EDGES_MM, ErrorByDistance
+from rs_denoise.evaluation.metrics.ground_truth import GroundTruth
 
 
 def image(*pixels):
@@ -12,7 +13,7 @@ def image(*pixels):
 
 
 def test_each_pixel_falls_into_the_bin_of_its_true_distance():
-    distance = OverDistance()
+    distance = ErrorByDistance()
     # Of the bin from 1000 mm: 0, 40 and 100 mm off, the last more than 5 %; 1250 is the next bin's.
     distance.add("raw", image(1000, 1140, 1000, 1300), image(1000, 1100, 1100, 1250))
     found = distance.summary()
@@ -25,7 +26,7 @@ def test_each_pixel_falls_into_the_bin_of_its_true_distance():
 
 
 def test_a_bin_without_pixels_has_no_figure():
-    distance = OverDistance()
+    distance = ErrorByDistance()
     # Invalid, unknown, too far to count.
     distance.add("raw", image(0, 2000, 6000), image(2000, 0, 6000))
     raw = json.loads(json.dumps(distance.summary()))["methods"]["raw"]
@@ -34,7 +35,7 @@ def test_a_bin_without_pixels_has_no_figure():
 
 
 def test_frames_add_up_and_methods_are_kept_apart():
-    distance = OverDistance()
+    distance = ErrorByDistance()
     distance.add("raw", image(1010), image(1000))
     distance.add("raw", image(1030, 1050), image(1000, 1000))
     distance.add("denoised", image(1001), image(1000))
@@ -45,12 +46,12 @@ def test_frames_add_up_and_methods_are_kept_apart():
 
 
 def test_no_method_gives_no_figures():
-    assert OverDistance().summary() == {"edges_mm": list(EDGES_MM), "methods": {}}
+    assert ErrorByDistance().summary() == {"edges_mm": list(EDGES_MM), "methods": {}}
 
 
 def test_over_all_distances_it_is_the_score_of_the_metrics(sample_frame):
     truth, scale = sample_frame.ground_truth_mm, sample_frame.camera.disparity_scale_px_mm
-    distance = OverDistance()
+    distance = ErrorByDistance()
     distance.add("raw", sample_frame.depth_mm, truth)
     raw = distance.summary()["methods"]["raw"]
     weights = np.array(raw["pixels"])

@@ -1,19 +1,15 @@
 """How flat a wall or a floor comes out: Intel's Depth Quality metrics, without ground truth.
 
 Source: librealsense's Depth Quality Tool (tools/depth-quality), which fits first and then drops the
-extremes; here they are dropped first. A plane in space is a plane in disparity too (disparity is
-linear in x and y), where the noise of stereo is even: that is what planes are searched in.
+extremes; here they are dropped first.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from rs_denoise.camera import Camera
 
@@ -23,20 +19,6 @@ DROPPED_SHARE = 0.005
 MIN_POINTS = 100
 # Sine of the angle at which a plane is seen; below it (0.6 degrees) depth says nothing of it.
 EDGE_ON = 0.01
-
-# The search looks at the medians of so many cells a side ...
-CELLS = 32
-# ... and tries rectangles with corners at every second cell. Half a cell is cut off all around, for
-# what lies there may be another surface that the median does not see: an eighth a side is left.
-MIN_CELLS, STRIDE_CELLS = 5, 2
-CELL_FILL = 0.5
-# Real planes: RMS of the cells' medians about a plane up to 0.15 px (D415 at 1280x720).
-MAX_WAVE_PX = 0.2
-# A step or a crease bends a plane by more than this share of disparity (a step of 3 % by 1.8 to 3),
-# or than the second limit in px; less than the first is in the waves of a real camera.
-MAX_BEND_SHARE, BEND_LIMITS_PX = 0.01, (0.1, 0.25)
-# So many of all pixels, and of each cell's, are so near to the plane.
-INLIER_SHARE, INLIER_SHARE_OF_CELL, INLIER_PX = 0.97, 0.8, 0.6
 
 
 class PlaneError(ValueError):
@@ -191,37 +173,6 @@ def fit_plane(
     )
 
 
-def find_planes(depth_mm: np.ndarray, camera: Camera, count: int = 3) -> list[Roi]:
-    """Rectangles in which depth is one plane, the largest first; none where there is none.
-
-    For recordings whose walls nobody measured. Found once, in the camera's own depth, they serve
-    every method. Each is an eighth of the image or more in width and height; they do not overlap.
-    A step of 3 % or a crease keeps a rectangle from being a plane, unless disparity is so small
-    that it drowns in the waves of a real camera (below some 6 px).
-
-    Args:
-        depth_mm: [H, W], 0 = invalid.
-        camera: that took it.
-        count: how many at most.
-    """
-    height, width = depth_mm.shape
-    cell = height // CELLS, width // CELLS
-    if min(cell) < 1:
-        return []
-    scale = camera.disparity_scale_px_mm
-    disparity = np.where(depth_mm > 0, scale / np.maximum(depth_mm, 1), np.nan)
-    medians = _medians(disparity, cell)
-    found: list[Roi] = []
-    for in_cells, plane in _flat_rectangles(medians):
-        roi = in_cells.scaled(*cell)
-        free = not any(roi.overlaps(other) for other in found)
-        if free and _holds(roi.of(disparity), plane, cell):
-            found.append(roi.without_border(cell[0] // 2, cell[1] // 2))
-        if len(found) == count:
-            break
-    return found
-
-
 def _points_mm(depth_mm: np.ndarray, camera: Camera, roi: Roi) -> np.ndarray:
     """[N, 3] of the valid pixels of a region, whose own camera this is."""
     points = 1000.0 * camera.points_m(depth_mm)[depth_mm > 0].astype(np.float64)
@@ -279,99 +230,3 @@ def _z_accuracy(
         raise PlaneError(f"the wall's distance must be a positive number of mm, got {wall_mm!r}")
     on_axis = _depth_along(np.array([0.0, 0.0, 1.0]), normal, offset, "the optical axis")
     return 100.0 * (on_axis + float(np.median(farther)) - wall_mm) / wall_mm
-
-
-def _medians(disparity: np.ndarray, cell: tuple[int, int]) -> np.ndarray:
-    """[CELLS, CELLS] medians, NaN where a cell is mostly holes."""
-    rows, columns = cell
-    whole = disparity[: CELLS * rows, : CELLS * columns]
-    cells = whole.reshape(CELLS, rows, CELLS, columns).swapaxes(1, 2).reshape(CELLS, CELLS, -1)
-    # NaN sorts last: the median is in the middle of those before.
-    ordered = np.sort(cells, axis=-1)
-    valid = np.isfinite(ordered).sum(axis=-1)
-    median = np.take_along_axis(ordered, np.maximum(valid - 1, 0)[..., None] // 2, -1)[..., 0]
-    return np.where(valid >= CELL_FILL * cells.shape[-1], median, np.nan)
-
-
-def _flat_rectangles(medians: np.ndarray) -> Iterator[tuple[Roi, np.ndarray]]:
-    """Rectangles of cells that are flat, counted in cells, with their planes; largest first."""
-    sizes = range(MIN_CELLS, CELLS + 1, STRIDE_CELLS)
-    shapes = sorted(((h, w) for h in sizes for w in sizes), key=lambda s: (-s[0] * s[1], s))
-    for height, width in shapes:
-        windows = sliding_window_view(medians, (height, width))[::STRIDE_CELLS, ::STRIDE_CELLS]
-        places = np.argwhere(np.isfinite(windows).all(axis=(2, 3)))
-        cells = windows[places[:, 0], places[:, 1]]
-        planes, flat = _fitted(cells)
-        for (row, column), plane in zip(STRIDE_CELLS * places[flat], planes[flat], strict=True):
-            yield Roi(int(column), int(row), width, height), plane
-
-
-def _fitted(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Least-squares planes through [N, h, w] cells, and whether each is flat.
-
-    Returns:
-        [N, 3] mean and slopes down and to the right, in px and px a cell about the middle, and
-        [N] bool.
-    """
-    down, right = (_centred(size) for size in cells.shape[1:])
-    level = cells.mean(axis=(1, 2))
-    slope_down = cells.mean(axis=2) @ down / (down @ down)
-    slope_right = cells.mean(axis=1) @ right / (right @ right)
-    plane = (
-        level[:, None, None]
-        + slope_down[:, None, None] * down[:, None]
-        + slope_right[:, None, None] * right
-    )
-    waves = cells - plane
-    bend = np.maximum(_greatest_bend(waves.mean(axis=2)), _greatest_bend(waves.mean(axis=1)))
-    allowed = np.clip(MAX_BEND_SHARE * level, *BEND_LIMITS_PX)
-    flat = (np.sqrt((waves**2).mean(axis=(1, 2))) <= MAX_WAVE_PX) & (bend <= allowed)
-    return np.stack([level, slope_down, slope_right], axis=1), flat
-
-
-def _centred(size: int) -> np.ndarray:
-    return np.arange(size) - (size - 1) / 2
-
-
-def _greatest_bend(profiles: np.ndarray) -> np.ndarray:
-    """By how much a step or a crease, best placed, bends each of [N, n] profiles."""
-    return np.abs(profiles @ _bends(profiles.shape[1]).T).max(axis=1)
-
-
-@lru_cache
-def _bends(size: int) -> np.ndarray:
-    """[2 (n - 1), n] that give, of a profile, how far a step or a crease at each border takes it.
-
-    Each is fitted together with a line, so that a slope is no bend, and counts by its range.
-    """
-    x = _centred(size)
-    borders = x[:-1, None] + 0.5
-    shapes = np.vstack([np.sign(x - borders), np.abs(x - borders)])
-    line = np.stack([np.full(size, size**-0.5), x / np.sqrt(x @ x)])
-    shapes = shapes - shapes @ line.T @ line
-    size_of = np.ptp(shapes, axis=1, keepdims=True)
-    square = (shapes**2).sum(axis=1, keepdims=True)
-    # A crease in the middle of the outermost cells is a line.
-    return np.where(square > 1e-9, shapes * size_of / np.maximum(square, 1e-9), 0.0)
-
-
-def _holds(disparity: np.ndarray, plane: np.ndarray, cell: tuple[int, int]) -> bool:
-    """Whether the pixels too, not only the cells' medians, lie on the plane."""
-    down, right = (
-        _centred(size) / pitch for size, pitch in zip(disparity.shape, cell, strict=True)
-    )
-    level, slope_down, slope_right = plane
-    expected = level + slope_down * down[:, None] + slope_right * right
-    near = np.abs(disparity - expected) <= INLIER_PX
-    valid = np.isfinite(disparity)
-    return bool(
-        near.sum() >= INLIER_SHARE * valid.sum()
-        and (_summed(near, cell) >= INLIER_SHARE_OF_CELL * _summed(valid, cell)).all()
-    )
-
-
-def _summed(mask: np.ndarray, cell: tuple[int, int]) -> np.ndarray:
-    """Pixels of each cell that are in the mask."""
-    rows, columns = cell
-    height, width = mask.shape
-    return mask.reshape(height // rows, rows, width // columns, columns).sum(axis=(1, 3))

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rs_denoise.drawing.picture import depth_picture, depth_range, infrared_picture
 from rs_denoise.evaluation.cross_section import Pixel, Profile, along
-from rs_denoise.evaluation.picture import depth_range
 from rs_denoise.offline import Method
 from rs_denoise.recordings.frame import Frame, RecordingError
 from rs_denoise.recordings.recording import Recording
@@ -16,14 +16,14 @@ RAW, DENOISED, TRUTH = "raw", "denoised", "ground truth"
 
 
 @dataclass(frozen=True)
-class Comparison:
+class FrameComparison:
     """A frame, and its depth denoised: [H, W] uint16 mm, 0 = invalid."""
 
     frame: Frame
     denoised_mm: np.ndarray
 
     @classmethod
-    def of(cls, recording: Recording, wanted: str | None, method: Method) -> Comparison:
+    def of(cls, recording: Recording, wanted: str | None, method: Method) -> FrameComparison:
         """Chooses a frame and denoises it.
 
         Raises:
@@ -45,6 +45,15 @@ class Comparison:
         """Nearest and farthest depth worth colours, the same for all of its pictures."""
         truth = self.frame.ground_truth_mm
         return depth_range(self.frame.depth_mm if truth is None else truth)
+
+    def draw_pictures(self) -> dict[str, np.ndarray]:
+        """Infrared where there is any, raw and denoised depth: [H, W, 3] uint8 RGB by title."""
+        pictures = {}
+        if self.frame.infrared is not None:
+            pictures["infrared"] = infrared_picture(self.frame.infrared, ())
+        for name in (RAW, DENOISED):
+            pictures[f"depth, {name}"] = depth_picture(self.depths_mm[name], *self.range_mm)
+        return {title: picture[..., ::-1] for title, picture in pictures.items()}
 
     def profiles(self, start: Pixel, end: Pixel) -> dict[str, Profile]:
         """Each depth along a line.

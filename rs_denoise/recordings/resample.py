@@ -10,7 +10,7 @@ import numpy as np
 from rs_denoise.recordings.frame import Frame
 
 
-def resampled(frame: Frame, width: int, height: int) -> Frame:
+def resample_frame(frame: Frame, width: int, height: int) -> Frame:
     """`frame` scaled to cover width x height and cropped in the middle.
 
     Depth and ground truth take the nearest pixel (a mean of two surfaces would be neither),

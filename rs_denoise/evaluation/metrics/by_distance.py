@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from rs_denoise.evaluation.metrics import BAD_SHARE, MAX_SCORED_MM
+from rs_denoise.evaluation.metrics.ground_truth import MAX_SCORED_MM, OUTLIER_FRACTION
 
 # A quarter of a metre: about the cells of a map, and thousands of pixels each in a frame.
 STEP_MM = 250
@@ -14,7 +14,7 @@ EDGES_MM = tuple(range(0, MAX_SCORED_MM + 1, STEP_MM))
 
 
 @dataclass
-class OverDistance:
+class ErrorByDistance:
     """Errors by true distance, of any number of frames and methods, in constant memory.
 
     All pixels of a distance weigh alike, whatever frame they are from; a frame with many pixels
@@ -35,7 +35,7 @@ class OverDistance:
         truth = truth_mm[counts].astype(np.float64)
         error = np.abs(depth_mm[counts] - truth)
         bins = (truth // STEP_MM).astype(np.intp)
-        self._methods.setdefault(method, _Sums()).add(bins, error, error / truth > BAD_SHARE)
+        self._methods.setdefault(method, _Sums()).add(bins, error, error / truth > OUTLIER_FRACTION)
 
     def summary(self) -> dict:
         """What was taken, ready for JSON.

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from rs_denoise.camera import Camera
-from rs_denoise.evaluation.picture import depth_picture, infrared_picture
+from rs_denoise.drawing.picture import depth_picture, infrared_picture
 
 # Drawn larger and averaged down, so that points are not jagged.
 OVERSAMPLING = 2
@@ -21,26 +21,26 @@ OVERSAMPLING = 2
 PITCH_DEG = 12.0
 STEP_BACK = 0.35
 # Nearer to the eye than this nothing is drawn.
-NEAREST_M = 0.05
+MIN_DEPTH_M = 0.05
 # A point covers so much more than its pixel did, for surfaces that are nearer or seen askew:
 # without that they fall apart into black lines.
 SPLAT = 2.0
 # Dark, of no hue that depth has, and not the black that unlit infrared has.
 BACKGROUND = (34, 34, 36)
 # How much of a point's brightness is the infrared's; the rest is its depth's colour.
-INFRARED_SHARE = 0.45
+INFRARED_WEIGHT = 0.45
 # Of eye-dome lighting: reach in px of the drawing, and how dark a step of depth gets.
 SHADING_REACH_PX = 2
 SHADING_STRENGTH = 5.5
-DARKEST = 0.25
+MIN_SHADE = 0.25
 # A key of the z-buffer is depth in mm, then the number of the point in so many bits; float64, which
 # OpenCV works on, holds both exactly. The background is a last point farther than all others.
 NUMBER_BITS = 24
-FARTHEST_MM = 1 << 20
+BACKGROUND_MM = 1 << 20
 
 
 @dataclass(frozen=True)
-class Cloud:
+class PointCloud:
     """Coloured points.
 
     Attributes:
@@ -55,7 +55,7 @@ class Cloud:
     def of(
         cls, depth_mm: np.ndarray, camera: Camera, infrared: np.ndarray | None,
         near_mm: float, far_mm: float,
-    ) -> Cloud:  # fmt: skip
+    ) -> PointCloud:  # fmt: skip
         """The valid pixels of a depth image, coloured by depth and shaded by the infrared.
 
         Args:
@@ -69,12 +69,12 @@ class Cloud:
         if infrared is not None:
             # The projector's dots would be noise here.
             light = infrared_picture(cv2.medianBlur(infrared, 5), infrared.shape) / 255.0
-            colours *= 1 - INFRARED_SHARE + INFRARED_SHARE * np.sqrt(light)
+            colours *= 1 - INFRARED_WEIGHT + INFRARED_WEIGHT * np.sqrt(light)
         return cls(camera.points_m(depth_mm)[valid], colours[valid].astype(np.uint8))
 
 
 @dataclass(frozen=True)
-class Stage:
+class OrbitCamera:
     """What the eye turns about and how much it sees.
 
     Attributes:
@@ -91,7 +91,7 @@ class Stage:
     splat_px: int
 
     @classmethod
-    def of(cls, depth_mm: np.ndarray, camera: Camera, width: int, height: int) -> Stage:
+    def of(cls, depth_mm: np.ndarray, camera: Camera, width: int, height: int) -> OrbitCamera:
         """Turns about the median depth; at it, what the camera sees covers the view.
 
         Args:
@@ -106,17 +106,17 @@ class Stage:
         return cls(width, height, pivot_m, focal * (1 + STEP_BACK), splat_px)
 
 
-def view(cloud: Cloud, stage: Stage, yaw_deg: float) -> np.ndarray:
+def view(cloud: PointCloud, orbit_camera: OrbitCamera, yaw_deg: float) -> np.ndarray:
     """The cloud as seen by an eye that looks at the pivot from the camera's right by `yaw_deg`.
 
     Returns:
         [height, width, 3] uint8 RGB; the nearest point at each pixel, shaded by eye-dome lighting.
     """
-    width, height = OVERSAMPLING * stage.width, OVERSAMPLING * stage.height
-    nearest = _z_buffer(cloud.points_m, stage, yaw_deg, (height, width)).astype(np.int64)
+    width, height = OVERSAMPLING * orbit_camera.width, OVERSAMPLING * orbit_camera.height
+    nearest = _z_buffer(cloud.points_m, orbit_camera, yaw_deg, (height, width)).astype(np.int64)
     colours = np.vstack([cloud.colours, np.array([BACKGROUND], np.uint8)])
     picture = np.take(colours, nearest & ((1 << NUMBER_BITS) - 1), axis=0)
-    size = stage.width, stage.height
+    size = orbit_camera.width, orbit_camera.height
     picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     shade = cv2.resize(_eye_dome(nearest >> NUMBER_BITS), size, interpolation=cv2.INTER_AREA)
     return (picture * shade[..., None]).astype(np.uint8)
@@ -130,33 +130,35 @@ def yaws(count: int, degrees: float) -> np.ndarray:
     return degrees / 2 * np.sin(2 * np.pi * np.arange(count) / count)
 
 
-def swing(clouds: list[Cloud], stage: Stage, count: int, degrees: float) -> Iterator[np.ndarray]:
+def swing(
+    clouds: list[PointCloud], orbit_camera: OrbitCamera, count: int, degrees: float
+) -> Iterator[np.ndarray]:
     """`count` pictures of the clouds side by side, each turned by the same angle.
 
     Yields:
         [height, len(clouds) * width, 3] uint8 RGB.
     """
     for yaw_deg in yaws(count, degrees):
-        yield np.hstack([view(cloud, stage, float(yaw_deg)) for cloud in clouds])
+        yield np.hstack([view(cloud, orbit_camera, float(yaw_deg)) for cloud in clouds])
 
 
 def _z_buffer(
-    points_m: np.ndarray, stage: Stage, yaw_deg: float, shape: tuple[int, int]
+    points_m: np.ndarray, orbit_camera: OrbitCamera, yaw_deg: float, shape: tuple[int, int]
 ) -> np.ndarray:
     """[H, W] float64, the key of the nearest point at each pixel."""
     height, width = shape
-    focal = OVERSAMPLING * stage.focal_px
-    x, y, z = _turned(points_m, stage.pivot_m, yaw_deg)
-    ahead = np.maximum(z, NEAREST_M)
+    focal = OVERSAMPLING * orbit_camera.focal_px
+    x, y, z = _turned(points_m, orbit_camera.pivot_m, yaw_deg)
+    ahead = np.maximum(z, MIN_DEPTH_M)
     column = np.rint(focal * x / ahead + (width - 1) / 2).astype(np.int32)
     row = np.rint(focal * y / ahead + (height - 1) / 2).astype(np.int32)
-    seen = (z > NEAREST_M) & (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    seen = (z > MIN_DEPTH_M) & (column >= 0) & (column < width) & (row >= 0) & (row < height)
     depth_mm = (1000 * z[seen]).astype(np.int64)
     keys = (depth_mm << NUMBER_BITS) + np.flatnonzero(seen)
-    nothing = (FARTHEST_MM << NUMBER_BITS) + len(points_m)
+    nothing = (BACKGROUND_MM << NUMBER_BITS) + len(points_m)
     buffer = np.full(height * width, nothing, np.float64)
     np.minimum.at(buffer, row[seen] * width + column[seen], keys.astype(np.float64))
-    size = stage.splat_px
+    size = orbit_camera.splat_px
     return cv2.erode(buffer.reshape(shape), np.ones((size, size), np.uint8))
 
 
@@ -190,4 +192,4 @@ def _eye_dome(depth_mm: np.ndarray) -> np.ndarray:
     behind = np.zeros_like(log_depth)
     for top, left in ((0, reach), (reach, 0), (reach, 2 * reach), (2 * reach, reach)):
         behind += np.maximum(log_depth - padded[top : top + height, left : left + width], 0)
-    return np.maximum(np.exp(-SHADING_STRENGTH * behind), DARKEST)
+    return np.maximum(np.exp(-SHADING_STRENGTH * behind), MIN_SHADE)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from conftest import REAL_DATA
 from rs_denoise.camera import Camera
-from rs_denoise.evaluation.obstacles import (
+from rs_denoise.evaluation.metrics.obstacles import (
     Mount,
     MountError,
     ObstacleLayer,

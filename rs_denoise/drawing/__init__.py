@@ -1,0 +1,1 @@
+"""Depth as people look at it: in colours, and as a point cloud that turns."""

@@ -1,0 +1,55 @@
+"""Figures of matplotlib, without a window, and their files.
+
+matplotlib is imported where it is used, so that everything else runs without it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PICTURES = (".png", ".pdf", ".svg")
+DOTS_PER_INCH = 110
+# Light lines on a dark outline show on any picture.
+LINE_COLOUR, OUTLINE_COLOUR = "#ffffff", "#000000"
+
+
+class ChartError(RuntimeError):
+    """A chart that cannot be drawn or written; the message says what to do."""
+
+
+def check_suffix(path: Path | None, known: tuple[str, ...]) -> None:
+    """Sees that a file can be written as its name asks for, before the work is done.
+
+    Raises:
+        ChartError: it cannot.
+    """
+    if path is not None and path.suffix.lower() not in known:
+        raise ChartError(f"{path}: its name must end in {' or '.join(known)}")
+
+
+def new_figure(width_inches: float, height_inches: float) -> Figure:
+    """A figure without a window.
+
+    Raises:
+        ChartError: matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ChartError(f"charts need 'pip install matplotlib' ({error})") from error
+    return Figure((width_inches, height_inches), dpi=DOTS_PER_INCH, layout="constrained")
+
+
+def write_figure(figure: Figure, path: Path) -> None:
+    """Writes PNG, PDF or SVG, as the name ends.
+
+    Raises:
+        ChartError: it ends otherwise.
+        OSError: the file cannot be written.
+    """
+    check_suffix(path, PICTURES)
+    figure.savefig(path)

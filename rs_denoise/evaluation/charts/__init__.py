@@ -1,0 +1,1 @@
+"""Charts of one frame, drawn by matplotlib."""

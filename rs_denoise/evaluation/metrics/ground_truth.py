@@ -1,0 +1,103 @@
+"""Ground truth of a frame, and its zones: depth edges, surfaces between them, thin things."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+# Ground truth from here on is not scored.
+MAX_SCORED_MM = 6000
+# An error above this fraction of the true depth is an outlier.
+OUTLIER_FRACTION = 0.05
+# A depth step above these fractions of the depth makes an edge, and an edge band, in windows of
+# so many pixels.
+EDGE_STEP, EDGE_WINDOW_PX = 0.05, 11
+EDGE_BAND_STEP, EDGE_BAND_WINDOW_PX = 0.03, 15
+THIN_PX = 9
+
+
+@dataclass(frozen=True)
+class GroundTruth:
+    """A frame's ground truth with the zones that the metrics look at; all arrays are [H, W].
+
+    Attributes:
+        depth_mm: float32, 0 = not counted.
+        disparity_px: float32, 0 = not counted.
+        edge: within 5 px of a depth step of more than 5 %.
+        rim, interior: within 7 px of a step of more than 3 %, and the rest.
+        thin: foreground narrower than 9 px.
+        nearest_mm, farthest_mm: least and greatest depth within 5 px.
+    """
+
+    depth_mm: np.ndarray
+    disparity_px: np.ndarray
+    edge: np.ndarray
+    rim: np.ndarray
+    interior: np.ndarray
+    thin: np.ndarray
+    nearest_mm: np.ndarray
+    farthest_mm: np.ndarray
+
+    @classmethod
+    def of(cls, ground_truth_mm: np.ndarray, disparity_scale_px_mm: float) -> GroundTruth:
+        """The zones of a ground truth image.
+
+        Args:
+            ground_truth_mm: [H, W] uint16, 0 = unknown.
+            disparity_scale_px_mm: fx * baseline.
+        """
+        known = (ground_truth_mm > 0) & (ground_truth_mm < MAX_SCORED_MM)
+        depth = np.where(known, ground_truth_mm, 0).astype(np.float32)
+        disparity = np.where(known, disparity_scale_px_mm / np.maximum(depth, 1), 0)
+        rim = known & find_step_neighbourhood(depth, known, EDGE_BAND_STEP, EDGE_BAND_WINDOW_PX)
+        return cls(
+            depth_mm=depth,
+            disparity_px=disparity.astype(np.float32),
+            edge=known & find_step_neighbourhood(depth, known, EDGE_STEP, EDGE_WINDOW_PX),
+            rim=rim,
+            interior=known & ~rim,
+            thin=_thin(disparity, known),
+            nearest_mm=_least(depth, known, EDGE_WINDOW_PX),
+            farthest_mm=_greatest(depth, known, EDGE_WINDOW_PX),
+        )
+
+    @property
+    def known(self) -> np.ndarray:
+        """Where ground truth counts."""
+        return self.depth_mm > 0
+
+
+def _thin(disparity_px: np.ndarray, known: np.ndarray) -> np.ndarray:
+    kernel = np.ones((THIN_PX, THIN_PX), np.uint8)
+    opened = cv2.dilate(_least(disparity_px, known, THIN_PX), kernel)
+    return known & (disparity_px - opened > EDGE_STEP * disparity_px)
+
+
+def find_step_neighbourhood(
+    depth: np.ndarray, known: np.ndarray, share: float, window: int
+) -> np.ndarray:
+    """Where a step of more than `share` of the depth is within a window of so many px.
+
+    Args:
+        depth, known: [H, W]; neighbours that are not known make no step.
+    """
+    step = _greatest(depth, known, 3) - _least(depth, known, 3)
+    return _dilated(known & (step > share * depth), window)
+
+
+def _least(values: np.ndarray, known: np.ndarray, size: int) -> np.ndarray:
+    huge = np.where(known, values, np.float32(1e9)).astype(np.float32)
+    least = cv2.erode(huge, np.ones((size, size), np.uint8))
+    return np.where(least < 1e9, least, 0).astype(np.float32)
+
+
+def _greatest(values: np.ndarray, known: np.ndarray, size: int) -> np.ndarray:
+    return cv2.dilate(
+        np.where(known, values, 0).astype(np.float32), np.ones((size, size), np.uint8)
+    )
+
+
+def _dilated(mask: np.ndarray, size: int) -> np.ndarray:
+    return cv2.dilate(mask.astype(np.uint8), np.ones((size, size), np.uint8)) > 0
