@@ -21,6 +21,7 @@ from rs_denoise.drawing.figure import ChartError
 from rs_denoise.evaluation.charts.plane_chart import draw_plane_chart
 from rs_denoise.evaluation.frame_comparison import FrameComparison
 from rs_denoise.evaluation.metrics.planes import Roi, fit_plane
+from rs_denoise.recordings.folders.frame_folder import write_frame
 from rs_denoise.recordings.frame import Frame
 from scenes import Scaled, camera, noisy_wall
 
