@@ -1,4 +1,7 @@
-"""Depth images outside the network: [H, W] uint16 millimetres, 0 = invalid."""
+"""Depth images as NumPy arrays: millimetres, 0 = invalid, and their conversions.
+
+The same conversions for tensors are in `disparity.py`.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ import numpy as np
 # The greatest depth of a uint16 image. As ground truth it means "known to be at least this far",
 # as the sky is: no obstacle, but no depth to measure errors against either.
 MAX_DEPTH_MM = 65535
+# Below this disparity depth is beyond MAX_DEPTH_MM for every camera; it avoids division by zero.
+MIN_DISPARITY_PX = 1e-3
 
 
 def to_uint16_mm(depth_mm: np.ndarray) -> np.ndarray:
@@ -21,3 +26,16 @@ def to_uint16_mm(depth_mm: np.ndarray) -> np.ndarray:
     """
     representable = (depth_mm > 0) & (depth_mm < MAX_DEPTH_MM + 0.5)
     return np.where(representable, np.rint(depth_mm), 0).astype(np.uint16)
+
+
+def to_disparity_px(depth_mm: np.ndarray, disparity_scale_px_mm: float) -> np.ndarray:
+    """Converts depth in mm, any real type, to disparity in px, float32; 0 stays 0."""
+    depth = depth_mm.astype(np.float32)
+    return np.where(depth > 0, np.float32(disparity_scale_px_mm) / np.maximum(depth, 1), 0)
+
+
+def to_depth_mm(disparity_px: np.ndarray, disparity_scale_px_mm: float) -> np.ndarray:
+    """Converts disparity in px to depth in mm, float32; 0 and depth above 65,535 mm give 0."""
+    disparity = np.maximum(disparity_px.astype(np.float32), np.float32(MIN_DISPARITY_PX))
+    depth_mm = np.float32(disparity_scale_px_mm) / disparity
+    return np.where((disparity_px > 0) & (depth_mm < MAX_DEPTH_MM + 0.5), depth_mm, 0)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from rs_denoise.denoiser import Denoised, Denoiser, Estimate
+from rs_denoise.depth import to_uint16_mm
 from rs_denoise.gate import Gate
 from rs_denoise.model import Model
 from rs_denoise.precision import load_with_fallback
@@ -46,7 +47,7 @@ class OfflineDenoiser:
 
     def __call__(self, frame: Frame) -> np.ndarray:
         """Denoised depth, [H, W] uint16 mm, 0 = invalid."""
-        return np.rint(self.denoise(frame).depth_mm).astype(np.uint16)
+        return to_uint16_mm(self.denoise(frame).depth_mm)
 
     def denoise(self, frame: Frame) -> Denoised:
         """Denoised depth with its confidence; errors are those of `Denoiser.denoise`."""

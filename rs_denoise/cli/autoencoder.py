@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import track
 
 from rs_denoise.cli.program import run
+from rs_denoise.depth import to_uint16_mm
 from rs_denoise.precision import load_with_fallback
 from rs_denoise.recordings.folders.autoencoder_folder import (
     DEPTH,
@@ -182,7 +183,7 @@ def _test(images: Path, model_path: Path) -> None:
         denoiser = Denoiser(model, frame.camera, Gate(0.0, 0.0, 1.0), tile_px=TILE_PX)
         _write_tiles(triple, frame.depth_mm, denoiser)
         depth_mm = denoiser.denoise(frame.depth_mm, frame.infrared).depth_mm
-        write_png(DENOISED / f"{DEPTH}{triple.name}.png", np.rint(depth_mm).astype(np.uint16))
+        write_png(DENOISED / f"{DEPTH}{triple.name}.png", to_uint16_mm(depth_mm))
     console.print(f"{len(triples)} frames of {images} in {DENOISED}")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterable
 from enum import Enum
 from pathlib import Path
@@ -18,6 +17,7 @@ from rs_denoise.offline import Method, OfflineDenoiser
 from rs_denoise.recordings.bags.rosbag2_writer import write_bag
 from rs_denoise.recordings.bags.sdk_writer import RATE_HZ, SUFFIX, stamped, write_sdk_recording
 from rs_denoise.recordings.bags.topics import Topics
+from rs_denoise.recordings.complete_output import complete_or_absent
 from rs_denoise.recordings.folders.frame_folder import write_frame, write_png
 from rs_denoise.recordings.frame import Frame, RecordingError
 from rs_denoise.recordings.recording import open_recording
@@ -59,7 +59,7 @@ def convert(
 ) -> None:
     """Writes depth, infrared and ground truth of a recording in another format.
 
-    OUT appears when it is complete; until then it grows in OUT.part.
+    OUT appears when it is complete.
     """
     if to is Kind.realsense and out.suffix != SUFFIX:
         raise typer.BadParameter(f"recordings of the SDK end in {SUFFIX}, got '{out.name}'")
@@ -78,20 +78,15 @@ def convert(
 
 
 def _complete_or_nothing(out: Path, write: Callable[[Path], int]) -> int:
-    """Writes beside `out`, and moves it there when it is complete; gives what `write` gives."""
-    unfinished = out.with_name(f"{out.name}.part")
-    for path in (out, unfinished):
+    """Lets `write` write `out`, which must not exist; returns how many frames it wrote."""
+    # `denoise` leaves OUT.part when it is stopped.
+    for path in (out, out.with_name(f"{out.name}.part")):
         if path.exists():
             raise RecordingError(f"{path}: exists already; remove it first")
-    unfinished.mkdir(parents=True)
-    try:
-        # With its final name: a rosbag2 has its folder's name inside.
-        count = write(unfinished / out.name)
+    with complete_or_absent(out) as unfinished:
+        count = write(unfinished)
         if not count:
             raise RecordingError(f"{out}: not written, for no frame could be read")
-        (unfinished / out.name).rename(out)
-    finally:
-        shutil.rmtree(unfinished)
     return count
 
 

@@ -16,6 +16,7 @@ from rich.progress import track
 
 from rs_denoise.cli import options
 from rs_denoise.denoiser import Denoised
+from rs_denoise.depth import to_uint16_mm
 from rs_denoise.gate import Gate
 from rs_denoise.offline import OfflineDenoiser
 from rs_denoise.recordings.bags.bag import is_bag
@@ -113,7 +114,7 @@ def _write(folder: Path, frame: Frame, result: Denoised) -> None:
     confidence = np.rint(np.nan_to_num(result.confidence) * 255).astype(np.uint8)
     write_png(folder / "confidence.png", confidence)
     # camera.json comes last: a folder that has one is complete.
-    depth_mm = np.rint(result.depth_mm).astype(np.uint16)
+    depth_mm = to_uint16_mm(result.depth_mm)
     write_frame(folder, Frame(frame.name, frame.camera, depth_mm, stamp_ns=frame.stamp_ns))
 
 

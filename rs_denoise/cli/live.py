@@ -15,6 +15,7 @@ from rich.live import Live
 
 from rs_denoise.cli import options
 from rs_denoise.denoiser import Denoiser
+from rs_denoise.depth import to_uint16_mm
 from rs_denoise.gate import Gate
 from rs_denoise.live.camera_stream import (
     CameraStream,
@@ -126,7 +127,7 @@ class _View:
             before = time.perf_counter()
             denoised = self._denoiser.denoise(frame.depth_mm, frame.infrared)
             took_ms = 1e3 * (time.perf_counter() - before)
-            denoised_mm = np.rint(denoised.depth_mm).astype(np.uint16)
+            denoised_mm = to_uint16_mm(denoised.depth_mm)
             now, stream = time.monotonic(), self._stream
             self._meter.add(now, took_ms, frame.depth_mm, denoised_mm)
             figures = self._meter.figures(stream.rate_hz, stream.received, stream.dropped)

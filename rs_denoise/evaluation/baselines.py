@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from rs_denoise.camera import Camera
+from rs_denoise.depth import to_depth_mm, to_disparity_px, to_uint16_mm
 from rs_denoise.librealsense import DEPTH, SoftwareCamera, pyrealsense2
 from rs_denoise.recordings.frame import Frame
 
@@ -64,11 +65,9 @@ def median_filter(frame: Frame) -> np.ndarray:
 def bilateral_filter(frame: Frame) -> np.ndarray:
     """OpenCV's bilateral filter of 9x9 on disparity, where noise is even."""
     scale = frame.camera.disparity_scale_px_mm
-    valid = frame.depth_mm > 0
-    disparity = np.where(valid, scale / np.maximum(frame.depth_mm, 1), 0).astype(np.float32)
+    disparity = to_disparity_px(frame.depth_mm, scale)
     smooth = cv2.bilateralFilter(disparity, 9, BILATERAL_STEP_PX, BILATERAL_PX)
-    depth = np.where(valid & (smooth > 0), scale / np.maximum(smooth, 1e-3), 0)
-    return np.minimum(np.round(depth), 65535).astype(np.uint16)
+    return to_uint16_mm(np.where(frame.depth_mm > 0, to_depth_mm(smooth, scale), 0))
 
 
 class Librealsense:

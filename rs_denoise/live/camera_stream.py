@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from rs_denoise.camera import Camera
+from rs_denoise.depth import to_uint16_mm
 from rs_denoise.librealsense import DEPTH, INFRARED, SoftwareCamera, pyrealsense2
 from rs_denoise.pipeline.synchronizer import Pair, Pairing
 from rs_denoise.recordings.bags.sdk_writer import LOOK_AHEAD, RATE_HZ, stamped
@@ -349,5 +350,4 @@ def _millimetres(depth: np.ndarray, unit_m: float) -> np.ndarray:
     scale = round(1000 * unit_m, 6)
     if scale == 1:
         return depth
-    depth_mm = np.rint(depth * scale)
-    return np.where(depth_mm < 2**16, depth_mm, 0).astype(np.uint16)
+    return to_uint16_mm(depth * scale)

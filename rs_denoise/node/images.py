@@ -9,6 +9,8 @@ import numpy as np
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
+from rs_denoise.depth import to_uint16_mm
+
 # cv_bridge is not needed for what RealSense cameras send, and not installed everywhere.
 try:
     from cv_bridge import CvBridge
@@ -72,7 +74,7 @@ def depth_message(depth_mm: np.ndarray, encoding: str, header: Header) -> Image:
         header: stamp and frame of the input.
     """
     if encoding == "16UC1":
-        return image_message(np.rint(depth_mm).astype(np.uint16), encoding, header)
+        return image_message(to_uint16_mm(depth_mm), encoding, header)
     metres = np.where(depth_mm > 0, depth_mm * np.float32(0.001), np.float32(np.nan))
     return image_message(metres, encoding, header)
 

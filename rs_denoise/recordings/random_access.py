@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import zlib
 from functools import partial
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from rs_denoise.recordings.bags.bag import is_bag
 from rs_denoise.recordings.bags.bag_reader import read_bag
 from rs_denoise.recordings.bags.topics import GROUND_TRUTH
+from rs_denoise.recordings.complete_output import complete_or_absent
 from rs_denoise.recordings.folders.autoencoder_folder import find_triples
 from rs_denoise.recordings.folders.frame_folder import find_frames, read_frame, write_frame
 from rs_denoise.recordings.frame import RecordingError
@@ -43,12 +43,10 @@ def _unpack(bag: Path, unpacked: Path) -> list[Path]:
     """Frame folders of those frames of a bag that have ground truth, in its order."""
     target = unpacked / f"{bag.name}_{zlib.crc32(str(bag.resolve()).encode()):08x}"
     if not target.is_dir():
-        unfinished = target.with_suffix(".part")
-        shutil.rmtree(unfinished, ignore_errors=True)
-        for number, frame in enumerate(read_bag(bag)):
-            if frame.ground_truth_mm is not None:
-                write_frame(unfinished / f"{number:08d}_{frame.stamp_ns}", frame)
-        if not unfinished.is_dir():
-            raise RecordingError(f"{bag}: no frame has ground truth, on a topic {GROUND_TRUTH}")
-        unfinished.rename(target)
+        with complete_or_absent(target) as unfinished:
+            for number, frame in enumerate(read_bag(bag)):
+                if frame.ground_truth_mm is not None:
+                    write_frame(unfinished / f"{number:08d}_{frame.stamp_ns}", frame)
+            if not unfinished.is_dir():
+                raise RecordingError(f"{bag}: no frame has ground truth, on a topic {GROUND_TRUTH}")
     return sorted(target.iterdir())

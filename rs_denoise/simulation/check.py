@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from rs_denoise.depth import to_disparity_px
 from rs_denoise.evaluation.metrics.accuracy import score
 from rs_denoise.evaluation.metrics.averages import mean, median
 from rs_denoise.evaluation.metrics.ground_truth import (
@@ -62,7 +63,7 @@ def statistics(frame: Frame) -> dict[str, float]:
     scale = frame.camera.disparity_scale_px_mm
     truth = GroundTruth.of(frame.ground_truth_mm, scale)
     valid = (frame.depth_mm > 0) & truth.known
-    error = np.where(valid, scale / np.maximum(frame.depth_mm, 1) - truth.disparity_px, 0.0)
+    error = np.where(valid, to_disparity_px(frame.depth_mm, scale) - truth.disparity_px, 0.0)
     band = _band(valid.shape)
     edge = find_step_neighbourhood(truth.depth_mm, truth.known, EDGE_STEP, EDGE_WINDOW_PX)
     bias = median(error[valid])

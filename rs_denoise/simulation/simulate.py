@@ -20,8 +20,9 @@ from pathlib import Path
 
 import numpy as np
 
-from rs_denoise.depth import MAX_DEPTH_MM
+from rs_denoise.depth import MAX_DEPTH_MM, to_depth_mm, to_uint16_mm
 from rs_denoise.recordings.bags.rosbag2_writer import write_bag
+from rs_denoise.recordings.complete_output import complete_or_absent
 from rs_denoise.recordings.folders.frame_folder import write_frame
 from rs_denoise.recordings.frame import Frame
 from rs_denoise.recordings.resumable_output import claim
@@ -154,11 +155,8 @@ def run_scene(data_set: DataSet, index: int) -> None:
         frames = _frames(data_set, index, version)
         if data_set.bags:
             path = data_set.path(index, version)
-            partial = data_set.out / f".{os.getpid()}" / path.name
-            partial.parent.mkdir(parents=True, exist_ok=True)
-            write_bag(partial, (replace(f, stamp_ns=_stamp_ns(k)) for k, f in enumerate(frames)))
-            partial.replace(path)
-            partial.parent.rmdir()
+            with complete_or_absent(path) as bag:
+                write_bag(bag, (replace(f, stamp_ns=_stamp_ns(k)) for k, f in enumerate(frames)))
         else:
             for view, frame in enumerate(frames):
                 notes = {"camera_name": data_set.camera_name(index), "seed": data_set.seed}
@@ -173,14 +171,13 @@ def look(
     left, right = expose(render, sensor, rng)
     truth_mm = np.minimum(render.depth_m * 1000.0, MAX_DEPTH_MM)
     disparity = match(left, right, (scale / truth_mm).astype(np.float32), matcher, rng)
-    depth_mm = np.where(disparity > 0, scale / np.maximum(disparity, 1e-3), 0)
     return Frame(
         name="",
         camera=preset.camera,
-        depth_mm=np.where(depth_mm < MAX_DEPTH_MM, np.round(depth_mm), 0).astype(np.uint16),
+        depth_mm=to_uint16_mm(to_depth_mm(disparity, scale)),
         infrared=np.round(left).astype(np.uint8),
         infrared_right=np.round(right).astype(np.uint8),
-        ground_truth_mm=np.round(truth_mm).astype(np.uint16),
+        ground_truth_mm=to_uint16_mm(truth_mm),
     )
 
 
@@ -218,15 +215,13 @@ def _render(data_set: DataSet, index: int) -> None:
     for view, pose in enumerate(random_trajectory(rng, scene.pose, data_set.length)):
         render = stage.render(pose, seed=1000 * view)
         path = data_set.render_path(index, view)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(f".{os.getpid()}.npz")
-        np.savez(
-            partial,
-            left=render.left.astype(np.float16),
-            right=render.right.astype(np.float16),
-            depth_m=render.depth_m,
-        )
-        partial.replace(path)
+        with complete_or_absent(path) as unfinished:
+            np.savez(
+                unfinished,
+                left=render.left.astype(np.float16),
+                right=render.right.astype(np.float16),
+                depth_m=render.depth_m,
+            )
 
 
 def _preset(data_set: DataSet, index: int) -> Preset:

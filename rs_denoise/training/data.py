@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, DistributedSampler
 
+from rs_denoise.depth import to_disparity_px
 from rs_denoise.recordings.random_access import Reader
 from rs_denoise.training.augment import Crop, augmented
 
@@ -53,8 +54,8 @@ class CropDataset(Dataset):
         if frame.ground_truth_mm is None:
             raise TruthMissing(f"{frame.name}: training needs ground truth, and it has none")
         scale = frame.camera.disparity_scale_px_mm
-        truth = _inverse(frame.ground_truth_mm, scale)
-        disparity = _inverse(frame.depth_mm, scale)
+        truth = to_disparity_px(frame.ground_truth_mm, scale)
+        disparity = to_disparity_px(frame.depth_mm, scale)
         infrared = frame.infrared if frame.infrared is not None else np.zeros_like(frame.depth_mm)
         rng = np.random.default_rng([self.seed, index])
         whole = Crop(disparity, infrared.astype(np.float32), truth)
@@ -87,11 +88,6 @@ def _zoomed(crop: Crop, side: int) -> Crop:
         for image in (crop.disparity, crop.truth)
     )
     return Crop(disparity, cv2.resize(crop.infrared, size, interpolation=cv2.INTER_AREA), truth)
-
-
-def _inverse(depth_mm: np.ndarray, scale: float) -> np.ndarray:
-    depth = depth_mm.astype(np.float32)
-    return np.where(depth > 0, np.float32(scale) / np.maximum(depth, 1), 0).astype(np.float32)
 
 
 class EpochSampler(DistributedSampler):

@@ -15,6 +15,7 @@ from rs_denoise.model import CHANNELS, FORMAT, VERDICTS, Manifest, Model, save
 from rs_denoise.networks import NETWORKS, Network
 from rs_denoise.networks.classic import ClassicNetwork
 from rs_denoise.offline import OfflineDenoiser
+from rs_denoise.recordings.complete_output import complete_or_absent
 from rs_denoise.recordings.frame import Frame
 
 BETTER, WORSE, UNKNOWN = VERDICTS
@@ -56,17 +57,12 @@ def export(
         training_data=training_data, licence="Apache-2.0", metrics={}, verdict=UNKNOWN,
     )  # fmt: skip
     folded = _folded(network)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(out.name + ".partial")
-    try:
-        save(folded, manifest, partial)
+    with complete_or_absent(out) as unfinished:
+        save(folded, manifest, unfinished)
         if frames is not None:
-            metrics = judge(Model.load(partial), frames)
+            metrics = judge(Model.load(unfinished), frames)
             manifest = _with_verdict(manifest, metrics, force)
-            save(folded, manifest, partial)
-        partial.replace(out)
-    finally:
-        partial.unlink(missing_ok=True)
+            save(folded, manifest, unfinished)
     out.with_suffix(".md").write_text(card(manifest, network))
     return manifest
 

@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
 
+from rs_denoise.depth import to_depth_mm
 from rs_denoise.drawing.picture import before_after
 from rs_denoise.training.lightning_module import TrainingModule
 
@@ -29,14 +30,9 @@ class BeforeAfter(Callback):
             _, output = pl_module.losses(batch)
         scale = float(item["scale_px_mm"][0])
         images = [item["disparity_px"][0, 0], output[0, 0].float().cpu(), item["truth_px"][0, 0]]
-        raw, denoised, truth = (_millimetres(image.numpy(), scale) for image in images)
+        raw, denoised, truth = (to_depth_mm(image.numpy(), scale) for image in images)
         infrared = item["infrared"][0, 0].numpy().astype(np.uint8)
         sheet = before_after(infrared, raw, denoised, truth)[..., ::-1]
         loggers[0].experiment.add_image(
             "before and after", np.ascontiguousarray(sheet), trainer.global_step, dataformats="HWC"
         )
-
-
-def _millimetres(disparity_px: np.ndarray, scale: float) -> np.ndarray:
-    depth = np.where(disparity_px > 0, scale / np.maximum(disparity_px, 1e-3), 0)
-    return np.minimum(depth, 65535).astype(np.float32)

@@ -167,7 +167,7 @@ def test_what_is_worse_than_nothing_is_refused_unless_forced(data, tmp_path):
     frames, path = last_two(data), tmp_path / "model.pt"
     with pytest.raises(ExportError, match="worse than leaving depth alone .* --force"):
         export(checkpoint, path, "m", "planes", frames)
-    assert not path.exists() and not list(tmp_path.glob("*.partial"))
+    assert not path.exists() and not list(tmp_path.glob("*.part"))
     assert export(checkpoint, path, "m", "planes", frames, force=True).verdict == (
         "worse than identity"
     )

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from rs_denoise.camera import Camera
+from rs_denoise.depth import to_uint16_mm
 from rs_denoise.recordings.frame import RecordingError
 
 IMAGE, COMPRESSED, INFO = (
@@ -65,13 +66,13 @@ def depth_mm(message: Any, unit_m: float = MILLIMETRE_M) -> np.ndarray:
     else:
         pixels = _raw(message, DEPTH_TYPES)
     if pixels.dtype.kind == "f":
-        return _millimetres(pixels * np.float32(1000.0))
+        return to_uint16_mm(pixels * np.float32(1000.0))
     unit_m = float(f"{unit_m:.6g}")  # recorded as float32: 0.0001 is not quite that
     if unit_m == MILLIMETRE_M:
         return pixels.astype(np.uint16)
     if not LEAST_UNIT_M <= unit_m <= MOST_UNIT_M:
         raise RecordingError(f"its depth unit is {unit_m:g} m, expected about {MILLIMETRE_M} m")
-    return _millimetres(pixels * (unit_m * 1000.0))
+    return to_uint16_mm(pixels * (unit_m * 1000.0))
 
 
 def infrared(message: Any) -> np.ndarray:
@@ -103,12 +104,6 @@ def baseline_m(info: Any) -> float | None:
     """The baseline out of the right imager's camera_info: its P[3] is -fx * baseline."""
     p = info.p if hasattr(info, "p") else info.P
     return float(-p[3] / p[0]) if p[0] > 0 and p[3] < 0 else None
-
-
-def _millimetres(values: np.ndarray) -> np.ndarray:
-    """Rounded; what is no depth (NaN, negative) or does not fit into 16 bit is invalid."""
-    valid = (values > 0) & (values < 65535.5)
-    return np.where(valid, np.rint(values), 0).astype(np.uint16)
 
 
 def _raw(message: Any, types: dict[str, str]) -> np.ndarray:

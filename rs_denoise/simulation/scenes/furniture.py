@@ -20,6 +20,8 @@ import cv2
 import numpy as np
 import trimesh
 
+from rs_denoise.recordings.complete_output import complete_or_absent
+
 MAX_FACES = 60_000
 # Parts of a model keep their own material; beyond this many the smallest share one.
 MAX_PARTS = 6
@@ -99,13 +101,11 @@ class Furniture:
         model = self.models[index]
         cached = self.cache / model.archive.stem / f"{Path(model.path).stem}.npz"
         if not cached.exists():
-            cached.parent.mkdir(parents=True, exist_ok=True)
             arrays: dict[str, Any] = {}
             for k, part in enumerate(_convert(model.archive, model.path, model.size_m)):
                 arrays[f"v{k}"], arrays[f"f{k}"] = part.vertices, part.faces
-            partial = cached.with_suffix(f".{os.getpid()}.npz")
-            np.savez(partial, **arrays)
-            partial.replace(cached)
+            with complete_or_absent(cached) as unfinished:
+                np.savez(unfinished, **arrays)
         with np.load(cached) as arrays:
             return [Part(arrays[f"v{k}"], arrays[f"f{k}"]) for k in range(len(arrays) // 2)]
 

@@ -1,0 +1,29 @@
+"""Files and folders that are either complete or not there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def complete_or_absent(path: Path) -> Iterator[Path]:
+    """Gives a path to write to, and moves what was written to `path` when the block succeeds.
+
+    The path has the final name, in a folder beside `path`, because a rosbag2 contains the name of
+    its folder. If the block raises, nothing is left.
+
+    Args:
+        path: of a file, which replaces an older one, or of a folder, which must not exist.
+    """
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    try:
+        yield unfinished / path.name
+        (unfinished / path.name).replace(path)
+    finally:
+        shutil.rmtree(unfinished)
