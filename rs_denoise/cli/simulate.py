@@ -150,7 +150,7 @@ def _refuse_nonsense(data_set: DataSet) -> None:
 
 
 def _make(data_set: DataSet, frames: int, workers: int, part: Shard) -> None:
-    from rs_denoise.simulation.render import variant
+    from rs_denoise.simulation.mitsuba import variant
     from rs_denoise.simulation.scenes.furniture import library_folder
     from rs_denoise.simulation.simulate import claim_folder, shard, simulate
 

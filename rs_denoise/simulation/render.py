@@ -1,34 +1,25 @@
-"""Ray-traced light on the two imagers, and the exact depth of the left one (Mitsuba 3)."""
+"""Ray-traced light on the two imagers, and the exact depth of the left one."""
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-from types import ModuleType
+from typing import Any
 
-import cv2
 import numpy as np
 
+from rs_denoise.simulation import tracing
+from rs_denoise.simulation.mitsuba import mitsuba
 from rs_denoise.simulation.presets import Preset
-from rs_denoise.simulation.scenes.materials import Material
-from rs_denoise.simulation.scenes.places import Light
+from rs_denoise.simulation.projector import dot_pattern
 from rs_denoise.simulation.scenes.scene import Scene
-from rs_denoise.simulation.scenes.things import Surface
+from rs_denoise.simulation.tracing import Geometry, Hits, Pattern
 
-# Dr.Jit aborts on LLVM 15 ("Cannot select: fmaximum"), which is what Debian 12 finds by itself.
-LLVM = Path("/usr/lib/x86_64-linux-gnu/libLLVM.so.19.1")
-# From fast to slow; the first that runs on this machine is taken.
-VARIANTS = ("cuda_ad_mono", "llvm_ad_mono", "scalar_rgb")
-PATTERN_PX = (1600, 1000)
-# Rays a pixel and light: straight light is smooth; what glass reflects or lets pass is drawn.
-SAMPLES, GLASS_SAMPLES = 4, 9
-FAR_M = 65.0
-
-
-class RendererMissing(RuntimeError):
-    """Mitsuba is not installed."""
+# Rays a pixel, on a jittered grid of so many columns and rows.
+GRID = 2
+# The flood light is so far right of the left imager, in metres.
+FLOOD_X_M = 0.01
+# Dots are measured by their peaks: this percentile of the projector's light is its level.
+DOT_PERCENTILE = 90
 
 
 @dataclass(frozen=True)
@@ -36,258 +27,127 @@ class Render:
     """One view, before any sensor.
 
     Attributes:
-        left, right: [H, W] float32, light arriving at each imager, in arbitrary linear units.
+        left, right: [H, W] float32, light of lamps, sun and sky arriving at each imager, in units
+            of the left image's mean.
+        left_dots, right_dots: [H, W] float32, light of the projector at the strength at which its
+            dots are about as bright as all other light together; zeros without a projector.
         depth_m: [H, W] float32, z of the first surface, glass included, at the left imager's pixel
             centres; infinite where nothing is hit.
     """
 
     left: np.ndarray
     right: np.ndarray
+    left_dots: np.ndarray
+    right_dots: np.ndarray
     depth_m: np.ndarray
 
 
-@cache
-def mitsuba() -> ModuleType:
-    """Mitsuba, set to the fastest variant that runs here: CUDA, LLVM or plain C++.
-
-    Raises:
-        RendererMissing: it is not installed; the message says what to install.
-    """
-    try:
-        import mitsuba as mi
-    except ImportError as error:
-        raise RendererMissing(
-            f"simulation needs Mitsuba: run 'pip install mitsuba trimesh libSGM' ({error})"
-        ) from error
-    if LLVM.exists():
-        os.environ.setdefault("DRJIT_LIBLLVM_PATH", str(LLVM))
-    for name in VARIANTS:
-        if _runs(mi, name):
-            break
-    mi.set_log_level(mi.LogLevel.Error)
-    return mi
-
-
-def variant() -> str:
-    """Name and speed of the chosen variant, in words."""
-    name = str(mitsuba().variant())
-    advice = {
-        "cuda_ad_mono": "on the GPU",
-        "llvm_ad_mono": "on the CPU, compiled by LLVM",
-        "scalar_rgb": "on the CPU without LLVM, several times slower: 'apt-get install libllvm19'"
-        " or set DRJIT_LIBLLVM_PATH to a libLLVM.so of version 16 or newer",
-    }[name]
-    return f"{name}, {advice}"
-
-
-def _runs(mi: ModuleType, name: str) -> bool:
-    try:
-        mi.set_variant(name)
-        if name.startswith("scalar"):
-            return True
-        import drjit as dr
-
-        backend = dr.JitBackend.CUDA if name.startswith("cuda") else dr.JitBackend.LLVM
-        return bool(dr.has_backend(backend))
-    except Exception:  # a driver or library that is missing or too old raises one of many kinds
-        return False
-
-
-class Stage:
-    """A scene in Mitsuba's terms, ready to be seen from any pose.
+class Renderer:
+    """A scene, ready to be seen from any pose.
 
     Args:
         scene: what to render.
-        rng: draws the dot pattern.
+        preset: camera and projector.
+        rng: draws the dot pattern and the places of the rays within their pixels.
     """
 
     def __init__(self, scene: Scene, preset: Preset, rng: np.random.Generator) -> None:
-        self.scene, self.preset, self.samples = scene, preset, SAMPLES
-        self.pattern = _dot_pattern(rng, scene.dots, scene.dot_sigma)
-        self.gains: list[float] | None = None
-        shapes = {f"s{i}": _shape(surface) for i, surface in enumerate(scene.surfaces)}
-        # Straight light is without noise between the images but ends at glass.
-        self.integrator: dict = {"type": "direct", "emitter_samples": 1, "bsdf_samples": 0}
-        if any(surface.material.kind == "glass" for surface in scene.surfaces):
-            self.integrator = {"type": "volpath", "max_depth": 3}
-            self.samples = GLASS_SAMPLES
+        self.scene, self.preset = scene, preset
+        camera = preset.camera
+        image = dot_pattern(rng, scene.dots, scene.dot_sigma)
+        self.pattern = Pattern.of(image, preset.projector_fov_deg)
+        opaque = [s for s in scene.surfaces if s.material.kind != "glass"]
+        glass = [s for s in scene.surfaces if s.material.kind == "glass"]
+        spacing = 1.0 / (GRID * camera.fx)
+        self.opaque = Geometry(opaque, spacing)
+        self.glass = Geometry(glass, spacing) if glass else None
         mi = mitsuba()
-        # One scene, lit by one light at a time: rigid shapes are built once.
-        self.bare = {"type": "scene", **shapes}
-        self.fixed = [mi.load_dict({**self.bare, "light": _lamp(light)}) for light in scene.lights]
+        cells = (np.arange(GRID**2) % GRID, np.arange(GRID**2) // GRID)
+        jitter = rng.random((2, camera.height, camera.width, GRID**2), np.float32)
+        places = [(cell + offset) / GRID - 0.5 for cell, offset in zip(cells, jitter, strict=True)]
+        self.rays = mi.Vector3f(*_directions(preset, *places))
+        centre = np.zeros((camera.height, camera.width, 1), np.float32)
+        self.centre_rays = mi.Vector3f(*_directions(preset, centre, centre))
+        self.gains: np.ndarray | None = None
 
-    def render(self, pose: np.ndarray, seed: int) -> Render:
-        """Both imagers and the depth, seen from `pose` ([4, 4] world from left camera).
-
-        One pass a light, summed: a scene with several lights picks one at random per sample,
-        and that noise, different in the two images, would double the matcher's error.
-        """
-        mi = mitsuba()
-        carried = [mi.load_dict({**self.bare, "light": light}) for light in self._carried(pose)]
-        lit = [*self.fixed, *carried]
+    def render(self, pose: np.ndarray) -> Render:
+        """Both imagers and the depth, seen from `pose` ([4, 4] world from left camera)."""
+        depth = self._depth(pose)
         right_pose = _shifted(pose, self.preset.camera.baseline_m)
-        left, right = (
-            np.stack([self._seen(scene, at, seed + k) for k, scene in enumerate(lit)])
-            for at in (pose, right_pose)
-        )
-        depth = self._depth(lit[-1], pose)
+        left, right = (self._layers(at, pose) for at in (pose, right_pose))
         if self.gains is None:  # set by the first view and kept, so that a sequence is steady
             self.gains = self._balance(left, np.isfinite(depth))
-        left, right = (np.tensordot(self.gains, images, 1) for images in (left, right))
-        if not np.isfinite(depth).all():
-            sky = self.scene.sky * sum(light.weight for light in self.scene.lights)
-            left = left + np.where(np.isfinite(depth), 0, sky)
-            right = right + np.where(np.isfinite(self._depth(lit[-1], right_pose)), 0, sky)
-        return Render(left.astype(np.float32), right.astype(np.float32), depth)
+        left, right = (layers * self.gains[:, None, None] for layers in (left, right))
+        images = [part for layers in (left, right) for part in (layers[:-1].sum(0), layers[-1])]
+        return Render(images[0], images[2], images[1], images[3], depth)
 
-    def _balance(self, images: np.ndarray, hit: np.ndarray) -> list[float]:
-        """Gains that give each light its weight; dots are measured by their peaks."""
-        weights = [light.weight for light in self.scene.lights] + [self.scene.flood]
-        levels = [float(image[hit].mean()) if hit.any() else 0.0 for image in images]
-        if self.scene.projector > 0:
-            weights.append(self.scene.projector * sum(weights))
-            levels[-1] = float(np.percentile(images[-1], 90))
+    def _balance(self, layers: np.ndarray, hit: np.ndarray) -> np.ndarray:
+        """Gains, one a layer, that give each light its weight; all but the dots add up to 1."""
+        scene = self.scene
+        lamps = [light.weight for light in scene.lights]
+        weights = np.array([*lamps, scene.flood, scene.sky * sum(lamps), scene.projector])
+        total = sum(lamps) + scene.flood
+        weights[:-1] /= total
+        levels = [float(layer[hit].mean()) if hit.any() else 0.0 for layer in layers]
+        levels[-2:] = [1.0, float(np.percentile(layers[-1], DOT_PERCENTILE))]
         # A light that reaches nothing in view stays dark.
-        return [
-            w / level if level > 1e-9 else 0.0 for w, level in zip(weights, levels, strict=True)
-        ]
+        gains = [w / at if at > 1e-9 else 0.0 for w, at in zip(weights, levels, strict=True)]
+        return np.array(gains, np.float32)
 
-    def _seen(self, scene, pose: np.ndarray, seed: int) -> np.ndarray:
-        mi = mitsuba()
-        image = mi.render(
-            scene,
-            sensor=self._sensor(pose, {"type": "multijitter", "sample_count": self.samples}),
-            integrator=mi.load_dict(self.integrator),
-            spp=self.samples,
-            seed=seed,
-        )
-        return np.array(image)[..., 0].astype(np.float32)
+    def _layers(self, imager: np.ndarray, pose: np.ndarray) -> np.ndarray:
+        """[L, H, W]: lamps and suns, flood, sky and dots, each alone, as seen by one imager."""
+        origin, direction = _placed(self.rays, imager)
+        hits = self.opaque.hit(origin, direction)
+        layers = self._lit(hits, pose)
+        if self.glass is not None:
+            pane = self.glass.hit(origin, direction)
+            mirrored = self.opaque.hit(pane.at, tracing.mirrored_direction(pane))
+            in_front = pane.valid & (pane.t < hits.t)
+            part = mitsuba().Float(0.0) + tracing.mirrored_part(pane) * in_front
+            part = np.array(part, np.float32)
+            layers = [
+                a + part * (b - a) for a, b in zip(layers, self._lit(mirrored, pose), strict=True)
+            ]
+        height, width = self.preset.camera.height, self.preset.camera.width
+        return np.stack([layer.reshape(height, width, GRID**2).mean(-1) for layer in layers])
 
-    def _sensor(self, pose: np.ndarray, sampler: dict):
-        camera = self.preset.camera
-        return mitsuba().load_dict(
-            {
-                "type": "perspective",
-                "fov": float(np.degrees(2 * np.arctan(camera.width / 2 / camera.fx))),
-                "to_world": _to_world(pose),
-                "near_clip": 0.01,
-                "sampler": sampler,
-                "film": {
-                    "type": "hdrfilm",
-                    "width": camera.width,
-                    "height": camera.height,
-                    "pixel_format": "luminance",
-                    "rfilter": {"type": "box"},
-                },
-            }
-        )
+    def _lit(self, hits: Hits, pose: np.ndarray) -> list[np.ndarray]:
+        flood = _shifted(pose, FLOOD_X_M)[:3, 3]
+        lights: list[Any] = [tracing.lit_by(self.opaque, hits, lamp) for lamp in self.scene.lights]
+        lights.append(tracing.point_light(self.opaque, hits, flood))
+        lights.append(mitsuba().Float(1.0) * ~hits.valid)
+        layers = [np.array(light, np.float32) for light in lights]
+        if self.preset.projector_fov_deg == 0:
+            return [*layers, np.zeros_like(layers[0])]
+        projector = _shifted(pose, self.preset.projector_x_m)
+        dots = tracing.projected(self.opaque, hits, self.pattern, projector)
+        return [*layers, np.array(dots, np.float32)]
 
-    def _carried(self, pose: np.ndarray) -> list[dict]:
-        """The lights that move with the camera: a weak flood and the projector."""
-        flood = _shifted(pose, 0.01)[:3, 3].tolist()
-        lights: list[dict] = [{"type": "point", "position": flood}]
-        if self.scene.projector > 0:
-            lights.append(self._projector(pose))
-        return lights
-
-    def _projector(self, pose: np.ndarray) -> dict:
-        mi = mitsuba()
-        return {
-            "type": "projector",
-            "to_world": _to_world(_shifted(pose, self.preset.projector_x_m)),
-            "fov": self.preset.projector_fov_deg,
-            "irradiance": {
-                "type": "bitmap",
-                "bitmap": mi.Bitmap(self.pattern[..., None]),
-                "raw": True,
-            },
-        }
-
-    def _depth(self, scene, pose: np.ndarray) -> np.ndarray:
+    def _depth(self, pose: np.ndarray) -> np.ndarray:
         """Z along one ray through each pixel's centre: an average would make flying truth."""
-        mi = mitsuba()
-        centre = {"type": "stratified", "sample_count": 1, "jitter": False}
-        integrator = mi.load_dict({"type": "aov", "aovs": "p:position"})
-        seen = mi.render(scene, sensor=self._sensor(pose, centre), integrator=integrator, spp=1)
-        position = np.array(seen, dtype=np.float64)[..., -3:]
-        depth = (position - pose[:3, 3]) @ pose[:3, 2]
-        # What is not hit has position 0, wherever that is.
-        hit = (np.abs(position).max(axis=-1) > 0) & (depth > 0) & (depth < FAR_M)
-        return np.where(hit, depth, np.inf).astype(np.float32)
+        origin, direction = _placed(self.centre_rays, pose)
+        depth = np.array(self.opaque.depth(origin, direction), np.float32)
+        if self.glass is not None:
+            depth = np.minimum(depth, np.array(self.glass.depth(origin, direction), np.float32))
+        return depth.reshape(self.preset.camera.height, self.preset.camera.width)
 
 
-def _lamp(light: Light) -> dict:
-    if light.sun:
-        return {"type": "directional", "direction": light.at.tolist()}
-    return {"type": "point", "position": light.at.tolist()}
+def _directions(preset: Preset, x_px: np.ndarray, y_px: np.ndarray) -> list[np.ndarray]:
+    """Rays with z = 1 in the camera's frame, through places ([H, W, N]) within the pixels."""
+    camera = preset.camera
+    rows, columns = np.mgrid[: camera.height, : camera.width].astype(np.float32)[..., None]
+    x = (columns + x_px - camera.cx) / camera.fx
+    y = (rows + y_px - camera.cy) / camera.fy
+    return [np.ascontiguousarray(v, np.float32).ravel() for v in (x, y, np.ones_like(x))]
+
+
+def _placed(rays, pose: np.ndarray) -> tuple[Any, Any]:
+    """Origin and directions in the world; the length along them stays z of the camera."""
+    origin, x, y, z = (tracing.opaque_vector(pose[:3, k]) for k in (3, 0, 1, 2))
+    return origin, rays.x * x + rays.y * y + rays.z * z
 
 
 def _shifted(pose: np.ndarray, along_x_m: float) -> np.ndarray:
     moved = pose.copy()
     moved[:3, 3] += along_x_m * pose[:3, 0]
     return moved
-
-
-def _to_world(pose: np.ndarray):
-    """Mitsuba's cameras have x to the left and y up."""
-    return mitsuba().ScalarTransform4f(pose @ np.diag([-1.0, -1.0, 1.0, 1.0]))
-
-
-def _shape(surface: Surface):
-    """A Mitsuba mesh, flat-shaded, textured by projection along each face's main axis."""
-    mi = mitsuba()
-    corners = surface.part.vertices[surface.part.faces]
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    axis = np.abs(normals).argmax(axis=1)
-    across = np.array([[1, 2], [0, 2], [0, 1]])[axis]
-    uv = np.take_along_axis(corners, across[:, None, :], axis=2) / surface.material.size_m
-    properties = mi.Properties()
-    properties["bsdf"] = mi.load_dict(_bsdf(surface.material))
-    n = len(corners)
-    mesh = mi.Mesh("part", 3 * n, n, has_vertex_texcoords=True, props=properties)
-    parameters = mi.traverse(mesh)
-    parameters["vertex_positions"] = np.ascontiguousarray(corners, np.float32).ravel()
-    parameters["vertex_texcoords"] = np.ascontiguousarray(uv, np.float32).ravel()
-    parameters["faces"] = np.arange(3 * n, dtype=np.uint32)
-    parameters.update()
-    return mesh
-
-
-def _bsdf(material: Material) -> dict:
-    mi = mitsuba()
-    if material.kind == "glass":
-        return {"type": "thindielectric"}
-    reflectance = {
-        "type": "bitmap",
-        "bitmap": mi.Bitmap(material.reflectance[..., None]),
-        "raw": True,
-    }
-    if material.kind == "diffuse":
-        inner: dict = {"type": "diffuse", "reflectance": reflectance}
-    elif material.kind == "plastic":
-        inner = {
-            "type": "roughplastic",
-            "diffuse_reflectance": reflectance,
-            "alpha": material.roughness,
-        }
-    else:
-        inner = {
-            "type": "roughconductor",
-            "specular_reflectance": reflectance,
-            "alpha": material.roughness,
-        }
-    return {"type": "twosided", "inner": inner}
-
-
-def _dot_pattern(rng: np.random.Generator, dots: int, sigma: float) -> np.ndarray:
-    """A random dot pattern, [1000, 1600] float32, brightest about 1."""
-    width, height = PATTERN_PX
-    pattern = np.zeros((height, width), np.float32)
-    rows = int(np.sqrt(dots * height / width))
-    grid = np.stack(np.meshgrid(np.arange(rows * width // height), np.arange(rows)), axis=-1)
-    # A jittered grid: real patterns are irregular, but leave no large gap between dots.
-    centres = (grid.reshape(-1, 2) + rng.uniform(0.15, 0.85, (grid.size // 2, 2))) * height / rows
-    x, y = np.clip(centres, 0, [width - 1, height - 1]).astype(int).T
-    pattern[y, x] = rng.uniform(0.6, 1.0, len(x))
-    blurred = cv2.GaussianBlur(pattern, (0, 0), sigma)
-    return 0.05 + blurred / blurred.max()

@@ -18,8 +18,10 @@ class Sensor:
     """What one camera does to light. Ranges are those of `random_sensor`.
 
     Attributes:
+        projector: strength of the dots, 1 as rendered; 0 is off.
         median_grey: what auto-exposure aims at, in grey levels of 255.
-        contrast: exponent on light, 1 as rendered; less stands for the light between surfaces.
+        contrast: exponent on the light of lamps, 1 as rendered; less stands for the light that
+            surfaces throw at each other.
         black: grey level of no light.
         blur_px: sigma of the lens.
         vignetting: share of light lost in the corners.
@@ -30,6 +32,7 @@ class Sensor:
         reference: light that becomes `median_grey`; 0: the median of the view itself.
     """
 
+    projector: float
     median_grey: float
     contrast: float
     black: float
@@ -48,6 +51,7 @@ def random_sensor(rng: np.random.Generator) -> Sensor:
     """A camera off the line: clean infrared, in half of the cases badly rectified."""
     misaligned = rng.random() < 0.5
     return Sensor(
+        projector=_random_projector(rng),
         median_grey=float(np.exp(rng.uniform(np.log(12), np.log(75)))),
         contrast=float(rng.uniform(0.4, 0.8)),
         black=float(rng.uniform(0, 6)),
@@ -62,6 +66,11 @@ def random_sensor(rng: np.random.Generator) -> Sensor:
     )
 
 
+def light_level(render: Render, sensor: Sensor) -> float:
+    """The light that auto-exposure brings to `median_grey`: the median of the left image."""
+    return max(float(np.median(_total_light(render.left, render.left_dots, sensor))), 1e-6)
+
+
 def expose(
     render: Render, sensor: Sensor, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -69,17 +78,30 @@ def expose(
 
     Not yet rounded to 8 bit: the camera matches on more bits than it sends.
     """
-    reference = sensor.reference or max(float(np.median(render.left)), 1e-6)
+    reference = sensor.reference or light_level(render, sensor)
     # A mirror of a lamp is as bright as one likes, even infinite: white is enough.
     left, right = (
-        np.fmin(np.fmax(image, 0), WHITE * reference) for image in (render.left, render.right)
+        np.fmin(np.fmax(_total_light(lamps, dots, sensor), 0), WHITE * reference)
+        for lamps, dots in (
+            (render.left, render.left_dots),
+            (render.right, render.right_dots),
+        )
     )
     right = np.fmax(_misaligned(right, sensor), 0)
-    left, right = (
-        sensor.black + sensor.median_grey * (image / reference) ** sensor.contrast
-        for image in (left, right)
-    )
+    left, right = (sensor.black + sensor.median_grey * image / reference for image in (left, right))
     return _imaged(left, sensor, rng), _imaged(right, sensor, rng)
+
+
+def _total_light(lamps: np.ndarray, dots: np.ndarray, sensor: Sensor) -> np.ndarray:
+    return np.maximum(lamps, 0) ** sensor.contrast + sensor.projector * dots
+
+
+def _random_projector(rng: np.random.Generator) -> float:
+    """Draws its strength: off in 8 % of the cases, and bright enough to saturate in 6 %."""
+    choice = rng.random()
+    if choice < 0.08:
+        return 0.0
+    return float(rng.uniform(6, 15) if choice < 0.14 else np.exp(rng.uniform(-1.2, 1.0)))
 
 
 def slow_error(shape: tuple[int, int], seed: int) -> np.ndarray:

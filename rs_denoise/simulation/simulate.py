@@ -1,6 +1,6 @@
 """A simulated data set on disk: render scenes, then let cameras look at them.
 
-Two stages, each resumable by itself: OUT/renders/ keeps the light (3 s a view), the frames beside
+Two stages, each resumable by itself: OUT/renders/ keeps the light (2 s a view), the frames beside
 it are what a camera makes of it (1 s each), so that sensor and matcher can be changed without
 rendering again. Everything about scene i follows from (seed, split, i).
 """
@@ -27,12 +27,13 @@ from rs_denoise.recordings.folders.frame_folder import write_frame
 from rs_denoise.recordings.frame import Frame
 from rs_denoise.recordings.resumable_output import claim
 from rs_denoise.simulation.matcher import Matcher, match, random_matcher
+from rs_denoise.simulation.mitsuba import mitsuba
 from rs_denoise.simulation.presets import MIX, PRESETS, Preset
-from rs_denoise.simulation.render import Render, Stage, mitsuba
+from rs_denoise.simulation.render import Render, Renderer
 from rs_denoise.simulation.scenes.furniture import SPLITS, Furniture, library_folder
 from rs_denoise.simulation.scenes.places import PLACES
 from rs_denoise.simulation.scenes.scene import random_scene
-from rs_denoise.simulation.sensor import Sensor, expose, random_sensor
+from rs_denoise.simulation.sensor import Sensor, expose, light_level, random_sensor
 from rs_denoise.simulation.trajectory import RATE_HZ, random_trajectory
 
 
@@ -184,11 +185,7 @@ def look(
 def load_render(path: Path) -> Render:
     """Reads what `run_scene` kept of a view's light."""
     with np.load(path) as arrays:
-        return Render(
-            arrays["left"].astype(np.float32),
-            arrays["right"].astype(np.float32),
-            arrays["depth_m"],
-        )
+        return Render(**{name: arrays[name].astype(np.float32) for name in arrays})
 
 
 def _frames(data_set: DataSet, index: int, version: int) -> Iterator[Frame]:
@@ -196,12 +193,12 @@ def _frames(data_set: DataSet, index: int, version: int) -> Iterator[Frame]:
     preset = _preset(data_set, index)
     rng = data_set.rng(index, 2, version)
     sensor, matcher = random_sensor(rng), random_matcher(rng)
-    first_median = None
+    first_level = None
     for view in range(data_set.length):
         render = load_render(data_set.render_path(index, view))
         # Exposure follows the first view: auto-exposure is slow against 30 Hz.
-        first_median = first_median or max(float(np.median(render.left)), 1e-6)
-        sensor_now = replace(sensor, reference=first_median)
+        first_level = first_level or light_level(render, sensor)
+        sensor_now = replace(sensor, reference=first_level)
         frame = look(render, preset, sensor_now, matcher, data_set.rng(index, 3, version, view))
         keep_truth = view % data_set.ground_truth_every == 0
         yield frame if keep_truth else replace(frame, ground_truth_mm=None)
@@ -211,17 +208,17 @@ def _render(data_set: DataSet, index: int) -> None:
     preset, rng = _preset(data_set, index), data_set.rng(index, 1)
     furniture = _furniture(data_set.split, data_set.public_domain)
     scene = random_scene(rng, preset, furniture, data_set.places)
-    stage = Stage(scene, preset, rng)
+    renderer = Renderer(scene, preset, rng)
     for view, pose in enumerate(random_trajectory(rng, scene.pose, data_set.length)):
-        render = stage.render(pose, seed=1000 * view)
+        render = renderer.render(pose)
         path = data_set.render_path(index, view)
+        light = {
+            name: value.astype(np.float16)
+            for name, value in vars(render).items()
+            if name != "depth_m"
+        }
         with complete_or_absent(path) as unfinished:
-            np.savez(
-                unfinished,
-                left=render.left.astype(np.float16),
-                right=render.right.astype(np.float16),
-                depth_m=render.depth_m,
-            )
+            np.savez(unfinished, depth_m=render.depth_m, **light)
 
 
 def _preset(data_set: DataSet, index: int) -> Preset:

@@ -31,14 +31,16 @@ GLASS = Material(np.ones((1, 1), np.float32), 1.0, "glass", 0.0)
 
 
 def random_material(rng: np.random.Generator, furniture: Furniture) -> Material:
-    """A random surface: a third photographed, a third with a drawn pattern, the rest plain."""
+    """A random surface: 30 % photographed, 20 % with a drawn pattern, the rest plain."""
     choice = rng.random()
-    if choice < 0.35 and furniture.photographs:
+    if choice < 0.3 and furniture.photographs:
         texture = furniture.photograph(int(rng.integers(len(furniture.photographs))))
-        # Infrared is not visible light: what the eye sees dark may be bright, within limits.
+        # Dyes lose their contrast in infrared: what the eye sees dark may be bright.
+        level = max(float(texture.mean()), 0.02)
+        texture = level * (texture / level) ** rng.uniform(0.3, 1.0)
         texture = texture * np.exp(rng.uniform(np.log(0.4), np.log(1.3)))
     else:
-        texture = _drawn(rng, patterned=choice < 0.65)
+        texture = _drawn(rng, patterned=choice < 0.5)
     kind = rng.choice(["diffuse", "plastic", "metal"], p=[0.72, 0.22, 0.06])
     return Material(
         reflectance=np.clip(texture, 0.01, 0.95).astype(np.float32),
@@ -60,7 +62,7 @@ def _drawn(rng: np.random.Generator, patterned: bool) -> np.ndarray:
     albedo = float(np.exp(rng.uniform(np.log(0.04), np.log(0.85))))
     texture = albedo * (1 + rng.uniform(0.01, 0.12) * _fractal_noise(rng, rng.uniform(0.3, 1.2)))
     if patterned:
-        second = float(np.exp(rng.uniform(np.log(0.03), np.log(0.9))))
+        second = float(np.clip(albedo * np.exp(rng.normal(0, 0.9)), 0.03, 0.9))
         weight = _pattern(rng)
         texture = texture * (1 - weight) + second * weight
     return texture

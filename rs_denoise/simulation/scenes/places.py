@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rs_denoise.simulation.scenes import things
+from rs_denoise.simulation.scenes import openwork, things
 from rs_denoise.simulation.scenes.furniture import Furniture, Part
 from rs_denoise.simulation.scenes.materials import GLASS, ground_material, random_material
 from rs_denoise.simulation.scenes.things import Maker, Surface, box, joined, part
@@ -43,7 +43,8 @@ class Place:
         pitch: lowest and highest, in radians, up is positive.
         floor: height of the surface that things are put on.
         count: fewest and most things.
-        things: makers with their shares.
+        things: makers with their weights.
+        openwork: makers of what has gaps, of the sizes that belong here.
         outdoors: sunlight drowns the projector.
     """
 
@@ -56,6 +57,7 @@ class Place:
     floor: float
     count: tuple[int, int]
     things: dict[Maker, float]
+    openwork: tuple[Maker, ...]
     outdoors: bool = False
 
 
@@ -70,6 +72,25 @@ INDOORS: dict[Maker, float] = {
     things.household: 0.04,
 }
 
+# Makers of what has gaps, by where it is met.
+HOUSEHOLD = (
+    openwork.slatted_chair, openwork.slatted_chair, openwork.table, openwork.plant, openwork.shelf,
+    openwork.crate, openwork.cables, openwork.ladder, openwork.hand, openwork.legs,
+    openwork.railing, openwork.wheel, things.leaves,
+)  # fmt: skip
+INDUSTRY = (
+    openwork.ladder, openwork.railing, openwork.shelf, openwork.crate, openwork.cables,
+    openwork.legs, openwork.wheel, openwork.table, things.rack, things.fence, things.rods,
+)  # fmt: skip
+TABLEWARE = (
+    openwork.crate, openwork.plant, openwork.cables, openwork.hand, openwork.hand, things.rods,
+    openwork.wheel,
+)  # fmt: skip
+GARDEN = (
+    openwork.railing, openwork.railing, openwork.plant, openwork.legs, openwork.wheel,
+    openwork.slatted_chair, openwork.ladder, things.fence, things.leaves,
+)  # fmt: skip
+
 
 def room(rng: np.random.Generator, furniture: Furniture) -> Place:
     """A furnished room of 2 to 7 m, a quarter of them with a sunny window."""
@@ -81,6 +102,7 @@ def room(rng: np.random.Generator, furniture: Furniture) -> Place:
     return Place(
         size, surfaces, lights, sky=float(rng.uniform(1, 6)), camera_height=(0.25, 1.7),
         pitch=(-0.55, 0.25), floor=0.0, count=(8, 30), things=INDOORS,
+        openwork=HOUSEHOLD,
     )  # fmt: skip
 
 
@@ -99,6 +121,7 @@ def corridor(rng: np.random.Generator, furniture: Furniture) -> Place:
     return Place(
         size, surfaces, _lamps(rng, size, 1, 3), sky=0.0, camera_height=(0.2, 1.6),
         pitch=(-0.4, 0.2), floor=0.0, count=(2, 10), things=INDOORS,
+        openwork=HOUSEHOLD,
     )  # fmt: skip
 
 
@@ -118,6 +141,7 @@ def warehouse(rng: np.random.Generator, furniture: Furniture) -> Place:
     return Place(
         size, _walls(rng, furniture, size), _lamps(rng, size, 1, 3), sky=0.0,
         camera_height=(0.2, 2.0), pitch=(-0.4, 0.2), floor=0.0, count=(6, 18), things=choice,
+        openwork=INDUSTRY,
     )  # fmt: skip
 
 
@@ -139,7 +163,7 @@ def desk(rng: np.random.Generator, furniture: Furniture) -> Place:
     return Place(
         size, surfaces, _lamps(rng, size, 1, 2), sky=0.0,
         camera_height=(top + 0.12, min(top + 0.9, size[2] - 0.1)), pitch=(-1.2, -0.3), floor=top,
-        count=(5, 16), things=choice,
+        count=(5, 16), things=choice, openwork=TABLEWARE,
     )  # fmt: skip
 
 
@@ -171,7 +195,8 @@ def outdoors(rng: np.random.Generator, furniture: Furniture) -> Place:
     ]
     return Place(
         size, surfaces, lights, sky=float(rng.uniform(1, 5)), camera_height=(0.35, 3.0),
-        pitch=(-0.6, 0.15), floor=0.0, count=(6, 22), things=choice, outdoors=True,
+        pitch=(-0.6, 0.15), floor=0.0, count=(6, 22), things=choice, openwork=GARDEN,
+        outdoors=True,
     )  # fmt: skip
 
 

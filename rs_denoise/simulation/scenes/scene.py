@@ -12,14 +12,21 @@ import trimesh
 
 from rs_denoise.camera import Camera
 from rs_denoise.simulation.presets import Preset
+from rs_denoise.simulation.scenes import openwork
 from rs_denoise.simulation.scenes.furniture import Furniture
 from rs_denoise.simulation.scenes.places import PLACES, Light, Place
 from rs_denoise.simulation.scenes.things import Surface, glassware
 
 # How often each place comes up.
-SHARES = {"room": 0.40, "corridor": 0.12, "warehouse": 0.16, "desk": 0.17, "outdoors": 0.15}
-# Light through glass takes ten times as long to follow, so most windows are open.
-GLAZED = 0.03
+PLACE_WEIGHTS = {"room": 0.40, "corridor": 0.12, "warehouse": 0.16, "desk": 0.17, "outdoors": 0.15}
+# Most windows are open.
+GLAZED = 0.08
+# Fraction of scenes with things that have gaps, how many of them, and how far they may be.
+WITH_OPENWORK = 0.6
+OPENWORK_COUNT = (1, 4)
+OPENWORK_FARTHEST_M = 4.5
+# What need not stand on the floor.
+FLOATING = (openwork.hand, openwork.cables)
 
 
 @dataclass(frozen=True)
@@ -34,7 +41,7 @@ class Scene:
         lights: lamps and suns.
         sky: brightness of what no ray hits, against that of lamps and suns.
         flood: weight of a light beside the camera, which fills the shadows.
-        projector: brightness of the dots against all other light; 0 is off.
+        projector: brightness of the dots against all other light at full strength.
         dots, dot_sigma: number of dots and their size in pattern pixels.
     """
 
@@ -56,8 +63,8 @@ def random_scene(
     A camera that is not made for any of them is taken to all of them.
     """
     places = tuple(name for name in places if name in preset.places) or places
-    shares = np.array([SHARES[name] for name in places])
-    name = str(rng.choice(places, p=shares / shares.sum()))
+    weights = np.array([PLACE_WEIGHTS[name] for name in places])
+    name = str(rng.choice(places, p=weights / weights.sum()))
     place = PLACES[name](rng, furniture)
     pose = _random_pose(rng, place)
     surfaces = list(place.surfaces)
@@ -71,6 +78,9 @@ def random_scene(
             maker = glassware
         if spot is not None:
             surfaces += _put(rng, maker(rng, furniture), *spot, place.floor)
+    if rng.random() < WITH_OPENWORK:
+        for _ in range(int(rng.integers(OPENWORK_COUNT[0], OPENWORK_COUNT[1] + 1))):
+            surfaces += _openwork_in_view(rng, preset, furniture, pose, place)
     if not glazed:
         surfaces = [s for s in surfaces if s.material.kind != "glass"]
     dimmed = 0.08 if place.outdoors else 1.0
@@ -80,7 +90,7 @@ def random_scene(
         lights=place.lights,
         sky=place.sky,
         flood=float(rng.uniform(0.1, 0.8)) * dimmed,
-        projector=_random_projector(rng, preset) * dimmed,
+        projector=dimmed,
         dots=int(rng.integers(8_000, 20_001)),
         dot_sigma=float(rng.uniform(0.8, 1.6)),
     )
@@ -96,14 +106,6 @@ def camera_pose(position: np.ndarray, yaw: float, pitch: float, roll: float) -> 
     pose[:3, 0], pose[:3, 1], pose[:3, 2] = c * right + s * down, c * down - s * right, forward
     pose[:3, 3] = position
     return pose
-
-
-def _random_projector(rng: np.random.Generator, preset: Preset) -> float:
-    """Off in 8 % of the scenes, so bright that its dots saturate in 6 %."""
-    choice = rng.random()
-    if choice < 0.08 or preset.projector_fov_deg == 0:
-        return 0.0
-    return float(rng.uniform(6, 15) if choice < 0.14 else np.exp(rng.uniform(-0.7, 1.4)))
 
 
 def _random_pose(rng: np.random.Generator, place: Place) -> np.ndarray:
@@ -123,21 +125,41 @@ def _random_pose(rng: np.random.Generator, place: Place) -> np.ndarray:
     return camera_pose(position, yaw, pitch, rng.normal(0, 0.05))
 
 
+def _openwork_in_view(
+    rng: np.random.Generator, preset: Preset, furniture: Furniture, pose: np.ndarray, place: Place
+) -> list[Surface]:
+    """Something with gaps, near or far, that stands or floats before a random pixel."""
+    maker = place.openwork[int(rng.integers(len(place.openwork)))]
+    ray = _random_ray(rng, preset.camera, pose, margin=0.15)
+    farthest = min(OPENWORK_FARTHEST_M, 0.95 * _distance_to_wall(pose[:3, 3], ray, place))
+    nearest = 1.3 * preset.closest_m
+    depth = float(np.exp(rng.uniform(np.log(nearest), np.log(max(farthest, 1.1 * nearest)))))
+    point = pose[:3, 3] + depth * ray
+    stands = maker not in FLOATING and rng.random() < 0.8
+    return _put(rng, maker(rng, furniture), point, depth, stands, place.floor)
+
+
+def _random_ray(
+    rng: np.random.Generator, camera: Camera, pose: np.ndarray, margin: float = 0.0
+) -> np.ndarray:
+    """A direction [3] in the world with length 1 along the optical axis, through a random pixel."""
+    size = np.array([camera.width, camera.height])
+    u, v = rng.uniform(margin * size, (1 - margin) * size)
+    return pose[:3, :3] @ [(u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy, 1.0]
+
+
+def _distance_to_wall(origin: np.ndarray, ray: np.ndarray, place: Place) -> float:
+    with np.errstate(divide="ignore"):
+        exits = np.where(ray > 0, place.size - origin, -origin) / ray
+    return float(np.nanmin(np.where(np.abs(ray) < 1e-9, np.inf, exits)))
+
+
 def _along_a_ray(
     rng: np.random.Generator, preset: Preset, pose: np.ndarray, place: Place
 ) -> tuple[np.ndarray, float, bool] | None:
     """A spot on a random camera ray: position, distance and whether something can stand there."""
-    camera: Camera = preset.camera
-    pixel = rng.uniform([0, 0], [camera.width, camera.height])
-    ray = pose[:3, :3] @ [
-        (pixel[0] - camera.cx) / camera.fx,
-        (pixel[1] - camera.cy) / camera.fy,
-        1.0,
-    ]
-    origin = pose[:3, 3]
-    with np.errstate(divide="ignore"):
-        exits = np.where(ray > 0, place.size - origin, -origin) / ray
-    wall = float(np.nanmin(np.where(np.abs(ray) < 1e-9, np.inf, exits)))
+    ray, origin = _random_ray(rng, preset.camera, pose), pose[:3, 3]
+    wall = _distance_to_wall(origin, ray, place)
     depth = rng.uniform(1.2 * preset.closest_m, max(wall, 1.4 * preset.closest_m))
     if place.outdoors:  # it is large: most things stand near, where a robot meets them
         depth = min(depth, rng.gamma(2.0, 2.0) + 0.8)

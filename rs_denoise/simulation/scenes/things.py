@@ -72,14 +72,14 @@ def furnished(rng: np.random.Generator, furniture: Furniture) -> list[Surface]:
     """A piece of furniture; a primitive where there is none."""
     if not len(furniture):
         return primitive(rng, furniture)
-    return _painted(rng, furniture, furniture.parts(int(rng.integers(len(furniture)))))
+    return painted(rng, furniture, furniture.parts(int(rng.integers(len(furniture)))))
 
 
 def household(rng: np.random.Generator, furniture: Furniture) -> list[Surface]:
     """Something that fits on a desk."""
     if not furniture.small:
         return [s.moved(np.eye(3), 0.3, np.zeros(3)) for s in primitive(rng, furniture)]
-    return _painted(rng, furniture, furniture.parts(int(rng.choice(furniture.small))))
+    return painted(rng, furniture, furniture.parts(int(rng.choice(furniture.small))))
 
 
 def primitive(rng: np.random.Generator, furniture: Furniture) -> list[Surface]:
@@ -94,7 +94,7 @@ def primitive(rng: np.random.Generator, furniture: Furniture) -> list[Surface]:
         mesh = trimesh.creation.box(extents=[size[0], size[1], 0.01 + 0.1 * size[2]])
     else:
         mesh = trimesh.creation.box(extents=size)
-    return _painted(rng, furniture, [part(mesh.vertices, mesh.faces)])
+    return painted(rng, furniture, [part(mesh.vertices, mesh.faces)])
 
 
 def rods(rng: np.random.Generator, furniture: Furniture) -> list[Surface]:
@@ -103,8 +103,8 @@ def rods(rng: np.random.Generator, furniture: Furniture) -> list[Surface]:
     for _ in range(int(rng.integers(1, 5))):
         start = rng.uniform([-0.3, -0.3, 0.0], [0.3, 0.3, 0.05])
         end = start + rng.normal(0, [0.2, 0.2, 0.1]) + [0, 0, rng.uniform(0.3, 1.6)]
-        parts.append(tube(np.stack([start, end]), _thickness(rng, 0.002, 0.02)))
-    return _painted(rng, furniture, parts)
+        parts.append(tube(np.stack([start, end]), random_thickness(rng, 0.002, 0.02)))
+    return painted(rng, furniture, parts)
 
 
 def cable(rng: np.random.Generator, furniture: Furniture) -> list[Surface]:
@@ -114,23 +114,23 @@ def cable(rng: np.random.Generator, furniture: Furniture) -> list[Surface]:
     sag = np.array([0, 0, rng.uniform(0.0, 0.5)]) * (4 * t * (t - 1))
     sway = 0.06 * np.sin(rng.uniform(0, 14) * t + rng.uniform(0, 6, 3))
     points = t * span + sag + sway
-    return _painted(rng, furniture, [tube(points, _thickness(rng, 0.0015, 0.01))])
+    return painted(rng, furniture, [tube(points, random_thickness(rng, 0.0015, 0.01))])
 
 
 def fence(rng: np.random.Generator, furniture: Furniture) -> list[Surface]:
     """A grid of bars: mesh fences, railings, shelves of wire."""
     width, height = rng.uniform(0.5, 2.0), rng.uniform(0.4, 1.5)
-    thick = _thickness(rng, 0.002, 0.015)
+    thick = random_thickness(rng, 0.002, 0.015)
     upright = np.linspace(-width / 2, width / 2, int(rng.integers(4, 16)))
     level = np.linspace(0.03, height, int(rng.integers(2, 9)))
     bars = [tube(np.array([[x, 0, 0], [x, 0, height]]), thick, 6) for x in upright]
     bars += [tube(np.array([[-width / 2, 0, z], [width / 2, 0, z]]), thick, 6) for z in level]
-    return _painted(rng, furniture, [joined(bars)])
+    return painted(rng, furniture, [joined(bars)])
 
 
 def leaves(rng: np.random.Generator, furniture: Furniture) -> list[Surface]:
     """A plant-like bunch of narrow blades."""
-    return _painted(rng, furniture, [_blades(rng, int(rng.integers(10, 60)), np.zeros(3), 1.0)])
+    return painted(rng, furniture, [_blades(rng, int(rng.integers(10, 60)), np.zeros(3), 1.0)])
 
 
 def tree(rng: np.random.Generator, furniture: Furniture) -> list[Surface]:
@@ -142,9 +142,9 @@ def tree(rng: np.random.Generator, furniture: Furniture) -> list[Surface]:
     for _ in range(int(rng.integers(5, 14))):
         start = top * rng.uniform(0.4, 1.0)
         end = start + rng.normal(0, 0.22 * height, 3) * [1, 1, 0.5]
-        wood.append(tube(np.stack([start, end]), _thickness(rng, 0.005, 0.02), 6))
+        wood.append(tube(np.stack([start, end]), random_thickness(rng, 0.005, 0.02), 6))
         crown.append(_blades(rng, int(rng.integers(15, 50)), end, 1.2))
-    return _painted(rng, furniture, [joined(wood)]) + _painted(rng, furniture, [joined(crown)])
+    return painted(rng, furniture, [joined(wood)]) + painted(rng, furniture, [joined(crown)])
 
 
 def person(rng: np.random.Generator, furniture: Furniture) -> list[Surface]:
@@ -156,13 +156,13 @@ def person(rng: np.random.Generator, furniture: Furniture) -> list[Surface]:
     for side in (-1, 1):
         foot = np.array([side * step, side * 0.09, 0.03])
         knee = np.array([side * step * 0.5 + 0.04, side * 0.09, hip / 2])
-        legs.append(_limb(np.stack([foot, knee, [0, side * 0.08, hip]]), 0.07 * stout))
+        legs.append(limb(np.stack([foot, knee, [0, side * 0.08, hip]]), 0.07 * stout))
         hand = np.array([rng.uniform(-0.3, 0.4), side * rng.uniform(0.2, 0.4), hip + 0.1])
         elbow = np.array([0.0, side * 0.3, (hip + shoulder) / 2 + 0.1])
         shoulders = np.array([0, side * 0.17 * stout, shoulder])
-        body.append(_limb(np.stack([shoulders, elbow]), 0.05 * stout))
-        skin.append(_limb(np.stack([elbow, hand]), 0.04))
-    body.append(_limb(np.array([[0, 0, hip], [0, 0, shoulder - 0.08]]), 0.16 * stout))
+        body.append(limb(np.stack([shoulders, elbow]), 0.05 * stout))
+        skin.append(limb(np.stack([elbow, hand]), 0.04))
+    body.append(limb(np.array([[0, 0, hip], [0, 0, shoulder - 0.08]]), 0.16 * stout))
     head = trimesh.creation.icosphere(subdivisions=2, radius=0.065 * height)
     skin.append(part(head.vertices + [0, 0, 0.93 * height], head.faces))
     clothes = [joined(legs), joined(body), joined(skin)]
@@ -177,7 +177,7 @@ def glassware(rng: np.random.Generator, furniture: Furniture) -> list[Surface]:
         corners = np.array([[-1, 0], [-1, 1], [1, 1], [1, 0], [-1, 0]]) * [width / 2, height]
         rim = np.insert(corners, 1, 0.0, axis=1)
         bars = [tube(rim[k : k + 2], 0.02) for k in range(4)]
-        return [pane, *_painted(rng, furniture, [joined(bars)])]
+        return [pane, *painted(rng, furniture, [joined(bars)])]
     radius = rng.uniform(0.03, 0.15)
     level = np.linspace(0, rng.uniform(0.08, 0.4), 12)
     profile = radius * np.clip(1 + 0.4 * np.sin(rng.uniform(0, 6) + 12 * level), 0.2, None)
@@ -198,14 +198,14 @@ def rack(rng: np.random.Generator, furniture: Furniture) -> list[Surface]:
         for y in (-depth / 2, depth / 2):
             steel.append(box([-width / 2, y - 0.02, z - 0.1], [width / 2, y + 0.02, z]))
     boards = [box([-width / 2, -depth / 2, z - 0.02], [width / 2, depth / 2, z]) for z in levels]
-    surfaces = _painted(rng, furniture, [joined(steel), joined(boards)])
+    surfaces = painted(rng, furniture, [joined(steel), joined(boards)])
     for z in (0.0, *levels):
         x = -width / 2 + rng.uniform(0, 0.3)
         while x < width / 2 - 0.3:
             size = rng.uniform([0.2, 0.3, 0.15], [0.6, depth, 0.42])
             carton = box([x, -size[1] / 2, z], [x + size[0], size[1] / 2, z + size[2]])
             if rng.random() < 0.75:
-                surfaces += _painted(rng, furniture, [carton])
+                surfaces += painted(rng, furniture, [carton])
             x += size[0] + rng.exponential(0.15)
     return surfaces
 
@@ -220,11 +220,11 @@ def cartons(rng: np.random.Generator, furniture: Furniture) -> list[Surface]:
         low = np.array([*turn, z]) - [size[0], size[1], 0]
         stack.append(box(low, low + [2 * size[0], 2 * size[1], size[2]]))
         z += size[2]
-    return _painted(rng, furniture, [joined(slats), *stack])
+    return painted(rng, furniture, [joined(slats), *stack])
 
 
-def _painted(rng: np.random.Generator, furniture: Furniture, parts: list[Part]) -> list[Surface]:
-    """A material for each part, or now and then one for all."""
+def painted(rng: np.random.Generator, furniture: Furniture, parts: list[Part]) -> list[Surface]:
+    """Draws a material for each part, or in 30 % of the cases one for all."""
     one = random_material(rng, furniture) if rng.random() < 0.3 else None
     return [Surface(p, one or random_material(rng, furniture)) for p in parts]
 
@@ -242,11 +242,13 @@ def _blades(rng: np.random.Generator, count: int, root: np.ndarray, size: float)
     return part(corners, np.arange(len(corners)).reshape(-1, 3))
 
 
-def _limb(points: np.ndarray, radius: float) -> Part:
+def limb(points: np.ndarray, radius: float) -> Part:
+    """A rounded tube along a polyline [N, 3]: arms, legs, fingers."""
     ends = [trimesh.creation.icosphere(subdivisions=1, radius=radius) for _ in points]
     balls = [part(e.vertices + p, e.faces) for e, p in zip(ends, points, strict=True)]
     return joined([tube(points, radius, 12), *balls])
 
 
-def _thickness(rng: np.random.Generator, low: float, high: float) -> float:
+def random_thickness(rng: np.random.Generator, low: float, high: float) -> float:
+    """Draws a radius in metres, log-uniform."""
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
