@@ -72,7 +72,7 @@ class Renderer:
 
     def render(self, pose: np.ndarray) -> Render:
         """Both imagers and the depth, seen from `pose` ([4, 4] world from left camera)."""
-        depth = self._depth(pose)
+        depth = self.depth(pose)
         right_pose = _shifted(pose, self.preset.camera.baseline_m)
         left, right = (self._layers(at, pose) for at in (pose, right_pose))
         if self.gains is None:  # set by the first view and kept, so that a sequence is steady
@@ -123,7 +123,7 @@ class Renderer:
         dots = tracing.projected(self.opaque, hits, self.pattern, projector)
         return [*layers, np.array(dots, np.float32)]
 
-    def _depth(self, pose: np.ndarray) -> np.ndarray:
+    def depth(self, pose: np.ndarray) -> np.ndarray:
         """Z along one ray through each pixel's centre: an average would make flying truth."""
         origin, direction = _placed(self.centre_rays, pose)
         depth = np.array(self.opaque.depth(origin, direction), np.float32)

@@ -140,7 +140,9 @@ class _TextureTable:
 
     def __init__(self, materials: list[Material]) -> None:
         mi = mitsuba()
-        levels, shapes, cached = [], [], {}
+        levels: list[np.ndarray] = []
+        cached: dict[int, int] = {}
+        shapes = []
         for material in materials:
             key = id(material.reflectance)
             if key not in cached:
@@ -285,7 +287,7 @@ def _bilinear(values, offset, width, height, x, y, active):
 
 
 def _halved(texture: np.ndarray) -> list[np.ndarray]:
-    levels = [np.ascontiguousarray(texture, np.float32)]
+    levels: list[np.ndarray] = [np.ascontiguousarray(texture, np.float32)]
     while len(levels) < LEVELS:
         height, width = levels[-1].shape
         smaller = (max(width // 2, 1), max(height // 2, 1))

@@ -5,6 +5,8 @@ Like all makers of `things`, these return surfaces about the origin, standing on
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from rs_denoise.simulation.scenes.furniture import Furniture, Part
@@ -48,7 +50,7 @@ def ladder(rng: np.random.Generator, furniture: Furniture) -> list[Surface]:
     """A step ladder or a leaning one: two rails with rungs."""
     width, height = rng.uniform(0.35, 0.6), rng.uniform(1.2, 2.6)
     rail = random_thickness(rng, 0.012, 0.03)
-    steps = np.arange(0.25, height, rng.uniform(0.22, 0.32))
+    steps = np.arange(0.25, height, rng.uniform(0.22, 0.32)).tolist()
     metal = []
     for lean in (-1, 1) if rng.random() < 0.5 else (1,):
         run = lean * height * rng.uniform(0.15, 0.35)
@@ -87,7 +89,7 @@ def crate(rng: np.random.Generator, furniture: Furniture) -> list[Surface]:
     thick = random_thickness(rng, 0.002, 0.012)
     corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [-1, -1]]) * size[:2] / 2
     wires = []
-    for a, b in zip(corners[:-1], corners[1:], strict=True):
+    for a, b in pairwise(corners):
         low_a, low_b, high_a, high_b = ([*p, z] for z in (thick, size[2]) for p in (a, b))
         wires += [tube([low_a, high_a], 1.3 * thick), tube([low_a, low_b], thick)]
         wires.append(tube([high_a, high_b], thick))
@@ -105,11 +107,11 @@ def railing(rng: np.random.Generator, furniture: Furniture) -> list[Surface]:
     width, height = rng.uniform(1.0, 3.0), rng.uniform(0.7, 1.3)
     post = random_thickness(rng, 0.015, 0.05)
     half = width / 2
-    bars = [tube([[x, 0, 0], [x, 0, height]], post) for x in np.linspace(-half, half, 3)]
+    bars = [tube([[x, 0, 0], [x, 0, height]], post) for x in (-half, 0, half)]
     bars += [tube([[-half, 0, z], [half, 0, z]], 0.8 * post) for z in (0.12, height)]
     thick, step = random_thickness(rng, 0.004, 0.03), rng.uniform(0.07, 0.16)
     flat = rng.random() < 0.5
-    for x in np.arange(-half + step, half, step):
+    for x in np.arange(-half + step, half, step).tolist():
         if flat:
             bars.append(box([x - thick, -0.01, 0.08], [x + thick, 0.01, height + 0.05]))
         else:
