@@ -39,9 +39,8 @@ from rs_denoise.precision import load_with_fallback
 from rs_denoise.recordings.folders.frame_folder import write_frame, write_png
 from rs_denoise.recordings.frame import Frame
 from rs_denoise.recordings.recording import open_recording
+from rs_denoise.warm_up import warm_up
 
-# Frames: after so many PyTorch has compiled what it will.
-WARM_UP = 3
 VIDEO = ".mp4"
 
 
@@ -120,7 +119,8 @@ class _View:
 
     def run(self, status: Live, seconds: float | None) -> int:
         """Until the stream ends, somebody quits or time is up; gives the number of frames."""
-        self._warm_up()
+        # The first frames take seconds; the camera need not wait for them.
+        warm_up(self._denoiser)
         started, count = time.monotonic(), 0
         for frame in self._stream:
             count += 1
@@ -136,13 +136,6 @@ class _View:
             if QUIT in keys or (seconds is not None and now - started >= seconds):
                 break
         return count
-
-    def _warm_up(self) -> None:
-        """The first frames take seconds; the camera need not wait for them."""
-        camera = self._denoiser.camera
-        empty = np.zeros((camera.height, camera.width), np.uint16)
-        for _ in range(WARM_UP):
-            self._denoiser.denoise(empty, empty)
 
     def _show(self, frame: Frame, denoised_mm: np.ndarray, figures: Figures) -> str:
         """Shows a frame, and does what the keys ask for; gives the keys."""

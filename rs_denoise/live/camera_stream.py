@@ -19,7 +19,7 @@ import numpy as np
 from rs_denoise.camera import Camera
 from rs_denoise.depth import to_uint16_mm
 from rs_denoise.librealsense import DEPTH, INFRARED, SoftwareCamera, pyrealsense2
-from rs_denoise.pipeline.synchronizer import Pair, Pairing
+from rs_denoise.pipeline.synchronizer import Frameset, FrameSynchronizer
 from rs_denoise.recordings.bags.sdk_writer import LOOK_AHEAD, RATE_HZ, stamped
 from rs_denoise.recordings.frame import Frame
 
@@ -95,7 +95,7 @@ class CameraStream:
         self._streams = [depth, infrared] if infrared else [depth]
         self.has_infrared = infrared is not None
         self.camera = self._camera(depth, baseline_m)
-        self._pairing: Pairing[np.ndarray] = Pairing(
+        self._synchronizer: FrameSynchronizer[np.ndarray] = FrameSynchronizer(
             SLOP_NS, INFRARED_TIMEOUT_NS if self.has_infrared else -1
         )
         self._set_emitter(request.emitter if request else None)
@@ -184,7 +184,7 @@ class CameraStream:
         self._sensor.set_option(option, float(emitter))
 
     def _start(self) -> None:
-        self._pairing.restart(time.monotonic_ns())
+        self._synchronizer.restart(time.monotonic_ns())
         try:
             self._sensor.open(self._streams)
             self._sensor.start(self._arrived)
@@ -209,13 +209,13 @@ class CameraStream:
         with self._lock:
             if frame.is_depth_frame():
                 depth_mm = _millimetres(image, frame.as_depth_frame().get_units())
-                pairs = self._pairing.add_depth(stamp_ns, depth_mm, now)
+                framesets = self._synchronizer.add_depth(stamp_ns, depth_mm, now)
             else:
-                pairs = self._pairing.add_infrared(stamp_ns, image, now)
-            for pair in pairs:
-                self._put(pair)
+                framesets = self._synchronizer.add_infrared(stamp_ns, image, now)
+            for frameset in framesets:
+                self._put(frameset)
 
-    def _put(self, pair: Pair[np.ndarray]) -> None:
+    def _put(self, frameset: Frameset[np.ndarray]) -> None:
         if self._ended.is_set():
             return
         self.received += 1
@@ -223,8 +223,10 @@ class CameraStream:
         with suppress(queue.Empty):
             self._newest.get_nowait()
             self.dropped += 1
-        name = f"{pair.stamp_ns}"
-        frame = Frame(name, self.camera, pair.depth, pair.infrared, stamp_ns=pair.stamp_ns)
+        stamp_ns = frameset.stamp_ns
+        frame = Frame(
+            f"{stamp_ns}", self.camera, frameset.depth, frameset.infrared, stamp_ns=stamp_ns
+        )
         self._newest.put_nowait(frame)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
+from rs_denoise.denoiser import FrameError
 from rs_denoise.depth import to_uint16_mm
 
 # cv_bridge is not needed for what RealSense cameras send, and not installed everywhere.
@@ -21,7 +22,7 @@ DEPTH_TYPES: dict[str, type] = {"16UC1": np.uint16, "mono16": np.uint16, "32FC1"
 INFRARED_TYPES: dict[str, type] = {"mono8": np.uint8, "8UC1": np.uint8}
 
 
-class ImageError(ValueError):
+class ImageError(FrameError):
     """An image that cannot be used; the message says what came and what to do."""
 
 

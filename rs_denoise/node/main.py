@@ -1,4 +1,4 @@
-"""The program `denoise_node`: one camera, or several that share one network in memory."""
+"""The program `denoise_node`: serves one camera, or several with one network in memory."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from rs_denoise.memory import tune_malloc
 if TYPE_CHECKING:
     from rs_denoise.node.denoise_node import DenoiseNode
 
-# A signal ends the process after so long at most.
+# A signal is noticed within this time.
 SIGNAL_CHECK_S = 0.1
-# Those who compute do so for all cameras.
-OF_THE_PROCESS = ("num_threads", "frames_at_once")
+# The cameras of a process share its workers, so these are the same for all.
+SHARED_PARAMETERS = ("num_threads", "concurrent_frames")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs until SIGINT or SIGTERM; 0 unless a node could not start or the device was lost."""
-    # Before anything that needs it: a robot without torch gets a sentence, not a traceback.
+    # Before anything that needs torch, so that a robot without it gets a message, no traceback.
     if importlib.util.find_spec("torch") is None:
         print(
             "rs_denoise needs PyTorch, which rosdep does not know: run 'pip install torch' "
@@ -31,9 +31,9 @@ def main(arguments: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
-    # Its own signal handling interrupts whatever runs, even the conversion of a message, with
-    # whatever exception comes of that; here a signal ends the loop and nothing else. From here on,
-    # because the imports take seconds.
+    # rclpy's signal handling interrupts whatever runs, even the conversion of a message, with
+    # exceptions of any kind. Here a signal only ends the loop. Installed before the imports below,
+    # which take seconds.
     stopped = _stop_on_signals()
     tune_malloc()
     import rclpy
@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
         namespaces = _namespaces(remove_ros_args(arguments)[1:])
         rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
         nodes = _make_nodes(namespaces)
-    # rclpy raises all of them for what it cannot parse.
+    # rclpy raises any of these for arguments that it cannot parse.
     except (ValueError, RuntimeError, NameValidationException) as error:
         print(f"denoise_node: {error}", file=sys.stderr)
         rclpy.try_shutdown()
@@ -63,36 +63,36 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _make_nodes(namespaces: list[str | None]) -> list[DenoiseNode]:
-    """A node for each, with one network for all.
+    """Makes a node for each namespace, with one network for all.
 
     Raises:
-        ValueError: a parameter has an impossible value, or one that another camera does not
-            share but must, or two nodes have one name.
-        NameValidationException: a namespace is none.
+        ValueError: a parameter has an impossible value, cameras differ in a parameter that they
+            share, or two nodes have the same name.
+        NameValidationException: a namespace is not valid.
     """
     from rclpy.validate_namespace import validate_namespace
 
     from rs_denoise.node.denoise_node import DenoiseNode
-    from rs_denoise.pipeline.resources import Networks
+    from rs_denoise.pipeline.resources import SharedResources
 
     for namespace in filter(None, namespaces):
         validate_namespace(f"/{namespace.lstrip('/')}")
-    networks = Networks()
-    nodes = [DenoiseNode(networks, **_placed(namespace)) for namespace in namespaces]
+    resources = SharedResources()
+    nodes = [DenoiseNode(resources, **_place(namespace)) for namespace in namespaces]
     if len({node.get_namespace() for node in nodes}) < len(nodes):
-        raise ValueError("--cameras names one twice")
-    for name in OF_THE_PROCESS:
+        raise ValueError("--cameras contains a namespace twice")
+    for name in SHARED_PARAMETERS:
         values = [node.get_parameter(name).value for node in nodes]
         if len(set(values)) > 1:
             raise ValueError(
-                f"{name} is of the process, which all cameras share: give them the same, not "
+                f"{name} applies to all cameras of a process: give them the same value, not "
                 f"{', '.join(map(str, values))}"
             )
     return nodes
 
 
-def _placed(namespace: str | None) -> dict:
-    """Where a node lies; before what the command line says for all, as launch groups do."""
+def _place(namespace: str | None) -> dict:
+    """Arguments for a node's namespace. They take precedence over the command line's __ns."""
     if namespace is None:
         return {}
     return {"cli_args": ["--ros-args", "-r", f"__ns:=/{namespace.lstrip('/')}"]}
@@ -119,7 +119,7 @@ def _run(nodes: list[DenoiseNode], stopped: Event) -> int:
 
 
 def _namespaces(arguments: list[str]) -> list[str | None]:
-    """Namespaces of the drivers' topics; None is that of the command line's remapping."""
+    """The namespaces of the drivers' topics; None: the one that the command line remaps to."""
     parser = argparse.ArgumentParser(
         prog="denoise_node",
         description="Denoises depth images. Everything else is a ROS parameter or a remapping: "
@@ -130,15 +130,15 @@ def _namespaces(arguments: list[str]) -> list[str | None]:
         nargs="+",
         metavar="NAMESPACE",
         default=[None],
-        help="a node for each in this one process, with one network in memory; what differs "
-        "between them stands in a parameter file under NAMESPACE/denoise_node; "
-        f"{' and '.join(OF_THE_PROCESS)} are the same for all",
+        help="run a node for each camera in this process, with one network in memory. Put "
+        "parameters that differ into a parameter file under NAMESPACE/denoise_node; "
+        f"{' and '.join(SHARED_PARAMETERS)} must be the same for all",
     )
     return parser.parse_args(arguments).cameras
 
 
 def _stop_on_signals() -> Event:
-    """Set by SIGINT or SIGTERM; a second one of the same kind ends the process at once."""
+    """Set by SIGINT or SIGTERM; a second signal of the same kind kills the process."""
     stopped = Event()
 
     def stop(number: int, _: object) -> None:

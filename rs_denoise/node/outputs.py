@@ -1,83 +1,78 @@
-"""What consumers get: depth, its camera_info and confidence, with one stamp."""
+"""The topics that the node publishes: depth, its camera_info and confidence, with one stamp."""
 
 from __future__ import annotations
 
-import numpy as np
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, Image
 
+from rs_denoise.denoiser import Denoised
 from rs_denoise.node.images import depth_message, image_message
 
 
 class Outputs:
-    """The three publishers of a node; reliable, because that matches every subscriber."""
+    """The three publishers of a node. They are reliable, because that matches every subscriber."""
 
     def __init__(self, node: LifecycleNode) -> None:
         self._node = node
-        reliable = QoSProfile(depth=2, reliability=ReliabilityPolicy.RELIABLE)
-        self._publishers = [
-            node.create_lifecycle_publisher(
-                kind, topic, reliable,
-                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
-            )
-            for kind, topic in (
-                (Image, "denoised/image_rect_raw"),
-                (CameraInfo, "denoised/camera_info"),
-                (Image, "denoised/confidence"),
-            )
-        ]  # fmt: skip
+        self._depth = self._create(Image, "denoised/image_rect_raw")
+        self._camera_info = self._create(CameraInfo, "denoised/camera_info")
+        self._confidence = self._create(Image, "denoised/confidence")
+        self._all = [self._depth, self._camera_info, self._confidence]
+
+    def _create(self, kind: type, topic: str):
+        return self._node.create_lifecycle_publisher(
+            kind, topic, QoSProfile(depth=2, reliability=ReliabilityPolicy.RELIABLE),
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        )  # fmt: skip
 
     @property
-    def rivals(self) -> str | None:
-        """Who else publishes the denoised image, in words; consumers would get both."""
-        topic = self._publishers[0].topic_name
+    def duplicate_publishers(self) -> str | None:
+        """A warning if anybody else publishes the denoised image; consumers receive both."""
+        topic = self._depth.topic_name
         others = self._node.count_publishers(topic) - 1
         if others <= 0:
             return None
         return (
-            f"{others} more publishing {topic}, of whose images consumers get a mixture: end the "
-            "other node, or give each camera a namespace of its own"
+            f"{others} more publishing {topic}, consumers receive a mixture: end the other node, "
+            "or give each camera a namespace of its own"
         )
 
     @property
     def wanted(self) -> bool:
-        """Whether somebody listens to any of them."""
-        return any(p.get_subscription_count() > 0 for p in self._publishers)
+        """Whether anybody subscribes to any of them."""
+        return any(p.get_subscription_count() > 0 for p in self._all)
 
-    def publish(
-        self, depth_mm: np.ndarray, confidence: np.ndarray, info: CameraInfo, encoding: str
-    ) -> bool:
-        """Sends one frame; whether it went out, which it does not while the process ends.
+    def publish(self, result: Denoised, info: CameraInfo, encoding: str) -> bool:
+        """Sends one frame; False if it was not sent because the process is ending.
 
         Args:
-            depth_mm: [H, W] float32, 0 = invalid.
-            confidence: [H, W] float32.
-            info: whose header all three carry.
+            result: depth and confidence.
+            info: its header becomes that of all three.
             encoding: of the depth image.
         """
         context = self._node.context
         if not context.ok():
             return False
         messages = (
-            lambda: depth_message(depth_mm, encoding, info.header),
-            lambda: info,
-            lambda: image_message(confidence, "32FC1", info.header),
+            (self._depth, lambda: depth_message(result.depth_mm, encoding, info.header)),
+            (self._camera_info, lambda: info),
+            (self._confidence, lambda: image_message(result.confidence, "32FC1", info.header)),
         )
         try:
-            for publisher, message in zip(self._publishers, messages, strict=True):
-                # What nobody listens to is not made: confidence alone is 1.6 MB at 848x480.
+            for publisher, make_message in messages:
+                # Messages for nobody are not made: confidence alone is 1.6 MB at 848x480.
                 if publisher.get_subscription_count() > 0:
-                    publisher.publish(message())
-        except Exception:  # a publish in flight while the context goes down
+                    publisher.publish(make_message())
+        except Exception:  # the context may go down during a publish
             if context.ok():
                 raise
             return False
         return True
 
     def close(self) -> None:
-        """Takes them back."""
-        for publisher in self._publishers:
+        """Destroys the publishers."""
+        for publisher in self._all:
             self._node.destroy_lifecycle_publisher(publisher)
-        self._publishers = []
+        self._all = []

@@ -1,10 +1,13 @@
-"""The node's parameters: names, meaning, ranges and what may change while it runs."""
+"""The node's parameters: types, defaults, ranges and descriptions, in one place.
+
+config/denoise.yaml and the table for users repeat them; a test compares all three.
+"""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, replace
-from typing import get_args
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, cast, get_args
 
 from rcl_interfaces.msg import (
     FloatingPointRange,
@@ -16,132 +19,209 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from rs_denoise.gate import Gate
-from rs_denoise.pipeline.failure import Policy
+from rs_denoise.node.assembler import AssemblerSettings
+from rs_denoise.pipeline.failure import FailurePolicy
+from rs_denoise.pipeline.frame_pipeline import FrameSettings
+from rs_denoise.pipeline.resources import NetworkSettings
 
-ENCODINGS = ("16UC1", "32FC1")
+OUTPUT_ENCODINGS = ("16UC1", "32FC1")
 RELIABILITIES = ("auto", "reliable", "best_effort")
-POLICIES = get_args(Policy)
+FAILURE_POLICIES = get_args(FailurePolicy)
+
+
+def _parameter(
+    default: Any, description: str, *,
+    range: tuple | None = None, choices: tuple[str, ...] = (), fixed: bool = False,
+) -> Any:  # fmt: skip
+    """A parameter.
+
+    Args:
+        default: also says its type.
+        description: what it means, with its unit.
+        range: smallest and largest value.
+        choices: the values of a string that is no free text.
+        fixed: it is read when the node is configured and cannot change while the node runs.
+    """
+    spec = {"description": description, "range": range, "choices": choices, "fixed": fixed}
+    return field(default=default, metadata=spec)
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """A consistent set of values; see `DESCRIPTIONS` for what each does. Defaults stand here."""
+    """A consistent set of values."""
 
-    model_path: str = ""
-    device: str = "auto"
-    tile_px: int = 1536
-    num_threads: int = 0
-    frames_at_once: int = 0
-    baseline_m: float = 0.0
-    input_reliability: str = "auto"
-    output_encoding: str = "16UC1"
-    min_confidence: float = 0.35
-    fill_confidence: float = 0.9
-    max_recession: float = 0.03
-    min_range_m: float = 0.0
-    max_range_m: float = 0.0
-    on_failure: str = "silence"
-    min_fill: float = 0.02
-    slop_ms: float = 5.0
-    infrared_timeout_s: float = 1.0
-    depth_only: bool = True
-    autostart: bool = True
-
-
-DESCRIPTIONS = {
-    "model_path": "Model file, or a shipped one by name: unet, unet-tiny; empty: unet.",
-    "device": "Where the network runs: auto (GPU where there is one), cpu, cuda, cuda:1, ...",
-    "tile_px": "Greatest side of what the network computes at once, px; bounds memory.",
-    "num_threads": "Cores that the network may use on a CPU; 0: all, of four or more all but one.",
-    "frames_at_once": "Frames in work side by side, which share num_threads; 0: two where those "
-    "are two, else one.",
-    "baseline_m": "Distance of the imagers, m; 0: from infra2/camera_info or "
-    "extrinsics/depth_to_infra2.",
-    "input_reliability": "auto (reliable when every publisher offers it), reliable, best_effort.",
-    "output_encoding": "16UC1 (mm, 0 = invalid) or 32FC1 (m, NaN = invalid).",
-    "min_confidence": "A pixel below this probability of being within 5 % of the truth is invalid.",
-    "fill_confidence": "A hole is filled only above this probability; over 1 never.",
-    "max_recession": "A pixel that comes out farther than it went in by more than this share is "
-    "invalid.",
-    "min_range_m": "Nearer depth is invalid, m; 0: no limit.",
-    "max_range_m": "Farther depth is invalid, m; 0: no limit.",
-    "on_failure": "When a frame cannot be denoised: silence (nothing goes out), passthrough (the "
-    "camera's depth, confidence NaN), invalid (an image of invalid pixels: unsafe for Nav2).",
-    "min_fill": "Frames with a smaller share of valid pixels for a second are failures; 0: never.",
-    "slop_ms": "Greatest difference of the stamps of depth and infrared that belong together, ms.",
-    "infrared_timeout_s": "Without infrared for so long, depth goes alone (see depth_only), s.",
-    "depth_only": "Publish without infrared, with less confidence; false: publish nothing then.",
-    "autostart": "Configure and activate by itself; false: wait for a lifecycle manager.",
-}
-RANGES = {
-    "tile_px": (64, 8192),
-    "num_threads": (0, 1024),
-    "frames_at_once": (0, 8),
-    "baseline_m": (0.0, 1.0),
-    "min_confidence": (0.0, 1.0),
-    "fill_confidence": (0.0, 1.01),
-    "max_recession": (0.0, 1.0),
-    "min_range_m": (0.0, 65.0),
-    "max_range_m": (0.0, 65.0),
-    "min_fill": (0.0, 1.0),
-    "slop_ms": (0.0, 1000.0),
-    "infrared_timeout_s": (0.05, 3600.0),
-}
-CHOICES = {
-    "output_encoding": ENCODINGS,
-    "input_reliability": RELIABILITIES,
-    "on_failure": POLICIES,
-}
-# They shape what configuration builds; all others may change at any time.
-FIXED = ("model_path", "device", "tile_px", "num_threads", "frames_at_once", "autostart")
+    model_path: str = _parameter(
+        "unet", "Model file, or the name of a shipped model: unet, unet-tiny.", fixed=True
+    )
+    device: str = _parameter(
+        "auto",
+        "Device that runs the network: auto (a GPU if there is one), cpu, cuda, cuda:1, ...",
+        fixed=True,
+    )
+    tile_px: int = _parameter(
+        1536,
+        "Largest side of the tiles that the network computes, px. Smaller tiles need less memory.",
+        range=(64, 8192),
+        fixed=True,
+    )
+    num_threads: int = _parameter(
+        0,
+        "Cores that the network may use on a CPU. 0: all; of four or more, all but one.",
+        range=(0, 1024),
+        fixed=True,
+    )
+    concurrent_frames: int = _parameter(
+        0,
+        "Frames that are denoised concurrently; they divide num_threads among them. 0: two if "
+        "num_threads comes to two, else one.",
+        range=(0, 8),
+        fixed=True,
+    )
+    autostart: bool = _parameter(
+        True,
+        "Configure and activate the node when it starts. false: a lifecycle manager does it.",
+        fixed=True,
+    )
+    baseline_m: float = _parameter(
+        0.0,
+        "Distance between the imagers, m. 0: from infra2/camera_info or "
+        "extrinsics/depth_to_infra2.",
+        range=(0.0, 1.0),
+    )
+    input_reliability: str = _parameter(
+        "auto",
+        "Reliability of the subscriptions: auto (reliable if every publisher offers it), "
+        "reliable, best_effort.",
+        choices=RELIABILITIES,
+    )
+    slop_ms: float = _parameter(
+        5.0,
+        "Largest difference between the stamps of a depth and an infrared image that are used "
+        "together, ms.",
+        range=(0.0, 1000.0),
+    )
+    infrared_timeout_s: float = _parameter(
+        1.0,
+        "Once infrared has been missing for this long, depth is used alone (see depth_only), s.",
+        range=(0.05, 3600.0),
+    )
+    depth_only: bool = _parameter(
+        True,
+        "While infrared is missing, publish results from depth alone, with lower confidence. "
+        "false: publish nothing.",
+    )
+    output_encoding: str = _parameter(
+        "16UC1",
+        "Encoding of the depth image: 16UC1 (mm, 0 = invalid) or 32FC1 (m, NaN = invalid).",
+        choices=OUTPUT_ENCODINGS,
+    )
+    min_confidence: float = _parameter(
+        0.35,
+        "A measured pixel is published if the probability that it is within 5 % of the truth is "
+        "at least this.",
+        range=(0.0, 1.0),
+    )
+    fill_confidence: float = _parameter(
+        0.9,
+        "A hole is filled if that probability is at least this. 1.01: never.",
+        range=(0.0, 1.01),
+    )
+    max_recession: float = _parameter(
+        0.03,
+        "A pixel that comes out farther than it was measured by more than this fraction of its "
+        "depth is invalid.",
+        range=(0.0, 1.0),
+    )
+    min_range_m: float = _parameter(
+        0.0, "Nearer depth is invalid, m. 0: no limit.", range=(0.0, 65.0)
+    )
+    max_range_m: float = _parameter(
+        0.0, "Farther depth is invalid, m. 0: no limit.", range=(0.0, 65.0)
+    )
+    on_failure: str = _parameter(
+        "silence",
+        "What is published for a frame that cannot be denoised: silence (nothing), passthrough "
+        "(the camera's depth, confidence NaN), invalid (an image of invalid pixels: unsafe for "
+        "Nav2).",
+        choices=FAILURE_POLICIES,
+    )
+    min_fill: float = _parameter(
+        0.02,
+        "Frames with a smaller fraction of valid pixels, for a second, are failures. 0: never.",
+        range=(0.0, 1.0),
+    )
 
 
 def declare(node: Node) -> Parameters:
-    """Declares all parameters and gives their start values.
+    """Declares all parameters and returns their values at start.
 
     Raises:
-        ValueError: a start value is not one of a parameter's choices. A value out of range is
-            refused by rclpy itself.
+        ValueError: a value is not one of a parameter's choices. rclpy itself refuses a value that
+            is out of range.
     """
-    for field in fields(Parameters):
-        node.declare_parameter(field.name, field.default, _descriptor(field.name))
-    values = {f.name: node.get_parameter(f.name).value for f in fields(Parameters)}
+    for spec in fields(Parameters):
+        node.declare_parameter(spec.name, spec.default, _descriptor(spec.metadata))
+    values = {spec.name: node.get_parameter(spec.name).value for spec in fields(Parameters)}
     parameters = Parameters(**values)
     if reason := _refusal(parameters):
         raise ValueError(reason)
     return parameters
 
 
-def gate(chosen: Parameters) -> Gate:
-    """The gate that they describe."""
-    return Gate(
-        min_confidence=chosen.min_confidence,
-        fill_confidence=chosen.fill_confidence,
-        max_recession=chosen.max_recession,
-        min_range_mm=1000 * chosen.min_range_m,
-        max_range_mm=1000 * chosen.max_range_m or math.inf,
-    )
-
-
 def changed(
     current: Parameters, changes: list[Parameter]
 ) -> tuple[Parameters, SetParametersResult]:
-    """`current` with `changes` applied, or as it was with the reason why not.
+    """`current` with `changes` applied, or unchanged with the reason why not.
 
-    Types, ranges and read-only are checked by rclpy before.
+    rclpy has checked types, ranges and read-only parameters before.
     """
-    known = {f.name for f in fields(Parameters)}
+    known = {spec.name for spec in fields(Parameters)}
     wanted = replace(current, **{p.name: p.value for p in changes if p.name in known})
     if reason := _refusal(wanted):
         return current, SetParametersResult(successful=False, reason=reason)
     return wanted, SetParametersResult(successful=True)
 
 
+def network_settings(values: Parameters) -> NetworkSettings:
+    """Which network runs, and on what."""
+    return NetworkSettings(
+        values.model_path,
+        values.device,
+        values.tile_px,
+        values.num_threads,
+        values.concurrent_frames,
+    )
+
+
+def assembler_settings(values: Parameters, enabled: bool) -> AssemblerSettings:
+    """How frames are assembled and denoised.
+
+    Args:
+        values: of the parameters.
+        enabled: False: the camera's depth is passed through.
+    """
+    gate = Gate(
+        min_confidence=values.min_confidence,
+        fill_confidence=values.fill_confidence,
+        max_recession=values.max_recession,
+        min_range_mm=1000 * values.min_range_m,
+        max_range_mm=1000 * values.max_range_m or math.inf,
+    )
+    on_failure = cast(FailurePolicy, values.on_failure)
+    return AssemblerSettings(
+        slop_ns=int(values.slop_ms * 1e6),
+        infrared_timeout_ns=int(values.infrared_timeout_s * 1e9),
+        depth_only=values.depth_only,
+        baseline_m=values.baseline_m,
+        frame=FrameSettings(gate, values.min_fill, on_failure, enabled),
+    )
+
+
 def _refusal(wanted: Parameters) -> str | None:
-    for name, choices in CHOICES.items():
-        value = getattr(wanted, name)
-        if value not in choices:
-            return f"{name} must be one of {', '.join(choices)}, got '{value}'"
+    for spec in fields(Parameters):
+        choices, value = spec.metadata["choices"], getattr(wanted, spec.name)
+        if choices and value not in choices:
+            return f"{spec.name} must be one of {', '.join(choices)}, got '{value}'"
     if 0 < wanted.max_range_m <= wanted.min_range_m:
         return (
             f"max_range_m must be 0 or more than min_range_m, got {wanted.max_range_m} and "
@@ -150,14 +230,16 @@ def _refusal(wanted: Parameters) -> str | None:
     return None
 
 
-def _descriptor(name: str) -> ParameterDescriptor:
-    descriptor = ParameterDescriptor(description=DESCRIPTIONS[name], read_only=name in FIXED)
-    if name in CHOICES:
-        descriptor.additional_constraints = f"one of: {', '.join(CHOICES[name])}"
-    if name in RANGES:
-        least, most = RANGES[name]
-        if isinstance(least, int):
-            descriptor.integer_range = [IntegerRange(from_value=least, to_value=int(most))]
+def _descriptor(spec: Any) -> ParameterDescriptor:
+    descriptor = ParameterDescriptor(description=spec["description"], read_only=spec["fixed"])
+    if spec["choices"]:
+        descriptor.additional_constraints = f"one of: {', '.join(spec['choices'])}"
+    if spec["range"]:
+        smallest, largest = spec["range"]
+        if isinstance(smallest, int):
+            descriptor.integer_range = [IntegerRange(from_value=smallest, to_value=largest)]
         else:
-            descriptor.floating_point_range = [FloatingPointRange(from_value=least, to_value=most)]
+            descriptor.floating_point_range = [
+                FloatingPointRange(from_value=smallest, to_value=largest)
+            ]
     return descriptor

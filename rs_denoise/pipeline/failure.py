@@ -1,50 +1,76 @@
-"""What kinds of failure there are, and what goes out then. No ROS in here."""
+"""What is published when a frame cannot be denoised, and when output counts as empty."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Literal
 
-# As long as a frame or two may be nearly empty without meaning anything: a hand before the camera.
-PATIENCE_S = 1.0
+import numpy as np
 
-# silence: nothing goes out, and what consumes depth stops the robot after its own timeout.
-# passthrough: the camera's depth goes out as it came; its confidence is unknown (NaN).
-# invalid: an image of invalid pixels goes out; most consumers take that for a free path.
-Policy = Literal["silence", "passthrough", "invalid"]
+from rs_denoise.camera import Camera
+from rs_denoise.denoiser import Denoised, FrameError
+from rs_denoise.depth import MAX_DEPTH_MM
+
+# A frame or two may be nearly empty without meaning anything: a hand in front of the camera.
+EMPTY_TIMEOUT_S = 1.0
+
+# silence: nothing is published. What consumes depth stops the robot after its own timeout.
+# passthrough: the camera's depth is published as measured; its confidence is unknown (NaN).
+# invalid: an image of invalid pixels is published. Most consumers take it for free space.
+FailurePolicy = Literal["silence", "passthrough", "invalid"]
 
 
-class Emptiness:
-    """Watches for output that is nearly empty for longer than a moment.
+class EmptyOutputDetector:
+    """Detects output that is nearly empty for longer than a moment.
 
-    To most consumers an invalid pixel is no obstacle, so a stream of them is a free path; who gets
-    nothing stops.
+    Most consumers see no obstacle in an invalid pixel, so a stream of empty images reads as free
+    space; without images they stop.
     """
 
     def __init__(self) -> None:
-        self._since: float | None = None
+        self._empty_since: float | None = None
 
-    def lasts(self, fill: float, min_fill: float) -> bool:
-        """Whether frames have had less than `min_fill` of valid pixels for too long.
+    def update(self, valid_fraction: float, min_fill: float) -> bool:
+        """Takes the next frame; whether output has been nearly empty for too long.
 
         Args:
-            fill: share of valid pixels in the frame that would go out now, 0..1.
-            min_fill: of the parameters, 0..1.
+            valid_fraction: fraction of valid pixels in this frame, 0..1.
+            min_fill: a frame with a smaller fraction counts as empty, 0..1.
         """
         now = time.monotonic()
-        if fill >= min_fill:
-            self._since = None
+        if valid_fraction >= min_fill:
+            self._empty_since = None
             return False
-        if self._since is None:
-            self._since = now
-        return now - self._since >= PATIENCE_S
+        if self._empty_since is None:
+            self._empty_since = now
+        return now - self._empty_since >= EMPTY_TIMEOUT_S
 
 
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether the GPU is full. From within TorchScript that comes as plain text."""
-    return any(words in str(error) for words in ("out of memory", "ALLOC_FAILED"))
+def fallback_output(
+    policy: FailurePolicy, camera: Camera, read_depth: Callable[[], np.ndarray]
+) -> Denoised | None:
+    """What is published instead of a frame that failed; None: nothing.
+
+    Args:
+        policy: the user's choice.
+        camera: of the frame.
+        read_depth: gives the camera's depth, [H, W] mm, or raises FrameError.
+    """
+    if policy == "invalid":
+        empty = np.zeros((camera.height, camera.width), np.float32)
+        return Denoised(empty, empty, 0.0)
+    if policy == "passthrough":
+        try:
+            return unprocessed(read_depth())
+        except FrameError:
+            return None  # the frame's failure says so already
+    return None
 
 
-def is_device_lost(error: Exception) -> bool:
-    """Whether CUDA refuses everything from now on, as after an illegal access or a fallen bus."""
-    return "CUDA error" in str(error) and not is_out_of_memory(error)
+def unprocessed(depth_mm: np.ndarray) -> Denoised:
+    """The camera's depth, [H, W] mm, as a result of unknown confidence (NaN)."""
+    representable = (depth_mm > 0) & (depth_mm <= MAX_DEPTH_MM)
+    depth_mm = np.where(representable, depth_mm, 0).astype(np.float32)
+    confidence = np.where(depth_mm > 0, np.float32(np.nan), np.float32(0))
+    return Denoised(depth_mm, confidence, 1.0)

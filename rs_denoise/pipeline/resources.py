@@ -1,58 +1,101 @@
-"""What the nodes of one process share: networks in memory, and who computes. No ROS here."""
+"""What all cameras of one process share: models in memory, and the threads that compute."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from weakref import WeakValueDictionary
 
 import torch
 
-from rs_denoise.denoiser import Denoiser
+from rs_denoise.denoiser import DEFAULT_TILE_PX, Denoiser
 from rs_denoise.model import Model, model_file, torch_device
-from rs_denoise.pipeline.handover import Workers
+from rs_denoise.pipeline.device import default_concurrent_frames, spare_cores
+from rs_denoise.pipeline.workers import Workers
 from rs_denoise.precision import choose_precision
-from rs_denoise.synthetic_frame import TYPICAL_CAMERA, synthetic_frame
-
-# After so many the first frame takes as long as any: TorchScript compiles at the first two.
-WARM_UP_FRAMES = 3
+from rs_denoise.synthetic_frame import TYPICAL_CAMERA
+from rs_denoise.warm_up import warm_up
 
 
-class Networks:
-    """The models that run in this process, each once, however many cameras it serves."""
+@dataclass(frozen=True)
+class NetworkSettings:
+    """Which network runs, and on what.
+
+    Attributes:
+        model_path: a model file, or the name of a shipped one.
+        device: "auto", "cpu", "cuda", "cuda:1" and so on.
+        tile_px: greatest side of what the network computes at once.
+        num_threads: cores for all frames together, on a CPU; 0: as many as can be spared.
+        concurrent_frames: frames in work concurrently; 0: as many as suit the device.
+    """
+
+    model_path: str
+    device: str = "auto"
+    tile_px: int = DEFAULT_TILE_PX
+    num_threads: int = 0
+    concurrent_frames: int = 0
+
+
+@dataclass(frozen=True)
+class PreparedNetwork:
+    """A network that is loaded and warmed up.
+
+    Attributes:
+        model: the network.
+        workers: the threads in which it runs.
+        tile_px: greatest side of what it computes at once.
+        note: describes it for the log.
+    """
+
+    model: Model
+    workers: Workers
+    tile_px: int
+    note: str
+
+
+class SharedResources:
+    """The models of this process, each loaded once, and the workers of each device."""
 
     def __init__(self) -> None:
         self._workers: dict[torch.device, Workers] = {}
-        # Weak: what no node uses any more is gone.
+        # Weak references: a model that no camera uses any more leaves memory.
         self._models: WeakValueDictionary[tuple, Model] = WeakValueDictionary()
 
-    def load(self, path: Path | str, device: str) -> tuple[Model, str]:
-        """A model in the precision that its device prefers and it bears.
-
-        Args:
-            path, device: as of `Model.load`.
-
-        Returns:
-            The model, and what is to be said of how it was come by, in words, or "".
+    def prepare(self, settings: NetworkSettings) -> PreparedNetwork:
+        """Loads a network and warms it up.
 
         Raises:
             ModelError: as of `Model.load`.
+            NetworkError, TilingError: as of `Denoiser`.
         """
+        device = torch_device(settings.device)
+        threads = settings.num_threads or spare_cores()
+        count = settings.concurrent_frames or default_concurrent_frames(device, threads)
+        threads = max(1, threads // count)
+        workers = self._workers_for(device, count, threads)
+        model, note = workers.run(lambda: self._load(settings.model_path, settings.device))
+        # At a typical size, because the camera's is not known yet.
+        workers.run(lambda: warm_up(Denoiser(model, TYPICAL_CAMERA, tile_px=settings.tile_px)))
+        precision = str(model.precision).removeprefix("torch.")
+        note = (
+            f"model {model.manifest.name} on {model.device} in {precision}, concurrent frames: "
+            f"{workers.count}, threads for each: {threads}{note and '; '}{note}"
+        )
+        return PreparedNetwork(model, workers, settings.tile_px, note)
+
+    def _load(self, path: Path | str, device: str) -> tuple[Model, str]:
+        """The model, loaded now or before, and a note on where it came from."""
         file = model_file(path)
-        key = _identity(file), torch_device(device)
+        key = _identify(file), torch_device(device)
         if (model := self._models.get(key)) is not None:
             return model, "shared with another camera of this process"
         model, agreement = choose_precision(Model.load(file, device))
         self._models[key] = model
         return model, f"reduced precision against float32: {agreement}" if agreement else ""
 
-    def workers(self, device: torch.device, count: int, threads: int) -> Workers:
-        """Those who compute on a device for all nodes of this process.
-
-        Args:
-            count: how many frames at once, the first time that the device is asked for.
-            threads: of PyTorch's for each on a CPU.
-        """
+    def _workers_for(self, device: torch.device, count: int, threads: int) -> Workers:
+        """The workers of a device; the first caller decides how many and with how many threads."""
         if device not in self._workers:
             on_cpu = device.type == "cpu"
             prepare = partial(torch.set_num_threads, threads) if on_cpu else lambda: None
@@ -60,25 +103,8 @@ class Networks:
         return self._workers[device]
 
 
-def warm_up(model: Model, tile_px: int) -> None:
-    """Denoises until a frame takes as long as any; to be called by who will denoise.
-
-    At 848x480, because the camera's size is not known yet: the first frame of another size took up
-    to a tenth longer than its hundredth on a CPU.
-
-    Raises:
-        NetworkError, TilingError: as of `Denoiser`.
-    """
-    denoiser, frame = (
-        Denoiser(model, TYPICAL_CAMERA, tile_px=tile_px),
-        synthetic_frame(TYPICAL_CAMERA),
-    )
-    for _ in range(WARM_UP_FRAMES):
-        denoiser.denoise(*frame)
-
-
-def _identity(file: Path) -> tuple:
-    """What changes when another file takes this one's place."""
+def _identify(file: Path) -> tuple:
+    """Changes when another file takes this one's place."""
     if not file.is_file():
         return (file,)
     stat = file.stat()

@@ -84,13 +84,13 @@ def test_cameras_that_want_other_threads_are_refused(robot, tmp_path):
     settings.write_text("/a/denoise_node:\n  ros__parameters:\n    num_threads: 2\n")
     robot.run(["--cameras", "/a", "/b", "--ros-args", "--params-file", str(settings)])
     assert robot.exit_code() == 1
-    assert "num_threads is of the process" in robot.log and "not 2, 0" in robot.log
+    assert "num_threads applies to all cameras" in robot.log and "not 2, 0" in robot.log
 
 
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ("--cameras /a /a --ros-args", "--cameras names one twice"),
+        ("--cameras /a /a --ros-args", "--cameras contains a namespace twice"),
         ("--cameras --ros-args", "expected at least one argument"),
         ("--cameras a\\b --ros-args", "a\\b"),
         ("--ros-args -p /a/denoise_node:baseline_m:=1", "/a/denoise_node:baseline_m:=1"),

@@ -156,10 +156,10 @@ def test_lifecycle_by_a_manager(robot):
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"num_threads": 2}, "frames at once: 2, threads for each: 1"),
-        ({"num_threads": 3}, "frames at once: 1, threads for each: 3"),
-        ({"num_threads": 4, "frames_at_once": 2}, "frames at once: 2, threads for each: 2"),
-        ({"num_threads": 1, "frames_at_once": 3}, "frames at once: 3, threads for each: 1"),
+        ({"num_threads": 2}, "concurrent frames: 2, threads for each: 1"),
+        ({"num_threads": 3}, "concurrent frames: 1, threads for each: 3"),
+        ({"num_threads": 4, "concurrent_frames": 2}, "concurrent frames: 2, threads for each: 2"),
+        ({"num_threads": 1, "concurrent_frames": 3}, "concurrent frames: 3, threads for each: 1"),
     ],
 )
 def test_frames_side_by_side_come_out_in_order(robot, settings, said):
@@ -246,7 +246,7 @@ def test_camera_info_without_focal_length(running):
     object.__setattr__(bad, "fx", 0.0)
     for _ in range(3):
         running.send(*running.frame, bad)
-    running.status("output", "focal lengths 0.0, 425.0: calibrate or replug")
+    running.status("output", "focal lengths 0.0, 425.0 and principal point")
 
 
 def test_an_image_that_overtakes_its_camera_info_is_not_lost(running):
@@ -310,7 +310,7 @@ def test_a_baseline_that_nobody_tells_is_warned_about_once(robot):
 
     def warned():
         robot.send(*noisy_wall(*SIZE), camera(*SIZE))
-        return "baseline unknown, taking 50 mm: set the parameter baseline_m" in robot.log
+        return "baseline unknown, assuming 50 mm: set the parameter baseline_m" in robot.log
 
     robot.wait(warned, "the warning")
     robot.denoised(*noisy_wall(*SIZE), camera(*SIZE))
@@ -387,8 +387,9 @@ def test_node_and_core_import_only_what_a_robot_has():
         "print(roots & {'typer', 'rich', 'rosbags', 'lightning', 'mitsuba', 'trimesh', 'click',"
         " 'torchmetrics', 'plotly', 'cv2'})\n"
         "print('core', [m for m in sys.modules if m.startswith('rs_denoise.') and"
-        " m.split('.')[1] not in ('node', 'camera', 'denoiser',"
-        " 'disparity', 'gate', 'memory', 'model', 'pipeline', 'precision', 'tiling')])"
+        " m.split('.')[1] not in ('node', 'pipeline', 'camera', 'camera_info', 'denoiser',"
+        " 'depth', 'disparity', 'gate', 'memory', 'model', 'precision', 'synthetic_frame',"
+        " 'tiling', 'warm_up')])"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.splitlines() == ["set()", "core []"]

@@ -227,7 +227,7 @@ def test_out_of_gpu_memory_takes_smaller_tiles_and_as_a_last_resort_fails(robot,
     inject(robot, f"if dazzled: raise RuntimeError('{FULL_GPU[who]}')")
     start(robot, on_failure="passthrough")
     robot.send(DEPTH, DAZZLED, CAMERA)
-    robot.told("output", "out of GPU memory, going on with tiles of 768 px")
+    robot.told("output", "out of GPU memory, continuing with tiles of 768 px")
     robot.denoised(DEPTH, INFRARED, CAMERA)
     frame = (DEPTH, DAZZLED)
     send_until(robot, lambda: says(robot, "output", "even with tiles of"), "the last resort", frame)
@@ -411,7 +411,7 @@ def repeat(robot):
     header, before = robot.denoised(DEPTH, INFRARED, CAMERA), len(robot.images)
     for _ in range(5):
         robot.send(DEPTH, INFRARED, CAMERA, header=header)
-    assert robot.told("output", f"came twice with stamp {header.stamp.sec}.").level == ERROR
+    assert robot.told("output", f"arrived twice with stamp {header.stamp.sec}.").level == ERROR
     # The middleware keeps the newest two for a node that is busy.
     assert 2 <= wait_accounted(robot)["failed"] <= 5 and len(robot.images) == before
 
@@ -426,7 +426,7 @@ def drift(robot):
 
     def told():
         step(robot, infrared_shift_ms=next(shift_ms) // 4)
-        return says(robot, "input", "found no infrared of their moment")
+        return says(robot, "input", "no infrared image matches")
 
     assert robot.wait(told, "the drift to be told").level == WARN
     assert len(robot.images) > before, "stamps within slop_ms are paired"
@@ -448,7 +448,7 @@ def come_at_half_rate(robot):
 
     def told():
         step(robot, infrared=next(turn))
-        return says(robot, "input", "found no infrared of their moment")
+        return says(robot, "input", "no infrared image matches")
 
     robot.wait(told, "half the rate to be told")
     assert len(robot.images) > before

@@ -25,6 +25,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from rs_denoise.camera import Camera
+from rs_denoise.camera_info import camera_info_fields
 from rs_denoise.node.images import image_message
 from rs_denoise.recordings.frame import Frame
 from rs_denoise.recordings.recording import open_recording
@@ -99,18 +100,9 @@ def _header(stamp_ns: int, name: str) -> Header:
     return header
 
 
-def _camera_info(c: Camera, name: str, header: Header) -> CameraInfo:
-    shift = -c.fx * c.baseline_m if name == "infra2" else 0.0
-    return CameraInfo(
-        header=header,
-        height=c.height,
-        width=c.width,
-        distortion_model="plumb_bob",
-        d=[0.0] * 5,
-        k=[c.fx, 0.0, c.cx, 0.0, c.fy, c.cy, 0.0, 0.0, 1.0],
-        r=[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
-        p=[c.fx, 0.0, c.cx, shift, 0.0, c.fy, c.cy, 0.0, 0.0, 0.0, 1.0, 0.0],
-    )
+def _camera_info(camera: Camera, name: str, header: Header) -> CameraInfo:
+    baseline_m = camera.baseline_m if name == "infra2" else 0.0
+    return CameraInfo(header=header, **camera_info_fields(camera, baseline_m))
 
 
 def main() -> int:

@@ -1,0 +1,63 @@
+"""sensor_msgs/CameraInfo to `Camera` and back, for every class that carries its fields.
+
+rclpy's messages, those of `rosbags` and ROS 1's (whose matrices have capital names). No ROS here.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from rs_denoise.camera import Camera
+
+# No stereo camera of a robot is wider.
+MAX_BASELINE_M = 1.0
+
+
+def camera_from_info(info: Any, baseline_m: float) -> Camera:
+    """The camera of a camera_info, which does not say the baseline.
+
+    Raises:
+        CameraError: no camera can have its values.
+    """
+    k = info.k if hasattr(info, "k") else info.K
+    fx, fy, cx, cy = (float(value) for value in (k[0], k[4], k[2], k[5]))
+    return Camera(info.width, info.height, fx, fy, cx, cy, baseline_m)
+
+
+def baseline_from_info(info: Any) -> float | None:
+    """The baseline in metres from the right imager's camera_info: its P[3] is -fx * baseline.
+
+    Returns:
+        None if it does not hold one.
+    """
+    p = info.p if hasattr(info, "p") else info.P
+    if not p[0] > 0:
+        return None
+    baseline_m = float(-p[3] / p[0])
+    return baseline_m if 0 < baseline_m < MAX_BASELINE_M else None
+
+
+def baseline_from_translation(translation: Any) -> float | None:
+    """The baseline in metres from the translation between the imagers; None if it is none."""
+    length_m = math.hypot(*translation)
+    return length_m if 0 < length_m < MAX_BASELINE_M else None
+
+
+def camera_info_fields(camera: Camera, baseline_m: float = 0.0) -> dict[str, Any]:
+    """The fields of an undistorted, rectified camera's camera_info, but for its header.
+
+    Args:
+        camera: whose intrinsics are written.
+        baseline_m: distance to the left imager: 0 for the left one, the baseline for the right.
+    """
+    c = camera
+    return {
+        "height": c.height,
+        "width": c.width,
+        "distortion_model": "plumb_bob",
+        "d": [0.0] * 5,
+        "k": [c.fx, 0.0, c.cx, 0.0, c.fy, c.cy, 0.0, 0.0, 1.0],
+        "r": [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+        "p": [c.fx, 0.0, c.cx, -c.fx * baseline_m, 0.0, c.fy, c.cy, 0.0, 0.0, 0.0, 1.0, 0.0],
+    }

@@ -1,0 +1,162 @@
+"""From messages to frames: pairs images and adds the calibration."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from sensor_msgs.msg import CameraInfo, Image
+
+from rs_denoise.node.calibration import CameraCalibration
+from rs_denoise.node.images import read_depth, read_infrared
+from rs_denoise.pipeline.frame_pipeline import FrameSettings, InputFrame
+from rs_denoise.pipeline.synchronizer import Frameset, FrameSynchronizer
+
+
+@dataclass(frozen=True)
+class AssemblerSettings:
+    """The user's choices that apply to input.
+
+    Attributes:
+        slop_ns: largest difference between the stamps of depth and infrared.
+        infrared_timeout_ns: without infrared for this long, depth goes on alone.
+        depth_only: whether depth alone is denoised.
+        baseline_m: 0: that of the topics.
+        frame: handed on with each frame.
+    """
+
+    slop_ns: int
+    infrared_timeout_ns: int
+    depth_only: bool
+    baseline_m: float
+    frame: FrameSettings
+
+
+@dataclass(frozen=True)
+class _Received:
+    """A message and when it arrived, `time.monotonic_ns()`."""
+
+    message: Image
+    at_ns: int
+
+
+class FrameAssembler:
+    """Makes input frames of a camera's messages.
+
+    Args:
+        calibration: updated by its own topics.
+        settings: may be replaced at any time by `configure`.
+        on_frame: called with each complete frame. Its `source` is the camera_info to publish.
+        on_failure: called with the reason why a frame is lost.
+        on_dropped: called when a frame that waits for its calibration is not wanted any more.
+        camera_info_topic: to name it if nothing arrives there.
+
+    Attributes:
+        settings: in force.
+    """
+
+    def __init__(
+        self,
+        calibration: CameraCalibration,
+        settings: AssemblerSettings,
+        on_frame: Callable[[InputFrame[CameraInfo]], None],
+        on_failure: Callable[[str], None],
+        on_dropped: Callable[[], None],
+        camera_info_topic: str,
+    ) -> None:
+        self._calibration = calibration
+        self._on_frame, self._on_failure, self._on_dropped = on_frame, on_failure, on_dropped
+        self._camera_info_topic = camera_info_topic
+        self._synchronizer: FrameSynchronizer[_Received] = FrameSynchronizer(0, 0)
+        self._uncalibrated: Frameset[_Received] | None = None
+        self._depth_stamp_ns: int | None = None
+        self.configure(settings)
+
+    @property
+    def unpaired(self) -> int:
+        """Number of depth images for which no infrared image was found."""
+        return self._synchronizer.unpaired
+
+    @property
+    def clock_jumps(self) -> int:
+        """How often stamps went back."""
+        return self._synchronizer.clock_jumps
+
+    @property
+    def infrared_is_missing(self) -> bool:
+        """Whether infrared has been silent for longer than the timeout, while depth was not."""
+        return self._synchronizer.infrared_is_missing(time.monotonic_ns())
+
+    def configure(self, settings: AssemblerSettings) -> None:
+        """Takes new settings for the frames from now on."""
+        self.settings = settings
+        self._synchronizer.slop_ns = settings.slop_ns
+        self._synchronizer.infrared_timeout_ns = settings.infrared_timeout_ns
+
+    def restart(self) -> None:
+        """Drops what waits: listening begins or ends."""
+        if self._uncalibrated is not None:
+            self._uncalibrated = None
+            self._on_dropped()
+        self._synchronizer.restart(time.monotonic_ns())
+
+    def add_depth(self, message: Image) -> None:
+        """Takes a depth image."""
+        now_ns, stamp_ns = time.monotonic_ns(), _stamp_ns(message)
+        if stamp_ns == self._depth_stamp_ns:
+            self._on_failure(
+                f"depth arrived twice with stamp {stamp_ns / 1e9:.3f} s: is it published twice, or "
+                "does the camera's clock stand still?"
+            )
+            return
+        self._depth_stamp_ns = stamp_ns
+        image = _Received(message, now_ns)
+        self._add(self._synchronizer.add_depth(stamp_ns, image, now_ns))
+
+    def add_infrared(self, message: Image) -> None:
+        """Takes an infrared image of the left imager."""
+        now_ns = time.monotonic_ns()
+        image = _Received(message, now_ns)
+        self._add(self._synchronizer.add_infrared(_stamp_ns(message), image, now_ns))
+
+    def add_camera_info(self, message: CameraInfo) -> None:
+        """Takes depth's camera_info."""
+        self._calibration.update(message)
+        if self._uncalibrated is not None and self._calibration.known:
+            frameset, self._uncalibrated = self._uncalibrated, None
+            self._add([frameset])
+
+    def _add(self, framesets: list[Frameset[_Received]]) -> None:
+        for frameset in framesets:
+            if frameset.infrared is None and not self.settings.depth_only:
+                self._synchronizer.unpaired += 1
+            elif self._calibration.known:
+                self._on_frame(self._frame(frameset))
+            else:
+                self._keep_uncalibrated(frameset)
+
+    def _frame(self, frameset: Frameset[_Received]) -> InputFrame[CameraInfo]:
+        depth, infrared = frameset.depth, frameset.infrared
+        return InputFrame(
+            source=self._calibration.info(depth.message.header),
+            read_depth=partial(read_depth, depth.message),
+            read_infrared=partial(read_infrared, infrared.message) if infrared else None,
+            camera=self._calibration.camera(self.settings.baseline_m),
+            settings=self.settings.frame,
+            received_ns=depth.at_ns,
+        )
+
+    def _keep_uncalibrated(self, frameset: Frameset[_Received]) -> None:
+        """An image may overtake its camera_info: only one that a newer one replaces is lost."""
+        replaced, self._uncalibrated = self._uncalibrated, frameset
+        if replaced is not None:
+            self._on_failure(
+                self._calibration.refusal
+                or f"no camera_info on {self._camera_info_topic}: the driver must publish it"
+            )
+
+
+def _stamp_ns(message: Image) -> int:
+    return message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec

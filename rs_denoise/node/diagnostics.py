@@ -1,0 +1,201 @@
+"""The node's entries in /diagnostics: input, output and model."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass, field
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.node import Node
+
+from rs_denoise.node.assembler import FrameAssembler
+from rs_denoise.node.calibration import CameraCalibration
+from rs_denoise.node.inputs import Inputs
+from rs_denoise.pipeline.resources import PreparedNetwork
+from rs_denoise.pipeline.statistics import FrameTiming, Snapshot
+
+OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+# A camera gets this long to start, as long as rtabmap waits.
+MAX_START_S = 5.0
+# A camera that ran and is silent for longer hangs: the slowest profile of a RealSense has 5 Hz.
+MAX_SILENCE_S = 2.0
+# Streams of one camera lose a frame now and then; with two rates or two clocks they lose more.
+MAX_UNPAIRED_FRACTION = 0.2
+
+
+@dataclass(frozen=True)
+class NodeStatus:
+    """What the node knows besides the statistics of its frames.
+
+    Attributes:
+        state: of its lifecycle.
+        model: name, device and the like; the keys are those of the entry.
+        required_topics: full names of the topics without which no frame is complete.
+        input_warning: what is wrong with input; None: nothing.
+        output_warning: what is wrong with output; None: nothing.
+        disabled: whether the camera's depth is passed through on demand.
+        on_failure: the failure policy.
+        unpaired, clock_jumps: counts of the synchronizer.
+    """
+
+    state: str
+    model: dict[str, str]
+    required_topics: list[str]
+    on_failure: str
+    input_warning: str | None = None
+    output_warning: str | None = None
+    disabled: bool = False
+    unpaired: int = 0
+    clock_jumps: int = 0
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of /diagnostics: name, level, message and values as in DiagnosticStatus."""
+
+    name: str
+    level: bytes
+    message: str
+    values: dict[str, str] = field(default_factory=dict)
+
+
+class DiagnosticReport:
+    """Turns statistics into entries. It remembers the counts of the report before."""
+
+    def __init__(self) -> None:
+        self._frames_in = self._unpaired = 0
+
+    def entries(self, frames: Snapshot, node: NodeStatus) -> list[Entry]:
+        """The entries for this moment; call it once per report."""
+        return [self._input(frames, node), _output(frames, node), _model(node)]
+
+    def _input(self, frames: Snapshot, node: NodeStatus) -> Entry:
+        warning = node.input_warning or self._warn_of_unpaired(frames.frames_in, node.unpaired)
+        level, message = _judge_input(frames, node.required_topics, warning)
+        values = {
+            "rate (Hz)": f"{frames.input_rate_hz:.1f}",
+            "frames in": str(frames.frames_in),
+            "clock jumps": str(node.clock_jumps),
+            "unpaired": str(node.unpaired),
+        }
+        return Entry("input", level, message, values)
+
+    def _warn_of_unpaired(self, frames_in: int, unpaired: int) -> str | None:
+        """Whether too many frames since the last report found no infrared image."""
+        arrived, lost = frames_in - self._frames_in, unpaired - self._unpaired
+        self._frames_in, self._unpaired = frames_in, unpaired
+        if lost <= MAX_UNPAIRED_FRACTION * arrived:
+            return None
+        return (
+            f"no infrared image matches {lost} of {arrived} depth images: do both streams have the "
+            "same rate and clock? slop_ms is the largest accepted difference between their stamps"
+        )
+
+
+def _judge_input(
+    frames: Snapshot, required_topics: list[str], warning: str | None
+) -> tuple[bytes, str]:
+    if not frames.listening:
+        return OK, "idle: nobody subscribes to the output"
+    if frames.silent_s > (MAX_SILENCE_S if frames.receiving else MAX_START_S):
+        return WARN, f"no input: waiting for {', '.join(required_topics)}"
+    if warning is not None:
+        return WARN, warning
+    return OK, "receiving" if frames.receiving else "waiting for the first frames"
+
+
+def _output(frames: Snapshot, node: NodeStatus) -> Entry:
+    if frames.error is not None:
+        level, message = ERROR, frames.error
+    elif node.output_warning is not None:
+        level, message = WARN, node.output_warning
+    else:
+        level, message = OK, "running"
+    values = {
+        "rate (Hz)": f"{frames.output_rate_hz:.1f}",
+        **_describe_times(frames.timings),
+        "frames out": str(frames.frames_out),
+        "dropped": str(frames.dropped),
+        "failed": str(frames.failed),
+        "on failure": node.on_failure,
+    }
+    return Entry("output", level, message, values)
+
+
+def _model(node: NodeStatus) -> Entry:
+    state = "disabled: the camera's depth is passed through" if node.disabled else node.state
+    level = WARN if node.disabled else OK
+    return Entry("model", level, state, node.model | {"state": state})
+
+
+def _describe_times(timings: list[FrameTiming]) -> dict[str, str]:
+    latencies = [timing.latency_s for timing in timings]
+    medians = {
+        "latency p50 (ms)": latencies,
+        "wait p50 (ms)": [timing.wait_s for timing in timings],
+        "denoise p50 (ms)": [timing.denoise_s for timing in timings],
+        "publish p50 (ms)": [timing.publish_s for timing in timings],
+    }
+    described = {
+        name: f"{1e3 * statistics.median(times):.1f}" if times else "-"
+        for name, times in medians.items()
+    }
+    return described | {"latency max (ms)": f"{1e3 * max(latencies):.1f}" if latencies else "-"}
+
+
+def describe_model(
+    network: PreparedNetwork | None, calibration: CameraCalibration, baseline_m: float
+) -> dict[str, str]:
+    """The values that say what runs.
+
+    Args:
+        network: None: nothing does.
+        calibration: of the camera.
+        baseline_m: the user's; 0: that of the calibration.
+    """
+    if network is None:
+        return {"model": "none", "device": "none"}
+    described = {"model": network.model.manifest.name, "device": str(network.model.device)}
+    if calibration.known:
+        described["baseline (m)"] = f"{calibration.camera(baseline_m).baseline_m:.4f}"
+    return described
+
+
+def warn_of_input(inputs: Inputs, assembler: FrameAssembler) -> str | None:
+    """What is missing while the node listens; None: nothing."""
+    if not inputs.depth.has_publisher:
+        return f"no input: nobody publishes {inputs.depth.topic}"
+    if assembler.infrared_is_missing:
+        depth_only = assembler.settings.depth_only
+        effect = "depth only, confidence reduced" if depth_only else "no output"
+        return (
+            f"no infrared on {inputs.infrared.topic}: {effect}; start the camera with "
+            "enable_infra1:=true"
+        )
+    return None
+
+
+class DiagnosticPublisher:
+    """Publishes the entries of a node on /diagnostics."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._report = DiagnosticReport()
+        self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
+
+    def publish(self, frames: Snapshot, status: NodeStatus) -> None:
+        """Publishes the next report."""
+        entries = self._report.entries(frames, status)
+        message = DiagnosticArray(status=[self._status(entry) for entry in entries])
+        message.header.stamp = self._node.get_clock().now().to_msg()
+        self._publisher.publish(message)
+
+    def _status(self, entry: Entry) -> DiagnosticStatus:
+        node_name = self._node.get_fully_qualified_name()
+        return DiagnosticStatus(
+            level=entry.level,
+            name=f"{node_name}: {entry.name}",
+            message=entry.message,
+            hardware_id=node_name,
+            values=[KeyValue(key=key, value=value) for key, value in entry.values.items()],
+        )

@@ -1,0 +1,54 @@
+"""The threads that compute, shared by all cameras of a process."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class Workers:
+    """Threads that run functions first come, first served.
+
+    Callers could compute in their own threads, one at a time. But PyTorch gives every thread that
+    computes on a CPU a pool of helper threads, and idle pools slow down the others.
+
+    `concurrent.futures.ThreadPoolExecutor` does not serve: its threads are no daemons, so that a
+    device that hangs would keep the process from ending.
+
+    Args:
+        count: number of threads.
+        prepare: called once in each thread.
+
+    Attributes:
+        count: number of threads.
+    """
+
+    def __init__(self, count: int = 1, prepare: Callable[[], object] = lambda: None) -> None:
+        self.count = count
+        self._queue: SimpleQueue[tuple[Callable[[], Any], Future]] = SimpleQueue()
+        for _ in range(count):
+            threading.Thread(target=self._run_all, args=(prepare,), daemon=True).start()
+
+    def run(self, function: Callable[[], T]) -> T:
+        """Calls `function` in a worker, and waits for what it returns or raises."""
+        future: Future[T] = Future()
+        self._queue.put((function, future))
+        return future.result()
+
+    def _run_all(self, prepare: Callable[[], object]) -> None:
+        prepare()
+        while True:
+            self._run_next()
+
+    def _run_next(self) -> None:
+        # A method of its own, so that its variables keep nothing of a frame between two frames.
+        function, future = self._queue.get()
+        try:
+            future.set_result(function())
+        except BaseException as error:
+            future.set_exception(error)

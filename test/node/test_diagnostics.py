@@ -1,0 +1,94 @@
+import pytest
+
+pytest.importorskip("diagnostic_msgs.msg", reason="ROS 2 is not installed")
+
+from rs_denoise.node.diagnostics import ERROR, OK, WARN, DiagnosticReport, NodeStatus
+from rs_denoise.pipeline import statistics
+from rs_denoise.pipeline.statistics import FrameStatistics, FrameTiming
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that the test turns."""
+    now = [100.0]
+    monkeypatch.setattr(statistics.time, "monotonic", lambda: now[0])
+    return now
+
+
+def report(frames, reporter=None, **status):
+    node = {"state": "active", "model": {"model": "m"}, "required_topics": ["/depth"]}
+    node = NodeStatus(**node | {"on_failure": "silence"} | status)
+    entries = (reporter or DiagnosticReport()).entries(frames.snapshot(), node)
+    return {entry.name: entry for entry in entries}
+
+
+def test_idle_is_ok(clock):
+    frames = FrameStatistics()
+    clock[0] += 60
+    entry = report(frames)["input"]
+    assert entry.level == OK and "idle" in entry.message
+
+
+def test_silence_while_listening_is_a_warning_that_names_the_topics(clock):
+    frames = FrameStatistics()
+    frames.set_listening(True)
+    clock[0] += 4.9
+    assert report(frames)["input"].level == OK
+    clock[0] += 0.2
+    entry = report(frames)["input"]
+    assert entry.level == WARN and entry.message == "no input: waiting for /depth"
+
+
+def test_a_camera_that_ran_may_be_silent_for_two_seconds(clock):
+    frames = FrameStatistics()
+    frames.set_listening(True)
+    frames.count_received()
+    clock[0] += 1.9
+    assert report(frames)["input"].message == "receiving"
+    clock[0] += 0.2
+    assert report(frames)["input"].level == WARN
+
+
+def test_rates_and_latency(clock):
+    frames = FrameStatistics()
+    frames.set_listening(True)
+    for _ in range(60):
+        clock[0] += 1 / 30
+        frames.count_received()
+        frames.count_published(FrameTiming(0.005, 0.012, 0.003))
+    frames.count_dropped()
+    entries = report(frames)
+    assert float(entries["input"].values["rate (Hz)"]) == pytest.approx(30, abs=1)
+    assert float(entries["output"].values["rate (Hz)"]) == pytest.approx(30, abs=1)
+    times = entries["output"].values
+    assert (times["latency p50 (ms)"], times["denoise p50 (ms)"]) == ("20.0", "12.0")
+    assert entries["output"].values["dropped"] == "1"
+
+
+def test_an_error_shows_and_passes(clock):
+    frames = FrameStatistics()
+    frames.count_failed()
+    frames.report_error("the reason")
+    entry = report(frames)["output"]
+    assert entry.level == ERROR and entry.message == "the reason"
+    clock[0] += 5.1
+    entry = report(frames)["output"]
+    assert entry.level == OK and entry.values["failed"] == "1"
+
+
+def test_warnings_of_the_node_show(clock):
+    frames = FrameStatistics()
+    frames.set_listening(True)
+    frames.count_received()
+    entries = report(frames, input_warning="no infrared", output_warning="1 more", disabled=True)
+    assert [entries[name].level for name in ("input", "output", "model")] == [WARN] * 3
+    assert entries["model"].values["state"].startswith("disabled")
+
+
+def test_more_than_a_fifth_unpaired_since_the_last_report_is_a_warning(clock):
+    frames, reporter = FrameStatistics(), DiagnosticReport()
+    frames.set_listening(True)
+    for unpaired, level in ((2, OK), (5, WARN), (5, OK)):
+        for _ in range(10):
+            frames.count_received()
+        assert report(frames, reporter, unpaired=unpaired)["input"].level == level

@@ -1,0 +1,258 @@
+"""The frame pipeline with real models and threads, and without ROS."""
+
+import queue
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from rs_denoise.denoiser import Denoiser, FrameError
+from rs_denoise.gate import Gate
+from rs_denoise.model import Model, save
+from rs_denoise.pipeline import failure
+from rs_denoise.pipeline.frame_pipeline import FramePipeline, FrameSettings, InputFrame
+from rs_denoise.pipeline.resources import NetworkSettings, SharedResources
+from scenes import Scaled, camera, manifest, noisy_wall
+
+SIZE = (64, 48)
+CAMERA = camera(*SIZE)
+DEPTH, INFRARED = noisy_wall(*SIZE)
+DAZZLED = np.full_like(INFRARED, 255)
+TIMEOUT_S = 20.0
+
+
+class NanWhenDazzled(nn.Module):
+    """A network that breaks on white infrared."""
+
+    def forward(self, disparity_px, infrared):
+        broken = torch.where(infrared.amin() == 255, torch.nan, 0.99)
+        return disparity_px * broken, torch.full_like(disparity_px, 0.05)
+
+
+@pytest.fixture(scope="module")
+def model_path(tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "model.pt"
+    save(NanWhenDazzled(), manifest(), path)
+    return path
+
+
+class Harness:
+    """A running pipeline and what it called back with."""
+
+    def __init__(self, model_path, **settings):
+        network = SharedResources().prepare(NetworkSettings(str(model_path), "cpu", **settings))
+        self.results: queue.Queue = queue.Queue()
+        self.fatal: queue.Queue = queue.Queue()
+        self.pipeline = FramePipeline(network, self.results.put, self.fatal.put)
+        self.pipeline.start()
+
+    def submit(self, source=None, depth=DEPTH, infrared=INFRARED, read_depth=None, **settings):
+        """Submits a frame; whether that dropped another."""
+        frame = InputFrame(
+            source=source,
+            read_depth=read_depth or (lambda: depth),
+            read_infrared=infrared if callable(infrared) else lambda: infrared,
+            camera=CAMERA,
+            settings=replace(FrameSettings(Gate()), **settings),
+            received_ns=0,
+        )
+        return self.pipeline.submit(frame)
+
+    def process(self, *arguments, **settings):
+        """Submits a frame and waits for its result."""
+        self.submit(*arguments, **settings)
+        return self.results.get(timeout=TIMEOUT_S)
+
+
+@pytest.fixture
+def start(model_path):
+    running = []
+
+    def start(**settings):
+        running.append(Harness(model_path, **settings))
+        return running[-1]
+
+    yield start
+    for harness in running:
+        harness.pipeline.stop()
+        assert not harness.pipeline.hangs
+
+
+def unreadable():
+    raise FrameError("cannot be read")
+
+
+def test_pixels_are_those_of_the_denoiser(start, model_path):
+    result = start().process("mine")
+    expected = Denoiser(Model.load(model_path, "cpu"), CAMERA).denoise(DEPTH, INFRARED)
+    np.testing.assert_array_equal(result.output.depth_mm, expected.depth_mm)
+    np.testing.assert_array_equal(result.output.confidence, expected.confidence)
+    assert result.frame.source == "mine" and result.failure is None and result.denoise_ns > 0
+
+
+def test_the_newest_frame_wins_and_a_dropped_one_is_reported(start):
+    harness, started, held = start(concurrent_frames=1), threading.Event(), threading.Event()
+
+    def slow():
+        started.set()
+        held.wait(TIMEOUT_S)
+        return DEPTH
+
+    assert not harness.submit("first", read_depth=slow)
+    started.wait(TIMEOUT_S)
+    assert not harness.submit("second")
+    assert harness.submit("third")
+    held.set()
+    sources = [harness.results.get(timeout=TIMEOUT_S).frame.source for _ in range(2)]
+    assert sources == ["first", "third"] and harness.results.empty()
+
+
+def test_concurrent_frames_come_out_in_order(start):
+    harness, started, held = start(concurrent_frames=2), threading.Event(), threading.Event()
+
+    def slow():
+        started.set()
+        held.wait(TIMEOUT_S)
+        return DEPTH
+
+    def fast():
+        held.set()
+        return DEPTH
+
+    harness.submit("slow", read_depth=slow)
+    started.wait(TIMEOUT_S)
+    harness.submit("fast", read_depth=fast)  # only a second worker can let the first one finish
+    sources = [harness.results.get(timeout=TIMEOUT_S).frame.source for _ in range(2)]
+    assert sources == ["slow", "fast"]
+
+
+def test_stopping_finishes_the_frame_in_work_and_drops_the_waiting_one(start):
+    harness, started, held = start(concurrent_frames=1), threading.Event(), threading.Event()
+
+    def slow():
+        started.set()
+        held.wait(TIMEOUT_S)
+        return DEPTH
+
+    harness.submit("in work", read_depth=slow)
+    started.wait(TIMEOUT_S)
+    harness.submit("waiting")
+    threading.Timer(0.05, held.set).start()
+    assert harness.pipeline.stop()
+    assert harness.results.get_nowait().frame.source == "in work" and harness.results.empty()
+
+
+@pytest.mark.parametrize("fault", ["infrared", "network"])
+def test_a_failed_frame_is_answered_as_the_policy_says(start, fault):
+    infrared = unreadable if fault == "infrared" else DAZZLED
+    reason = "cannot be read" if fault == "infrared" else "NaN"
+    harness = start()
+    silence, passthrough, invalid = (
+        harness.process(infrared=infrared, on_failure=policy)
+        for policy in ("silence", "passthrough", "invalid")
+    )
+    assert all(reason in result.failure for result in (silence, passthrough, invalid))
+    assert silence.output is None
+    np.testing.assert_array_equal(passthrough.output.depth_mm, DEPTH)
+    np.testing.assert_array_equal(np.isnan(passthrough.output.confidence), DEPTH > 0)
+    assert invalid.output.depth_mm.shape == DEPTH.shape and not invalid.output.depth_mm.any()
+    assert harness.process().failure is None
+
+
+def test_unreadable_depth_cannot_be_passed_through(start):
+    result = start().process(read_depth=unreadable, on_failure="passthrough")
+    assert result.output is None and result.failure == "cannot be read"
+
+
+def test_an_unexpected_error_loses_only_its_frame(start):
+    harness = start()
+    result = harness.process(read_depth=lambda: 1 / 0)
+    assert result.failure == "ZeroDivisionError: division by zero"
+    assert harness.process().failure is None and harness.fatal.empty()
+
+
+def test_disabled_it_passes_the_cameras_depth_through(start):
+    result = start().process(enabled=False)
+    np.testing.assert_array_equal(result.output.depth_mm, DEPTH)
+    assert result.failure is None
+
+
+def test_output_that_stays_empty_is_a_failure_and_recovers(start, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(failure.time, "monotonic", lambda: now[0])
+    harness, nothing = start(), np.zeros_like(DEPTH)
+    assert harness.process(depth=nothing, min_fill=0.02).failure is None
+    now[0] += 1.1
+    assert "only 0.0 % of the pixels" in harness.process(depth=nothing, min_fill=0.02).failure
+    assert harness.process(min_fill=0.02).failure is None
+    assert harness.process(depth=nothing, min_fill=0.02).failure is None, "the time starts anew"
+
+
+def break_device(monkeypatch, message):
+    """There is no GPU here: CUDA's errors are raised where the network would run."""
+    estimate = Denoiser.estimate
+
+    def broken(self, depth_mm, infrared=None):
+        if infrared is not None and infrared.min() == 255:
+            raise RuntimeError(message)
+        return estimate(self, depth_mm, infrared)
+
+    monkeypatch.setattr(Denoiser, "estimate", broken)
+
+
+def test_a_full_gpu_gets_smaller_tiles_until_none_fit(start, monkeypatch):
+    break_device(monkeypatch, "CUDA error: out of memory")
+    harness = start(tile_px=256)
+    assert "with tiles of 128 px" in harness.process(infrared=DAZZLED).failure
+    assert harness.process().failure is None
+    failures = [harness.process(infrared=DAZZLED).failure for _ in range(8)]
+    assert "out of GPU memory even with tiles of" in failures[-1]
+    assert harness.process().failure is None and harness.fatal.empty()
+
+
+def test_a_lost_gpu_is_fatal(start, monkeypatch):
+    break_device(monkeypatch, "CUDA error: unspecified launch failure")
+    harness = start()
+    assert harness.process(infrared=DAZZLED).failure.startswith("cpu is lost: CUDA error")
+    assert harness.fatal.get(timeout=TIMEOUT_S).startswith("cpu is lost: CUDA error")
+
+
+def test_a_callback_that_raises_is_fatal_and_not_silent(model_path):
+    network = SharedResources().prepare(NetworkSettings(str(model_path), "cpu"))
+    fatal: queue.Queue = queue.Queue()
+    pipeline = FramePipeline(network, lambda _: 1 / 0, fatal.put)
+    pipeline.start()
+    frame = InputFrame(None, lambda: DEPTH, None, CAMERA, FrameSettings(Gate()), 0)
+    pipeline.submit(frame)
+    expected = "an inference thread ended: ZeroDivisionError: division by zero"
+    assert fatal.get(timeout=TIMEOUT_S) == expected
+    pipeline.stop()
+
+
+def test_cameras_of_a_process_share_model_and_workers(tmp_path):
+    path = tmp_path / "model.pt"
+    save(Scaled(), manifest(), path)
+    resources = SharedResources()
+    first, second = (
+        resources.prepare(NetworkSettings(str(path), "cpu", num_threads=n)) for n in (1, 2)
+    )
+    assert first.model is second.model and first.workers is second.workers
+    assert "shared with another camera" in second.note and "shared" not in first.note
+    save(Scaled(0.5), manifest(name="other"), path)
+    third = resources.prepare(NetworkSettings(str(path), "cpu"))
+    assert third.model is not first.model and third.model.manifest.name == "other"
+
+
+def test_it_needs_no_ros():
+    code = (
+        "import sys, rs_denoise.pipeline.frame_pipeline, rs_denoise.pipeline.synchronizer,"
+        " rs_denoise.pipeline.statistics\n"
+        "print([m for m in sys.modules if m.split('.')[0] in ('rclpy', 'sensor_msgs')])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout == "[]\n"
