@@ -101,17 +101,6 @@ def test_package_xml_names_what_is_needed():
     }  # fmt: skip
 
 
-def test_the_parameter_file_has_every_parameter_at_its_default():
-    pytest.importorskip("rclpy", reason="ROS 2 is not installed")
-    from dataclasses import asdict
-
-    from rs_denoise.node.parameters import DESCRIPTIONS, Parameters
-
-    text = (PROJECT / "config" / "denoise.yaml").read_text()
-    assert yaml.safe_load(text)["/**"]["ros__parameters"] == asdict(Parameters())
-    assert set(DESCRIPTIONS) == set(asdict(Parameters()))
-
-
 @pytest.fixture
 def ros(tmp_path, monkeypatch):
     rclpy = pytest.importorskip("rclpy", reason="ROS 2 is not installed")
