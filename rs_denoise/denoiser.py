@@ -1,4 +1,4 @@
-"""The whole algorithm, on one page."""
+"""The algorithm: disparity, tiles, network, confidence, gate, depth."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ from rs_denoise.camera import Camera
 from rs_denoise.disparity import depth_to_disparity, disparity_to_depth
 from rs_denoise.gate import Gate
 from rs_denoise.model import Model
+from rs_denoise.network_kind import FrameTensors
 from rs_denoise.tiling import Tiling
 
-# Confidence is the probability that depth is within this share of the truth.
-TOLERANCE = 0.05
-# Without infrared the network sees half of what it was made for; said in the result.
+# Without infrared the network lacks half of its input, so its confidence is reduced by this factor.
 DEPTH_ONLY_FACTOR = 0.8
 DEFAULT_TILE_PX = 1536
 
@@ -28,7 +27,7 @@ class FrameError(ValueError):
 
 
 class NetworkError(RuntimeError):
-    """A network whose answer is not a number: the model file or the device is broken."""
+    """A network that gave NaN or infinity: the model file or the device is broken."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +68,10 @@ class Denoiser:
 
     Args:
         model: the network, loaded.
-        camera: of the frames. fx * baseline takes depth to disparity and back, so that a wrong
-            baseline cancels out of the depth and only misjudges the size of the noise.
-        gate: what may be published.
-        tile_px: greatest side of what the network computes at once; bounds memory.
+        camera: of the frames. Depth is converted to disparity and back with fx * baseline, so a
+            wrong baseline cancels out of the depth; only the size of the noise is misjudged.
+        gate: limits for what is published.
+        tile_px: greatest side of a tile; bounds the memory that the network needs.
     """
 
     def __init__(
@@ -91,33 +90,31 @@ class Denoiser:
 
         Args:
             depth_mm: [H, W], uint16 or float, mm; 0, NaN and infinity are invalid.
-            infrared: [H, W], grey levels 0..255 of the left imager, of the same moment; None
-                where there is none, at the price of confidence.
+            infrared: [H, W], grey levels 0..255 of the left imager, taken at the same time. None
+                if there is none; confidence is then lower.
 
         Raises:
-            FrameError: the size is not the camera's, or the type is not a number's.
-            NetworkError: the network gave NaN.
+            FrameError: the size is not the camera's, or the type is not numeric.
+            NetworkError: the network gave NaN or infinity.
         """
         return self.apply_gate(self.estimate(depth_mm, infrared), self.gate)
 
     @torch.inference_mode()
     def estimate(self, depth_mm: np.ndarray, infrared: np.ndarray | None = None) -> Estimate:
-        """The network's answer, all of it; arguments and errors as of `denoise`."""
+        """Runs the network on one frame; arguments and errors are those of `denoise`."""
         scale = self.camera.disparity_scale_px_mm
-        measured = depth_to_disparity(self._upload(depth_mm, "depth"), scale)
-        grey = (
-            torch.zeros_like(measured) if infrared is None else self._upload(infrared, "infrared")
-        )
-        if not self.model.predicts_uncertainty:
-            (output_mm,) = self._tile_by_tile(disparity_to_depth(measured, scale), grey)
-            self._check_finite(output_mm)
-            return Estimate(measured, depth_to_disparity(output_mm, scale), None)
-        output, scale_px = self._tile_by_tile(measured, grey)
-        confidence = torch.exp(output / scale_px * -TOLERANCE).neg_().add_(1.0)
-        self._check_finite(confidence)
+        measured_px = depth_to_disparity(self._upload(depth_mm, "depth"), scale)
         if infrared is None:
+            grey = torch.zeros_like(measured_px)
+        else:
+            grey = self._upload(infrared, "infrared")
+        kind = self.model.kind
+        outputs = self._run_in_tiles(kind.channels(FrameTensors(measured_px, grey, scale)))
+        disparity_px, confidence = kind.read(outputs, scale)
+        self._check_finite(outputs if confidence is None else [*outputs, confidence])
+        if infrared is None and confidence is not None:
             confidence.mul_(DEPTH_ONLY_FACTOR)
-        return Estimate(measured, output, confidence)
+        return Estimate(measured_px, disparity_px, confidence)
 
     @torch.inference_mode()
     def apply_gate(self, estimate: Estimate, gate: Gate) -> Denoised:
@@ -134,28 +131,28 @@ class Denoiser:
         depth, confidence_image = self._download(depth_mm, confidence)
         return Denoised(depth, confidence_image, valid_before_range)
 
-    def _tile_by_tile(self, image: Tensor, grey: Tensor) -> list[Tensor]:
-        height, width = image.shape[-2:]
+    def _run_in_tiles(self, channels: list[Tensor]) -> list[Tensor]:
+        """The network's outputs for a whole frame, from [1, 1, H, W] channels of any size."""
+        height, width = channels[0].shape[-2:]
         bottom, right = self.tiling.padded(height) - height, self.tiling.padded(width) - width
-        frame = [functional.pad(x, (0, right, 0, bottom)) for x in (image, grey)]
-        tiles = list(self.tiling.tiles(*frame[0].shape[-2:]))
+        padded = [functional.pad(channel, (0, right, 0, bottom)) for channel in channels]
+        tiles = list(self.tiling.tiles(*padded[0].shape[-2:]))
         if len(tiles) == 1:
-            results = list(self.model(*frame))
+            outputs = list(self.model(*padded))
         else:
-            results = [torch.empty_like(frame[0]) for _ in self.model.manifest.outputs]
+            outputs = [torch.empty_like(padded[0]) for _ in self.model.kind.outputs]
             for tile in tiles:
-                window = [x[..., tile.rows, tile.columns] for x in frame]
-                for result, output in zip(results, self.model(*window), strict=True):
-                    result[..., tile.core_rows, tile.core_columns] = output[(..., *tile.kept)]
-        return [result[..., :height, :width] for result in results]
+                window = [channel[..., tile.rows, tile.columns] for channel in padded]
+                for output, part in zip(outputs, self.model(*window), strict=True):
+                    output[..., tile.core_rows, tile.core_columns] = part[(..., *tile.kept)]
+        return [output[..., :height, :width] for output in outputs]
 
-    def _check_finite(self, answer: Tensor) -> None:
-        # One sum: NaN and infinity anywhere make it NaN or infinite.
-        if not math.isfinite(answer.sum().item()):
+    def _check_finite(self, images: list[Tensor]) -> None:
+        # One sum for all: NaN or infinity in any pixel makes it NaN or infinite.
+        if not math.isfinite(torch.stack([image.sum() for image in images]).sum().item()):
             raise NetworkError(
-                f"model {self.model.manifest.name} gave numbers that are none (NaN) on "
-                f"{self.model.device}: the file or the device is broken; export the model again, "
-                "or use device:=cpu"
+                f"model {self.model.manifest.name} gave NaN or infinity on {self.model.device}: "
+                "the file or the device is broken; export the model again, or use device:=cpu"
             )
 
     def _upload(self, image: np.ndarray, name: str) -> Tensor:
@@ -166,18 +163,18 @@ class Denoiser:
                 f"{name} must be {expected[1]}x{expected[0]} numbers as its camera_info says, got "
                 f"{image.dtype} of shape {image.shape}: are depth and infrared set to one profile?"
             )
-        # As it is, in the machine's byte order: a GPU makes floats faster than the bus takes them.
+        # Small types are sent as they are: a GPU converts to float faster than the bus transfers.
         kept = image.dtype if image.dtype.itemsize <= 2 and image.dtype.kind == "u" else np.float32
         native = np.require(image, np.dtype(kept).newbyteorder("="), ["C", "W"])
         tensor = torch.from_numpy(native)
         if self._on_gpu:
-            # Of torch's own pool, so that nothing is allocated from frame to frame.
+            # From torch's own pool, so that frames allocate no memory.
             tensor = tensor.pin_memory()
         moved = tensor.to(self.model.device, non_blocking=True)
         return moved.to(torch.float32)[None, None]
 
     def _download(self, *images: Tensor) -> list[np.ndarray]:
-        """Images [1, 1, H, W] as [H, W] float32; from a GPU all at once, into pinned memory."""
+        """Images [1, 1, H, W] as [H, W] float32; from a GPU in one transfer to pinned memory."""
         if self._on_gpu:
             together = torch.cat(images)
             host = torch.empty(together.shape, dtype=together.dtype, pin_memory=True)

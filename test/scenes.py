@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from rs_denoise.camera import Camera
-from rs_denoise.model import CHANNELS, FORMAT, Manifest
+from rs_denoise.manifest import FORMAT, Manifest
+from rs_denoise.network_kind import NETWORK_KINDS
 
 
 class Scaled(nn.Module):
@@ -22,11 +23,18 @@ class Scaled(nn.Module):
         return filled * self.factor, torch.full_like(disparity_px, self.scale_px)
 
 
+def kind_fields(confidence: str) -> dict:
+    """The fields of a manifest that a kind of networks decides."""
+    kind = NETWORK_KINDS[confidence]
+    return {
+        "confidence": confidence, "inputs": list(kind.inputs), "outputs": list(kind.outputs)
+    }  # fmt: skip
+
+
 def manifest(**changes) -> Manifest:
-    inputs, outputs = CHANNELS["laplace"]
     plain = Manifest(
-        format=FORMAT, name="test", network="scaled", confidence="laplace", inputs=inputs,
-        outputs=outputs, verdict="not measured", stride_px=16,
+        format=FORMAT, name="test", network="scaled", **kind_fields("laplace"),
+        verdict="not measured", stride_px=16,
         receptive_field_px=0, training_data="none", licence="Apache-2.0", metrics={},
     )  # fmt: skip
     return replace(plain, **changes)

@@ -7,8 +7,8 @@ from torch import nn
 
 from rs_denoise.denoiser import Denoiser, FrameError, NetworkError
 from rs_denoise.gate import Gate
-from rs_denoise.model import CHANNELS, Model
-from scenes import Scaled, camera, noisy_wall
+from rs_denoise.model import Model
+from scenes import Scaled, camera, kind_fields, noisy_wall
 
 OPEN = Gate(min_confidence=0.0, fill_confidence=0.0, max_recession=1.0)
 
@@ -136,7 +136,7 @@ def test_a_network_that_gives_nan_is_refused(make_model):
     denoiser = Denoiser(make_model(SometimesNan()), camera(96, 64))
     assert denoiser.denoise(depth, infrared).depth_mm.any()
     infrared[10, 20] = 255
-    with pytest.raises(NetworkError, match="model test gave numbers that are none"):
+    with pytest.raises(NetworkError, match="model test gave NaN or infinity"):
         denoiser.denoise(depth, infrared)
 
 
@@ -176,8 +176,7 @@ class Deeper(torch.nn.Module):
 
 @pytest.mark.parametrize(("factor", "published"), [(1.02, True), (0.98, True), (1.05, False)])
 def test_a_model_without_doubt_is_gated_on_change_alone(make_model, factor, published):
-    inputs, outputs = CHANNELS["none"]
-    model = make_model(Deeper(factor), confidence="none", inputs=inputs, outputs=outputs)
+    model = make_model(Deeper(factor), **kind_fields("none"))
     depth = np.full((64, 96), 2000, np.uint16)
     depth[:8] = 0
     result = Denoiser(model, camera(96, 64)).denoise(depth, None)

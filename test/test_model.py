@@ -13,16 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from rs_denoise.model import (
-    DEFAULT_MODEL,
-    FORMAT,
-    MAX_MANIFEST_BYTES,
-    SHIPPED,
-    Manifest,
-    Model,
-    ModelError,
-    save,
-)
+from rs_denoise.manifest import FORMAT, Manifest, ModelError
+from rs_denoise.model import DEFAULT_MODEL, SHIPPED, Model, save
+from rs_denoise.model_archive import MAX_MANIFEST_BYTES
 from scenes import Scaled, manifest
 
 

@@ -4,7 +4,8 @@ import torch
 from torch import nn
 
 from rs_denoise.camera import Camera
-from rs_denoise.model import SHIPPED, Model, ModelError
+from rs_denoise.manifest import ModelError
+from rs_denoise.model import SHIPPED, Model
 from rs_denoise.precision import choose_precision, compare
 from rs_denoise.synthetic_frame import TYPICAL_CAMERA, synthetic_frame
 from scenes import Scaled
@@ -59,14 +60,14 @@ def test_a_network_that_overflows_in_it_is_computed_in_float32(make_model, tmp_p
     path = tmp_path / "model.pt"
     model, agreement = choose_precision(Model.load(path, "cpu", "bfloat16"))
     assert model.precision == torch.float32 and not agreement.holds
-    monkeypatch.setattr("rs_denoise.model._cpu_has_bfloat16", lambda: True)
+    monkeypatch.setattr("rs_denoise.model.cpu_computes_bfloat16", lambda: True)
     assert Model.load(path, "cpu").precision == torch.bfloat16
 
 
 def test_a_network_that_overflows_at_once_is_loaded_in_float32(make_model, tmp_path, monkeypatch):
     make_model(NearTheEnd(20.0))
     path = tmp_path / "model.pt"
-    monkeypatch.setattr("rs_denoise.model._cpu_has_bfloat16", lambda: True)
+    monkeypatch.setattr("rs_denoise.model.cpu_computes_bfloat16", lambda: True)
     assert Model.load(path, "cpu").precision == torch.float32
     with pytest.raises(ModelError, match="finite"):
         Model.load(path, "cpu", "bfloat16")

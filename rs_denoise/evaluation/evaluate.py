@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from rs_denoise.denoiser import TOLERANCE, Denoised
+from rs_denoise.denoiser import Denoised
 from rs_denoise.evaluation.metrics.accuracy import score
 from rs_denoise.evaluation.metrics.averages import mean_over_frames
 from rs_denoise.evaluation.metrics.by_distance import ErrorByDistance
@@ -26,6 +26,7 @@ from rs_denoise.evaluation.metrics.plane_search import find_planes
 from rs_denoise.evaluation.metrics.planes import PlaneError, Roi, fit_plane
 from rs_denoise.evaluation.metrics.temporal import RAW, Temporal
 from rs_denoise.gate import Gate
+from rs_denoise.network_kind import TOLERANCE
 from rs_denoise.offline import Method, OfflineDenoiser
 from rs_denoise.recordings.frame import Frame
 from rs_denoise.recordings.resample import resample_frame

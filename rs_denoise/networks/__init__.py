@@ -1,8 +1,10 @@
-"""The networks, by name."""
+"""The networks that can be trained, by name."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
 
 from rs_denoise.networks.ccgan import Generator
 from rs_denoise.networks.classic import ClassicNetwork, ClassicUNet, ConvAutoencoder
@@ -10,11 +12,27 @@ from rs_denoise.networks.unet import UNet
 
 Network = UNet | ClassicNetwork
 
-# Those with doubt work in disparity; the classic ones in depth, without.
-NETWORKS: dict[str, Callable[[], Network]] = {
-    "unet": UNet,
-    "unet-tiny": lambda: UNet((16, 32, 64), skip=2),
-    "autoencoder-classic": ConvAutoencoder,
-    "unet-classic": ClassicUNet,
-    "ccgan-classic": Generator,
+
+@dataclass(frozen=True)
+class RegisteredNetwork:
+    """A network that can be trained.
+
+    Attributes:
+        build: makes it, with random weights.
+        kind: what it takes and gives, a key of NETWORK_KINDS.
+        loop: how it is trained, see `rs_denoise.training.loops`.
+    """
+
+    build: Callable[[], Network]
+    kind: Literal["laplace", "none"]
+    loop: Literal["disparity", "depth", "adversarial"]
+
+
+NETWORKS = {
+    "unet": RegisteredNetwork(UNet, "laplace", "disparity"),
+    "unet-tiny": RegisteredNetwork(lambda: UNet((16, 32, 64), skip=2), "laplace", "disparity"),
+    # Those of the Denoise-Autoencoder of 2020.
+    "autoencoder-classic": RegisteredNetwork(ConvAutoencoder, "none", "depth"),
+    "unet-classic": RegisteredNetwork(ClassicUNet, "none", "depth"),
+    "ccgan-classic": RegisteredNetwork(Generator, "none", "adversarial"),
 }

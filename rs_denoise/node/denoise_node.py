@@ -17,7 +17,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_srvs.srv import SetBool
 
 from rs_denoise.denoiser import NetworkError
-from rs_denoise.model import ModelError
+from rs_denoise.manifest import ModelError
 from rs_denoise.node import parameters
 from rs_denoise.node.assembler import FrameAssembler
 from rs_denoise.node.calibration import CameraCalibration

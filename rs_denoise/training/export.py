@@ -11,15 +11,13 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from rs_denoise.evaluation.evaluate import evaluate
-from rs_denoise.model import CHANNELS, FORMAT, VERDICTS, Manifest, Model, save
+from rs_denoise.manifest import BETTER, FORMAT, NOT_MEASURED, WORSE, Manifest
+from rs_denoise.model import Model, save
+from rs_denoise.network_kind import NETWORK_KINDS
 from rs_denoise.networks import NETWORKS, Network
-from rs_denoise.networks.classic import ClassicNetwork
 from rs_denoise.offline import OfflineDenoiser
 from rs_denoise.recordings.complete_output import complete_or_absent
 from rs_denoise.recordings.frame import Frame
-
-BETTER, WORSE, UNKNOWN = VERDICTS
-
 
 # Of the figures of an evaluation, those that a manifest holds.
 AGAINST_TRUTH = ("published", "same", "same_raw", "ranking")
@@ -49,12 +47,13 @@ def export(
         ExportError: it is not a checkpoint of a network known here, or it is worse than identity.
     """
     network_name, network = load_network(checkpoint)
-    kind = "none" if isinstance(network, ClassicNetwork) else "laplace"
-    inputs, outputs = CHANNELS[kind]
+    confidence = NETWORKS[network_name].kind
+    kind = NETWORK_KINDS[confidence]
     manifest = Manifest(
-        format=FORMAT, name=name, network=network_name, confidence=kind, inputs=inputs,
-        outputs=outputs, stride_px=network.stride, receptive_field_px=network.receptive_field_px,
-        training_data=training_data, licence="Apache-2.0", metrics={}, verdict=UNKNOWN,
+        format=FORMAT, name=name, network=network_name, confidence=confidence,
+        inputs=list(kind.inputs), outputs=list(kind.outputs), stride_px=network.stride,
+        receptive_field_px=network.receptive_field_px, training_data=training_data,
+        licence="Apache-2.0", metrics={}, verdict=NOT_MEASURED,
     )  # fmt: skip
     folded = _folded(network)
     with complete_or_absent(out) as unfinished:
@@ -88,7 +87,7 @@ def load_network(checkpoint: Path) -> tuple[str, Network]:
     try:
         content = torch.load(checkpoint, map_location="cpu", weights_only=True)
         name = content["hyper_parameters"]["network"]
-        network = NETWORKS[name]()
+        network = NETWORKS[name].build()
         prefix = "network."
         weights = {
             k.removeprefix(prefix): v

@@ -10,7 +10,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from rs_denoise.depth import to_depth_mm
 from rs_denoise.drawing.picture import before_after
-from rs_denoise.training.lightning_module import TrainingModule
+from rs_denoise.training.loops import TrainingModule
 
 
 class BeforeAfter(Callback):

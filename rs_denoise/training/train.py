@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader
 from rs_denoise.recordings.random_access import Reader
 from rs_denoise.training.config import TrainingConfig
 from rs_denoise.training.data import CropDataset, EpochSampler
-from rs_denoise.training.lightning_module import TrainingModule, module_for
+from rs_denoise.training.loops import TrainingModule, module_for
 from rs_denoise.training.pictures import BeforeAfter
 
 CHECKPOINT_EVERY = 100

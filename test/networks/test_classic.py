@@ -5,12 +5,12 @@ from torch import nn
 from rs_denoise.networks import NETWORKS
 from rs_denoise.networks.ccgan import CLASSES, Discriminator, depth_class
 
-CLASSIC = [name for name in NETWORKS if name.endswith("classic")]
+CLASSIC = [name for name, entry in NETWORKS.items() if entry.kind == "none"]
 
 
 @pytest.mark.parametrize("name", CLASSIC)
 def test_depth_comes_out_at_the_size_it_went_in(name):
-    network = NETWORKS[name]().eval()
+    network = NETWORKS[name].build().eval()
     side = 2 * network.stride
     with torch.no_grad():
         depth = network(
@@ -23,7 +23,7 @@ def test_depth_comes_out_at_the_size_it_went_in(name):
 @pytest.mark.parametrize("name", CLASSIC)
 def test_nothing_beyond_the_receptive_field_matters(name):
     torch.manual_seed(0)
-    network = NETWORKS[name]().eval()
+    network = NETWORKS[name].build().eval()
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight)
@@ -46,7 +46,7 @@ def test_nothing_beyond_the_receptive_field_matters(name):
 
 
 def test_the_unet_has_the_size_of_its_paper():
-    count = sum(p.numel() for p in NETWORKS["unet-classic"]().parameters())
+    count = sum(p.numel() for p in NETWORKS["unet-classic"].build().parameters())
     assert 31.0e6 < count < 31.1e6
 
 

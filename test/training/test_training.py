@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from rs_denoise.model import VERDICTS, Model
+from rs_denoise.manifest import VERDICTS
+from rs_denoise.model import Model
 from rs_denoise.recordings.folders.frame_folder import write_frame
 from rs_denoise.recordings.frame import Frame
 from rs_denoise.recordings.random_access import find_readers
