@@ -90,7 +90,7 @@ class Geometry:
 
         mi = mitsuba()
         ray = mi.Ray3f(origin, direction)
-        found = self.scene.ray_intersect_preliminary(ray, coherent=True)
+        found = self.scene.ray_intersect_preliminary(ray)
         valid = found.is_valid() & (found.t < FAR_M)
         at = ray(found.t)
         to_viewer = -dr.normalize(direction)
@@ -120,7 +120,7 @@ class Geometry:
         import drjit as dr
 
         mi = mitsuba()
-        found = self.scene.ray_intersect_preliminary(mi.Ray3f(origin, direction), coherent=True)
+        found = self.scene.ray_intersect_preliminary(mi.Ray3f(origin, direction))
         return dr.select(found.is_valid() & (found.t < FAR_M), found.t, dr.inf)
 
     def reached_by(self, hits: Hits, to_light, distance):
