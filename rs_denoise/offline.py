@@ -15,7 +15,9 @@ from rs_denoise.model import Model
 from rs_denoise.precision import load_with_fallback
 from rs_denoise.recordings.frame import Frame
 
-# Gives [H, W] uint16 depth of a frame in mm, 0 = invalid.
+# What depth of the camera itself, and denoised depth, are called wherever methods are compared.
+RAW, DENOISED = "raw", "denoised"
+# A method gives [H, W] uint16 depth of a frame in mm, 0 = invalid.
 Method = Callable[[Frame], np.ndarray]
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
@@ -14,24 +15,27 @@ from rich.progress import track
 
 from rs_denoise.cli import options
 from rs_denoise.cli.score_tables import (
-    alone_tables,
+    accuracy_table,
+    confidence_lines,
     markdown_tables,
-    methods_table,
-    ranking_lines,
-    score_table,
+    methods_tables,
+    no_reference_tables,
 )
 from rs_denoise.evaluation.baselines import all_baselines
-from rs_denoise.evaluation.evaluate import Setting
+from rs_denoise.evaluation.evaluate import CameraSetup
 from rs_denoise.evaluation.evaluate import evaluate as evaluate_frames
 from rs_denoise.evaluation.metrics.obstacles import Mount
 from rs_denoise.evaluation.metrics.planes import Roi
-from rs_denoise.evaluation.requirement import Requirement, RequirementError, RequirementResult
 from rs_denoise.evaluation.sampling import sample_frames
+from rs_denoise.evaluation.summary import Summary, Timing
 from rs_denoise.gate import CAUTIOUS, COMPLETE, Gate
 from rs_denoise.offline import Method, OfflineDenoiser
 from rs_denoise.recordings.bags.topics import Topics
 from rs_denoise.recordings.frame import Frame
 from rs_denoise.recordings.recording import open_recording
+
+if TYPE_CHECKING:
+    from rs_denoise.evaluation.requirement import Requirement
 
 FILES, COMPARED, KNOWN = "What to write", "What to compare with", "What is known of the camera"
 
@@ -41,24 +45,24 @@ def evaluate(
     size: Annotated[
         str | None, typer.Option(help="Resample to WIDTHxHEIGHT first.", show_default="native")
     ] = None,
-    most: Annotated[
+    max_frames: Annotated[
         int,
-        typer.Option(min=1, help="Frames to score: of more, runs of 40 spread over the recording."),
+        typer.Option(min=1, help="Of a longer recording, runs of 40 frames spread evenly over it."),
     ] = 400,
     json_file: Annotated[
-        Path | None, typer.Option("--json", help="The figures.", rich_help_panel=FILES)
+        Path | None, typer.Option("--json", help="All metrics.", rich_help_panel=FILES)
     ] = None,
     html: Annotated[
-        Path | None, typer.Option(help="A report to look at.", rich_help_panel=FILES)
+        Path | None, typer.Option(help="A report for a browser.", rich_help_panel=FILES)
     ] = None,
     markdown: Annotated[
-        Path | None, typer.Option(help="The tables of methods.", rich_help_panel=FILES)
+        Path | None, typer.Option(help="Tables that compare the methods.", rich_help_panel=FILES)
     ] = None,
     require: Annotated[
         list[str] | None,
         typer.Option(
-            help="Exit with 1 unless this holds, as 'raw.same.mae_mm < 9', with 2 if it cannot be "
-            "told; repeatable."
+            help="Exit with 1 if this does not hold, e.g. 'denoised.same.mae_mm < 9', and with 2 "
+            "if it cannot be evaluated; repeatable."
         ),
     ] = None,
     model: options.ModelFile = options.DEFAULT_MODEL_FILE,
@@ -72,26 +76,28 @@ def evaluate(
     baselines: Annotated[
         bool,
         typer.Option(
-            "--baselines", help="librealsense's and OpenCV's filters.", rich_help_panel=COMPARED
+            "--baselines", help="The filters of librealsense and OpenCV.", rich_help_panel=COMPARED
         ),
     ] = False,
     camera_height: Annotated[
         float | None,
         typer.Option(
             min=0.0,
-            help="Above the floor, m, for the costmap.",
-            show_default="from the floor",
+            help="Height above the floor, m; for the obstacle metrics.",
+            show_default="fitted to the floor",
             rich_help_panel=KNOWN,
         ),
     ] = None,
     camera_pitch: Annotated[
         float,
-        typer.Option(help="Degrees, down is positive; with the height.", rich_help_panel=KNOWN),
+        typer.Option(
+            help="Degrees, positive is down; with --camera-height.", rich_help_panel=KNOWN
+        ),
     ] = 0.0,
     roi: Annotated[
         list[str] | None,
         typer.Option(
-            help="x,y,width,height of something flat; repeatable.",
+            help="x,y,width,height of a flat surface; repeatable.",
             show_default="found",
             rich_help_panel=KNOWN,
         ),
@@ -100,7 +106,7 @@ def evaluate(
         float | None,
         typer.Option(
             min=1.0,
-            help="True depth of the wall in the first --roi, where the optical axis meets it, mm.",
+            help="True depth, mm, where the optical axis meets the wall of the first --roi.",
             rich_help_panel=KNOWN,
         ),
     ] = None,
@@ -110,15 +116,15 @@ def evaluate(
     camera_info_topic: options.CameraInfoTopic = None,
     baseline: options.Baseline = None,
 ) -> None:
-    """Says whether it helps on a recording: with ground truth how far off, without how steady.
+    """Measures whether denoising helps on a recording, with ground truth or without.
 
-    Figures are means over frames. Besides the gate that is asked for, a cautious and a complete
-    one are scored.
-    """  # fmt: skip
+    Metrics are means over frames. Besides the chosen gate, a cautious and a complete one are
+    measured.
+    """
     options.check_out(json_file, html, markdown)
     wanted_size = options.parse_size(size)
-    requirements = [Requirement.parse(text) for text in require or ()]
-    setting = _setting(camera_height, camera_pitch, roi, wall)
+    requirements = _parse_requirements(require or [])
+    setup = _setup(camera_height, camera_pitch, roi, wall)
     topics = Topics(depth_topic, infrared_topic, ground_truth_topic, camera_info_topic, baseline)
     opened = open_recording(recording, topics)
     denoised = OfflineDenoiser.load(model, device, Gate(min_confidence, fill_confidence))
@@ -131,105 +137,118 @@ def evaluate(
         methods[path.stem] = OfflineDenoiser.load(path, device)
     if baselines:
         methods |= all_baselines()
-    showcase = _Showcase(denoised) if html is not None else None
-    total = opened.count and min(opened.count, most)
+    report_frames = _ReportFrames(denoised) if html is not None else None
+    total = opened.count and min(opened.count, max_frames)
+    frames = sample_frames(opened, opened.count, max_frames)
     result = evaluate_frames(
-        track(sample_frames(opened, opened.count, most), "evaluating", total=total, transient=True),
-        methods, wanted_size, setting, showcase,
+        track(frames, "evaluating", total=total, transient=True),
+        methods, wanted_size, setup, report_frames,
     )  # fmt: skip
     result.skipped |= opened.skipped
-    summary = result.summary() | {
-        "recording": recording.resolve().name,
-        "model": denoised.model.manifest.name,
-        "device": f"{denoised.model.device} {str(denoised.model.precision).removeprefix('torch.')}",
-        "timing": _timing(denoised.times_ms),
-        "notes": opened.notes,
-    }
-    verdicts = [_verdict(requirement, summary["methods"]) for requirement in requirements]
-    if verdicts:
-        summary["requirements"] = [{"text": v.text, "holds": v.holds} for v in verdicts]
+    used = denoised.model
+    summary = replace(
+        result.summarise(),
+        recording=recording.resolve().name,
+        model=used.manifest.name,
+        device=f"{used.device} {str(used.precision).removeprefix('torch.')}",
+        timing=_timing(denoised.times_ms),
+        notes=opened.notes,
+    )
+    summary = _with_requirements(summary, requirements)
     _print(summary)
     if json_file is not None:
-        json_file.write_text(json.dumps(summary, indent=1) + "\n")
+        json_file.write_text(json.dumps(summary.to_json(), indent=1) + "\n")
     if markdown is not None:
         markdown.write_text(markdown_tables(summary))
-    if html is not None and showcase is not None:
-        showcase.write(html, recording.resolve().name, summary)
+    if html is not None and report_frames is not None:
+        report_frames.write(html, recording.resolve().name, summary)
     for written in (json_file, markdown, html):
         if written is not None:
             print(f"written: {written}")
-    if not all(verdict.holds for verdict in verdicts):
-        raise typer.Exit(2 if any(verdict.untold for verdict in verdicts) else 1)
+    if not all(requirement.holds for requirement in summary.requirements):
+        evaluated = all(requirement.evaluated for requirement in summary.requirements)
+        raise typer.Exit(1 if evaluated else 2)
 
 
-class _Showcase:
-    """Keeps what the report shows. plotly, which it needs, takes a second to import."""
+class _ReportFrames:
+    """Selects what the report shows. plotly, which the report needs, takes a second to import."""
 
     def __init__(self, denoised: OfflineDenoiser) -> None:
         from rs_denoise.evaluation.report.frame_selection import FrameSelection
 
-        self._denoised, self._showcase = denoised, FrameSelection()
+        self._denoised, self._selection = denoised, FrameSelection()
 
     def __call__(self, frame: Frame, depths_mm: dict[str, np.ndarray]) -> None:
         answer = self._denoised.denoise(frame)
         confidence = answer.confidence if self._denoised.model.predicts_uncertainty else None
-        self._showcase.add(frame, depths_mm["denoised"], confidence)
+        self._selection.add(frame, depths_mm["denoised"], confidence)
 
-    def write(self, path: Path, title: str, summary: dict) -> None:
+    def write(self, path: Path, title: str, summary: Summary) -> None:
         from rs_denoise.evaluation.report.report import write_report
 
-        write_report(path, title, summary, self._showcase.scenes())
+        write_report(path, title, summary, self._selection.frames())
 
 
-def _verdict(requirement: Requirement, methods: dict) -> RequirementResult:
-    """What cannot be told is not met: the figures that could be had are not lost to it."""
+def _parse_requirements(texts: list[str]) -> list[Requirement]:
+    """Reads the requirements before any work. simpleeval is needed only if there are any."""
+    if not texts:
+        return []
     try:
-        return requirement.holds(methods)
-    except RequirementError as error:
-        return RequirementResult(False, str(error), untold=True)
+        from rs_denoise.evaluation.requirement import Requirement
+    except ImportError as error:
+        raise typer.BadParameter(f"--require needs 'pip install simpleeval' ({error})") from error
+    return [Requirement.parse(text) for text in texts]
 
 
-def _setting(
+def _with_requirements(summary: Summary, requirements: list[Requirement]) -> Summary:
+    if not requirements:
+        return summary
+    from rs_denoise.evaluation.requirement import check_requirement
+
+    methods = summary.to_json()["methods"]
+    results = [check_requirement(requirement, methods) for requirement in requirements]
+    return replace(summary, requirements=results)
+
+
+def _setup(
     height_m: float | None, pitch_deg: float, rois: list[str] | None, wall_mm: float | None
-) -> Setting:
+) -> CameraSetup:
     if wall_mm is not None and not rois:
-        raise typer.BadParameter("--wall belongs to a --roi: say where the wall is in the image")
+        raise typer.BadParameter("--wall needs --roi: give the rectangle that shows the wall")
     if height_m is None and pitch_deg:
-        raise typer.BadParameter("--camera-pitch belongs to a --camera-height")
-    return Setting(
+        raise typer.BadParameter("--camera-pitch needs --camera-height: give both")
+    return CameraSetup(
         mount=None if height_m is None else Mount(height_m, math.radians(pitch_deg)),
         planes=tuple(Roi.parse(text) for text in rois) if rois else None,
         wall_mm=wall_mm,
     )
 
 
-def _timing(times_ms: list[float]) -> dict[str, float] | None:
+def _timing(times_ms: list[float]) -> Timing | None:
     if not times_ms:
         return None
-    p50, p99 = np.percentile(times_ms, [50, 99])
-    return {
-        "p50_ms": round(float(p50), 1), "p99_ms": round(float(p99), 1), "frames": len(times_ms)
-    }  # fmt: skip
+    p50, p99 = (round(float(ms), 1) for ms in np.percentile(times_ms, [50, 99]))
+    return Timing(p50, p99, len(times_ms))
 
 
-def _print(summary: dict) -> None:
+def _print(summary: Summary) -> None:
     console = Console()
-    if not summary["methods"]:
-        console.print("no frame could be used: nothing to score")
-    elif summary["frames"]:
-        console.print(score_table(summary))
-        console.print(methods_table(summary, "published"))
-        console.print(methods_table(summary, "same"))
-        for line in ranking_lines(summary):
+    if not summary.methods:
+        console.print("no frame could be used: nothing to measure")
+    elif summary.frames:
+        for table in (accuracy_table(summary), *methods_tables(summary)):
+            if table is not None:
+                console.print(table)
+        for line in confidence_lines(summary):
             console.print(line)
-    if summary["methods"]:
-        for table in alone_tables(summary):
+    if summary.methods:
+        for table in no_reference_tables(summary):
             console.print(table)
-    for what, why in summary["not_computed"].items():
-        console.print(f"[yellow]not computed: {what}: {why}", highlight=False)
-    for note in summary["notes"]:
+    for what, why in summary.not_computed.items():
+        console.print(f"[yellow]not measured: {what}: {why}", highlight=False)
+    for note in summary.notes:
         console.print(f"[yellow]{note}", highlight=False)
-    options.print_skipped(console, summary["skipped"])
-    for verdict in summary.get("requirements", ()):
-        colour, word = ("green", "met") if verdict["holds"] else ("red", "not met")
-        console.print(f"[{colour}]{word}: {verdict['text']}", highlight=False)
+    options.print_skipped(console, summary.skipped)
+    for requirement in summary.requirements:
+        colour, word = ("green", "met") if requirement.holds else ("red", "not met")
+        console.print(f"[{colour}]{word}: {requirement.text}", highlight=False)

@@ -2,126 +2,158 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from rich.box import SIMPLE
 from rich.table import Table
 
-COMPARED = {
-    "mae_mm": "MAE", "rmse_mm": "RMSE", "bad5_pct": ">5 %", "false_free_pct": "free",
-    "phantom_pct": "near", "ripple_px": "ripple", "rim_mae_px": "rim", "thin_recall_pct": "thin",
-}  # fmt: skip
+from rs_denoise.evaluation.metrics.blocks import Accuracy
+from rs_denoise.evaluation.metrics.metric import Metric, MetricBlock
+from rs_denoise.evaluation.summary import MethodSummary, Summary
+from rs_denoise.offline import DENOISED, RAW
+
 # A terminal has 80 columns, a document more.
-IN_DOCUMENTS = COMPARED | {
-    "flying_pct": "flying", "interior_mae_px": "interior", "med_rel_pct": "median",
+COMPARED = {
+    Accuracy.mae_mm: "MAE", Accuracy.rmse_mm: "RMSE", Accuracy.bad5_pct: ">5 %\noff",
+    Accuracy.false_free_pct: "false\nfree", Accuracy.false_obstacle_pct: "false\nobst.",
+    Accuracy.high_frequency_error_px: "HF\nerror", Accuracy.edge_band_mae_px: "edge\nband",
+    Accuracy.thin_recall_pct: "thin\nrecall",
 }  # fmt: skip
-ALONE = {
-    "alone": "needs no ground truth, mean over {frames} frames",
-    "temporal": "over still stretches of the recording",
-    "obstacles": "cells of a Nav2 obstacle layer, mean over frames that show the floor",
-}
-TITLES = {
-    "published": "all that is published, against all of raw (ratio)",
-    "same": "over the pixels that raw has too (ratio)",
-}
+IN_DOCUMENTS = {
+    Accuracy.mae_mm: "MAE", Accuracy.rmse_mm: "RMSE", Accuracy.bad5_pct: ">5 % off",
+    Accuracy.false_free_pct: "false free space", Accuracy.false_obstacle_pct: "false obstacles",
+    Accuracy.high_frequency_error_px: "high-frequency error",
+    Accuracy.edge_band_mae_px: "edge band", Accuracy.thin_recall_pct: "thin recall",
+    Accuracy.flying_pct: "flying", Accuracy.interior_mae_px: "interior",
+    Accuracy.med_rel_pct: "median",
+}  # fmt: skip
+PUBLISHED_TITLE = "all published pixels, as ratios to all raw pixels"
+SAME_TITLE = "the pixels that raw has too, as ratios to raw"
 
 
-def score_table(summary: dict) -> Table:
-    """The figures of an evaluation: a row each, published and over the same pixels."""
-    methods = summary["methods"]
-    raw = methods["raw"]["published"]
-    published, same, same_raw = (
-        methods["denoised"][block] for block in ("published", "same", "same_raw")
-    )
+def accuracy_table(summary: Summary) -> Table | None:
+    """Every metric of raw and denoised depth, over all published and over the same pixels."""
+    raw, denoised = (summary.methods[name] for name in (RAW, DENOISED))
+    published, same, same_raw = denoised.published, denoised.same, denoised.same_raw
+    if raw.published is None or published is None or same is None or same_raw is None:
+        return None
     table = Table(
-        title=f"against ground truth, mean over {summary['frames']} frames of "
-        f"{summary['frames'] + summary['without_truth']}",
+        title=f"against ground truth, mean over {summary.frames} frames of "
+        f"{summary.frames + summary.frames_without_truth}",
         title_justify="left", box=SIMPLE,
         padding=(0, 0, 0, 2), pad_edge=False,
     )  # fmt: skip
-    table.add_column("figure", no_wrap=True)
+    table.add_column("metric", no_wrap=True)
     for name in ("raw", "denoised", "ratio", "raw,\nsame px", "denoised,\nsame px", "ratio"):
         table.add_column(name, justify="right")
-    for key in raw:
-        pairs = (raw[key], published[key]), (same_raw[key], same[key])
-        cells = [text for a, b in pairs for text in (_number(a), _number(b), _ratio(a, b))]
-        table.add_row(key, *cells)
+    for metric in Accuracy.metrics():
+        pairs = (raw.published, published), (same_raw, same)
+        values = [(metric.of(before), metric.of(after)) for before, after in pairs]
+        cells = [text for a, b in values for text in (_number(a), _number(b), _ratio(a, b))]
+        table.add_row(metric.json_key, *cells)
     return table
 
 
-def methods_table(summary: dict, block: str) -> Table:
-    """A row for each method: fill, and ratios to raw over what it publishes or over the same px."""
-    table = Table(
-        title=TITLES[block], title_justify="left", box=SIMPLE, padding=(0, 0, 0, 1), pad_edge=False
-    )
-    for name in ("method", "fill", *COMPARED.values()):
-        table.add_column(name, justify="left" if name == "method" else "right", no_wrap=True)
-    for row in _method_rows(summary, block, COMPARED):
-        table.add_row(*row)
-    return table
-
-
-def alone_tables(summary: dict) -> list[Table]:
-    """Of single frames, of the recording as a whole, and of a costmap, where there is any."""
-    raw, denoised = (summary["methods"][name] for name in ("raw", "denoised"))
-    frames = summary["frames"] + summary["without_truth"]
+def methods_tables(summary: Summary) -> list[Table]:
+    """A row for each method: fill rate and ratios to raw, over all it publishes and the same px."""
     tables = []
-    for block, title in ALONE.items():
-        pairs = [(key, before, denoised[block][key]) for key, before in raw.get(block, {}).items()]
-        known = [pair for pair in pairs if pair[1:] != (None, None)]
-        if not known:
-            continue
+    for title, rows in _method_rows(summary, COMPARED).items():
         table = Table(
-            title=title.format(frames=frames), title_justify="left", box=SIMPLE,
-            padding=(0, 0, 0, 2), pad_edge=False,
-        )  # fmt: skip
-        for name in ("figure", "raw", "denoised"):
-            table.add_column(name, justify="left" if name == "figure" else "right", no_wrap=True)
-        for key, before, after in known:
-            table.add_row(key, _number(before), _number(after))
+            title=title, title_justify="left", box=SIMPLE, padding=(0, 0, 0, 1), pad_edge=False
+        )
+        for name in ("method", "fill", *COMPARED.values()):
+            table.add_column(name, justify="left" if name == "method" else "right", no_wrap=True)
+        for row in rows:
+            table.add_row(*row)
         tables.append(table)
     return tables
 
 
-def markdown_tables(summary: dict) -> str:
-    """What the tables of methods say, for a document."""
+def no_reference_tables(summary: Summary) -> list[Table]:
+    """What needs no ground truth: of single frames, over time and of an obstacle layer."""
+    raw, denoised = (summary.methods[name] for name in (RAW, DENOISED))
+    frames = summary.frames + summary.frames_without_truth
+    tables = [
+        _block_table(
+            f"without ground truth, mean over {frames} frames",
+            raw.no_reference, denoised.no_reference,
+        ),
+        _block_table("over still stretches of the recording", raw.temporal, denoised.temporal),
+        _block_table(
+            "cells of a Nav2 obstacle layer, mean over the frames that show the floor",
+            raw.obstacles, denoised.obstacles,
+        ),
+    ]  # fmt: skip
+    return [table for table in tables if table is not None]
+
+
+def markdown_tables(summary: Summary) -> str:
+    """The tables of methods, for a document."""
     head = ("method", "fill %", *IN_DOCUMENTS.values())
-    parts = [f"{summary['frames']} frames, mean over frames.\n"]
-    for block, title in TITLES.items():
-        rows = _method_rows(summary, block, IN_DOCUMENTS)
+    parts = [f"{summary.frames} frames, mean over frames.\n"]
+    for title, rows in _method_rows(summary, IN_DOCUMENTS).items():
         lines = [head, ("---", *["---:"] * (len(head) - 1)), *rows]
         table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
         parts.append(f"{title[0].upper()}{title[1:]}:\n\n{table}\n")
-    parts.append("\n".join(f"- {line}" for line in ranking_lines(summary)) + "\n")
+    parts.append("\n".join(f"- {line}" for line in confidence_lines(summary)) + "\n")
     return "\n".join(parts)
 
 
-def ranking_lines(summary: dict) -> list[str]:
-    """A sentence for each model that knows its doubt."""
+def confidence_lines(summary: Summary) -> list[str]:
+    """A sentence for each model that predicts its uncertainty."""
     return [
-        f"{method}: before any gate, RMSE of the most confident 90 % is "
-        f"{_ratio(r['rmse_at_100_mm'], r['rmse_at_90_mm'])} of that of all; AUSE {r['ause']:.3f}; "
-        f"calibration error {100 * r['calibration_error']:.1f} %"
-        for method, blocks in summary["methods"].items()
-        if (r := blocks.get("ranking")) and r["ause"] is not None
+        f"{name}: before any gate, the RMSE of the most confident 90 % is "
+        f"{_ratio(quality.rmse_at_100_mm, quality.rmse_at_90_mm)} of the RMSE of all pixels; "
+        f"AUSE {quality.ause:.3f}; calibration error {100 * quality.calibration_error:.1f} %"
+        for name, method in summary.methods.items()
+        if (quality := method.confidence) is not None and not math.isnan(quality.ause)
     ]
 
 
-def _method_rows(summary: dict, block: str, figures: Iterable[str]) -> list[tuple[str, ...]]:
-    """Name, fill and ratios of each method; raw has its fill, and 1 in all else."""
-    raw = summary["methods"]["raw"]["published"]
-    rows = []
-    for method, blocks in summary["methods"].items():
-        after = blocks.get(block, raw)
-        before = blocks.get("same_raw", raw) if block == "same" else raw
-        fill = _number(blocks["published"]["fill_pct"], 1)
-        rows.append((method, fill, *(_ratio(before[key], after[key]) for key in figures)))
+def _block_table(title: str, raw: MetricBlock | None, denoised: MetricBlock | None) -> Table | None:
+    """The metrics of a block that either depth has; None where there are none."""
+    if raw is None or denoised is None:
+        return None
+    values = [(metric, metric.of(raw), metric.of(denoised)) for metric in raw.metrics()]
+    known = [value for value in values if not all(map(math.isnan, value[1:]))]
+    if not known:
+        return None
+    table = Table(
+        title=title, title_justify="left", box=SIMPLE, padding=(0, 0, 0, 2), pad_edge=False
+    )
+    for name in ("metric", "raw", "denoised"):
+        table.add_column(name, justify="left" if name == "metric" else "right", no_wrap=True)
+    for metric, before, after in known:
+        table.add_row(metric.json_key, _number(before), _number(after))
+    return table
+
+
+def _method_rows(summary: Summary, metrics: Iterable[Metric]) -> dict[str, list[tuple[str, ...]]]:
+    """By title: name, fill rate and ratios of each method; raw has its fill rate and ratios 1."""
+    metrics = list(metrics)
+    rows: dict[str, list[tuple[str, ...]]] = {PUBLISHED_TITLE: [], SAME_TITLE: []}
+    raw = summary.methods[RAW].published
+    for name, method in summary.methods.items():
+        if raw is None or method.published is None:
+            continue
+        fill = _number(method.published.fill_pct, 1)
+        pairs = {PUBLISHED_TITLE: (raw, method.published), SAME_TITLE: _same_pixels(method, raw)}
+        for title, (before, after) in pairs.items():
+            ratios = [_ratio(metric.of(before), metric.of(after)) for metric in metrics]
+            rows[title].append((name, fill, *ratios))
     return rows
 
 
-def _number(value: float | None, digits: int = 3) -> str:
-    return "-" if value is None else f"{value:.{digits}f}"
+def _same_pixels(method: MethodSummary, raw: Accuracy) -> tuple[Accuracy, Accuracy]:
+    if method.same is None or method.same_raw is None:
+        return raw, raw
+    return method.same_raw, method.same
 
 
-def _ratio(before: float | None, after: float | None) -> str:
-    return f"{after / before:.2f}" if before and after is not None else "-"
+def _number(value: float, digits: int = 3) -> str:
+    return "-" if math.isnan(value) else f"{value:.{digits}f}"
+
+
+def _ratio(before: float, after: float) -> str:
+    return f"{after / before:.2f}" if before and not math.isnan(before + after) else "-"

@@ -8,11 +8,11 @@ import numpy as np
 
 from rs_denoise.drawing.picture import depth_picture, depth_range, infrared_picture
 from rs_denoise.evaluation.cross_section import Pixel, Profile, along
-from rs_denoise.offline import Method
+from rs_denoise.offline import DENOISED, RAW, Method
 from rs_denoise.recordings.frame import Frame, RecordingError
 from rs_denoise.recordings.recording import Recording
 
-RAW, DENOISED, TRUTH = "raw", "denoised", "ground truth"
+TRUTH = "ground truth"
 
 
 @dataclass(frozen=True)

@@ -1,34 +1,38 @@
-"""A bar for a summary, such as `denoised.same.mae_mm <= 0.9 * denoised.same_raw.mae_mm`.
+"""A requirement on a summary, such as `denoised.same.mae_mm <= 0.9 * denoised.same_raw.mae_mm`.
 
-requirement = side operator side        operator = <= | < | >= | > | == | !=
-side = term [" + " number | " - " number]
-term = number | figure | number * figure | figure * number
-figure = method.block.figure            of letters, digits, _ and -
+It compares two arithmetic expressions of numbers and metrics. A metric is METHOD.BLOCK.METRIC as in
+the JSON of a summary. Names of methods may hold a hyphen, so a minus needs space around it.
+simpleeval evaluates the expressions without running code.
 """
 
 from __future__ import annotations
 
+import ast
 import math
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-OPERATORS: dict[str, Callable[[float, float], bool]] = {
-    "<=": operator.le, "<": operator.lt, ">=": operator.ge, ">": operator.gt,
-    "==": operator.eq, "!=": operator.ne,
+from simpleeval import DEFAULT_OPERATORS, InvalidExpression, SimpleEval
+
+from rs_denoise.evaluation.summary import RequirementResult
+
+COMPARISONS: dict[type[ast.cmpop], tuple[str, Callable[[float, float], bool]]] = {
+    ast.LtE: ("<=", operator.le), ast.Lt: ("<", operator.lt), ast.GtE: (">=", operator.ge),
+    ast.Gt: (">", operator.gt), ast.Eq: ("==", operator.eq), ast.NotEq: ("!=", operator.ne),
 }  # fmt: skip
-_COMPARED = re.compile(r"<=|>=|==|!=|<|>")
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-_FIGURE = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+){2}")
-# Names may hold a minus: one that subtracts has space around it.
-_ADDED = re.compile(r"(.*\S)\s+([+-])\s+(\S+)", re.DOTALL)
-_GRAMMAR = (
-    "expected such as 'denoised.same.mae_mm <= 0.9 * denoised.same_raw.mae_mm': "
-    "method.block.figure or a number on both sides of <=, <, >=, >, == or !="
+ARITHMETIC = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.USub, ast.UAdd)
+ALLOWED_NODES = (ast.BinOp, ast.UnaryOp, ast.Name, ast.Constant)
+METRIC = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_]+\.[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+# Stands for a metric in an expression, with its number; requirements themselves are ASCII.
+PLACEHOLDER = "ø"
+EXPECTED = (
+    "expected such as 'denoised.same.mae_mm <= 0.9 * denoised.same_raw.mae_mm': + - * / of numbers "
+    "and METHOD.BLOCK.METRIC on both sides of one <=, <, >=, >, == or !="
 )
 
-# Method -> block -> figure, as a summary has them.
+# Method -> block -> metric, as the JSON of a summary has them.
 Methods = Mapping[str, Mapping[str, Mapping[str, float | None]]]
 
 
@@ -37,131 +41,142 @@ class RequirementError(ValueError):
 
 
 @dataclass(frozen=True)
-class RequirementResult:
-    """Whether a requirement is met.
+class Requirement:
+    """Two expressions that are compared.
 
     Attributes:
-        holds: whether it is.
-        text: a line that shows both sides, or why nobody can tell.
-        untold: whether a figure that it is about is not there.
+        left, right: the expressions, metrics by their names.
+        comparison: the sign between them.
     """
 
-    holds: bool
-    text: str
-    untold: bool = False
-
-
-@dataclass(frozen=True)
-class _Side:
-    """factor * figure + added, or only `added` where there is no figure."""
-
-    text: str
-    figure: str | None
-    factor: float
-    added: float
-
-    def value(self, methods: Methods) -> float:
-        if self.figure is None:
-            return self.added
-        return self.factor * _found(methods, self.figure) + self.added
-
-
-@dataclass(frozen=True)
-class Requirement:
-    """Two sides that are compared."""
-
-    left: _Side
-    compared: str
-    right: _Side
+    left: str
+    comparison: str
+    right: str
 
     @classmethod
     def parse(cls, text: str) -> Requirement:
-        """Reads the grammar above.
+        """Reads a requirement.
 
         Raises:
-            RequirementError: it is something else, or compares two numbers.
+            RequirementError: it is something else, or names no metric.
         """
-        signs = _COMPARED.findall(text)
-        if len(signs) != 1:
-            raise RequirementError(f"requirement '{text}': {_GRAMMAR}")
-        left, right = (_side(part, text) for part in text.split(signs[0]))
-        if left.figure is None and right.figure is None:
-            raise RequirementError(
-                f"requirement '{text}' compares two numbers and no figure of the summary"
-            )
-        return cls(left, signs[0], right)
+        metrics = METRIC.findall(text)
+        if not text.isascii():
+            raise RequirementError(f"requirement '{text}': {EXPECTED}")
+        if not metrics:
+            raise RequirementError(f"requirement '{text}' names no metric; {EXPECTED}")
+        source = _with_placeholders(text).strip()
+        try:
+            node = ast.parse(source, mode="eval").body
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            raise RequirementError(f"requirement '{text}': {EXPECTED}") from error
+        if not isinstance(node, ast.Compare) or len(node.ops) != 1:
+            raise RequirementError(f"requirement '{text}': {EXPECTED}")
+        comparison = COMPARISONS.get(type(node.ops[0]))
+        if comparison is None:
+            raise RequirementError(f"requirement '{text}': {EXPECTED}")
+        for side in (node.left, node.comparators[0]):
+            _check(side, text)
+        left, right = (_text_of(n, source, metrics) for n in (node.left, node.comparators[0]))
+        return cls(left, comparison[0], right)
 
     def __str__(self) -> str:
-        return f"{self.left.text} {self.compared} {self.right.text}"
+        return f"{self.left} {self.comparison} {self.right}"
 
-    def holds(self, methods: Methods) -> RequirementResult:
-        """Compares.
+    def check(self, methods: Methods) -> RequirementResult:
+        """Evaluates both sides and compares them.
 
         Args:
-            methods: "methods" of a summary.
+            methods: "methods" of a summary's JSON.
 
         Raises:
-            RequirementError: there is no such figure, or it is None or not finite: what was not
-                measured is not met.
+            RequirementError: there is no such metric, it was not measured, or a side is no finite
+                number. What was not measured is never met.
         """
-        left, right = self.left.value(methods), self.right.value(methods)
-        met = OPERATORS[self.compared](left, right)
-        said = _told_apart(left, right)
-        sides = [
-            side.text if side.figure is None else shown
-            for side, shown in (
-                (self.left, f"{self.left.text} = {said[0]}"),
-                (self.right, f"{said[1]} = {self.right.text}"),
+        left, right = (_evaluate(side, methods) for side in (self.left, self.right))
+        compare = next(c for sign, c in COMPARISONS.values() if sign == self.comparison)
+        shown = _distinct_numbers(left, right)
+        first = f"{self.left} = {shown[0]}" if METRIC.search(self.left) else self.left
+        second = f"{shown[1]} = {self.right}" if METRIC.search(self.right) else self.right
+        return RequirementResult(compare(left, right), f"{first} {self.comparison} {second}")
+
+
+def check_requirement(requirement: Requirement, methods: Methods) -> RequirementResult:
+    """As `Requirement.check`, but what cannot be evaluated is a result too, with the reason."""
+    try:
+        return requirement.check(methods)
+    except RequirementError as error:
+        return RequirementResult(False, str(error), evaluated=False)
+
+
+def _with_placeholders(text: str) -> str:
+    """The text with a Python name for each metric: its number among those of the text."""
+    numbers = iter(range(len(text)))
+    return METRIC.sub(lambda _: f"{PLACEHOLDER}{next(numbers)}", text)
+
+
+def _text_of(node: ast.expr, source: str, metrics: list[str]) -> str:
+    """A side as it was written, evenly spaced, metrics by their names."""
+    segment = ast.get_source_segment(source, node) or ""
+    text = " ".join(re.sub(r"(?<!\*)\*(?!\*)", " * ", segment).split())
+    return re.sub(rf"{PLACEHOLDER}(\d+)", lambda match: metrics[int(match[1])], text)
+
+
+def _check(side: ast.expr, requirement: str) -> None:
+    """Sees that a side is arithmetic of finite numbers and metrics."""
+    for node in ast.walk(side):
+        if isinstance(node, ast.Constant) and not _is_finite_number(node.value):
+            raise RequirementError(
+                f"requirement '{requirement}': {ast.unparse(node)} is no finite number; {EXPECTED}"
             )
-        ]
-        return RequirementResult(met, f"{sides[0]} {self.compared} {sides[1]}")
+        if isinstance(node, ast.Name) and not node.id.startswith(PLACEHOLDER):
+            raise RequirementError(
+                f"requirement '{requirement}': '{node.id}' is neither a number nor "
+                f"METHOD.BLOCK.METRIC; {EXPECTED}"
+            )
+        if not isinstance(node, ALLOWED_NODES + ARITHMETIC + (ast.expr_context,)):
+            raise RequirementError(f"requirement '{requirement}': {EXPECTED}")
 
 
-def _side(part: str, whole: str) -> _Side:
-    term, added = part.strip(), 0.0
-    if match := _ADDED.fullmatch(term):
-        term, sign, number = match.groups()
-        added = _number(number, whole) * (-1 if sign == "-" else 1)
-    factors = [factor.strip() for factor in term.split("*")]
-    figures = [f for f in factors if _FIGURE.fullmatch(f) and not _NUMBER.fullmatch(f)]
-    numbers = [_number(f, whole) for f in factors if f not in figures]
-    if len(factors) > 2 or len(figures) > 1 or (len(factors) == 2 and not figures):
-        raise RequirementError(f"requirement '{whole}': '{part.strip()}' is no side; {_GRAMMAR}")
-    text = " ".join(part.replace("*", " * ").split())
-    if not figures:
-        return _Side(text, None, 0.0, numbers[0] + added)
-    return _Side(text, figures[0], numbers[0] if numbers else 1.0, added)
+def _is_finite_number(value: object) -> bool:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and math.isfinite(float(value))  # type: ignore[arg-type]
 
 
-def _number(text: str, whole: str) -> float:
-    if not _NUMBER.fullmatch(text):
-        raise RequirementError(
-            f"requirement '{whole}': '{text}' is neither a number nor method.block.figure; "
-            f"{_GRAMMAR}"
-        )
-    value = float(text)
+def _evaluate(side: str, methods: Methods) -> float:
+    """The value of a checked side."""
+    values = [_find(methods, metric) for metric in METRIC.findall(side)]
+    evaluator = SimpleEval(
+        operators={kind: DEFAULT_OPERATORS[kind] for kind in ARITHMETIC},
+        functions={},
+        names={f"{PLACEHOLDER}{number}": value for number, value in enumerate(values)},
+    )
+    try:
+        value = float(evaluator.eval(_with_placeholders(side)))
+    except (InvalidExpression, ArithmeticError) as error:
+        raise RequirementError(f"'{side}' cannot be evaluated: {error}") from error
     if not math.isfinite(value):
-        raise RequirementError(f"requirement '{whole}': {text} is too large a number")
+        raise RequirementError(f"'{side}' cannot be evaluated: it is {value}")
     return value
 
 
-def _found(methods: Methods, figure: str) -> float:
-    method, block, name = figure.split(".")
-    blocks = _of(methods, method, figure, "method", "the summary")
-    figures = _of(blocks, block, figure, "block", method)
-    value = _of(figures, name, figure, "figure", f"{method}.{block}")
+def _find(methods: Methods, metric: str) -> float:
+    method, block, name = metric.split(".")
+    blocks = _find_in(methods, method, metric, "method", "the summary")
+    metrics = _find_in(blocks, block, metric, "block", method)
+    value = _find_in(metrics, name, metric, "metric", f"{method}.{block}")
     if value is None or not math.isfinite(value):
         raise RequirementError(
-            f"{figure} was not measured (it is {value}), so that no requirement on it is met: "
-            "the frames hold nothing of the kind"
+            f"{metric} was not measured (it is {value}): the frames hold nothing that it could be "
+            "measured on, so a requirement on it is not met"
         )
     return float(value)
 
 
-def _of(level: Mapping, name: str, figure: str, kind: str, holder: str):
+def _find_in(level: Mapping, name: str, metric: str, kind: str, holder: str):
     if name not in level:
         raise RequirementError(
-            f"{figure}: no {kind} '{name}'; {holder} has {_listed(level) or 'none'}"
+            f"{metric}: no {kind} '{name}'; {holder} has {_listed(level) or 'none'}"
         )
     return level[name]
 
@@ -170,11 +185,11 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(sorted(names))
 
 
-def _told_apart(left: float, right: float) -> tuple[str, str]:
-    """Both with as few digits as tell them apart, four or more, and not in powers of ten."""
+def _distinct_numbers(left: float, right: float) -> tuple[str, str]:
+    """Both numbers with as few digits as show that they differ, at least four."""
     whole = max(len(str(int(abs(value)))) for value in (left, right))
     for digits in range(max(4, whole), 18):
-        said = f"{left:#.{digits}g}", f"{right:#.{digits}g}"
-        if left == right or said[0] != said[1]:
+        shown = f"{left:#.{digits}g}", f"{right:#.{digits}g}"
+        if left == right or shown[0] != shown[1]:
             break
-    return said[0].rstrip("."), said[1].rstrip(".")
+    return shown[0].rstrip("."), shown[1].rstrip(".")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from rs_denoise.depth import to_disparity_px
-from rs_denoise.evaluation.metrics.accuracy import score
+from rs_denoise.evaluation.metrics.accuracy import measure_accuracy
 from rs_denoise.evaluation.metrics.averages import mean, median
 from rs_denoise.evaluation.metrics.ground_truth import (
     EDGE_STEP,
     GroundTruth,
-    find_step_neighbourhood,
+    find_near_steps,
 )
 from rs_denoise.recordings.frame import Frame
 
@@ -65,9 +65,9 @@ def statistics(frame: Frame) -> dict[str, float]:
     valid = (frame.depth_mm > 0) & truth.known
     error = np.where(valid, to_disparity_px(frame.depth_mm, scale) - truth.disparity_px, 0.0)
     band = _band(valid.shape)
-    edge = find_step_neighbourhood(truth.depth_mm, truth.known, EDGE_STEP, EDGE_WINDOW_PX)
+    edge = find_near_steps(truth.depth_mm, truth.known, EDGE_STEP, EDGE_WINDOW_PX)
     bias = median(error[valid])
-    scores = score(frame.depth_mm, truth, scale)
+    accuracy = measure_accuracy(frame.depth_mm, truth, scale)
     result = {
         "sigma_px": 1.4826 * median(np.abs(error[valid] - bias)),
         "bias_px": bias,
@@ -75,10 +75,10 @@ def statistics(frame: Frame) -> dict[str, float]:
         "holes_smooth_pct": _missing(valid, truth.known & ~edge & ~band),
         "holes_edge_pct": _missing(valid, truth.known & edge & ~band),
         "holes_band_pct": _missing(valid, truth.known & band),
-        "bad5_pct": scores["bad5_pct"],
-        "interior_px": scores["interior_mae_px"],
-        "rim_px": scores["rim_mae_px"],
-        "rim_sign_px": mean(error[valid & truth.rim & (np.abs(error) < 3)]),
+        "bad5_pct": accuracy.bad5_pct,
+        "interior_px": accuracy.interior_mae_px,
+        "rim_px": accuracy.edge_band_mae_px,
+        "rim_sign_px": mean(error[valid & truth.edge_band & (np.abs(error) < 3)]),
     }
     if frame.infrared is not None:
         grey = np.percentile(frame.infrared, [50, 5, 95])

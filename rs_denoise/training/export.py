@@ -15,11 +15,11 @@ from rs_denoise.manifest import BETTER, FORMAT, NOT_MEASURED, WORSE, Manifest
 from rs_denoise.model import Model, save
 from rs_denoise.network_kind import NETWORK_KINDS
 from rs_denoise.networks import NETWORKS, Network
-from rs_denoise.offline import OfflineDenoiser
+from rs_denoise.offline import DENOISED, OfflineDenoiser
 from rs_denoise.recordings.complete_output import complete_or_absent
 from rs_denoise.recordings.frame import Frame
 
-# Of the figures of an evaluation, those that a manifest holds.
+# The blocks of an evaluation that a manifest holds.
 AGAINST_TRUTH = ("published", "same", "same_raw", "ranking")
 
 
@@ -67,13 +67,13 @@ def export(
 
 
 def judge(model: Model, frames: Iterable[Frame]) -> dict[str, float]:
-    """Figures of a model on frames with ground truth: `block.figure`, through the default gate."""
-    blocks = evaluate(frames, {"denoised": OfflineDenoiser(model)}).summary()["methods"]["denoised"]
+    """Metrics of a model on frames with ground truth, by `block.metric`, with the default gate."""
+    measured = evaluate(frames, {DENOISED: OfflineDenoiser(model)}).summarise().methods[DENOISED]
     return {
         f"{block}.{name}": value
-        for block, figures in blocks.items()
+        for block, metrics in measured.to_json().items()
         if block in AGAINST_TRUTH
-        for name, value in figures.items()
+        for name, value in metrics.items()
         if value is not None
     }
 

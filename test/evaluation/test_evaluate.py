@@ -5,8 +5,9 @@ import pytest
 
 from conftest import REAL_DATA
 from rs_denoise.drawing.picture import before_after
-from rs_denoise.evaluation.evaluate import Setting, evaluate
-from rs_denoise.evaluation.metrics.confidence import rank
+from rs_denoise.evaluation.evaluate import CameraSetup, evaluate
+from rs_denoise.evaluation.metrics.blocks import ConfidenceQuality
+from rs_denoise.evaluation.metrics.confidence import measure_confidence
 from rs_denoise.evaluation.metrics.obstacles import Mount
 from rs_denoise.evaluation.metrics.planes import Roi
 from rs_denoise.evaluation.report.frame_selection import FrameSelection
@@ -33,7 +34,9 @@ def frame(name="a", truth=True):
 
 def test_an_identity_scores_as_the_input(make_model):
     gate = Gate(fill_confidence=1.01)
-    summary = evaluate([frame(), frame("b")], denoised(make_model(Scaled()), gate)).summary()
+    summary = (
+        evaluate([frame(), frame("b")], denoised(make_model(Scaled()), gate)).summarise().to_json()
+    )
     methods = summary["methods"]
     blocks = {"published", "same", "same_raw", "ranking", "alone", "temporal"}
     assert summary["frames"] == 2 and set(methods["denoised"]) == blocks
@@ -49,54 +52,60 @@ def test_dropping_pixels_is_no_accuracy(make_model):
     mixed = Frame("m", near.camera, depth, near.infrared, near.ground_truth_mm)
     # 0.2 px of doubt: 93 % sure of 10.6 px, 49 % of 2.7 px.
     method = denoised(make_model(Scaled(1.0, 0.2)), Gate(0.5, fill_confidence=1.01))
-    methods = evaluate([mixed], method).summary()["methods"]
+    methods = evaluate([mixed], method).summarise().to_json()["methods"]
     assert methods["raw"]["published"]["bad5_pct"] == pytest.approx(50, abs=1)
     assert methods["denoised"]["published"]["fill_pct"] == pytest.approx(49, abs=1)
     assert methods["denoised"]["same_raw"]["bad5_pct"] == 0
 
 
-def test_ranking_by_hand():
+def test_confidence_that_sorts_errors_by_hand():
     error = np.array([0.0] * 90 + [100.0] * 10)
-    surest_first, right = np.linspace(1, 0, 100), error < 50
-    perfect, worst = rank(error, right, surest_first), rank(error, right, 1 - surest_first)
-    assert perfect["rmse_at_100_mm"] == pytest.approx(100 * np.sqrt(0.1))
-    assert perfect["rmse_at_90_mm"] == 0 and perfect["ause"] == 0
-    assert worst["rmse_at_90_mm"] == pytest.approx(100 * np.sqrt(10 / 90)) and worst["ause"] > 0.9
-    assert np.isnan(rank(error[:0], right[:0], error[:0])["ause"])
+    best_first, right = np.linspace(1, 0, 100), error < 50
+    perfect = measure_confidence(error, right, best_first)
+    worst = measure_confidence(error, right, 1 - best_first)
+    assert perfect.rmse_at_100_mm == pytest.approx(100 * np.sqrt(0.1))
+    assert perfect.rmse_at_90_mm == 0 and perfect.ause == 0
+    assert worst.rmse_at_90_mm == pytest.approx(100 * np.sqrt(10 / 90)) and worst.ause > 0.9
+    assert measure_confidence(error[:0], right[:0], error[:0]) == ConfidenceQuality()
 
 
 def test_calibration_by_hand():
     right = np.array([True] * 9 + [False] + [True] * 5 + [False] * 5)
     confidence = np.array([0.9] * 10 + [0.75] * 10)
     # The first ten are right as often as they say, the others 25 % too seldom.
-    assert rank(1.0 - right, right, confidence)["calibration_error"] == pytest.approx(0.125)
+    quality = measure_confidence(1.0 - right, right, confidence)
+    assert quality.calibration_error == pytest.approx(0.125)
 
 
-def test_one_model_is_ranked_once(make_model):
+def test_confidence_of_one_model_is_measured_once(make_model):
     model = make_model(Scaled())
     methods = {"a": OfflineDenoiser(model, Gate()), "b": OfflineDenoiser(model, Gate(0.9))}
-    scored = evaluate([frame()], methods).summary()["methods"]
+    scored = evaluate([frame()], methods).summarise().to_json()["methods"]
     assert "ranking" in scored["a"] and "ranking" not in scored["b"]
 
 
 def test_frames_without_truth_are_scored_alone_and_nothing_is_nan_in_json(make_model):
-    result = evaluate([frame(truth=False), frame("b")], denoised(make_model(Scaled()), Gate()))
+    method = denoised(make_model(Scaled()), Gate())
+    frames, denoise = [frame(truth=False), frame("b")], method["denoised"]
+    result = evaluate(frames, method)
     assert result.without_truth == ["a"] and result.frames == ["b"] and not result.skipped
-    methods = result.summary()["methods"]
+    methods = result.summarise().to_json()["methods"]
     assert methods["raw"]["published"]["flying_pct"] is None
-    assert {m: len(b["alone"]) for m, b in result.scores.items()} == {"raw": 2, "denoised": 2}
-    json.dumps(result.summary(), allow_nan=False)
+    assert methods["denoised"]["alone"]["fill_pct"] == pytest.approx(
+        np.mean([100 * (denoise(f) > 0).mean() for f in frames]), abs=1e-4
+    )
+    json.dumps(result.summarise().to_json(), allow_nan=False)
 
 
 def test_what_could_not_be_computed_is_told_with_the_reason(make_model):
     model = denoised(make_model(Scaled()), Gate())
-    alone = evaluate([frame(truth=False)], model).summary()
+    alone = evaluate([frame(truth=False)], model).summarise().to_json()
     assert set(alone["not_computed"]) == {"accuracy", "obstacles", "temporal"}
     assert alone["over_distance"] is None and "published" not in alone["methods"]["raw"]
     assert "in 1 of 1 frames the camera's place is unknown" in alone["not_computed"]["obstacles"]
     still = [frame(str(k), truth=False) for k in range(10)]
-    known = Setting(mount=Mount(0.5, 0.0), planes=(Roi(10, 10, 60, 40),), wall_mm=1990)
-    result = evaluate(still, model, setting=known).summary()
+    known = CameraSetup(mount=Mount(0.5, 0.0), planes=(Roi(10, 10, 60, 40),), wall_mm=1990)
+    result = evaluate(still, model, setup=known).summarise().to_json()
     assert set(result["not_computed"]) == {"accuracy"}
     raw = result["methods"]["raw"]
     # One still image again and again trembles by nothing; the wall is 10 mm farther than 1,990.
@@ -115,16 +124,16 @@ def test_a_long_recording_is_sampled_in_runs():
     assert max(sample_frames(range(9000), 9000, 400)) > 8000
 
 
-def test_the_showcase_keeps_the_best_the_worst_and_the_first():
-    showcase = FrameSelection()
+def test_the_report_shows_the_best_the_worst_and_the_first():
+    selection = FrameSelection()
     for name, depth_mm in (("a", 2100), ("b", 2000), ("c", 2500), ("d", 2200)):
         shown = frame(name)
-        showcase.add(shown, np.full_like(shown.depth_mm, depth_mm))
-    names = [scene.frame.name for scene in showcase.scenes()]
+        selection.add(shown, np.full_like(shown.depth_mm, depth_mm))
+    names = [selected.frame.name for selected in selection.frames()]
     assert names == ["b (helps most)", "c (helps least)", "a (first)"]
     alone = FrameSelection()
     alone.add(frame(truth=False), frame().depth_mm)
-    assert [s.frame.name for s in alone.scenes()] == ["a (changes most, changes least, first)"]
+    assert [s.frame.name for s in alone.frames()] == ["a (changes most, changes least, first)"]
 
 
 def test_resampling_to_848x480_is_two_thirds_with_two_columns_off():
@@ -148,7 +157,7 @@ def test_the_picture_has_a_panel_for_each(truth):
 def test_the_shipped_model_helps_on_real_frames():
     """Bars of the default setting that are reached; docs/results.md has them all."""
     result = evaluate(open_recording(REAL_DATA), denoised(Model.load(), Gate()), (848, 480))
-    methods = result.summary()["methods"]
+    methods = result.summarise().to_json()["methods"]
     blocks, raw = methods["denoised"], methods["raw"]["published"]
     same, same_raw, published = (blocks[name] for name in ("same", "same_raw", "published"))
     for key, most in (("mae_mm", 0.97), ("med_rel_pct", 1.0), ("interior_mae_px", 1.0)):

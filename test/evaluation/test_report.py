@@ -12,10 +12,12 @@ import pytest
 from conftest import REAL_DATA
 from rs_denoise.evaluation.baselines import median_filter
 from rs_denoise.evaluation.evaluate import evaluate
+from rs_denoise.evaluation.metrics.blocks import Accuracy, NoReference
 from rs_denoise.evaluation.report import pictures
-from rs_denoise.evaluation.report.cards import computed
-from rs_denoise.evaluation.report.headline import verdicts
-from rs_denoise.evaluation.report.report import ReportFrame, write_report
+from rs_denoise.evaluation.report.headline import answer_questions
+from rs_denoise.evaluation.report.report import write_report
+from rs_denoise.evaluation.report.report_frame import ReportFrame
+from rs_denoise.evaluation.summary import MethodSummary, RequirementResult, Summary
 from rs_denoise.gate import Gate
 from rs_denoise.offline import OfflineDenoiser
 from rs_denoise.recordings.folders.frame_folder import read_frame
@@ -27,7 +29,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 NASTY = "<script>window.ran = 1</script><img src=x onerror='window.ran = 1'>"
 
 
-def box_scene(name="box"):
+def box_frame(name="box"):
     """A box before a wall, seen with noise and holes."""
     depth, infrared = noisy_wall(96, 64, 3000.0)
     truth = np.full_like(depth, 3000)
@@ -38,25 +40,26 @@ def box_scene(name="box"):
     return ReportFrame(frame, median_filter(frame), confidence)
 
 
-def bare_scene(name="bare"):
+def bare_frame(name="bare"):
     """Depth and nothing else."""
     depth, _ = noisy_wall(96, 64, 2000.0, seed=1)
     frame = Frame(name, camera(96, 64), depth)
     return ReportFrame(frame, median_filter(frame), None)
 
 
-def summary_of(*scenes):
-    """What is really computed of these scenes."""
-    return evaluate([s.frame for s in scenes], {"denoised": median_filter}).summary()
+def summary_of(*frames):
+    """What is really measured of these frames."""
+    return evaluate([f.frame for f in frames], {"denoised": median_filter}).summarise()
 
 
-def methods(same_raw=(), same=(), raw=(), published=(), **denoised):
-    blocks = {"published": dict(published), "same": dict(same), "same_raw": dict(same_raw)}
-    return {"raw": {"published": dict(raw)}, "denoised": blocks | denoised}
+NOTHING = Accuracy()
 
 
-def answers(found):
-    return verdicts({"methods": computed(found)})
+def answers(same_raw=NOTHING, same=NOTHING, raw=NOTHING, published=NOTHING):
+    denoised = MethodSummary(published=published, same=same, same_raw=same_raw)
+    return answer_questions(
+        Summary(methods={"raw": MethodSummary(published=raw), "denoised": denoised})
+    )
 
 
 # What the figures say.
@@ -71,53 +74,56 @@ def answers(found):
     ],
 )
 def test_accuracy_is_judged_over_the_same_pixels(before, after, word, start):
-    # All that is published says the opposite.
-    found = methods({"mae_mm": before}, {"mae_mm": after}, {"mae_mm": after}, {"mae_mm": before})
-    better = answers(found)[0]
+    # Over all published pixels it is the opposite.
+    before_mm, after_mm = Accuracy(mae_mm=before), Accuracy(mae_mm=after)
+    better = answers(before_mm, after_mm, after_mm, before_mm)[0]
     assert better.word == word and better.sentences[0].startswith(start)
     assert f"mean error ({after / before:.2f}x)" in better.sentences[1]
 
 
-def test_some_errors_smaller_and_some_greater_is_mixed():
-    before, after = {"mae_mm": 20.0, "ripple_px": 0.1}, {"mae_mm": 10.0, "ripple_px": 0.2}
-    better = answers(methods(before, after))[0]
+def test_some_errors_smaller_and_some_larger_is_mixed():
+    before = Accuracy(mae_mm=20.0, high_frequency_error_px=0.1)
+    after = Accuracy(mae_mm=10.0, high_frequency_error_px=0.2)
+    better = answers(before, after)[0]
     assert better.word == "mixed"
-    assert better.sentences[1] == "Improved: mean error (0.50x). Worse: ripple (2.00x)."
+    assert (
+        better.sentences[1] == "Improved: mean error (0.50x). Worse: high-frequency error (2.00x)."
+    )
 
 
 def test_a_danger_that_grows_over_the_same_pixels_is_worse_though_less_is_published():
-    figure = "false_free_pct"
-    found = methods({figure: 0.4}, {figure: 0.5}, {figure: 0.6}, {figure: 0.3})
-    safe = answers(found | {"other": {}})[1]
+    raw, published = Accuracy(false_free_pct=0.6), Accuracy(false_free_pct=0.3)
+    before, after = Accuracy(false_free_pct=0.4), Accuracy(false_free_pct=0.5)
+    safe = answers(before, after, raw, published)[1]
     assert safe.word == ""  # without accuracy there was no ground truth
-    found["denoised"]["same"]["mae_mm"] = found["denoised"]["same_raw"]["mae_mm"] = 1.0
-    safe = answers(found)[1]
+    before, after = replace(before, mae_mm=1.0), replace(after, mae_mm=1.0)
+    safe = answers(before, after, raw, published)[1]
     assert safe.word == "worse" and safe.sentences[1] == "Worse: false free space (1.25x)."
 
 
-def test_a_dropped_thin_thing_is_missed():
-    found = methods({"mae_mm": 1.0}, {"mae_mm": 1.0}, {"thin_recall_pct": 80.0},
-                    {"thin_recall_pct": 70.0})  # fmt: skip
-    safe = answers(found)[1]
+def test_a_dropped_thin_object_is_missed():
+    same = Accuracy(mae_mm=1.0)
+    raw, published = Accuracy(thin_recall_pct=80.0), Accuracy(thin_recall_pct=70.0)
+    safe = answers(same, same, raw, published)[1]
     (thin,) = safe.cards
     assert safe.word == "worse"
-    assert (thin.title, thin.comparisons[0].text) == ("Thin things missed", "20.0 → 30.0 %")
+    assert (thin.title, thin.changes[0].text) == ("Thin objects missed", "20.0 → 30.0 %")
 
 
 def test_a_change_too_small_to_matter_is_none_whatever_its_ratio():
-    tiny = methods({"false_free_pct": 0.001, "mae_mm": 1}, {"false_free_pct": 0.003, "mae_mm": 1},
-                   {"false_free_pct": 0.001}, {"false_free_pct": 0.003})  # fmt: skip
-    assert answers(tiny)[1].word == "unchanged"
+    before, after = (Accuracy(false_free_pct=pct, mae_mm=1) for pct in (0.001, 0.003))
+    assert answers(before, after, before, after)[1].word == "unchanged"
 
 
 def test_without_ground_truth_nothing_is_said_of_accuracy():
-    alone = {"raw": {"alone": {"plane_rms_mm": 8.0, "flying_ir_pct": 2.0}}}
-    alone["denoised"] = {"alone": {"plane_rms_mm": 4.0, "flying_ir_pct": 1.0, "dropped_pct": 3.0}}
-    better, safe, cost = answers(alone)
-    for verdict in (better, safe):
-        assert verdict.word == "better"
-        assert verdict.sentences[0] == "Without ground truth accuracy is not known."
-    assert [card.title for card in better.cards] == ["Unevenness of planes"]
+    raw = NoReference(plane_rms_mm=8.0, flying_ir_pct=2.0)
+    denoised = NoReference(plane_rms_mm=4.0, flying_ir_pct=1.0, dropped_pct=3.0)
+    methods = {"raw": MethodSummary(raw), "denoised": MethodSummary(denoised)}
+    better, safe, cost = answer_questions(Summary(methods=methods))
+    for answer in (better, safe):
+        assert answer.word == "better"
+        assert "unknown without ground truth" in answer.sentences[1]
+    assert [card.title for card in better.cards] == ["Plane-fit RMS"]
     assert [(card.title, card.value) for card in cost.cards] == [("Dropped", "3.00 %")]
 
 
@@ -185,15 +191,16 @@ def browser():
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
-    """Two scenes: one with everything, one with depth only."""
+    """Two frames: one with everything, one with depth only."""
     path = tmp_path_factory.mktemp("report") / "report.html"
-    scenes = [box_scene(), bare_scene()]
-    summary = summary_of(scenes[0]) | {"recording": "boxes", "requirements": [
-        {"text": "denoised.same.mae_mm <= 9", "holds": True},
-        {"text": "denoised.same.mae_mm <= 0", "holds": False},
-    ]}  # fmt: skip
-    write_report(path, "Boxes", summary, scenes)
-    return path, summary, scenes
+    frames = [box_frame(), bare_frame()]
+    requirements = [
+        RequirementResult(True, "denoised.same.mae_mm <= 9"),
+        RequirementResult(False, "denoised.same.mae_mm <= 0"),
+    ]
+    summary = replace(summary_of(frames[0]), recording="boxes", requirements=requirements)
+    write_report(path, "Boxes", summary, frames)
+    return path, summary, frames
 
 
 @pytest.fixture(scope="module")
@@ -225,7 +232,7 @@ def window(report, show):
 @pytest.fixture
 def page(window):
     """The report in one window for many tests, as if just opened."""
-    window.evaluate("showScene(0), showView('depth'), setSplit(50)")
+    window.evaluate("showFrame(0), showView('depth'), setSplit(50)")
     wait(window, "$('section').data?.length === 3")
     return window
 
@@ -251,18 +258,18 @@ def metres(row_mm):
 
 
 def shown_pictures(page):
-    return page.locator(".scene.shown .view.shown figcaption").all_inner_texts()
+    return page.locator(".frame-views.shown .view.shown figcaption").all_inner_texts()
 
 
 def test_the_page_answers_first_and_its_buttons_change_the_picture(report, page):
     summary = report[1]
-    same, same_raw = (summary["methods"]["denoised"][block] for block in ("same", "same_raw"))
-    verdict = page.locator("#verdict").inner_text()
-    better, safe, _ = verdicts(summary)
+    denoised = summary.methods["denoised"]
+    answers = page.locator("#answers").inner_text()
+    better, safe, _ = answer_questions(summary)
     for sentence in (*better.sentences, *safe.sentences, "1 of 2 met."):
-        assert sentence in verdict
+        assert sentence in answers
     first = page.locator(".card").first.inner_text()
-    assert f"{same_raw['mae_mm']:.1f} → {same['mae_mm']:.1f} mm" in first
+    assert f"{denoised.same_raw.mae_mm:.1f} → {denoised.same.mae_mm:.1f} mm" in first
     for label, captions in {
         "Error": ["Error of the camera", "Error, denoised"],
         "Ground truth": ["Ground truth"],
@@ -273,22 +280,22 @@ def test_the_page_answers_first_and_its_buttons_change_the_picture(report, page)
     }.items():
         page.get_by_role("group", name="Picture").get_by_role("button", name=label).click()
         assert shown_pictures(page) == captions
-        images = page.locator(".scene.shown .view.shown img").all()
+        images = page.locator(".frame-views.shown .view.shown img").all()
         assert all(image.evaluate("image => image.naturalWidth > 0") for image in images)
 
 
-def test_a_scene_without_truth_and_infrared_says_so(report, page):
-    scenes = report[2]
+def test_a_frame_without_truth_and_infrared_says_so(report, page):
+    frames = report[2]
     page.get_by_role("button", name="Error").click()
     page.get_by_role("button", name="bare").click()
     assert shown_pictures(page) == ["Camera", "Denoised"]
     missing = page.locator("#missing").inner_text()
-    assert missing == "Not there for this frame: error, ground truth, infrared, confidence."
+    assert missing == "This frame has no error, ground truth, infrared, confidence."
     assert page.locator("#views").get_by_role("button", name="Infrared").is_disabled()
     wait(page, "$('section').data?.length === 2")
     row, shown = row_of(page)
     assert set(shown) == {"camera", "denoised"}
-    assert shown["camera"] == metres(scenes[1].frame.depth_mm[row])
+    assert shown["camera"] == metres(frames[1].frame.depth_mm[row])
 
 
 def test_the_slider_moves_with_keys_and_with_the_mouse(report, page):
@@ -296,9 +303,11 @@ def test_the_slider_moves_with_keys_and_with_the_mouse(report, page):
     split.focus()
     for _ in range(3):
         page.keyboard.press("ArrowRight")
-    clip = "getComputedStyle(document.querySelector('.scene.shown .view.shown .after')).clipPath"
+    clip = (
+        "getComputedStyle(document.querySelector('.frame-views.shown .view.shown .after')).clipPath"
+    )
     assert split.input_value() == "53" and page.evaluate(clip) == "inset(0px 0px 0px 53%)"
-    frame = page.locator(".scene.shown .view.shown .frame")
+    frame = page.locator(".frame-views.shown .view.shown .frame")
     frame.scroll_into_view_if_needed()
     box = frame.bounding_box()
     page.mouse.move(box["x"] + 0.53 * box["width"], box["y"] + 0.1 * box["height"])
@@ -310,8 +319,8 @@ def test_the_slider_moves_with_keys_and_with_the_mouse(report, page):
 
 
 def test_dragging_the_line_draws_the_depth_of_that_row(report, page):
-    scene = report[2][0]
-    frame, line = page.locator(".scene.shown .view.shown .frame"), page.locator("#row-line")
+    shown_frame = report[2][0]
+    frame, line = page.locator(".frame-views.shown .view.shown .frame"), page.locator("#row-line")
     frame.scroll_into_view_if_needed()
     box, grip = frame.bounding_box(), line.bounding_box()
     page.mouse.move(box["x"] + 30, grip["y"] + grip["height"] / 2)
@@ -324,10 +333,10 @@ def test_dragging_the_line_draws_the_depth_of_that_row(report, page):
     rows.append(row_of(page))
     assert [row for row, _ in rows] == [25, 26]
     for row, shown in rows:
-        assert shown["camera"] == metres(scene.frame.depth_mm[row])
-        assert shown["denoised"] == metres(scene.denoised_mm[row])
-        assert shown["ground truth"] == metres(scene.frame.ground_truth_mm[row])
-        assert None in shown["camera"] or (scene.frame.depth_mm[row] > 0).all()
+        assert shown["camera"] == metres(shown_frame.frame.depth_mm[row])
+        assert shown["denoised"] == metres(shown_frame.denoised_mm[row])
+        assert shown["ground truth"] == metres(shown_frame.frame.ground_truth_mm[row])
+        assert None in shown["camera"] or (shown_frame.frame.depth_mm[row] > 0).all()
 
 
 def test_the_points_are_those_of_the_camera_with_up_upwards(report, page):
@@ -355,9 +364,9 @@ def test_the_chart_over_distance_shows_the_summary(report, page):
     summary = report[1]
     wait(page, "$('distances').data")
     found = page.evaluate("$('distances').data.map(t => [t.name, [...t.y]])")
-    raw = summary["over_distance"]["methods"]["raw"]
+    raw = summary.by_distance.methods["raw"]
     assert [y for name, y in found if name == "camera"] == [
-        raw["mae_mm"], raw["bad5_pct"], raw["pixels"]
+        raw.mae_mm, raw.bad5_pct, raw.pixels
     ]  # fmt: skip
     assert "Of 2 distances" in page.locator("#distance").inner_text()
 
@@ -367,7 +376,7 @@ def test_on_a_phone_nothing_hangs_over(report, show):
         wait(page, "$('distances').data")
         width = page.evaluate("document.documentElement.scrollWidth")
         assert width <= 360
-        frame = page.locator(".scene.shown .view.shown .frame")
+        frame = page.locator(".frame-views.shown .view.shown .frame")
         frame.scroll_into_view_if_needed()
         box = frame.bounding_box()
         page.touchscreen.tap(box["x"] + 0.75 * box["width"], box["y"] + 0.2 * box["height"])
@@ -377,9 +386,9 @@ def test_on_a_phone_nothing_hangs_over(report, show):
 def test_on_paper_there_are_figures_and_pictures_and_no_controls(report, show):
     with show(report[0], color_scheme="dark") as page:
         page.emulate_media(media="print")
-        for seen in ("h1", "#verdict", ".card >> nth=0", "#methods table >> nth=0"):
+        for seen in ("h1", "#answers", ".card >> nth=0", "#methods table >> nth=0"):
             assert page.locator(seen).is_visible(), seen
-        figures = page.locator(".scene figure")
+        figures = page.locator(".frame-views figure")
         assert figures.count() == 11 and all(f.is_visible() for f in figures.all())
         for hidden in ("#views", "#cloud", "#split", "#overlay"):
             assert not page.locator(hidden).is_visible(), hidden
@@ -397,20 +406,21 @@ def test_on_paper_there_are_figures_and_pictures_and_no_controls(report, show):
 
 def test_without_scripts_the_figures_and_all_pictures_are_there(report, show):
     with show(report[0], java_script_enabled=False) as page:
-        assert page.locator("#verdict").is_visible() and page.locator("#no-script").is_visible()
-        figures = page.locator(".scene figure")
+        assert page.locator("#answers").is_visible() and page.locator("#no-script").is_visible()
+        figures = page.locator(".frame-views figure")
         assert figures.count() == 11 and all(f.is_visible() for f in figures.all())
 
 
 def test_names_are_text_and_never_run(tmp_path, show):
-    scene = box_scene(NASTY)
-    summary = summary_of(scene) | {
-        "recording": NASTY, "model": NASTY, "notes": [NASTY], "skipped": {NASTY: NASTY},
-        "not_computed": {"obstacles": NASTY}, "requirements": [{"text": NASTY, "holds": True}],
-    }  # fmt: skip
-    summary["methods"][NASTY] = summary["methods"]["denoised"]
-    summary["over_distance"]["methods"][NASTY] = summary["over_distance"]["methods"]["denoised"]
-    write_report(tmp_path / "r.html", NASTY, summary, [scene])
+    frame = box_frame(NASTY)
+    summary = replace(
+        summary_of(frame), recording=NASTY, model=NASTY, notes=[NASTY], skipped={NASTY: NASTY},
+        not_computed={"obstacles": NASTY}, requirements=[RequirementResult(True, NASTY)],
+    )  # fmt: skip
+    summary.methods[NASTY] = summary.methods["denoised"]
+    distances = summary.by_distance.methods
+    distances[NASTY] = distances["denoised"]
+    write_report(tmp_path / "r.html", NASTY, summary, [frame])
     with show(tmp_path / "r.html") as page:
         wait(page, "$('distances').data")
         assert page.title() == page.locator("h1").inner_text() == NASTY
@@ -419,25 +429,27 @@ def test_names_are_text_and_never_run(tmp_path, show):
         assert f"Obstacles: {NASTY}" in page.locator("#not-computed").inner_text()
 
 
-def test_nothing_computed_is_said(tmp_path, show):
-    write_report(tmp_path / "r.html", "Nothing", {}, [])
+def test_nothing_measured_is_said(tmp_path, show):
+    write_report(tmp_path / "r.html", "Nothing", Summary(), [])
     with show(tmp_path / "r.html") as page:
-        assert "Without ground truth accuracy is not known." in page.locator("main").inner_text()
+        assert "Accuracy is unknown without ground truth." in page.locator("main").inner_text()
         missing = page.locator("#not-computed").inner_text()
-        assert "Accuracy: not computed." in missing and "Obstacles: not computed." in missing
+        assert "Accuracy: not measured." in missing and "Obstacles: not measured." in missing
         assert page.locator("#frames").count() == 0
 
 
 def test_the_sample_recording_fits_into_a_page(tmp_path, show, sample_frame, shipped):
     answer = OfflineDenoiser(shipped, Gate()).denoise(sample_frame)
-    scene = ReportFrame(sample_frame, np.rint(answer.depth_mm).astype(np.uint16), answer.confidence)
+    shown_frame = ReportFrame(
+        sample_frame, np.rint(answer.depth_mm).astype(np.uint16), answer.confidence
+    )
     path = tmp_path / "room.html"
-    write_report(path, "Room", {"frames": 1}, [scene])
+    write_report(path, "Room", Summary(frames=1), [shown_frame])
     assert path.stat().st_size < 7e6  # 4.8 MB of it is plotly.js
     with show(path) as page:
         row, shown = row_of(page)
-        assert shown["denoised"] == metres(scene.denoised_mm[row])
-        whole = page.evaluate("depthsOf(data.scenes[0]).then(d => [...d.raw])")
+        assert shown["denoised"] == metres(shown_frame.denoised_mm[row])
+        whole = page.evaluate("depthsOf(data.frames[0]).then(d => [...d.raw])")
         assert np.array_equal(whole, sample_frame.depth_mm.ravel())
 
 
@@ -445,12 +457,11 @@ def test_the_sample_recording_fits_into_a_page(tmp_path, show, sample_frame, shi
 def test_real_frames_with_and_without_truth(tmp_path, show):
     frame = resample_frame(read_frame(REAL_DATA / "faro_0441"), 424, 240)
     bare = replace(resample_frame(read_frame(REAL_DATA / "d415_640x360"), 424, 240), infrared=None)
-    scenes = [ReportFrame(f, median_filter(f), None) for f in (frame, bare)]
-    summary = evaluate([s.frame for s in scenes], {"denoised": median_filter}).summary()
-    write_report(tmp_path / "real.html", "Real", summary, scenes)
+    frames = [ReportFrame(f, median_filter(f), None) for f in (frame, bare)]
+    write_report(tmp_path / "real.html", "Real", summary_of(*frames), frames)
     with show(tmp_path / "real.html") as page:
         row, shown = row_of(page)
         assert shown["ground truth"] == metres(frame.ground_truth_mm[row])
         page.get_by_role("button", name="d415_640x360").click()
         wait(page, "$('section').data?.length === 2")
-        assert "Frames without ground truth, 1, do not count" in page.locator("main").inner_text()
+        assert "1 frame has no ground truth" in page.locator("main").inner_text()

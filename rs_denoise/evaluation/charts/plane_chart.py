@@ -12,8 +12,9 @@ from rs_denoise.drawing.figure import (
     OUTLINE_COLOUR,
     new_figure,
 )
-from rs_denoise.evaluation.frame_comparison import DENOISED, RAW, FrameComparison
+from rs_denoise.evaluation.frame_comparison import FrameComparison
 from rs_denoise.evaluation.metrics.planes import PlaneFit, Roi
+from rs_denoise.offline import DENOISED, RAW
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

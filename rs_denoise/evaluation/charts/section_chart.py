@@ -8,7 +8,8 @@ import numpy as np
 
 from rs_denoise.drawing.figure import LINE_COLOUR, OUTLINE_COLOUR
 from rs_denoise.evaluation.cross_section import Pixel
-from rs_denoise.evaluation.frame_comparison import DENOISED, RAW, TRUTH, FrameComparison
+from rs_denoise.evaluation.frame_comparison import TRUTH, FrameComparison
+from rs_denoise.offline import DENOISED, RAW
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

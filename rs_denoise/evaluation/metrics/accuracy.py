@@ -1,7 +1,6 @@
-"""How far depth is from the truth, and how far that is from safe.
+"""How far depth is from the truth, and how dangerous that is to a robot.
 
-Metrics are of one frame; the caller averages them. Only ground truth that is known and nearer than
-6 m counts.
+Metrics are of one frame; the caller averages them. `blocks.Accuracy` defines them.
 """
 
 from __future__ import annotations
@@ -12,64 +11,58 @@ import cv2
 import numpy as np
 
 from rs_denoise.evaluation.metrics.averages import mean, median, percentage
+from rs_denoise.evaluation.metrics.blocks import Accuracy
 from rs_denoise.evaluation.metrics.ground_truth import OUTLIER_FRACTION, GroundTruth
 
+# The high-frequency error is what is left of errors below the limit less their mean over a window.
 HIGH_FREQUENCY_WINDOW_PX = 33
 MAX_HIGH_FREQUENCY_ERROR_PX = 1.0
-# Where papers on learned depth draw the line (DREDS, TransCG, CDM).
-DELTAS = {"delta_105_pct": 1.05, "delta_110_pct": 1.10, "delta_125_pct": 1.25}
 
 
-def score(
+def measure_accuracy(
     depth_mm: np.ndarray, truth: GroundTruth, disparity_scale_px_mm: float,
     only: np.ndarray | None = None,
-) -> dict[str, float]:  # fmt: skip
-    """The figures of one depth image, NaN where nothing is there to measure.
+) -> Accuracy:  # fmt: skip
+    """Compares one depth image with ground truth.
 
     Args:
         depth_mm: [H, W] uint16 or float, 0 = invalid.
         truth: of the same size.
         disparity_scale_px_mm: fx * baseline.
         only: [H, W] bool; pixels outside are left out altogether.
-
-    Returns:
-        fill_pct (published / known), mae_mm, rmse_mm, rel_pct and med_rel_pct (mean and median of
-        |error| / truth), delta_105_pct, delta_110_pct, delta_125_pct (share of the published with
-        max(truth / depth, depth / truth) below 1.05 ...), bad5_pct (more than 5 % off),
-        false_free_pct (more than 5 % too far), phantom_pct (too near), flying_pct (between the two
-        sides of an edge, far from both), ripple_px (RMS of the fast part of the disparity error),
-        interior_mae_px, rim_mae_px, disparity_mae_px, thin_recall_pct (of narrow foreground, what
-        is published within 5 %).
     """
     wanted = truth.known if only is None else truth.known & only
-    published = wanted & (depth_mm > 0)
-    depth = np.where(published, depth_mm, 1).astype(np.float64)
-    error_mm = np.where(published, depth - truth.depth_mm, 0.0)
-    error_px = np.where(published, disparity_scale_px_mm / depth - truth.disparity_px, 0.0)
+    valid = wanted & (depth_mm > 0)
+    depth = np.where(valid, depth_mm, 1).astype(np.float64)
+    error_mm = np.where(valid, depth - truth.depth_mm, 0.0)
+    error_px = np.where(valid, disparity_scale_px_mm / depth - truth.disparity_px, 0.0)
     relative = error_mm / np.maximum(truth.depth_mm, 1)
-    bad = np.abs(relative) > OUTLIER_FRACTION
-    known, found = truth.depth_mm[published], depth[published]
-    ratio = np.maximum(known / found, found / known)
+    outlier = np.abs(relative) > OUTLIER_FRACTION
+    true, measured = truth.depth_mm[valid], depth[valid]
+    ratio = np.maximum(true / measured, measured / true)
     between = (depth > 1.05 * truth.nearest_mm) & (depth < 0.95 * truth.farthest_mm)
-    near_edge = published & truth.edge
+    at_edge = valid & truth.edge
     thin = truth.thin & wanted
-    return {
-        "fill_pct": percentage(published, truth.known),
-        "mae_mm": mean(np.abs(error_mm[published])),
-        "rmse_mm": math.sqrt(mean(error_mm[published] ** 2)),
-        "rel_pct": 100 * mean(np.abs(relative[published])),
-        "med_rel_pct": 100 * median(np.abs(relative[published])),
-        **{name: percentage(ratio < most, ratio) for name, most in DELTAS.items()},
-        "bad5_pct": percentage(bad & published, published),
-        "false_free_pct": percentage((relative > OUTLIER_FRACTION) & published, published),
-        "phantom_pct": percentage((relative < -OUTLIER_FRACTION) & published, published),
-        "flying_pct": percentage(near_edge & between & bad, near_edge),
-        "ripple_px": _high_frequency_error(error_px, published & truth.interior),
-        "interior_mae_px": mean(np.abs(error_px[published & truth.interior])),
-        "rim_mae_px": mean(np.abs(error_px[published & truth.rim])),
-        "disparity_mae_px": mean(np.abs(error_px[published])),
-        "thin_recall_pct": percentage(thin & published & ~bad, thin),
-    }
+    return Accuracy(
+        fill_pct=percentage(valid, truth.known),
+        mae_mm=mean(np.abs(error_mm[valid])),
+        rmse_mm=math.sqrt(mean(error_mm[valid] ** 2)),
+        rel_pct=100 * mean(np.abs(relative[valid])),
+        med_rel_pct=100 * median(np.abs(relative[valid])),
+        # The limits of papers on learned depth (DREDS, TransCG, CDM).
+        delta_105_pct=percentage(ratio < 1.05, ratio),
+        delta_110_pct=percentage(ratio < 1.10, ratio),
+        delta_125_pct=percentage(ratio < 1.25, ratio),
+        bad5_pct=percentage(outlier & valid, valid),
+        false_free_pct=percentage((relative > OUTLIER_FRACTION) & valid, valid),
+        false_obstacle_pct=percentage((relative < -OUTLIER_FRACTION) & valid, valid),
+        flying_pct=percentage(at_edge & between & outlier, at_edge),
+        high_frequency_error_px=_high_frequency_error(error_px, valid & truth.interior),
+        interior_mae_px=mean(np.abs(error_px[valid & truth.interior])),
+        edge_band_mae_px=mean(np.abs(error_px[valid & truth.edge_band])),
+        disparity_mae_px=mean(np.abs(error_px[valid])),
+        thin_recall_pct=percentage(thin & valid & ~outlier, thin),
+    )
 
 
 def _high_frequency_error(error_px: np.ndarray, where: np.ndarray) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 
 
 def percentage(part: np.ndarray, whole: np.ndarray) -> float:
-    """How many percent of the pixels of one mask another has."""
+    """How many percent as many pixels one mask has as another."""
     total = np.count_nonzero(whole)
     return 100.0 * np.count_nonzero(part) / total if total else math.nan
 
@@ -21,10 +21,3 @@ def mean(values: np.ndarray) -> float:
 def median(values: np.ndarray) -> float:
     """The median, NaN of nothing."""
     return float(np.median(values)) if values.size else math.nan
-
-
-def mean_over_frames(scores: list[dict[str, float]]) -> dict[str, float]:
-    """Each figure's mean over the frames that have it; NaN where none has."""
-    if not scores:
-        return {}
-    return {key: mean(np.array([s[key] for s in scores if s[key] == s[key]])) for key in scores[0]}

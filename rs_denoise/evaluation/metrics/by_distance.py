@@ -1,4 +1,4 @@
-"""How the error grows with distance: where a robot may rely on depth, and where no more."""
+"""How the error grows with distance: up to where a robot can rely on depth."""
 
 from __future__ import annotations
 
@@ -7,47 +7,68 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rs_denoise.evaluation.metrics.ground_truth import MAX_SCORED_MM, OUTLIER_FRACTION
+from rs_denoise.evaluation.metrics.metric import DIGITS
 
-# A quarter of a metre: about the cells of a map, and thousands of pixels each in a frame.
+# Fine enough for a map, and wide enough for thousands of pixels a bin and frame.
 STEP_MM = 250
 EDGES_MM = tuple(range(0, MAX_SCORED_MM + 1, STEP_MM))
 
 
-@dataclass
-class ErrorByDistance:
-    """Errors by true distance, of any number of frames and methods, in constant memory.
+@dataclass(frozen=True)
+class DistanceBins:
+    """Errors of one method, one entry a bin; None where a bin has no pixels.
 
-    All pixels of a distance weigh alike, whatever frame they are from; a frame with many pixels
-    there counts more, unlike in the means over frames of `metrics.mean_over_frames`.
+    Attributes:
+        pixels: how many there are.
+        mae_mm, bad5_pct: as in `blocks.Accuracy`.
     """
 
-    _methods: dict[str, _Sums] = field(default_factory=dict)
+    pixels: list[int]
+    mae_mm: list[float | None]
+    bad5_pct: list[float | None]
+
+
+@dataclass(frozen=True)
+class DistanceErrors:
+    """Errors over true distance.
+
+    Attributes:
+        edges_mm: of the bins, one more than there are; the lower edge belongs to its bin.
+        methods: by name.
+    """
+
+    edges_mm: list[int]
+    methods: dict[str, DistanceBins]
+
+
+class ErrorByDistance:
+    """Sums up errors by true distance, of any number of frames and methods, in constant memory.
+
+    All pixels at a distance weigh the same, whatever frame they are from. (In means over frames
+    the frames weigh the same, however many pixels they have.)
+    """
+
+    def __init__(self) -> None:
+        self._sums: dict[str, _Sums] = {}
 
     def add(self, method: str, depth_mm: np.ndarray, truth_mm: np.ndarray) -> None:
         """Takes one frame.
 
         Args:
             method: whose depth it is.
-            depth_mm: [H, W] uint16 or float, 0 = invalid; leave out what shall not count.
+            depth_mm: [H, W] uint16 or float, 0 = invalid.
             truth_mm: [H, W] uint16, 0 = unknown; only what is nearer than 6 m counts.
         """
         counts = (depth_mm > 0) & (truth_mm > 0) & (truth_mm < MAX_SCORED_MM)
         truth = truth_mm[counts].astype(np.float64)
         error = np.abs(depth_mm[counts] - truth)
         bins = (truth // STEP_MM).astype(np.intp)
-        self._methods.setdefault(method, _Sums()).add(bins, error, error / truth > OUTLIER_FRACTION)
+        self._sums.setdefault(method, _Sums()).add(bins, error, error / truth > OUTLIER_FRACTION)
 
-    def summary(self) -> dict:
-        """What was taken, ready for JSON.
-
-        Returns:
-            edges_mm: of the bins, one more than there are; the lower edge belongs to its bin.
-            methods: name -> pixels, mae_mm, bad5_pct, each a list over bins; None of no pixels.
-        """
-        return {
-            "edges_mm": list(EDGES_MM),
-            "methods": {name: sums.summary() for name, sums in self._methods.items()},
-        }
+    def results(self) -> DistanceErrors:
+        """The errors of all frames so far."""
+        bins = {name: sums.averaged() for name, sums in self._sums.items()}
+        return DistanceErrors(list(EDGES_MM), bins)
 
 
 def _zeros() -> np.ndarray:
@@ -67,13 +88,10 @@ class _Sums:
         self.error_mm += np.bincount(bins, error_mm, len(self.pixels))
         self.bad += np.bincount(bins, bad, len(self.pixels))
 
-    def summary(self) -> dict:
-        return {
-            "pixels": [int(count) for count in self.pixels],
-            "mae_mm": self._means(self.error_mm),
-            "bad5_pct": self._means(100 * self.bad),
-        }
+    def averaged(self) -> DistanceBins:
+        pixels = [int(count) for count in self.pixels]
+        return DistanceBins(pixels, self._means(self.error_mm), self._means(100 * self.bad))
 
     def _means(self, sums: np.ndarray) -> list[float | None]:
         pairs = zip(sums, self.pixels, strict=True)
-        return [round(float(total / count), 4) if count else None for total, count in pairs]
+        return [round(float(total / count), DIGITS) if count else None for total, count in pairs]

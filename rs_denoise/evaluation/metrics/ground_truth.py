@@ -23,10 +23,11 @@ class GroundTruth:
     """A frame's ground truth with the zones that the metrics look at; all arrays are [H, W].
 
     Attributes:
-        depth_mm: float32, 0 = not counted.
-        disparity_px: float32, 0 = not counted.
+        depth_mm: float32, 0 where ground truth is unknown or not scored.
+        disparity_px: float32, 0 there too.
         edge: within 5 px of a depth step of more than 5 %.
-        rim, interior: within 7 px of a step of more than 3 %, and the rest.
+        edge_band: within 7 px of a depth step of more than 3 %.
+        interior: surfaces, the pixels outside the edge band.
         thin: foreground narrower than 9 px.
         nearest_mm, farthest_mm: least and greatest depth within 5 px.
     """
@@ -34,7 +35,7 @@ class GroundTruth:
     depth_mm: np.ndarray
     disparity_px: np.ndarray
     edge: np.ndarray
-    rim: np.ndarray
+    edge_band: np.ndarray
     interior: np.ndarray
     thin: np.ndarray
     nearest_mm: np.ndarray
@@ -42,7 +43,7 @@ class GroundTruth:
 
     @classmethod
     def of(cls, ground_truth_mm: np.ndarray, disparity_scale_px_mm: float) -> GroundTruth:
-        """The zones of a ground truth image.
+        """Finds the zones of a ground truth image.
 
         Args:
             ground_truth_mm: [H, W] uint16, 0 = unknown.
@@ -51,40 +52,42 @@ class GroundTruth:
         known = (ground_truth_mm > 0) & (ground_truth_mm < MAX_SCORED_MM)
         depth = np.where(known, ground_truth_mm, 0).astype(np.float32)
         disparity = np.where(known, disparity_scale_px_mm / np.maximum(depth, 1), 0)
-        rim = known & find_step_neighbourhood(depth, known, EDGE_BAND_STEP, EDGE_BAND_WINDOW_PX)
+        edge_band = known & find_near_steps(depth, known, EDGE_BAND_STEP, EDGE_BAND_WINDOW_PX)
         return cls(
             depth_mm=depth,
             disparity_px=disparity.astype(np.float32),
-            edge=known & find_step_neighbourhood(depth, known, EDGE_STEP, EDGE_WINDOW_PX),
-            rim=rim,
-            interior=known & ~rim,
-            thin=_thin(disparity, known),
+            edge=known & find_near_steps(depth, known, EDGE_STEP, EDGE_WINDOW_PX),
+            edge_band=edge_band,
+            interior=known & ~edge_band,
+            thin=_find_thin(disparity, known),
             nearest_mm=_least(depth, known, EDGE_WINDOW_PX),
             farthest_mm=_greatest(depth, known, EDGE_WINDOW_PX),
         )
 
     @property
     def known(self) -> np.ndarray:
-        """Where ground truth counts."""
+        """[H, W] bool, where ground truth is scored."""
         return self.depth_mm > 0
 
 
-def _thin(disparity_px: np.ndarray, known: np.ndarray) -> np.ndarray:
+def _find_thin(disparity_px: np.ndarray, known: np.ndarray) -> np.ndarray:
     kernel = np.ones((THIN_PX, THIN_PX), np.uint8)
     opened = cv2.dilate(_least(disparity_px, known, THIN_PX), kernel)
     return known & (disparity_px - opened > EDGE_STEP * disparity_px)
 
 
-def find_step_neighbourhood(
-    depth: np.ndarray, known: np.ndarray, share: float, window: int
+def find_near_steps(
+    depth: np.ndarray, known: np.ndarray, fraction: float, window: int
 ) -> np.ndarray:
-    """Where a step of more than `share` of the depth is within a window of so many px.
+    """Marks pixels that have a depth step in the window around them.
 
     Args:
-        depth, known: [H, W]; neighbours that are not known make no step.
+        depth, known: [H, W]; unknown neighbours make no step.
+        fraction: of the depth, from which a difference to a neighbour is a step.
+        window: width and height of the window in px.
     """
     step = _greatest(depth, known, 3) - _least(depth, known, 3)
-    return _dilated(known & (step > share * depth), window)
+    return _dilated(known & (step > fraction * depth), window)
 
 
 def _least(values: np.ndarray, known: np.ndarray, size: int) -> np.ndarray:

@@ -1,8 +1,8 @@
-"""What depth puts into a Nav2 obstacle layer: cells marked, phantoms, and obstacles missed.
+"""What depth puts into a Nav2 obstacle layer: marked cells, false obstacles, missed obstacles.
 
-The geometry of nav2_costmap_2d's ObstacleLayer, by its parameters' names and defaults: a point of
-the cloud between two heights and nearer than a range marks the cell below it (mark_threshold 0
-makes the voxel layer do the same). Clearing and inflation are not looked at.
+The geometry is that of nav2_costmap_2d's ObstacleLayer, with its parameters' names and defaults: a
+point between two heights and nearer than a range marks the cell below it. (The voxel layer does the
+same with mark_threshold 0.) Clearing and inflation are left out.
 Source: navigation2, nav2_costmap_2d/plugins/obstacle_layer.cpp and nav2_bringup's nav2_params.yaml.
 """
 
@@ -14,18 +14,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from rs_denoise.camera import Camera
+from rs_denoise.evaluation.metrics.blocks import ObstacleCells
 
-# Points from which a floor is guessed, and guesses: one of 500 has its three points on a floor that
-# is a quarter of what is seen, but for one time in 2,500.
+# RANSAC draws planes through three of the sampled points. If a quarter of the points are floor, all
+# 500 draws miss it in one of 2,500 images.
 SAMPLE, GUESSES = 4000, 500
-# Distance from the floor within which a point is of it: three sigma of a D435 at 4 m.
+# Points nearer to a plane than this belong to it: three sigma of a D435 at 4 m.
 FLOOR_M = 0.03
-MIN_FLOOR_SHARE, MIN_FLOOR_POINTS = 0.25, 200
-# Of a floor's points, so many lie within half that distance: 80 to 95 % of real floors', half of
-# those of a slice through bushes.
-MIN_FLAT_SHARE = 0.67
-# Of all points, so many may lie clearly lower than a floor; more, and it is a table.
-MAX_BELOW_SHARE, BELOW_M = 0.1, 0.1
+MIN_FLOOR_FRACTION, MIN_FLOOR_POINTS = 0.25, 200
+# At least this fraction of a floor's points lies within half that distance. Real floors have 80 to
+# 95 %, a slice through bushes 50 %.
+MIN_FLAT_FRACTION = 0.67
+# At most this fraction of all points may lie clearly below a floor; otherwise it is a table.
+MAX_BELOW_FRACTION, BELOW_M = 0.1, 0.1
 MAX_TILT_RAD = math.radians(45)
 HEIGHTS_M = (0.05, 3.0)
 REFINEMENTS = 3
@@ -34,7 +35,7 @@ FIELD = 1 << 24
 
 
 class MountError(ValueError):
-    """A camera whose place above the floor cannot be told."""
+    """A camera whose place above the floor cannot be found; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -110,40 +111,40 @@ class ObstacleLayer:
         return np.stack([keys // FIELD, keys % FIELD], axis=1) - FIELD // 2
 
 
-def score_obstacles(
+def count_obstacle_cells(
     layer: ObstacleLayer, mount: Mount, camera: Camera, depth_mm: np.ndarray,
     raw_mm: np.ndarray, truth_mm: np.ndarray | None,
-) -> dict[str, float]:  # fmt: skip
-    """The figures of one depth image; all images are [H, W] uint16 mm, 0 = invalid or unknown.
+) -> ObstacleCells:  # fmt: skip
+    """Counts the cells that one depth image marks, rightly and wrongly.
 
-    Cells are apart when they do not touch: a tolerance of one, as an edge of a cell is no error.
+    Cells that touch are taken as one: an edge of a cell is no error. A cell without ground truth
+    cannot be judged; it is no false obstacle. Without any ground truth false and missed cells are
+    NaN.
 
-    Returns:
-        marked_cells: by `depth_mm`.
-        phantom_cells: marked by pixels whose truth is known, apart from what the truth marks. Where
-            no pixel of a cell has a truth it cannot be judged, and is not counted.
-        missed_cells: marked by the truth, apart from what depth marks; a hole misses too.
-        appeared_cells, disappeared_cells: marked by depth apart from what raw marks, and the other
-            way round: a change, for better or for worse.
-        phantom_cells and missed_cells are NaN without ground truth.
+    Args:
+        layer: the obstacle layer.
+        mount: where the camera is.
+        camera: that took the images.
+        depth_mm, raw_mm, truth_mm: [H, W] uint16, 0 = invalid or unknown: a method's depth, the
+            camera's and the truth.
     """
     marked = layer.marked(depth_mm, camera, mount)
     raw = layer.marked(raw_mm, camera, mount)
-    phantom = missed = math.nan
+    false = missed = math.nan
     if truth_mm is not None:
         truth = layer.marked(truth_mm, camera, mount)
         judged = layer.marked(np.where(truth_mm > 0, depth_mm, 0), camera, mount)
-        phantom, missed = _apart(judged, truth), _apart(truth, marked)
-    return {
-        "marked_cells": float(len(marked)),
-        "phantom_cells": phantom,
-        "missed_cells": missed,
-        "appeared_cells": _apart(marked, raw),
-        "disappeared_cells": _apart(raw, marked),
-    }
+        false, missed = _count_apart(judged, truth), _count_apart(truth, marked)
+    return ObstacleCells(
+        marked_cells=float(len(marked)),
+        false_obstacle_cells=false,
+        missed_cells=missed,
+        appeared_cells=_count_apart(marked, raw),
+        disappeared_cells=_count_apart(raw, marked),
+    )
 
 
-def fitted_mount(depth_mm: np.ndarray, camera: Camera) -> Mount:
+def fit_mount(depth_mm: np.ndarray, camera: Camera) -> Mount:
     """The camera's place, from the floor that the lower half of its image shows.
 
     RANSAC (Fischler and Bolles 1981) over planes that a floor can be, then least squares. The floor
@@ -208,17 +209,17 @@ def _check(up: np.ndarray, height: float, sample: np.ndarray, seen: np.ndarray) 
     """That it is a floor which a robot or a drone has below itself."""
     off = np.abs(sample @ up + height)
     share = float(np.mean(off < FLOOR_M))
-    if share < MIN_FLOOR_SHARE:
+    if share < MIN_FLOOR_FRACTION:
         raise MountError(
             f"no floor: the flattest level surface holds {100 * share:.0f} % of the lower half of "
-            f"the image, expected {100 * MIN_FLOOR_SHARE:.0f} % or more"
+            f"the image, expected {100 * MIN_FLOOR_FRACTION:.0f} % or more"
         )
     flat = float(np.mean(off[off < FLOOR_M] < FLOOR_M / 2))
-    if flat < MIN_FLAT_SHARE:
+    if flat < MIN_FLAT_FRACTION:
         raise MountError(
             "no floor: the flattest level surface is rough; of its points "
             f"{100 * flat:.0f} % lie within {1000 * FLOOR_M / 2:.0f} mm, expected "
-            f"{100 * MIN_FLAT_SHARE:.0f} % or more"
+            f"{100 * MIN_FLAT_FRACTION:.0f} % or more"
         )
     tilt = math.acos(min(1.0, max(-1.0, -up[1])))
     if tilt > MAX_TILT_RAD:
@@ -232,14 +233,14 @@ def _check(up: np.ndarray, height: float, sample: np.ndarray, seen: np.ndarray) 
             f"{HEIGHTS_M[1]} m"
         )
     below = float(np.mean(seen @ up + height < -BELOW_M))
-    if below > MAX_BELOW_SHARE:
+    if below > MAX_BELOW_FRACTION:
         raise MountError(
             f"{100 * below:.0f} % of what is seen lies more than {100 * BELOW_M:.0f} cm below the "
             "flattest level surface, so that it is a table rather than the floor"
         )
 
 
-def _apart(cells: np.ndarray, reference: np.ndarray) -> float:
+def _count_apart(cells: np.ndarray, reference: np.ndarray) -> float:
     """How many of [N, 2] cells touch none of the reference's, not even at a corner."""
     steps = np.mgrid[-1:2, -1:2].reshape(2, -1).T
     around = (reference[:, None] + steps).reshape(-1, 2)

@@ -1,4 +1,4 @@
-"""How depth trembles and flickers while nothing moves."""
+"""How much depth fluctuates while nothing moves: temporal noise and flicker."""
 
 from __future__ import annotations
 
@@ -11,32 +11,31 @@ import numpy as np
 
 from rs_denoise.camera import Camera
 from rs_denoise.evaluation.metrics.averages import mean, median
+from rs_denoise.evaluation.metrics.blocks import TemporalNoise
+from rs_denoise.offline import RAW
 from rs_denoise.recordings.frame import Frame
 
-# Intel looks at 40 frames; with fewer than ten a standard deviation says little.
+# Intel takes 40 frames. Of fewer than ten a standard deviation is unreliable.
 WINDOW, MIN_FRAMES = 40, 10
-RAW = "raw"
-FIGURES = (
-    "temporal_noise_pct", "temporal_noise_same_pct", "temporal_noise_same_raw_pct", "flicker_pct",
-)  # fmt: skip
-# Depth of every second pixel of every second row is kept: a window of 848x480 takes 8 MB a method.
+# Every second pixel of every second row is kept: a window of 848x480 takes 8 MB a method.
 STRIDE = 2
-# A pixel whose infrared, smoothed against its own noise, changes by more has something moving:
-# grey levels, and a share of what it was.
+# Something moves at a pixel whose smoothed infrared changes by more than this: grey levels, and a
+# fraction of what it was.
 SMOOTHING_PX = 5
-CHANGED_GREY, CHANGED_SHARE = 4.0, 0.1
-# So has a cell whose median of raw depth changes by more, where at least half of it is valid.
-CELL_PX, CHANGED_DEPTH_SHARE, CELL_FILL = 16, 0.05, 0.5
-# What moves is not quite covered by what changes.
+MAX_STILL_GREY, MAX_STILL_FRACTION = 4.0, 0.1
+# Something moves in a cell whose median of raw depth changes by more than this fraction, if at
+# least half of the cell is valid.
+CELL_PX, MAX_STILL_DEPTH_CHANGE, MIN_CELL_FILL = 16, 0.05, 0.5
+# The pixels that change do not quite cover what moves.
 MOVING_REACH_PX = 17
-# The image is looked at in 8 x 8 parts; a part moves when so much of it does. A person moves a few,
-# a camera many: too many ends the stretch, for missing a motion would call it noise.
-PARTS, PART_MOVES, MAX_MOVING_PARTS = 8, 0.05, 16
+# The image has 8 x 8 parts; a part moves if this fraction of its pixels does. A person moves a few
+# parts, a moving camera many. Too many end the still stretch, or the motion would count as noise.
+PARTS, MIN_MOVING_FRACTION, MAX_MOVING_PARTS = 8, 0.05, 16
 
 
 @dataclass(frozen=True)
 class _Look:
-    """What tells whether something moves: [H, W] smoothed infrared, and raw depth of cells."""
+    """What motion is detected from: [H, W] smoothed infrared, and raw depth of cells."""
 
     camera: Camera
     infrared: np.ndarray | None
@@ -56,17 +55,17 @@ class _Window:
 class Temporal:
     """Temporal noise and flicker of a recording, read once, in constant memory.
 
-    A still stretch is one in which the infrared image and the camera's own depth stay what they
-    were at its start, but for few parts of the image; the pixels there, and around, are left out.
-    Every method is judged on the same stretches. They are cut into windows of 40 frames; what is
-    shorter than 10 is left out.
+    In a still stretch the infrared image and the camera's own depth stay what they were at its
+    start, except in a few parts of the image; pixels in and around those parts are left out. All
+    methods are measured on the same stretches. Stretches are cut into windows of 40 frames; windows
+    of fewer than 10 are left out.
     """
 
     def __init__(self, methods: Iterable[str]) -> None:
-        """Takes the names of the methods; "raw" is always there, too."""
+        """Takes the names of the methods; "raw" is always added."""
         self.methods = [RAW, *(name for name in methods if name != RAW)]
         self._window: _Window | None = None
-        self._done: list[tuple[int, dict[str, dict[str, float]]]] = []
+        self._done: list[tuple[int, dict[str, TemporalNoise]]] = []
 
     def add(self, frame: Frame, depths_mm: dict[str, np.ndarray]) -> None:
         """Takes the next frame, and every method's depth of it ([H, W] uint16, 0 = invalid)."""
@@ -84,44 +83,36 @@ class Temporal:
             window.depths.setdefault(name, []).append(depth_mm[::STRIDE, ::STRIDE].copy())
         window.count += 1
 
-    def figures(self) -> dict[str, dict[str, float]]:
-        """The figures of each method and of "raw", so far; NaN where nothing stood still.
+    def results(self) -> dict[str, TemporalNoise]:
+        """The metrics of each method and of "raw", so far.
 
-        Returns:
-            temporal_noise_pct: Intel's: median over pixels of standard deviation / median over
-                time. Of pixels that do not move and are valid in half of a window's frames or more,
-                over the frames in which they are.
-            temporal_noise_same_pct, temporal_noise_same_raw_pct: the method's and raw's, over the
-                pixels that both have so: dropping what trembles is no steadiness.
-            flicker_pct: of the pixels that do not move, the share that changes between valid and
-                invalid from a frame to the next.
-            still_frames: how many frames this is of. Figures are means over windows, each with the
-                weight of its frames.
+        Temporal noise is Intel's: of the pixels that do not move and are valid in at least half of
+        a window's frames, over those frames. Its "same" variants take the pixels for which method
+        and camera both have one, so that a method gains nothing by dropping noisy pixels. All are
+        means over windows, weighted by their numbers of frames.
         """
         done = list(self._done)
         if self._window is not None and self._window.count >= MIN_FRAMES:
-            done.append((self._window.count, self._figures(self._window)))
+            done.append((self._window.count, self._measure(self._window)))
         weights = [count for count, _ in done]
         return {
-            method: {
-                name: _weighted([scores[method][name] for _, scores in done], weights)
-                for name in FIGURES
-            }
-            | {"still_frames": float(sum(weights))}
+            method: _weighted_mean([found[method] for _, found in done], weights)
             for method in self.methods
         }
 
     def _close(self) -> None:
         window, self._window = self._window, None
         if window is not None and window.count >= MIN_FRAMES:
-            self._done.append((window.count, self._figures(window)))
+            self._done.append((window.count, self._measure(window)))
 
-    def _figures(self, window: _Window) -> dict[str, dict[str, float]]:
+    def _measure(self, window: _Window) -> dict[str, TemporalNoise]:
         still = ~window.moving[::STRIDE, ::STRIDE]
-        # [frames, pixels] of those that do not move.
+        # [frames, pixels] of the pixels that do not move.
         depths = {name: np.stack([d[still] for d in window.depths[name]]) for name in self.methods}
         noises = {name: _noise(depth) for name, depth in depths.items()}
-        return {name: _figures_of(noises[name], noises[RAW], depths[name]) for name in self.methods}
+        return {
+            name: _measure_method(noises[name], noises[RAW], depths[name]) for name in self.methods
+        }
 
 
 def _look(frame: Frame) -> _Look:
@@ -137,7 +128,7 @@ def _cells(depth_mm: np.ndarray) -> np.ndarray:
     whole = depth_mm[: rows * CELL_PX, : columns * CELL_PX]
     cells = whole.reshape(rows, CELL_PX, columns, CELL_PX).swapaxes(1, 2).reshape(rows, columns, -1)
     middle = _median(cells.transpose(2, 0, 1))
-    return np.where((cells > 0).mean(axis=-1) >= CELL_FILL, middle, np.nan)
+    return np.where((cells > 0).mean(axis=-1) >= MIN_CELL_FILL, middle, np.nan)
 
 
 def _moving(first: _Look, look: _Look) -> np.ndarray | None:
@@ -146,16 +137,16 @@ def _moving(first: _Look, look: _Look) -> np.ndarray | None:
         return None
     shape = look.camera.height, look.camera.width
     with np.errstate(invalid="ignore"):  # a cell without depth says nothing
-        nearer = np.abs(look.cells_mm - first.cells_mm) > CHANGED_DEPTH_SHARE * first.cells_mm
+        nearer = np.abs(look.cells_mm - first.cells_mm) > MAX_STILL_DEPTH_CHANGE * first.cells_mm
     changed = np.zeros(shape, bool)
     cells = nearer.repeat(CELL_PX, axis=0).repeat(CELL_PX, axis=1)
     changed[: cells.shape[0], : cells.shape[1]] = cells
     if first.infrared is not None and look.infrared is not None:
-        allowed = CHANGED_GREY + CHANGED_SHARE * first.infrared
+        allowed = MAX_STILL_GREY + MAX_STILL_FRACTION * first.infrared
         changed |= np.abs(look.infrared - first.infrared) > allowed
     # Means over the parts: a part counts however small the image is.
     parts = cv2.resize(changed.astype(np.float32), (PARTS, PARTS), interpolation=cv2.INTER_AREA)
-    if np.count_nonzero(parts > PART_MOVES) > MAX_MOVING_PARTS:
+    if np.count_nonzero(parts > MIN_MOVING_FRACTION) > MAX_MOVING_PARTS:
         return None
     reach = np.ones((MOVING_REACH_PX, MOVING_REACH_PX), np.uint8)
     return cv2.dilate(changed.astype(np.uint8), reach) > 0
@@ -186,16 +177,25 @@ def _median(depths_mm: np.ndarray) -> np.ndarray:
     return (pair[0].astype(np.float64) + pair[1]) / 2
 
 
-def _figures_of(noise: np.ndarray, raw: np.ndarray, depths_mm: np.ndarray) -> dict[str, float]:
+def _measure_method(noise: np.ndarray, raw: np.ndarray, depths_mm: np.ndarray) -> TemporalNoise:
     both = np.isfinite(noise) & np.isfinite(raw)
     valid = depths_mm > 0
-    medians = [100 * median(n) for n in (noise[np.isfinite(noise)], noise[both], raw[both])]
-    flicker = 100 * mean(valid[1:] != valid[:-1])
-    return dict(zip(FIGURES, (*medians, flicker), strict=True))
+    return TemporalNoise(
+        temporal_noise_pct=100 * median(noise[np.isfinite(noise)]),
+        temporal_noise_same_pct=100 * median(noise[both]),
+        temporal_noise_same_raw_pct=100 * median(raw[both]),
+        flicker_pct=100 * mean(valid[1:] != valid[:-1]),
+        still_frames=float(len(depths_mm)),
+    )
 
 
-def _weighted(values: list[float], weights: list[int]) -> float:
-    """Mean of those that are numbers."""
-    pairs = [(v, w) for v, w in zip(values, weights, strict=True) if not math.isnan(v)]
-    total = sum(w for _, w in pairs)
-    return sum(v * w for v, w in pairs) / total if total else math.nan
+def _weighted_mean(windows: list[TemporalNoise], weights: list[int]) -> TemporalNoise:
+    """Each metric's mean over the windows that have it, and the sum of their frames."""
+    values = {}
+    for metric in TemporalNoise.metrics():
+        pairs = zip(map(metric.of, windows), weights, strict=True)
+        known = [(value, weight) for value, weight in pairs if not math.isnan(value)]
+        total = sum(weight for _, weight in known)
+        summed = sum(value * weight for value, weight in known)
+        values[metric.field] = summed / total if total else math.nan
+    return TemporalNoise(**values | {"still_frames": float(sum(weights))})

@@ -1,12 +1,21 @@
-"""The headline figures of a summary: each before and after, and which way is better."""
+"""The headline metrics of a summary, each before and after, and whether it got better."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
-from rs_denoise.evaluation.report.figures import Figure, figure
+from rs_denoise.evaluation.metrics.blocks import (
+    Accuracy,
+    NoReference,
+    ObstacleCells,
+    TemporalNoise,
+)
+from rs_denoise.evaluation.metrics.metric import Better, Metric, MetricBlock
+from rs_denoise.evaluation.summary import MethodSummary, Summary, Timing
+from rs_denoise.offline import DENOISED, RAW
 
-RAW, DENOISED = "raw", "denoised"
 # A ratio this near to 1 is no change: frames of one recording differ by more.
 NEUTRAL = 0.03
 CAMERA_PERIOD_MS = 1000 / 30
@@ -16,27 +25,33 @@ BETTER, WORSE, UNCHANGED = "better", "worse", "unchanged"
 
 @dataclass(frozen=True)
 class MetricChange:
-    """A figure before and after, over one set of pixels."""
+    """A metric before and after, over one set of pixels.
 
-    over: str
+    Attributes:
+        metric: what was measured.
+        before, after: its values, not NaN.
+        over: the set of pixels, "" where that needs no saying.
+    """
+
+    metric: Metric
     before: float
     after: float
-    figure: Figure
+    over: str = ""
 
     @property
     def ratio(self) -> float | None:
-        """After over before; None if that was nothing."""
+        """After over before; None if before is 0."""
         return self.after / self.before if self.before else None
 
     @property
     def change(self) -> str:
-        """Better, worse or unchanged; nothing where neither is good."""
-        if not self.figure.less_is:
+        """BETTER, WORSE or UNCHANGED; "" if the metric has no better direction."""
+        if self.metric.better is Better.NEITHER:
             return ""
         apart = self.after - self.before
-        if abs(apart) <= max(NEUTRAL * abs(self.before), self.figure.floor):
+        if abs(apart) <= max(NEUTRAL * abs(self.before), self.metric.min_change):
             return UNCHANGED
-        return self.figure.less_is if apart < 0 else _opposite(self.figure.less_is)
+        return BETTER if (apart < 0) == (self.metric.better is Better.LOWER) else WORSE
 
     @property
     def ratio_text(self) -> str:
@@ -46,34 +61,36 @@ class MetricChange:
     @property
     def text(self) -> str:
         """As "23.8 → 22.7 mm"."""
-        digits = self.figure.digits
-        return f"{self.before:.{digits}f} → {self.figure.text(self.after)}"
+        return f"{self.metric.number(self.before)} → {self.metric.text(self.after)}"
 
 
 @dataclass(frozen=True)
 class Card:
-    """One headline figure.
+    """One headline metric.
 
     Attributes:
-        title, meaning: in a robot developer's words.
-        comparisons: the first is the headline; empty if there is a value only.
-        value: of what has no before.
+        title, meaning: what it is, and what it means to a robot.
+        changes: the first is the headline; empty if there is a value only.
+        value: of a metric without a before.
     """
 
     title: str
     meaning: str
-    comparisons: tuple[MetricChange, ...] = ()
+    changes: tuple[MetricChange, ...] = ()
     value: str = ""
 
     @property
     def change(self) -> str:
-        """That of the headline; of a danger as published, worse too where the same pixels are."""
-        if not self.comparisons:
+        """The headline's, or WORSE if a danger over all pixels is worse over the same pixels."""
+        if not self.changes:
             return ""
-        headline, *others = self.comparisons
+        headline, *others = self.changes
         if headline.over == PUBLISHED and WORSE in [other.change for other in others]:
             return WORSE
         return headline.change
+
+
+ReadBlock = Callable[[MethodSummary], MetricBlock | None]
 
 
 @dataclass(frozen=True)
@@ -81,154 +98,179 @@ class Subject:
     """What a card is about.
 
     Attributes:
-        blocks: where its figure is in the summary, or over which pixels; the first is the headline.
-        missing: it shows 100 % less the figure, so that less is better.
-        before_key: what the denoised block calls the camera's figure over the same pixels.
+        metric: what was measured; its name is the title unless there is another.
+        meaning: what it means to a robot, a sentence.
+        over: the sets of pixels, the headline first; empty for other blocks.
+        block: where to read it, if it is not of accuracy.
+        title: instead of the metric's name.
+        complement: shows 100 % less the metric, so that lower is better.
+        before: the camera's metric, if the denoised block has it; empty: the same metric of raw.
     """
 
-    key: str
-    title: str
+    metric: Metric
     meaning: str
-    blocks: tuple[str, ...]
-    missing: bool = False
-    before_key: str = ""
+    over: tuple[str, ...] = ()
+    block: ReadBlock = field(default=lambda method: method.published)
+    title: str = ""
+    complement: bool = False
+    before: tuple[Metric, ...] = ()
+
+
+def _no_reference(method: MethodSummary) -> NoReference:
+    return method.no_reference
+
+
+def _temporal(method: MethodSummary) -> TemporalNoise:
+    return method.temporal
+
+
+def _obstacles(method: MethodSummary) -> ObstacleCells | None:
+    return method.obstacles
 
 
 _FAIR, _AS_SENT = (SAME, PUBLISHED), (PUBLISHED, SAME)
 ACCURACY = (
-    Subject("mae_mm", "Mean error", "How far surfaces are from where depth puts them.", _FAIR),
+    Subject(Accuracy.mae_mm, "How far depth is from the true surfaces.", _FAIR),
     Subject(
-        "ripple_px", "Ripple", "Waves on walls and floors: bumps in a map, false slopes.", _FAIR
+        Accuracy.high_frequency_error_px,
+        "Waves on walls and floors: bumps in a map, false slopes.", _FAIR,
     ),
-    Subject("bad5_pct", "Gross errors", "Pixels more than 5 % off: outliers of any kind.", _FAIR),
-)
+    Subject(Accuracy.bad5_pct, "Pixels more than 5 % off.", _FAIR),
+)  # fmt: skip
 DANGERS = (
     Subject(
-        "false_free_pct", "False free space",
-        "More than 5 % too far: the robot may drive where something stands.", _AS_SENT,
+        Accuracy.false_free_pct,
+        "More than 5 % too far: the robot may drive into something.", _AS_SENT,
     ),
     Subject(
-        "phantom_pct", "Phantoms", "More than 5 % too near: the robot brakes for nothing.", _AS_SENT
+        Accuracy.false_obstacle_pct,
+        "More than 5 % too near: the robot brakes for nothing.", _AS_SENT,
     ),
     Subject(
-        "flying_pct", "Flying pixels",
-        "At edges, points in mid-air between a thing and what is behind it.", _AS_SENT,
+        Accuracy.flying_pct,
+        "At edges, points in mid-air between an object and its background.", _AS_SENT,
     ),
-    # Over the same pixels a thin thing that was dropped would not count as missed.
+    # Over the same pixels a thin object that was dropped would not count as missed.
     Subject(
-        "thin_recall_pct", "Thin things missed", "Legs, poles, cables that depth does not show.",
-        (PUBLISHED,), missing=True,
-    ),
-    Subject(
-        "missed_cells", "Missed obstacle cells", "Occupied cells of a map that stay empty.",
-        ("obstacles",),
+        Accuracy.thin_recall_pct, "Legs, poles and cables that depth does not show.",
+        (PUBLISHED,), title="Thin objects missed", complement=True,
     ),
     Subject(
-        "phantom_cells", "Phantom obstacle cells", "Free cells of a map that are marked occupied.",
-        ("obstacles",),
+        ObstacleCells.missed_cells, "Occupied cells of a costmap that stay empty.",
+        block=_obstacles, title="Missed obstacle cells",
+    ),
+    Subject(
+        ObstacleCells.false_obstacle_cells,
+        "Free cells of a costmap that are marked as occupied.", block=_obstacles,
     ),
 )  # fmt: skip
 SMOOTHNESS = (
     Subject(
-        "plane_rms_mm", "Unevenness of planes", "How bumpy walls and floors are.", ("alone",)
+        NoReference.plane_rms_mm, "How bumpy flat walls and floors are.", block=_no_reference
     ),
     Subject(
-        "temporal_noise_same_pct", "Noise over time",
-        "How much depth trembles while nothing moves.", ("temporal",),
-        before_key="temporal_noise_same_raw_pct",
+        TemporalNoise.temporal_noise_same_pct, "How much depth fluctuates while nothing moves.",
+        (SAME,), _temporal, "Temporal noise", before=(TemporalNoise.temporal_noise_same_raw_pct,),
     ),
     Subject(
-        "flicker_pct", "Flicker", "Pixels that come and go while nothing moves.", ("temporal",)
+        TemporalNoise.flicker_pct, "Pixels that come and go while nothing moves.", block=_temporal
     ),
 )  # fmt: skip
 RECEDED = Subject(
-    "receded_pct", "Called free", "Pixels moved away by more than the gate allows.", ("alone",)
-)
+    NoReference.receded_pct, "Pixels moved away by more than the gate allows.",
+    block=_no_reference,
+)  # fmt: skip
 HINTS = (
     Subject(
-        "flying_ir_pct", "Flying pixels, estimated",
-        "At edges, points in mid-air between a thing and what is behind it.", ("alone",),
+        NoReference.flying_ir_pct,
+        "At edges, points in mid-air between an object and its background.", block=_no_reference,
     ),
     RECEDED,
 )  # fmt: skip
-_HOLES = ("fill_pct", "Holes", "Pixels without depth: the robot knows nothing there.")
-COVER = (Subject(*_HOLES, (PUBLISHED,), missing=True),)
-COVER_ALONE = (Subject(*_HOLES, ("alone",), missing=True),)
-CHANGES = (
-    Subject(
-        "changed_median_pct", "Change made", "Half of the pixels change by less than this.", ()
-    ),
-    Subject("dropped_pct", "Dropped", "Of the camera's pixels, those not published.", ()),
-    Subject("filled_pct", "Filled", "Of the camera's holes, those that got depth.", ()),
+_HOLES = "Pixels without depth, where the robot knows nothing."
+COVERAGE = (
+    Subject(Accuracy.fill_pct, _HOLES, (PUBLISHED,), title="Holes", complement=True),
+)  # fmt: skip
+COVERAGE_NO_REFERENCE = (
+    Subject(NoReference.fill_pct, _HOLES, block=_no_reference, title="Holes", complement=True),
 )
-_BLOCKS = {PUBLISHED: (PUBLISHED, "published", "published"), SAME: (SAME, "same_raw", "same")}
+CHANGES = (
+    (NoReference.changed_median_pct, "Half of the pixels change by less than this."),
+    (NoReference.dropped_pct, "Of the camera's valid pixels, those not published."),
+    (NoReference.filled_pct, "Of the camera's holes, those that were filled."),
+)
 
 
-def computed(methods: dict) -> dict:
-    """The figures that are numbers; a block without any is left out."""
-    found: dict = {}
-    for method, blocks in methods.items():
-        for block, scores in blocks.items():
-            known = {k: v for k, v in scores.items() if v is not None and v == v}
-            if known.keys() - {"still_frames"}:
-                found.setdefault(method, {})[block] = known
-    return found
-
-
-def cards_of(summary: dict, subjects: tuple[Subject, ...]) -> tuple[Card, ...]:
-    """Those of which the summary has figures, before and after."""
-    cards = (_card(summary["methods"], subject) for subject in subjects)
+def make_cards(summary: Summary, subjects: tuple[Subject, ...]) -> tuple[Card, ...]:
+    """A card for each subject that was measured before and after."""
+    raw, denoised = summary.methods.get(RAW), summary.methods.get(DENOISED)
+    if raw is None or denoised is None:
+        return ()
+    cards = (_make_card(raw, denoised, subject) for subject in subjects)
     return tuple(card for card in cards if card is not None)
 
 
-def _card(methods: dict, subject: Subject) -> Card | None:
-    """None where nothing of it was computed."""
-    comparisons = []
-    for block in subject.blocks:
-        over, before_block, after_block = _BLOCKS.get(block, ("", block, block))
-        if subject.before_key:
-            over = SAME
-        owner = DENOISED if over == SAME else RAW
-        before_key = subject.before_key or subject.key
-        before = methods.get(owner, {}).get(before_block, {}).get(before_key)
-        after = methods.get(DENOISED, {}).get(after_block, {}).get(subject.key)
-        if before is not None and after is not None:
-            comparisons.append(_comparison(over, before, after, subject))
-    if not comparisons:
-        return None
-    return Card(subject.title, subject.meaning, tuple(comparisons))
-
-
-def _comparison(over: str, before: float, after: float, subject: Subject) -> MetricChange:
-    shown = figure(subject.key)
-    if not subject.missing:
-        return MetricChange(over, before, after, shown)
-    rest = Figure(subject.title, shown.unit, shown.meaning, shown.digits, "better", shown.floor)
-    return MetricChange(over, 100 - before, 100 - after, rest)
-
-
-def costs(summary: dict) -> tuple[Card, ...]:
-    """How much was changed, and how long that took: figures without a before."""
-    alone = summary["methods"].get(DENOISED, {}).get("alone", {})
-    cards = [
-        Card(subject.title, subject.meaning, value=figure(subject.key).text(alone[subject.key]))
-        for subject in CHANGES
-        if alone.get(subject.key) is not None
-    ]
-    timing = summary.get("timing")
-    if timing:
-        cards.append(Card("Time per frame", _pace(timing), value=f"{timing['p50_ms']:.1f} ms"))
+def make_cost_cards(summary: Summary) -> tuple[Card, ...]:
+    """How much was changed and how long that took: values without a before."""
+    denoised = summary.methods.get(DENOISED)
+    cards = []
+    if denoised is not None:
+        values = [(metric, metric.of(denoised.no_reference), text) for metric, text in CHANGES]
+        cards += [
+            Card(metric.name, meaning, value=metric.text(value))
+            for metric, value, meaning in values
+            if not math.isnan(value)
+        ]
+    if summary.timing is not None:
+        median = f"{summary.timing.p50_ms:.1f} ms"
+        cards.append(Card("Time per frame", _describe_pace(summary.timing), value=median))
     return tuple(cards)
 
 
-def _pace(timing: dict) -> str:
-    slow = f"Median; 99 % take at most {timing['p99_ms']:.1f} ms. "
-    if timing["p99_ms"] <= CAMERA_PERIOD_MS:
-        return slow + "Keeps up with 30 frames a second."
-    if timing["p50_ms"] <= CAMERA_PERIOD_MS:
-        return slow + "At 30 frames a second some are dropped."
+def _make_card(raw: MethodSummary, denoised: MethodSummary, subject: Subject) -> Card | None:
+    """None where nothing of it was measured."""
+    title = subject.title or subject.metric.name
+    changes = []
+    for over in subject.over or ("",):
+        before, after = _read(raw, denoised, subject, over)
+        if not math.isnan(before + after):
+            changes.append(_make_change(subject, title, before, after, over))
+    return Card(title, subject.meaning, tuple(changes)) if changes else None
+
+
+def _read(
+    raw: MethodSummary, denoised: MethodSummary, subject: Subject, over: str
+) -> tuple[float, float]:
+    """The metric before and after, NaN where it was not measured."""
+    after_block = subject.block(denoised)
+    before_block = subject.block(raw)
+    if subject.before:
+        before_block = after_block
+    elif over == SAME:
+        before_block, after_block = denoised.same_raw, denoised.same
+    if before_block is None or after_block is None:
+        return math.nan, math.nan
+    (before,) = subject.before or (subject.metric,)
+    return before.of(before_block), subject.metric.of(after_block)
+
+
+def _make_change(
+    subject: Subject, title: str, before: float, after: float, over: str
+) -> MetricChange:
+    metric = subject.metric
+    if not subject.complement:
+        return MetricChange(metric, before, after, over)
+    rest = Metric(
+        title, metric.unit, metric.description,
+        digits=metric.digits, min_change=metric.min_change,
+    )  # fmt: skip
+    return MetricChange(rest, 100 - before, 100 - after, over)
+
+
+def _describe_pace(timing: Timing) -> str:
+    slow = f"Median; 99 % take at most {timing.p99_ms:.1f} ms. "
+    if timing.p99_ms <= CAMERA_PERIOD_MS:
+        return slow + "Fast enough for 30 frames a second."
+    if timing.p50_ms <= CAMERA_PERIOD_MS:
+        return slow + "At 30 frames a second some frames are dropped."
     return slow + "Too slow for 30 frames a second: frames are dropped."
-
-
-def _opposite(change: str) -> str:
-    return WORSE if change == BETTER else BETTER

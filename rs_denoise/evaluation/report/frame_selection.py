@@ -1,4 +1,4 @@
-"""Which frames of a recording are worth looking at: where it helps most, least, and the first."""
+"""Selects the frames that the report shows: the most and least improved, and the first."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import replace
 import numpy as np
 
 from rs_denoise.evaluation.metrics.ground_truth import MAX_SCORED_MM
-from rs_denoise.evaluation.report.report import ReportFrame
+from rs_denoise.evaluation.report.report_frame import ReportFrame
 from rs_denoise.recordings.frame import Frame
 
 
 class FrameSelection:
-    """Keeps three frames of a recording that is read once.
+    """Keeps up to five frames of a recording that is read once.
 
-    With ground truth a frame gains what its mean error falls by, over what is published; frames
-    without are ranked by how much of them changes.
+    Frames with ground truth are ranked by how much their mean error over the published pixels
+    falls, frames without by how much of them changes.
     """
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class FrameSelection:
     def add(
         self, frame: Frame, denoised_mm: np.ndarray, confidence: np.ndarray | None = None
     ) -> None:
-        """Looks at one frame.
+        """Keeps the frame if it is among the most or least improved so far.
 
         Args:
             frame: as recorded.
@@ -37,26 +37,26 @@ class FrameSelection:
             if frame.ground_truth_mm is not None
             else ("changes most", "changes least")
         )
-        scene = ReportFrame(frame, denoised_mm, confidence)
-        self._kept.setdefault("first", (gain, scene))
+        shown = ReportFrame(frame, denoised_mm, confidence)
+        self._kept.setdefault("first", (gain, shown))
         if most not in self._kept or gain > self._kept[most][0]:
-            self._kept[most] = gain, scene
+            self._kept[most] = gain, shown
         if least not in self._kept or gain < self._kept[least][0]:
-            self._kept[least] = gain, scene
+            self._kept[least] = gain, shown
 
-    def scenes(self) -> list[ReportFrame]:
-        """Those kept, each once, named by why they were; those with ground truth come first."""
+    def frames(self) -> list[ReportFrame]:
+        """The frames kept, each once and named with the reason; first those with ground truth."""
         order = ("helps most", "helps least", "changes most", "changes least", "first")
         reasons: dict[int, tuple[ReportFrame, list[str]]] = {}
         for reason in order:
             if reason in self._kept:
-                scene = self._kept[reason][1]
-                reasons.setdefault(id(scene.frame), (scene, []))[1].append(reason)
-        return [_renamed(scene, ", ".join(why)) for scene, why in reasons.values()]
+                shown = self._kept[reason][1]
+                reasons.setdefault(id(shown.frame), (shown, []))[1].append(reason)
+        return [_rename(shown, ", ".join(why)) for shown, why in reasons.values()]
 
 
-def _renamed(scene: ReportFrame, reason: str) -> ReportFrame:
-    return replace(scene, frame=replace(scene.frame, name=f"{scene.frame.name} ({reason})"))
+def _rename(shown: ReportFrame, reason: str) -> ReportFrame:
+    return replace(shown, frame=replace(shown.frame, name=f"{shown.frame.name} ({reason})"))
 
 
 def _gain_mm(frame: Frame, denoised_mm: np.ndarray) -> float:

@@ -1,8 +1,8 @@
 """Is it better, and is it safe: a summary in two sentences and a few cards.
 
-Accuracy is compared over the pixels that camera and denoised depth both have, so that dropping
-pixels is no accuracy. Safety is judged by all that is published, which is what a robot gets, and
-never called better where it is worse over the same pixels.
+Accuracy is compared over the pixels that both camera and denoised depth have, so that dropping
+pixels does not improve it. Safety is judged over all published pixels, which are what a robot gets;
+it is not called better if it is worse over the same pixels.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from rs_denoise.evaluation.report.cards import (
     ACCURACY,
     BETTER,
-    COVER,
-    COVER_ALONE,
+    COVERAGE,
+    COVERAGE_NO_REFERENCE,
     DANGERS,
     HINTS,
     RECEDED,
@@ -21,12 +21,13 @@ from rs_denoise.evaluation.report.cards import (
     UNCHANGED,
     WORSE,
     Card,
-    cards_of,
-    costs,
+    make_cards,
+    make_cost_cards,
 )
+from rs_denoise.evaluation.summary import Summary
 
 MIXED = "mixed"
-# With fewer frames than this, the reader is warned of chance.
+# With fewer frames than this the report warns of chance.
 FEW_FRAMES = 10
 
 
@@ -35,10 +36,10 @@ class Answer:
     """An answer to one question.
 
     Attributes:
-        question, topic: as asked, and as a heading.
-        word: better, worse, unchanged, mixed, or nothing where it is not known.
-        sentences: the answer, and from which figures it follows.
-        cards: those figures.
+        question, topic: the question, and its subject as a heading.
+        word: BETTER, WORSE, UNCHANGED, MIXED, or "" where it is unknown.
+        sentences: the answer, and the metrics that it follows from.
+        cards: those metrics.
     """
 
     question: str
@@ -51,92 +52,93 @@ class Answer:
 _BETTER_WORDS = {
     BETTER: "Better: over the same pixels, denoised depth is nearer to the truth.",
     WORSE: "Worse: over the same pixels, denoised depth is farther from the truth.",
-    UNCHANGED: "No better: over the same pixels, both are as far from the truth.",
-    MIXED: "Mixed: over the same pixels, some errors are smaller and some greater.",
+    UNCHANGED: "No better: over the same pixels, denoised depth is as accurate as the camera's.",
+    MIXED: "Mixed: over the same pixels, some errors are smaller and some are larger.",
 }
 _SAFE_WORDS = {
-    BETTER: "Safer: what is published misleads a robot less.",
-    WORSE: "Less safe: what is published misleads a robot more.",
-    UNCHANGED: "As safe as the camera: what is published misleads a robot as much.",
-    MIXED: "Mixed: some dangers are smaller and some greater.",
+    BETTER: "Safer: denoised depth has fewer dangerous errors.",
+    WORSE: "Less safe: denoised depth has more dangerous errors.",
+    UNCHANGED: "As safe as the camera: denoised depth has as many dangerous errors.",
+    MIXED: "Mixed: some dangerous errors are fewer and some are more.",
 }
 _SMOOTH_WORDS = {
-    BETTER: "Smoother and steadier; whether it is nearer to the truth is not known.",
-    WORSE: "Rougher or less steady; how far from the truth is not known.",
-    UNCHANGED: "As smooth and steady; how far from the truth is not known.",
-    MIXED: "Smoother in some ways, rougher in others; how far from the truth is not known.",
+    BETTER: "Denoised depth is smoother and steadier.",
+    WORSE: "Denoised depth is rougher or less steady.",
+    UNCHANGED: "Denoised depth is as smooth and steady as the camera's.",
+    MIXED: "Denoised depth is smoother or steadier in some ways and worse in others.",
 }
 _HINT_WORDS = {
-    BETTER: "Signs of more safety; false free space and phantoms are not known.",
-    WORSE: "Signs of less safety; false free space and phantoms are not known.",
-    UNCHANGED: "No sign of more or less safety; false free space and phantoms are not known.",
-    MIXED: "Signs of more and of less safety; false free space and phantoms are not known.",
+    BETTER: "Signs of more safety.",
+    WORSE: "Signs of less safety.",
+    UNCHANGED: "No sign of more or less safety.",
+    MIXED: "Signs of both more and less safety.",
 }
-_UNKNOWN = "Without ground truth accuracy is not known."
+_NO_ACCURACY = "Accuracy is unknown without ground truth."
+_NO_SAFETY = "False free space and false obstacles are unknown without ground truth."
 
 
-def verdicts(summary: dict) -> tuple[Answer, Answer, Answer]:
+def answer_questions(summary: Summary) -> tuple[Answer, Answer, Answer]:
     """Is it better, is it safe, and what does it cost."""
-    accuracy, dangers = cards_of(summary, ACCURACY), cards_of(summary, DANGERS)
-    smoothness, hints = cards_of(summary, SMOOTHNESS), cards_of(summary, HINTS)
+    accuracy, dangers = make_cards(summary, ACCURACY), make_cards(summary, DANGERS)
+    smoothness, hints = make_cards(summary, SMOOTHNESS), make_cards(summary, HINTS)
     better, safe = ("Is it better?", "Accuracy and smoothness"), ("Is it safe?", "Safety")
-    cover = cards_of(summary, COVER) or cards_of(summary, COVER_ALONE)
-    cost = Answer("What does it cost?", "Cover and cost", "", (), cover + costs(summary))
+    coverage = make_cards(summary, COVERAGE) or make_cards(summary, COVERAGE_NO_REFERENCE)
+    costs = coverage + make_cost_cards(summary)
+    cost = Answer("What does it cost?", "Coverage and cost", "", (), costs)
     if not accuracy:
         return (
-            _answer(better, _SMOOTH_WORDS, smoothness, (), _UNKNOWN),
-            _answer(safe, _HINT_WORDS, hints, dangers, _UNKNOWN),
+            _answer(better, _SMOOTH_WORDS, smoothness, (), _NO_ACCURACY),
+            _answer(safe, _HINT_WORDS, hints, dangers, _NO_SAFETY),
             cost,
         )
     return (
         _answer(better, _BETTER_WORDS, accuracy, smoothness),
-        _answer(safe, _SAFE_WORDS, dangers + cards_of(summary, (RECEDED,)), ()),
+        _answer(safe, _SAFE_WORDS, dangers + make_cards(summary, (RECEDED,)), ()),
         cost,
     )
 
 
-def warnings(summary: dict) -> list[str]:
-    """What to mind before believing the verdict."""
-    with_truth, without = summary.get("frames", 0), summary.get("without_truth", 0)
+def list_warnings(summary: Summary) -> list[str]:
+    """What to consider before relying on the answers."""
+    with_truth, without = summary.frames, summary.frames_without_truth
     judged = with_truth or without
     found = []
     if 0 < judged < FEW_FRAMES:
-        count = "One frame" if judged == 1 else f"{judged} frames"
-        found.append(f"{count} only: a small difference may be chance.")
+        count = "one frame" if judged == 1 else f"{judged} frames"
+        found.append(f"Only {count}: a small difference may be chance.")
     if with_truth and without:
-        found.append(
-            f"Frames without ground truth, {without}, do not count for accuracy and dangers."
-        )
+        are = "frame has" if without == 1 else "frames have"
+        found.append(f"{without} {are} no ground truth and do not count for accuracy and safety.")
     return found
 
 
 def _answer(
     question: tuple[str, str], words: dict[str, str], deciding: tuple[Card, ...],
-    others: tuple[Card, ...], before: str = "",
+    others: tuple[Card, ...], missing: str = "",
 ) -> Answer:  # fmt: skip
     """The deciding cards give the word; the others are named beside them."""
     changes, cards = {card.change for card in deciding}, deciding + others
     if not changes:
-        return Answer(*question, "", (before or "Not computed.",), cards)
+        return Answer(*question, "", (missing or "Not computed.",), cards)
     word = MIXED if {BETTER, WORSE} <= changes else UNCHANGED
     for only in (BETTER, WORSE):
         if only in changes and word != MIXED:
             word = only
-    sentences = filter(None, (before, words[word], _because(cards)))
+    sentences = filter(None, (words[word], missing, _list_reasons(cards)))
     return Answer(*question, word, tuple(sentences), cards)
 
 
-def _because(cards: tuple[Card, ...]) -> str:
-    """Which cards say what, with their ratios."""
+def _list_reasons(cards: tuple[Card, ...]) -> str:
+    """Which metrics improved, got worse or stayed, with their ratios."""
     parts = []
     for change, name in ((BETTER, "Improved"), (WORSE, "Worse"), (UNCHANGED, "Unchanged")):
-        named = [_named(card) for card in cards if card.change == change]
+        named = [_name(card) for card in cards if card.change == change]
         if named:
             parts.append(f"{name}: {', '.join(named)}.")
     return " ".join(parts)
 
 
-def _named(card: Card) -> str:
-    deciding = next(c for c in card.comparisons if c.change == card.change)
+def _name(card: Card) -> str:
+    deciding = next(c for c in card.changes if c.change == card.change)
     ratio = deciding.ratio_text
-    return card.title.lower() + (f" ({ratio})" if ratio else "")
+    return card.title[0].lower() + card.title[1:] + (f" ({ratio})" if ratio else "")

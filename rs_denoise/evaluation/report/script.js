@@ -3,11 +3,11 @@
 const $ = (id) => document.getElementById(id);
 const data = JSON.parse($("data").textContent);
 const NAMES = { raw: "camera", denoised: "denoised", truth: "ground truth" };
-// Told apart by the colour-blind, and visible on light and dark.
+// Distinct for colour-blind readers, and visible on light and dark.
 const COLOURS = { raw: "#d55e00", denoised: "#0077bb", truth: "#8a919b" };
-const MOST_POINTS = 25500;
+const MAX_POINTS = 25500;
 const QUIET = { responsive: true, displayModeBar: false };
-const chosen = { scene: 0, view: "depth", cloud: "denoised", row: null };
+const chosen = { frame: 0, view: "depth", cloud: "denoised", row: null };
 
 const PLAIN = {
   paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
@@ -31,13 +31,13 @@ async function unpacked(text, width, height) {
   return depth;
 }
 
-/** Depth images in mm of a scene, by name; decoded once. */
-function depthsOf(scene) {
-  const { width, height } = scene.camera;
-  scene.decoded ??= Promise.all(
-    Object.entries(scene.depths).map(async ([k, v]) => [k, await unpacked(v, width, height)])
+/** Depth images in mm of a frame, by name; decoded once. */
+function depthsOf(shown) {
+  const { width, height } = shown.camera;
+  shown.decoded ??= Promise.all(
+    Object.entries(shown.depths).map(async ([k, v]) => [k, await unpacked(v, width, height)])
   ).then(Object.fromEntries);
-  return scene.decoded;
+  return shown.decoded;
 }
 
 function press(group, attribute, value, offered) {
@@ -48,11 +48,11 @@ function press(group, attribute, value, offered) {
   }
 }
 
-function showScene(index) {
-  chosen.scene = index;
-  const { height } = data.scenes[index].camera;
-  document.querySelectorAll(".scene").forEach((s, i) => s.classList.toggle("shown", i === index));
-  press("scenes", "scene", index, () => true);
+function showFrame(index) {
+  chosen.frame = index;
+  const { height } = data.frames[index].camera;
+  document.querySelectorAll(".frame-views").forEach((s, i) => s.classList.toggle("shown", i === index));
+  press("frame-names", "frame", index, () => true);
   $("row").max = height - 1;
   setRow(Math.min(chosen.row ?? Math.floor(height / 2), height - 1));
   showView(chosen.view);
@@ -60,7 +60,7 @@ function showScene(index) {
 }
 
 function showView(key) {
-  const views = [...document.querySelectorAll(".scene.shown .view")];
+  const views = [...document.querySelectorAll(".frame-views.shown .view")];
   const has = (wanted) => views.some((view) => view.dataset.view === wanted);
   chosen.view = has(key) ? key : "depth";
   press("views", "view", chosen.view, has);
@@ -70,7 +70,7 @@ function showView(key) {
   }
   const missing = [...$("views").querySelectorAll("button:disabled")].map((b) => b.textContent);
   $("missing").hidden = !missing.length;
-  $("missing").textContent = `Not there for this frame: ${missing.join(", ").toLowerCase()}.`;
+  $("missing").textContent = `This frame has no ${missing.join(", ").toLowerCase()}.`;
   $("split").disabled = !$("overlay").closest(".pair");
 }
 
@@ -83,7 +83,7 @@ function setSplit(percent) {
 let rowWaits = false;
 
 function setRow(row) {
-  const { height } = data.scenes[chosen.scene].camera;
+  const { height } = data.frames[chosen.frame].camera;
   chosen.row = Math.min(height - 1, Math.max(0, Math.round(row)));
   $("row").value = chosen.row;
   $("row-number").textContent = chosen.row;
@@ -98,10 +98,10 @@ function setRow(row) {
 }
 
 async function drawSection() {
-  const scene = data.scenes[chosen.scene];
-  const { width } = scene.camera;
-  const depths = await depthsOf(scene);
-  if (scene !== data.scenes[chosen.scene]) return;
+  const shown = data.frames[chosen.frame];
+  const { width } = shown.camera;
+  const depths = await depthsOf(shown);
+  if (shown !== data.frames[chosen.frame]) return;
   const traces = Object.entries(depths).map(([name, depth]) => ({
     name: NAMES[name], mode: "lines", connectgaps: false,
     y: Array.from(depth.subarray(chosen.row * width, (chosen.row + 1) * width), (mm) =>
@@ -109,10 +109,10 @@ async function drawSection() {
     line: { color: COLOURS[name], width: 1.6, dash: name === "truth" ? "dot" : "solid" },
     hovertemplate: "%{y:.3f} m",
   }));
-  const range = [(0.85 * scene.near_mm) / 1000, (1.15 * scene.far_mm) / 1000];
+  const range = [(0.85 * shown.near_mm) / 1000, (1.15 * shown.far_mm) / 1000];
   // No margins at the sides: a column of the chart lies below that column of the picture.
   await Plotly.react("section", traces, {
-    ...PLAIN, margin: { l: 0, r: 0, t: 36, b: 30 }, uirevision: chosen.scene,
+    ...PLAIN, margin: { l: 0, r: 0, t: 36, b: 30 }, uirevision: chosen.frame,
     xaxis: { range: [-0.5, width - 0.5], zeroline: false },
     yaxis: { range, ticksuffix: " m", ticklabelposition: "inside top", zeroline: false },
   }, QUIET);
@@ -120,10 +120,10 @@ async function drawSection() {
 }
 
 /** Points in metres (right, forward, up) of every n-th pixel, coloured as the pictures are. */
-function pointsOf(scene, depth) {
-  const { width, height, fx, fy, cx, cy } = scene.camera;
-  const stride = Math.ceil(Math.sqrt((width * height) / MOST_POINTS));
-  const farthest = farthestOf(scene);
+function pointsOf(shown, depth) {
+  const { width, height, fx, fy, cx, cy } = shown.camera;
+  const stride = Math.ceil(Math.sqrt((width * height) / MAX_POINTS));
+  const farthest = farthestOf(shown);
   const points = { x: [], y: [], z: [], colour: [] };
   for (let v = 0; v < height; v += stride) {
     for (let u = 0; u < width; u += stride) {
@@ -132,27 +132,27 @@ function pointsOf(scene, depth) {
       points.x.push(((u - cx) * mm) / fx / 1000);
       points.y.push(mm / 1000);
       points.z.push(((cy - v) * mm) / fy / 1000);
-      points.colour.push((1 / mm - 1 / scene.far_mm) / (1 / scene.near_mm - 1 / scene.far_mm));
+      points.colour.push((1 / mm - 1 / shown.far_mm) / (1 / shown.near_mm - 1 / shown.far_mm));
     }
   }
   return points;
 }
 
-/** What lies behind is left out: a few wrong matches would make the rest too small to see. */
-function farthestOf(scene) {
-  return 1.25 * scene.far_mm;
+/** Points behind are left out: a few wrong matches would make the rest too small to see. */
+function farthestOf(shown) {
+  return 1.25 * shown.far_mm;
 }
 
 function spread(values) {
   const sorted = Float64Array.from(values).sort();
-  const at = (share) => sorted[Math.round(share * (sorted.length - 1))] ?? 0;
+  const at = (fraction) => sorted[Math.round(fraction * (sorted.length - 1))] ?? 0;
   const [low, high] = [at(0.002), at(0.998)];
   const margin = 0.03 * (high - low) + 0.05;
   return [low - margin, high + margin];
 }
 
 function showCloud(name) {
-  const { depths } = data.scenes[chosen.scene];
+  const { depths } = data.frames[chosen.frame];
   chosen.cloud = name in depths ? name : "denoised";
   press("clouds", "depth", chosen.cloud, (wanted) => wanted in depths);
   if (cloudSeen) drawCloud();
@@ -161,25 +161,25 @@ function showCloud(name) {
 let cloudSeen = false;
 
 async function drawCloud() {
-  const scene = data.scenes[chosen.scene];
+  const shown = data.frames[chosen.frame];
   const name = chosen.cloud;
-  const depths = await depthsOf(scene);
-  if (scene !== data.scenes[chosen.scene] || name !== chosen.cloud) return;
+  const depths = await depthsOf(shown);
+  if (shown !== data.frames[chosen.frame] || name !== chosen.cloud) return;
   // One box for all, so that nothing jumps when another is chosen.
-  scene.box ??= ((all) => ["x", "y", "z"].map((k) => spread(all.flatMap((p) => p[k]))))(
-    Object.values(depths).map((depth) => pointsOf(scene, depth))
+  shown.box ??= ((all) => ["x", "y", "z"].map((k) => spread(all.flatMap((p) => p[k]))))(
+    Object.values(depths).map((depth) => pointsOf(shown, depth))
   );
-  const points = pointsOf(scene, depths[name]);
+  const points = pointsOf(shown, depths[name]);
   const axis = (title, range) => ({
     title: { text: title }, range, showspikes: false, showbackground: false, zeroline: false,
     gridcolor: "#a9b0bb", color: "#808894", ticksuffix: " m",
   });
   const layout = {
-    ...PLAIN, margin: { l: 0, r: 0, t: 0, b: 0 }, showlegend: false, uirevision: chosen.scene,
+    ...PLAIN, margin: { l: 0, r: 0, t: 0, b: 0 }, showlegend: false, uirevision: chosen.frame,
     scene: {
       aspectmode: "data", dragmode: "turntable",
-      xaxis: axis("right", scene.box[0]), yaxis: axis("forward", scene.box[1]),
-      zaxis: axis("up", scene.box[2]),
+      xaxis: axis("right", shown.box[0]), yaxis: axis("forward", shown.box[1]),
+      zaxis: axis("up", shown.box[2]),
       camera: { eye: { x: -0.5, y: -1.2, z: 0.5 }, center: { x: 0, y: 0, z: -0.08 } },
     },
   };
@@ -191,11 +191,11 @@ async function drawCloud() {
     layout, { responsive: true, displaylogo: false, modeBarButtons: [["toImage", "resetCameraDefault3d"]] });
   $("cloud-note").textContent =
     `${NAMES[name]}, ${x.length.toLocaleString("en")} points nearer than ` +
-    `${(farthestOf(scene) / 1000).toFixed(1)} m; near is red. Drag to turn; click, then wheel to zoom.`;
+    `${(farthestOf(shown) / 1000).toFixed(1)} m; near is red. Drag to turn it. To zoom, click it and turn the mouse wheel.`;
 }
 
 function drawDistance() {
-  const { edges_mm: edges, methods } = data.over_distance;
+  const { edges_mm: edges, methods } = data.by_distance;
   const bins = edges.slice(0, -1);
   // From the first to the last bin with pixels.
   const used = bins.map((_, i) => Object.values(methods).some((m) => m.pixels[i] > 0));
@@ -227,7 +227,7 @@ function onDrag(frame) {
   const follow = (event) => {
     const box = frame.getBoundingClientRect();
     if (moves === "row") {
-      const { height } = data.scenes[chosen.scene].camera;
+      const { height } = data.frames[chosen.frame].camera;
       setRow(((event.clientY - box.top) / box.height) * height - 0.5);
     } else if (moves === "split") setSplit((100 * (event.clientX - box.left)) / box.width);
   };
@@ -250,14 +250,14 @@ function onClick(group, attribute, act) {
 }
 
 function startFrames() {
-  onClick("scenes", "scene", (index) => showScene(Number(index)));
+  onClick("frame-names", "frame", (index) => showFrame(Number(index)));
   onClick("views", "view", showView);
   onClick("clouds", "depth", showCloud);
   $("split").addEventListener("input", () => setSplit(Number($("split").value)));
   $("row").addEventListener("input", () => setRow(Number($("row").value)));
   document.querySelectorAll(".frame").forEach(onDrag);
   setSplit(50);
-  showScene(0);
+  showFrame(0);
   startCloud();
 }
 
@@ -292,7 +292,7 @@ function startPrinting() {
 
 if (typeof DecompressionStream === "function") {
   document.documentElement.classList.add("scripted");
-  if (data.scenes.length) startFrames();
-  if (data.over_distance) drawDistance();
+  if (data.frames.length) startFrames();
+  if (data.by_distance) drawDistance();
   startPrinting();
 }

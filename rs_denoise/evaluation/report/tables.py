@@ -1,29 +1,26 @@
-"""The tables of the report: every method, every figure."""
+"""The tables of the report: every method, every metric."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from rs_denoise.evaluation.report.cards import DENOISED, RAW, MetricChange
-from rs_denoise.evaluation.report.figures import Figure, figure
+from rs_denoise.evaluation.metrics.blocks import Accuracy, TemporalNoise
+from rs_denoise.evaluation.metrics.by_distance import DistanceErrors
+from rs_denoise.evaluation.metrics.metric import Metric, MetricBlock
+from rs_denoise.evaluation.report.cards import BETTER, UNCHANGED, WORSE, MetricChange
+from rs_denoise.evaluation.summary import MethodSummary, Summary
+from rs_denoise.offline import DENOISED, RAW
 
-# Blocks of a summary's methods that have a table of their own, beside those of accuracy.
-BLOCKS = {
-    "alone": "Without ground truth",
-    "temporal": "Over time",
-    "obstacles": "Obstacles",
-    "ranking": "Confidence",
-}
-
-# What a summary calls accuracy where it says why there is none; and what is no block of a method.
-ACCURACY = "accuracy"
-PARTS = {"over_distance": "Errors over distance", "timing": "Time per frame"}
+# Over the same pixels these say nothing: a dropped pixel is of neither.
+_OF_COVERAGE = (Accuracy.fill_pct, Accuracy.thin_recall_pct)
+_RAW_TITLE = "raw (camera)"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What stands in a table: a value, and how it compares with the camera."""
+    """A value, and how it compares with the camera's."""
 
     text: str
     ratio: str = ""
@@ -31,110 +28,163 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Table:
-    """Figures of methods; `rows` are names with a cell for each of `figures`."""
+class ReportTable:
+    """Metrics of methods; `rows` are names with a cell for each of `metrics`."""
 
     title: str
     note: str
-    figures: tuple[Figure, ...]
+    metrics: tuple[Metric, ...]
     rows: tuple[tuple[str, tuple[Cell, ...]], ...]
 
 
-def tables(summary: dict) -> list[Table]:
-    """Those for which there is something to show."""
-    methods = summary["methods"]
+@dataclass(frozen=True)
+class Part:
+    """A part of a summary that may be missing.
+
+    Attributes:
+        title: in the report.
+        key: under which a summary's `not_computed` says why it is missing.
+        read: its block of a method.
+    """
+
+    title: str
+    key: str
+    read: Callable[[MethodSummary], MetricBlock | None]
+
+
+ACCURACY = Part("Accuracy", "accuracy", lambda method: method.published)
+PARTS = (
+    Part("Without ground truth", "alone", lambda method: method.no_reference),
+    Part("Over time", "temporal", lambda method: method.temporal),
+    Part("Obstacles", "obstacles", lambda method: method.obstacles),
+    Part("Confidence", "ranking", lambda method: method.confidence),
+)
+
+
+def make_tables(summary: Summary) -> list[ReportTable]:
+    """The tables that have something to show."""
+    methods = summary.methods
     found = [
-        _against_raw(
-            methods, "published", "All that is published",
-            "Ratios are to the camera. A method that drops or fills pixels is not compared like "
-            "with like here.",
+        _compare_with_raw(
+            methods, ACCURACY.read, "All published pixels",
+            "Ratios are to the camera. A method that drops or fills pixels is measured over other "
+            "pixels than the camera here.",
         ),
-        _same_pixels(methods),
+        _compare_same_pixels(methods),
     ]  # fmt: skip
-    found += [_against_raw(methods, block, title, "") for block, title in BLOCKS.items()]
+    found += [_compare_with_raw(methods, part.read, part.title, "") for part in PARTS]
     return [table for table in found if table.rows]
 
 
-def not_computed(summary: dict) -> list[tuple[str, str]]:
+def list_missing(summary: Summary) -> list[tuple[str, str]]:
     """What is missing from the summary, in whole or in part, with the reason if it gives one."""
-    methods = summary["methods"]
-    reasons: dict[str, str] = dict(summary.get("not_computed", {}))
-    there = {block for blocks in methods.values() for block in blocks}
-    there |= {ACCURACY} if "published" in there else set()
-    there |= {part for part in PARTS if summary.get(part)}
-    names = {ACCURACY: "Accuracy"} | BLOCKS | PARTS
-    found = [(name, reasons.pop(key, "")) for key, name in names.items() if key not in there]
-    return found + [(names.get(key, key.capitalize()), why) for key, why in reasons.items()]
+    reasons = dict(summary.not_computed)
+    titles = {part.key: part.title for part in (ACCURACY, *PARTS)}
+    measured = {
+        part.key: any(_is_measured(part.read(m)) for m in summary.methods.values())
+        for part in (ACCURACY, *PARTS)
+    }
+    titles |= {"over_distance": "Errors over distance", "timing": "Time per frame"}
+    measured |= {
+        "over_distance": summary.by_distance is not None,
+        "timing": summary.timing is not None,
+    }
+    missing = [(titles[key], reasons.pop(key, "")) for key in titles if not measured[key]]
+    return missing + [(titles.get(key, key.capitalize()), why) for key, why in reasons.items()]
 
 
-def over_distance_sentence(over_distance: dict) -> str:
-    """At how many distances it is better, and where it changes most; sparse ones are left out."""
-    methods = over_distance.get("methods", {})
-    raw, denoised = methods.get(RAW), methods.get(DENOISED)
+def list_metrics(tables: Iterable[ReportTable]) -> list[Metric]:
+    """The metrics of the tables, each once."""
+    return list(dict.fromkeys(metric for table in tables for metric in table.metrics))
+
+
+def describe_distances(errors: DistanceErrors) -> str:
+    """At how many distances the error improves, and where it changes most."""
+    raw, denoised = errors.methods.get(RAW), errors.methods.get(DENOISED)
     if raw is None or denoised is None:
         return ""
-    least = sum(raw["pixels"]) / 100
-    shown = figure("mae_mm")
+    min_pixels = sum(raw.pixels) / 100
     bins = [
-        (low, MetricChange("", before, after, shown))
+        (low, MetricChange(Accuracy.mae_mm, before, after))
         for low, pixels, before, after in zip(
-            over_distance["edges_mm"], raw["pixels"], raw["mae_mm"], denoised["mae_mm"],
+            errors.edges_mm, raw.pixels, raw.mae_mm, denoised.mae_mm,
             strict=False,  # one edge more than bins
         )
-        if pixels >= least and before and after is not None
+        if pixels >= min_pixels and before and after is not None
     ]  # fmt: skip
     if not bins:
         return ""
-    step = over_distance["edges_mm"][1] - over_distance["edges_mm"][0]
-    count = {c: sum(b.change == c for _, b in bins) for c in ("better", "unchanged", "worse")}
+    step = errors.edges_mm[1] - errors.edges_mm[0]
+    count = {c: sum(b.change == c for _, b in bins) for c in (BETTER, UNCHANGED, WORSE)}
     low, most = max(bins, key=lambda b: abs((b[1].ratio or 1.0) - 1.0))
     return (
         f"Of {len(bins)} distances with at least 1 % of the pixels, the mean error is better at "
-        f"{count['better']}, unchanged at {count['unchanged']}, worse at {count['worse']}; it "
+        f"{count[BETTER]}, unchanged at {count[UNCHANGED]} and worse at {count[WORSE]}. It "
         f"changes most at {low / 1000:.2f} to {(low + step) / 1000:.2f} m: {most.text} "
         f"({most.ratio_text})."
     )
 
 
-def _against_raw(methods: dict, block: str, title: str, note: str) -> Table:
-    """A row for each method that has the block; ratios to the camera's where that has it too."""
-    raw = methods.get(RAW, {}).get(block, {})
-    having = {name: blocks[block] for name, blocks in methods.items() if block in blocks}
-    keys = _keys(having.values())
+def _compare_with_raw(
+    methods: dict[str, MethodSummary], read: Callable[[MethodSummary], MetricBlock | None],
+    title: str, note: str,
+) -> ReportTable:  # fmt: skip
+    """A row for each method that has the block; ratios to the camera's where it has it too."""
+    blocks = _measured_blocks(methods, read)
+    metrics = _measured_metrics(blocks.values())
+    raw = blocks.get(RAW)
+    rows = []
+    for name, block in blocks.items():
+        before = None if name == RAW or raw is None else raw
+        cells = [_make_cell(metric, before, block) for metric in metrics]
+        rows.append((_RAW_TITLE if name == RAW else name, tuple(cells)))
+    return ReportTable(title, note, tuple(metrics), tuple(rows))
+
+
+def _compare_same_pixels(methods: dict[str, MethodSummary]) -> ReportTable:
+    blocks = _measured_blocks(methods, lambda method: method.same)
+    metrics = [m for m in _measured_metrics(blocks.values()) if m not in _OF_COVERAGE]
     rows = tuple(
-        (
-            "raw (camera)" if name == RAW else name,
-            tuple(_cell(key, None if name == RAW else raw.get(key), s.get(key)) for key in keys),
-        )
-        for name, s in having.items()
+        (name, tuple(_make_cell(m, methods[name].same_raw, block, True) for m in metrics))
+        for name, block in blocks.items()
     )
-    return Table(title, note, tuple(map(figure, keys)), rows)
-
-
-def _same_pixels(methods: dict) -> Table:
-    having = {n: m for n, m in methods.items() if "same" in m and "same_raw" in m}
-    # Over the same pixels, fill and what was dropped of thin things mean nothing.
-    keys = [key for key in _keys(m["same"] for m in having.values()) if key not in _OF_COVER]
-    rows = tuple(
-        (name, tuple(_cell(key, m["same_raw"].get(key), m["same"].get(key), True) for key in keys))
-        for name, m in having.items()
+    note = (
+        "Camera → method, over the pixels that both have, so that dropping pixels does not improve "
+        "a metric."
     )
-    note = "Camera → method, over the pixels that both have: dropping pixels is no accuracy."
-    return Table("Over the same pixels", note, tuple(map(figure, keys)), rows)
+    return ReportTable("The same pixels", note, tuple(metrics), rows)
 
 
-_OF_COVER = ("fill_pct", "thin_recall_pct")
+def _measured_blocks(
+    methods: dict[str, MethodSummary], read: Callable[[MethodSummary], MetricBlock | None]
+) -> dict[str, MetricBlock]:
+    blocks = {name: read(method) for name, method in methods.items()}
+    return {n: block for n, block in blocks.items() if block is not None and _is_measured(block)}
 
 
-def _keys(scores: Iterable[dict]) -> list[str]:
-    """The figures of all of them, in the order in which they come."""
-    return list(dict.fromkeys(key for block in scores for key in block))
+def _is_measured(block: MetricBlock | None) -> bool:
+    """Whether a block has any value; that no frame stood still is none."""
+    if block is None:
+        return False
+    metrics = [metric for metric in block.metrics() if metric is not TemporalNoise.still_frames]
+    return not all(math.isnan(metric.of(block)) for metric in metrics)
 
 
-def _cell(key: str, before: float | None, after: float | None, both: bool = False) -> Cell:
-    shown = figure(key)
-    if before is None or after is None:
-        return Cell(shown.number(after))
-    compared = MetricChange("", before, after, shown)
-    text = f"{shown.number(before)} → {shown.number(after)}" if both else shown.number(after)
-    return Cell(text, compared.ratio_text, compared.change)
+def _measured_metrics(blocks: Iterable[MetricBlock]) -> list[Metric]:
+    """The metrics that any of the blocks has a value of."""
+    pairs = ((metric, block) for block in blocks for metric in block.metrics())
+    found = {metric for metric, block in pairs if not math.isnan(metric.of(block))}
+    return [metric for block in blocks for metric in block.metrics() if metric in found]
+
+
+def _make_cell(
+    metric: Metric, before: MetricBlock | None, after: MetricBlock, show_both: bool = False
+) -> Cell:
+    value = metric.of(after)
+    reference = math.nan if before is None else metric.of(before)
+    if math.isnan(reference + value):
+        return Cell(metric.number(value))
+    change = MetricChange(metric, reference, value)
+    number = metric.number(value)
+    text = f"{metric.number(reference)} → {number}" if show_both else number
+    return Cell(text, change.ratio_text, change.change)

@@ -7,12 +7,13 @@ from hypothesis import strategies as st
 
 from conftest import REAL_DATA
 from rs_denoise.camera import Camera
+from rs_denoise.evaluation.metrics.blocks import ObstacleCells
 from rs_denoise.evaluation.metrics.obstacles import (
     Mount,
     MountError,
     ObstacleLayer,
-    fitted_mount,
-    score_obstacles,
+    count_obstacle_cells,
+    fit_mount,
 )
 from rs_denoise.recordings.folders.frame_folder import read_frame
 
@@ -89,55 +90,55 @@ def test_a_floor_is_free():
 
 def scored(depth_mm, raw_mm=None, truth_mm=None):
     raw = depth_mm if raw_mm is None else raw_mm
-    return score_obstacles(LAYER, LEVEL, CAMERA, depth_mm, raw, truth_mm)
+    return count_obstacle_cells(LAYER, LEVEL, CAMERA, depth_mm, raw, truth_mm)
 
 
-def test_phantoms_and_misses_by_hand():
+def test_false_and_missed_obstacles_by_hand():
     """At 2 m a cell is 2.5 px wide."""
     truth = one_pixel(80, 60, 2020) + one_pixel(120, 60, 2020)  # cells (40, 0) and (40, -17)
     truth[60, 40] = 5000  # known to be far
     near = one_pixel(80, 60, 2080)  # (41, 0): one cell off
-    assert scored(near, truth_mm=truth) == {
-        "marked_cells": 1, "phantom_cells": 0, "missed_cells": 1,
-        "appeared_cells": 0, "disappeared_cells": 0,
-    }  # fmt: skip
+    assert scored(near, truth_mm=truth) == ObstacleCells(
+        marked_cells=1, false_obstacle_cells=0, missed_cells=1,
+        appeared_cells=0, disappeared_cells=0,
+    )  # fmt: skip
     two_off = one_pixel(80, 60, 2120)
     figures = scored(two_off, truth_mm=truth)
-    assert figures["phantom_cells"] == 1 and figures["missed_cells"] == 2
-    phantom = truth.copy()
-    phantom[60, 40] = 1500
-    figures = scored(phantom, truth_mm=truth)
-    assert figures["phantom_cells"] == 1 and figures["missed_cells"] == 0
+    assert figures.false_obstacle_cells == 1 and figures.missed_cells == 2
+    false = truth.copy()
+    false[60, 40] = 1500
+    figures = scored(false, truth_mm=truth)
+    assert figures.false_obstacle_cells == 1 and figures.missed_cells == 0
 
 
 def test_cells_whose_truth_is_unknown_are_not_judged():
     truth = one_pixel(80, 60, 2020)
     depth = truth + one_pixel(20, 60, 1500)
     figures = scored(depth, truth_mm=truth)
-    assert figures["marked_cells"] == 2 and figures["phantom_cells"] == 0
+    assert figures.marked_cells == 2 and figures.false_obstacle_cells == 0
 
 
 def test_without_truth_only_changes_are_known():
     raw, depth = one_pixel(80, 60, 2020), one_pixel(20, 60, 1500) + one_pixel(25, 60, 1500)
     figures = scored(depth, raw)
-    assert figures["marked_cells"] == figures["appeared_cells"] == 2
-    assert figures["disappeared_cells"] == 1
-    assert math.isnan(figures["phantom_cells"]) and math.isnan(figures["missed_cells"])
+    assert figures.marked_cells == figures.appeared_cells == 2
+    assert figures.disappeared_cells == 1
+    assert math.isnan(figures.false_obstacle_cells) and math.isnan(figures.missed_cells)
 
 
 def test_an_empty_image_marks_nothing_and_misses_all():
     nothing = np.zeros((121, 161), np.uint16)
     figures = scored(nothing, truth_mm=one_pixel(80, 60, 2020))
-    assert figures["marked_cells"] == figures["phantom_cells"] == 0
-    assert figures["missed_cells"] == 1
-    assert scored(nothing, truth_mm=nothing)["missed_cells"] == 0
+    assert figures.marked_cells == figures.false_obstacle_cells == 0
+    assert figures.missed_cells == 1
+    assert scored(nothing, truth_mm=nothing).missed_cells == 0
 
 
 @settings(max_examples=15)
 @given(st.floats(0.1, 2.5), st.floats(math.radians(5), math.radians(40)), st.floats(-0.15, 0.15))
 def test_a_mount_is_found_again(height_m, pitch_rad, roll_rad):
     mount = Mount(height_m, pitch_rad, roll_rad)
-    found = fitted_mount(floor(mount, farthest_m=8.0), CAMERA)
+    found = fit_mount(floor(mount, farthest_m=8.0), CAMERA)
     assert found.height_m == pytest.approx(height_m, abs=0.01)
     assert found.pitch_rad == pytest.approx(pitch_rad, abs=0.01)
     assert found.roll_rad == pytest.approx(roll_rad, abs=0.01)
@@ -153,25 +154,25 @@ def room(mount, noise_px=0.15):
 
 
 def test_a_floor_is_found_beside_other_things_and_noise():
-    found = fitted_mount(room(Mount(0.4, math.radians(15))), CAMERA)
+    found = fit_mount(room(Mount(0.4, math.radians(15))), CAMERA)
     assert found.height_m == pytest.approx(0.4, abs=0.02)
     assert math.degrees(found.pitch_rad) == pytest.approx(15, abs=1)
     assert abs(math.degrees(found.roll_rad)) < 1
-    again = fitted_mount(room(Mount(0.4, math.radians(15))), CAMERA)
+    again = fit_mount(room(Mount(0.4, math.radians(15))), CAMERA)
     assert again == found
 
 
 def test_what_is_no_floor_is_said():
     size = (121, 161)
     with pytest.raises(MountError, match="has 0 valid pixels"):
-        fitted_mount(np.zeros(size, np.uint16), CAMERA)
+        fit_mount(np.zeros(size, np.uint16), CAMERA)
     with pytest.raises(MountError, match="no surface that could be a floor"):
-        fitted_mount(np.full(size, 1500, np.uint16), CAMERA)
+        fit_mount(np.full(size, 1500, np.uint16), CAMERA)
     with pytest.raises(MountError, match="m above the floor, expected"):
-        fitted_mount(floor(Mount(4.0, math.radians(30)), farthest_m=20), CAMERA)
+        fit_mount(floor(Mount(4.0, math.radians(30)), farthest_m=20), CAMERA)
     rng = np.random.default_rng(0)
     with pytest.raises(MountError, match="no floor"):
-        fitted_mount(rng.integers(500, 4000, size).astype(np.uint16), CAMERA)
+        fit_mount(rng.integers(500, 4000, size).astype(np.uint16), CAMERA)
 
 
 def test_a_table_is_no_floor():
@@ -179,18 +180,18 @@ def test_a_table_is_no_floor():
     table, ground = (floor(Mount(h, math.radians(20)), farthest_m=10) for h in (0.4, 1.1))
     depth = np.where((table > 0) & (table < 900), table, ground)
     with pytest.raises(MountError, match="table"):
-        fitted_mount(depth, CAMERA)
+        fit_mount(depth, CAMERA)
 
 
 @pytest.mark.skipif(not REAL_DATA.is_dir(), reason=f"no real frames in {REAL_DATA}")
 def test_the_floors_of_real_rooms_are_found_and_leaves_are_none():
     for name in ("faro_4609", "faro_4788", "faro_6422"):
         frame = read_frame(REAL_DATA / name)
-        seen = fitted_mount(frame.depth_mm, frame.camera)
-        scanned = fitted_mount(frame.ground_truth_mm, frame.camera)
+        seen = fit_mount(frame.depth_mm, frame.camera)
+        scanned = fit_mount(frame.ground_truth_mm, frame.camera)
         assert seen.height_m == pytest.approx(scanned.height_m, rel=0.03)
         assert seen.pitch_rad == pytest.approx(scanned.pitch_rad, abs=math.radians(1.5))
     for name in ("d435i_emitter_off", "d435i_emitter_on", "d415_640x360"):
         frame = read_frame(REAL_DATA / name)
         with pytest.raises(MountError):
-            fitted_mount(frame.depth_mm, frame.camera)
+            fit_mount(frame.depth_mm, frame.camera)

@@ -1,0 +1,127 @@
+"""What a metric is: a number with a name, a unit, a direction and a description.
+
+A block of metrics is a frozen dataclass that declares each of its metrics once:
+
+    @dataclass(frozen=True)
+    class Accuracy(MetricBlock):
+        mae_mm: Metric = Metric("Mean error", "mm", "Mean absolute error of the depth.", digits=1)
+
+`Accuracy.mae_mm` is the metric with its description; `accuracy.mae_mm` of an instance is the number
+that was measured (a descriptor-typed field, as Python's documentation of dataclasses calls it).
+Type checkers know both, so tables and reports name metrics as attributes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from enum import Enum
+from typing import TypeVar, overload
+
+import numpy as np
+
+from rs_denoise.evaluation.metrics.averages import mean
+
+# Digits after the point in summaries.
+DIGITS = 4
+Block = TypeVar("Block", bound="MetricBlock")
+
+
+class Better(Enum):
+    """The direction in which a metric improves."""
+
+    LOWER = "lower"
+    HIGHER = "higher"
+    NEITHER = "neither"
+
+
+class Metric:
+    """A metric, as a field of a block.
+
+    Args:
+        name: its heading in tables and reports.
+        unit: "mm", "%" (of pixels, where nothing else is said), "px", or "" for a plain number.
+        description: its definition, a sentence.
+        better: the direction in which it improves.
+        digits: after the point, where it is printed.
+        min_change: a smaller change, in the unit, counts as none, whatever its ratio.
+        json_key: in summaries and in model files; None: the name of the field.
+
+    Attributes:
+        field: name of the field, "" outside of a block.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        unit: str,
+        description: str,
+        *,
+        better: Better = Better.LOWER,
+        digits: int = 2,
+        min_change: float = 0.0,
+        json_key: str | None = None,
+    ) -> None:
+        self.name, self.unit, self.description = name, unit, description
+        self.better, self.digits, self.min_change = better, digits, min_change
+        self.field, self._json_key = "", json_key
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.field = name
+
+    @overload
+    def __get__(self, block: None, owner: type) -> Metric: ...
+    @overload
+    def __get__(self, block: object, owner: type) -> float: ...
+    def __get__(self, block: object | None, owner: type) -> Metric | float:
+        return self if block is None else self.of(block)
+
+    def __set__(self, block: object, value: float) -> None:
+        # A dataclass gives the field's default, this metric, where the caller gives no value.
+        vars(block)[self.field] = math.nan if value is self else value
+
+    def __repr__(self) -> str:
+        return f"Metric({self.json_key})"
+
+    @property
+    def json_key(self) -> str:
+        """Its name in summaries and in model files."""
+        return self._json_key or self.field
+
+    def of(self, block: object) -> float:
+        """Its value in a block that has it; NaN where nothing could be measured."""
+        return vars(block)[self.field]
+
+    def text(self, value: float) -> str:
+        """A value with its unit."""
+        return f"{self.number(value)} {self.unit}".rstrip()
+
+    def number(self, value: float) -> str:
+        """A value without its unit; a dash where nothing could be measured."""
+        return "-" if math.isnan(value) else f"{value:.{self.digits}f}"
+
+
+@dataclass(frozen=True)
+class MetricBlock:
+    """Metrics that are measured together; those not given are NaN: nothing could be measured."""
+
+    @classmethod
+    def metrics(cls) -> tuple[Metric, ...]:
+        """Its metrics, in their order."""
+        defaults = (field.default for field in fields(cls))
+        return tuple(default for default in defaults if isinstance(default, Metric))
+
+    @classmethod
+    def mean(cls: type[Block], blocks: Sequence[Block]) -> Block:
+        """Each metric's mean over the blocks that have it, rounded as in summaries."""
+        values = {}
+        for metric in cls.metrics():
+            known = [value for block in blocks if not math.isnan(value := metric.of(block))]
+            values[metric.field] = round(mean(np.array(known)), DIGITS)
+        return cls(**values)
+
+    def to_json(self) -> dict[str, float | None]:
+        """Values by JSON key; None where nothing could be measured."""
+        values = ((metric, metric.of(self)) for metric in self.metrics())
+        return {m.json_key: None if math.isnan(value) else value for m, value in values}

@@ -1,0 +1,98 @@
+"""A frame of the report: its pictures, and its depth for the page's script."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from rs_denoise.drawing.picture import depth_range
+from rs_denoise.evaluation.report import pictures
+from rs_denoise.evaluation.report.pictures import Legend
+from rs_denoise.offline import DENOISED, RAW
+from rs_denoise.recordings.frame import Frame
+
+# As the page's script and buttons call the ground truth.
+TRUTH = "truth"
+
+
+@dataclass(frozen=True)
+class ReportFrame:
+    """One frame that the report shows in full.
+
+    Attributes:
+        frame: as recorded; infrared and ground truth are shown where it has them.
+        denoised_mm: [H, W] uint16, 0 = invalid.
+        confidence: [H, W] float 0..1, or None if the network does not predict it.
+    """
+
+    frame: Frame
+    denoised_mm: np.ndarray
+    confidence: np.ndarray | None
+
+    @property
+    def range_mm(self) -> tuple[float, float]:
+        """Nearest and farthest depth that get colours; of ground truth if there is any."""
+        truth = self.frame.ground_truth_mm
+        return depth_range(truth if truth is not None and truth.any() else self.frame.depth_mm)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A data URI and what it shows."""
+
+    uri: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class View:
+    """One way to look at a frame: a picture, or one before and one after."""
+
+    key: str
+    label: str
+    pictures: tuple[Picture, ...]
+    legend: Legend | None = None
+
+
+def make_views(shown: ReportFrame) -> list[View]:
+    """The pictures of a frame, those that it has."""
+    frame, denoised_mm, range_mm = shown.frame, shown.denoised_mm, shown.range_mm
+    raw_mm, truth_mm = frame.depth_mm, frame.ground_truth_mm
+    depth_legend = pictures.depth_legend(range_mm)
+    both = (
+        Picture(pictures.depth_uri(raw_mm, range_mm), "Camera"),
+        Picture(pictures.depth_uri(denoised_mm, range_mm), "Denoised"),
+    )
+    views = [View("depth", "Depth", both, depth_legend)]
+    if truth_mm is not None:
+        errors = (
+            Picture(pictures.error_uri(raw_mm, truth_mm), "Error of the camera"),
+            Picture(pictures.error_uri(denoised_mm, truth_mm), "Error, denoised"),
+        )
+        truth = Picture(pictures.depth_uri(truth_mm, range_mm), "Ground truth")
+        views.append(View("error", "Error", errors, pictures.error_legend("the truth")))
+        views.append(View(TRUTH, "Ground truth", (truth,), depth_legend))
+    change = Picture(pictures.error_uri(denoised_mm, raw_mm), "Change made to the camera's depth")
+    views.append(View("change", "Change", (change,), pictures.error_legend("the camera's depth")))
+    if frame.infrared is not None:
+        infrared = Picture(pictures.infrared_uri(frame.infrared), "Infrared, left, brightened")
+        views.append(View("infrared", "Infrared", (infrared,)))
+    if shown.confidence is not None:
+        confidence = Picture(pictures.confidence_uri(shown.confidence), "Confidence")
+        views.append(View("confidence", "Confidence", (confidence,), pictures.confidence_legend()))
+    return views
+
+
+def pack_frame(shown: ReportFrame) -> dict:
+    """What the page's script draws cross-sections and points from."""
+    frame, range_mm = shown.frame, shown.range_mm
+    depths_mm = {RAW: frame.depth_mm, DENOISED: shown.denoised_mm}
+    if frame.ground_truth_mm is not None:
+        depths_mm[TRUTH] = frame.ground_truth_mm
+    return {
+        "camera": asdict(frame.camera),
+        "near_mm": range_mm[0],
+        "far_mm": range_mm[1],
+        "depths": {name: pictures.packed(depth_mm) for name, depth_mm in depths_mm.items()},
+    }

@@ -1,0 +1,137 @@
+"""What an evaluation found, typed; `to_json` is the only place that knows its JSON keys."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+
+from rs_denoise.evaluation.metrics.blocks import (
+    Accuracy,
+    ConfidenceQuality,
+    NoReference,
+    ObstacleCells,
+    TemporalNoise,
+)
+from rs_denoise.evaluation.metrics.by_distance import DistanceErrors
+from rs_denoise.evaluation.metrics.metric import MetricBlock
+
+
+@dataclass(frozen=True)
+class MethodSummary:
+    """The metrics of one method, means over frames; None where no frame allows to measure them.
+
+    Attributes:
+        no_reference: of single frames, without ground truth.
+        temporal: of the recording as a whole.
+        obstacles: over the frames in which the camera's place is known.
+        published: over all pixels that the method publishes.
+        same: over the pixels valid in input, output and ground truth; None of raw depth.
+        same_raw: the camera's depth over the same pixels: dropping pixels does not improve `same`
+            against it.
+        confidence: of a model that predicts its uncertainty, before any gate.
+    """
+
+    no_reference: NoReference = field(default_factory=NoReference)
+    temporal: TemporalNoise = field(default_factory=TemporalNoise)
+    obstacles: ObstacleCells | None = None
+    published: Accuracy | None = None
+    same: Accuracy | None = None
+    same_raw: Accuracy | None = None
+    confidence: ConfidenceQuality | None = None
+
+    def blocks(self) -> dict[str, MetricBlock]:
+        """The blocks that there are, by the names that JSON and requirements use."""
+        named: dict[str, MetricBlock | None] = {
+            "alone": self.no_reference,
+            "obstacles": self.obstacles,
+            "published": self.published,
+            "same": self.same,
+            "same_raw": self.same_raw,
+            "ranking": self.confidence,
+            "temporal": self.temporal,
+        }
+        return {name: block for name, block in named.items() if block is not None}
+
+    def to_json(self) -> dict[str, dict[str, float | None]]:
+        """Block -> metric -> value, None where nothing could be measured."""
+        return {name: block.to_json() for name, block in self.blocks().items()}
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Time per frame.
+
+    Attributes:
+        p50_ms, p99_ms: median and 99th percentile.
+        frames: how many were timed.
+    """
+
+    p50_ms: float
+    p99_ms: float
+    frames: int
+
+
+@dataclass(frozen=True)
+class RequirementResult:
+    """Whether a requirement is met.
+
+    Attributes:
+        holds: whether it is.
+        text: a line that shows both sides, or why they could not be evaluated.
+        evaluated: whether they could.
+    """
+
+    holds: bool
+    text: str
+    evaluated: bool = True
+
+
+@dataclass(frozen=True)
+class Summary:
+    """An evaluation of one recording.
+
+    Attributes:
+        frames: how many have ground truth.
+        frames_without_truth: how many have none.
+        skipped: frames that could not be read, with the reason.
+        methods: by name, "raw" among them; empty without any frame.
+        by_distance: errors over true distance; None without ground truth.
+        not_computed: what could not be measured, with the reason.
+        recording, model, device: their names, "" if there is none to tell.
+        timing: of the network; None if nothing was timed.
+        notes: of the recording's reader.
+        requirements: which were asked for, and whether they hold.
+    """
+
+    frames: int = 0
+    frames_without_truth: int = 0
+    skipped: dict[str, str] = field(default_factory=dict)
+    methods: dict[str, MethodSummary] = field(default_factory=dict)
+    by_distance: DistanceErrors | None = None
+    not_computed: dict[str, str] = field(default_factory=dict)
+    recording: str = ""
+    model: str = ""
+    device: str = ""
+    timing: Timing | None = None
+    notes: list[str] = field(default_factory=list)
+    requirements: list[RequirementResult] = field(default_factory=list)
+
+    def to_json(self) -> dict:
+        """The summary as JSON has it; requirements only if there are any."""
+        summary = {
+            "frames": self.frames,
+            "without_truth": self.frames_without_truth,
+            "skipped": self.skipped,
+            "methods": {name: method.to_json() for name, method in self.methods.items()},
+            "over_distance": asdict(self.by_distance) if self.by_distance else None,
+            "not_computed": self.not_computed,
+            "recording": self.recording,
+            "model": self.model,
+            "device": self.device,
+            "timing": asdict(self.timing) if self.timing else None,
+            "notes": self.notes,
+        }
+        if self.requirements:
+            summary["requirements"] = [
+                {"text": result.text, "holds": result.holds} for result in self.requirements
+            ]
+        return summary
