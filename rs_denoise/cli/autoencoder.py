@@ -21,11 +21,11 @@ from rs_denoise.recordings.folders.autoencoder_folder import (
     DEPTH,
     INFRARED,
     TRUTH,
-    Triple,
-    find_triples,
+    AutoencoderFrame,
+    find_autoencoder_frames,
 )
-from rs_denoise.recordings.folders.frame_folder import write_png
 from rs_denoise.recordings.folders.raw_images import convert_raw
+from rs_denoise.recordings.images import write_png
 
 IMAGES, LOGS, MODELS = Path("images"), Path("logs"), Path("models")
 TRAIN, TRAIN_CROPPED = IMAGES / "train", IMAGES / "train_cropped"
@@ -81,7 +81,7 @@ def autoencoder(
     train_images, test_images = _existing(train_path) or TRAIN, _existing(test_path) or TEST
     if convert:
         _convert((train_images, test_images))
-    if crop or (train and (train_path or not find_triples(TRAIN_CROPPED))):
+    if crop or (train and (train_path or not find_autoencoder_frames(TRAIN_CROPPED))):
         _crop(train_images)
     if train:
         model_path = _train(epochs, _existing(model_path), network)
@@ -107,7 +107,7 @@ def _convert(folders: tuple[Path, ...]) -> None:
 def _crop(images: Path) -> None:
     from rs_denoise.training.crops import write_crops
 
-    triples = find_triples(images)
+    triples = find_autoencoder_frames(images)
     if not triples:
         raise AutoencoderError(
             f"{images}: no {DEPTH}*.png in it; put {TRUTH}NAME.png, {DEPTH}NAME.png and "
@@ -118,7 +118,7 @@ def _crop(images: Path) -> None:
     without = 0
     for triple in track(triples, "cropping", console=console):
         without += write_crops(triple, TRAIN_MASKED, TRAIN_CROPPED) == 0
-    crops = len(find_triples(TRAIN_CROPPED))
+    crops = len(find_autoencoder_frames(TRAIN_CROPPED))
     console.print(f"{crops} crops of {len(triples) - without} frames in {TRAIN_CROPPED}")
     if without:
         console.print(f"[yellow]{without} frames have no {TRUTH}*.png and were left out")
@@ -132,7 +132,7 @@ def _train(epochs: int, old: Path | None, network: str) -> Path:
     from rs_denoise.training.export import export, load_network
     from rs_denoise.training.train import train
 
-    crops = find_triples(TRAIN_CROPPED)
+    crops = find_autoencoder_frames(TRAIN_CROPPED)
     held_out = max(1, len(crops) // 20)
     if len(crops) < 2:
         raise AutoencoderError(f"{TRAIN_CROPPED}: {len(crops)} crops are too few to train on")
@@ -176,7 +176,7 @@ def _test(images: Path, model_path: Path) -> None:
     model = load_with_fallback(_within(model_path, MODEL_FILE))
     for old in (*TEST_CROPPED.glob("*.png"), *DENOISED.glob("*.png")):
         old.unlink()
-    triples = find_triples(images)
+    triples = find_autoencoder_frames(images)
     for triple in track(triples, f"denoising with {model_path.name}", console=console):
         frame = triple()
         # As then, everything is shown: the gate is the node's business.
@@ -187,7 +187,7 @@ def _test(images: Path, model_path: Path) -> None:
     console.print(f"{len(triples)} frames of {images} in {DENOISED}")
 
 
-def _write_tiles(triple: Triple, depth_mm: np.ndarray, denoiser) -> None:
+def _write_tiles(triple: AutoencoderFrame, depth_mm: np.ndarray, denoiser) -> None:
     padded = [denoiser.tiling.padded(n) for n in depth_mm.shape]
     for tile in denoiser.tiling.tiles(*padded):
         name = f"{DEPTH}{triple.name}-{tile.rows.start}-{tile.columns.start}.png"
@@ -199,8 +199,8 @@ def _statistics(images: Path) -> None:
     from rs_denoise.evaluation.metrics.difference import Difference
 
     lines = ["frame raw_mean raw_median raw_rms denoised_mean denoised_median denoised_rms (mm)"]
-    for triple in find_triples(images):
-        frame, denoised = triple(), Triple(DENOISED, triple.name)
+    for triple in find_autoencoder_frames(images):
+        frame, denoised = triple(), AutoencoderFrame(DENOISED, triple.name)
         if frame.ground_truth_mm is None or not denoised.path(DEPTH).exists():
             continue
         after = denoised().depth_mm

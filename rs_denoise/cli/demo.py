@@ -125,7 +125,7 @@ def _table(sent: int, played: Rehearsal, summary: Summary) -> Table:
 
 def _write_picture(results: list[tuple[Frame, Received]], path: Path) -> Path:
     from rs_denoise.drawing.picture import before_after
-    from rs_denoise.recordings.folders.frame_folder import write_png
+    from rs_denoise.recordings.images import write_png
 
     known = [pair for pair in results if pair[0].ground_truth_mm is not None]
     frame, received = (known or results)[0]

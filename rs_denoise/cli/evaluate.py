@@ -30,7 +30,7 @@ from rs_denoise.evaluation.sampling import sample_frames
 from rs_denoise.evaluation.summary import Summary, Timing
 from rs_denoise.gate import CAUTIOUS, COMPLETE, Gate
 from rs_denoise.offline import Method, OfflineDenoiser
-from rs_denoise.recordings.bags.topics import Topics
+from rs_denoise.recordings.bags.topics import TopicOverrides
 from rs_denoise.recordings.frame import Frame
 from rs_denoise.recordings.recording import open_recording
 
@@ -125,7 +125,9 @@ def evaluate(
     wanted_size = options.parse_size(size)
     requirements = _parse_requirements(require or [])
     setup = _setup(camera_height, camera_pitch, roi, wall)
-    topics = Topics(depth_topic, infrared_topic, ground_truth_topic, camera_info_topic, baseline)
+    topics = TopicOverrides(
+        depth_topic, infrared_topic, ground_truth_topic, camera_info_topic, baseline
+    )
     opened = open_recording(recording, topics)
     denoised = OfflineDenoiser.load(model, device, Gate(min_confidence, fill_confidence))
     methods: dict[str, Method] = {

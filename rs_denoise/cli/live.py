@@ -36,8 +36,9 @@ from rs_denoise.live.screens import (
 from rs_denoise.live.view import ColourRange, Figures, Meter, view_picture
 from rs_denoise.memory import tune_malloc
 from rs_denoise.precision import load_with_fallback
-from rs_denoise.recordings.folders.frame_folder import write_frame, write_png
+from rs_denoise.recordings.folders.frame_folder import write_frame
 from rs_denoise.recordings.frame import Frame
+from rs_denoise.recordings.images import write_png
 from rs_denoise.recordings.recording import open_recording
 from rs_denoise.warm_up import warm_up
 

@@ -188,7 +188,7 @@ def _compare(data_set: DataSet, frames: int, beside: Path | None, picture: Path 
     Console().print(_check_table(simulated, [statistics(frame) for frame in real]))
     if picture is not None:
         from rs_denoise.drawing.picture import frames_sheet
-        from rs_denoise.recordings.folders.frame_folder import write_png
+        from rs_denoise.recordings.images import write_png
 
         shown = [("real", frame) for frame in real[:: max(len(real) // 2, 1)][:2]]
         shown += [("simulated", read_frame(path)) for path in paths[:DRAWN]]

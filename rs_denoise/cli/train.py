@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rs_denoise.recordings.random_access import Reader, find_readers
+from rs_denoise.recordings.random_access import FrameReader, find_frame_readers
 
 HELD_OUT = 0.05
 # Frames of recordings, in the run's folder.
@@ -67,5 +67,5 @@ def train(
     print(run(frames, held_out, out, settings))
 
 
-def _readers(folders: list[Path], out: Path) -> list[Reader]:
-    return [frame for folder in folders for frame in find_readers(folder, out / UNPACKED)]
+def _readers(folders: list[Path], out: Path) -> list[FrameReader]:
+    return [frame for folder in folders for frame in find_frame_readers(folder, out / UNPACKED)]

@@ -20,8 +20,8 @@ from rs_denoise.camera import Camera
 from rs_denoise.depth import to_uint16_mm
 from rs_denoise.librealsense import DEPTH, INFRARED, SoftwareCamera, pyrealsense2
 from rs_denoise.pipeline.synchronizer import Frameset, FrameSynchronizer
-from rs_denoise.recordings.bags.sdk_writer import LOOK_AHEAD, RATE_HZ, stamped
-from rs_denoise.recordings.frame import Frame
+from rs_denoise.recordings.bags.sdk_writer import LOOK_AHEAD
+from rs_denoise.recordings.frame import DEFAULT_RATE_HZ, Frame, add_missing_stamps
 
 # As the node's defaults.
 SLOP_NS, INFRARED_TIMEOUT_NS = 5_000_000, 1_000_000_000
@@ -291,13 +291,15 @@ def sdk_playback(path: Path, baseline_m: float | None = None) -> Iterator[Camera
 
 
 @contextmanager
-def software_camera(frames: Iterable[Frame], rate_hz: float = RATE_HZ) -> Iterator[CameraStream]:
+def software_camera(
+    frames: Iterable[Frame], rate_hz: float = DEFAULT_RATE_HZ
+) -> Iterator[CameraStream]:
     """A camera in software that plays frames of one camera at their pace, or at `rate_hz`.
 
     Raises:
         LiveError: there are none.
     """
-    source = stamped(frames, rate_hz)
+    source = add_missing_stamps(frames, rate_hz)
     head = list(islice(source, LOOK_AHEAD))
     if not head:
         raise LiveError("there is no frame to play")

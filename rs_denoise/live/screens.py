@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
-from rs_denoise.recordings.folders.frame_folder import write_png
+from rs_denoise.recordings.images import write_png
 
 TITLE = "rs_denoise live: space compares, s saves a frame, q quits"
 VIDEO_HZ = 30.0

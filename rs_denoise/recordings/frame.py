@@ -1,30 +1,35 @@
-"""One moment of a recording."""
+"""A frame of a recording: a depth image and the images taken with it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from rs_denoise.camera import Camera
 
+DEFAULT_RATE_HZ = 30.0
+# ROS reads a stamp of 0 as "no time".
+FIRST_STAMP_NS = 1_000_000_000
+
 
 class RecordingError(ValueError):
-    """A recording that cannot be read; the message names the file and what to do."""
+    """A recording that cannot be read or written; the message names the file and the remedy."""
 
 
 @dataclass(frozen=True)
 class Frame:
-    """Depth with what belongs to it.
+    """A depth image and the images taken at the same moment.
 
     Attributes:
         name: unique within its recording.
-        camera: of the left imager, in which everything here is expressed.
+        camera: the left imager, to which all images of the frame belong.
         depth_mm: [H, W] uint16, 0 = invalid.
         infrared: [H, W] uint8 of the left imager, or None.
         ground_truth_mm: [H, W] uint16, 0 = unknown, or None.
         infrared_right: [H, W] uint8 of the right imager, or None.
-        stamp_ns: when it was taken, by the camera's clock; None where nothing says so.
+        stamp_ns: time of capture by the camera's clock; None if the recording does not store it.
     """
 
     name: str
@@ -34,3 +39,16 @@ class Frame:
     ground_truth_mm: np.ndarray | None = None
     infrared_right: np.ndarray | None = None
     stamp_ns: int | None = None
+
+
+def add_missing_stamps(
+    frames: Iterable[Frame], rate_hz: float = DEFAULT_RATE_HZ
+) -> Iterator[Frame]:
+    """Yields the frames; one without a stamp is stamped one period after the frame before it."""
+    next_ns = FIRST_STAMP_NS
+    for frame in frames:
+        if frame.stamp_ns is None:
+            frame = replace(frame, stamp_ns=next_ns)
+        assert frame.stamp_ns is not None
+        next_ns = frame.stamp_ns + round(1e9 / rate_hz)
+        yield frame

@@ -1,4 +1,4 @@
-"""Frames on disk that can be read in any order, whatever wrote them."""
+"""Random access to the frames of a recording, as training needs it."""
 
 from __future__ import annotations
 
@@ -8,24 +8,25 @@ from pathlib import Path
 
 from rs_denoise.recordings.bags.bag import is_bag
 from rs_denoise.recordings.bags.bag_reader import read_bag
-from rs_denoise.recordings.bags.topics import GROUND_TRUTH
+from rs_denoise.recordings.bags.topic_names import GROUND_TRUTH
 from rs_denoise.recordings.complete_output import complete_or_absent
-from rs_denoise.recordings.folders.autoencoder_folder import find_triples
+from rs_denoise.recordings.folders.autoencoder_folder import find_autoencoder_frames
 from rs_denoise.recordings.folders.frame_folder import find_frames, read_frame, write_frame
 from rs_denoise.recordings.frame import RecordingError
-from rs_denoise.recordings.recording import Reader
+from rs_denoise.recordings.recording import FrameReader
 
 
-def find_readers(path: Path, unpacked: Path | None = None) -> list[Reader]:
-    """What reads each frame under `path`.
+def find_frame_readers(path: Path, unpacked: Path | None = None) -> list[FrameReader]:
+    """Finds the frames under `path` and gives a function for each that reads it.
 
     Args:
-        path: frame folders, the ancestor's triples of images, a bag or a folder of them.
-        unpacked: where frames with ground truth of a bag go first, for a bag can only be read
-            from its start; those that are there already are used. None: bags are refused.
+        path: frame folders, a folder of the 2020 Denoise-Autoencoder, a bag, or a folder of bags.
+        unpacked: folder for the frames of bags. A bag can only be read from its start, so its
+            frames with ground truth are unpacked here first; those of an earlier run are used
+            again. None: bags are refused.
 
     Raises:
-        RecordingError: there is nothing of the kind, or a bag without ground truth.
+        RecordingError: there is no such recording, or a bag has no ground truth.
     """
     bags = [path] if is_bag(path) else sorted(filter(is_bag, path.glob("*/")))
     if bags and unpacked is None:
@@ -33,14 +34,14 @@ def find_readers(path: Path, unpacked: Path | None = None) -> list[Reader]:
     if bags and unpacked is not None:
         folders = [folder for bag in bags for folder in _unpack(bag, unpacked)]
         return [partial(read_frame, folder) for folder in folders]
-    triples = find_triples(path)
-    if triples:
-        return list(triples)
+    frames = find_autoencoder_frames(path)
+    if frames:
+        return list(frames)
     return [partial(read_frame, folder) for folder in find_frames(path)[0]]
 
 
 def _unpack(bag: Path, unpacked: Path) -> list[Path]:
-    """Frame folders of those frames of a bag that have ground truth, in its order."""
+    """Writes the frames of a bag that have ground truth as frame folders; gives these in order."""
     target = unpacked / f"{bag.name}_{zlib.crc32(str(bag.resolve()).encode()):08x}"
     if not target.is_dir():
         with complete_or_absent(target) as unfinished:

@@ -1,4 +1,4 @@
-"""Recordings of any kind, told apart by what they hold and read as they are asked for."""
+"""Opens a recording of any kind, detected from its content; frames are read when asked for."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from pathlib import Path
 
 from rs_denoise.camera import CameraError
 from rs_denoise.recordings.bags.bag import METADATA, bag_files, is_bag
-from rs_denoise.recordings.bags.bag_reader import BagFrames
-from rs_denoise.recordings.bags.topics import Topics
-from rs_denoise.recordings.folders.autoencoder_folder import CAMERA, find_triples
+from rs_denoise.recordings.bags.bag_reader import BagReader
+from rs_denoise.recordings.bags.topics import TopicOverrides
+from rs_denoise.recordings.folders.autoencoder_folder import CAMERA, find_autoencoder_frames
 from rs_denoise.recordings.folders.frame_folder import find_frames, read_frame
-from rs_denoise.recordings.folders.raw_images import find_raw
+from rs_denoise.recordings.folders.raw_images import find_raw_frames
 from rs_denoise.recordings.frame import Frame, RecordingError
 from rs_denoise.recordings.skipped import Skipped
 
-Reader = Callable[[], Frame]
-FOUND = Topics()
-# What `rs_denoise denoise` leaves in its folders.
+FrameReader = Callable[[], Frame]
+FIND_ALL = TopicOverrides()
+# `rs_denoise denoise` writes this file into its output folders.
 DENOISED_NOTE = "denoised.json"
-ALREADY_DENOISED = "this depth is denoised already, and has no infrared: it is not the camera's"
-ASSUMED_CAMERA = "nothing says which camera it was: a D435 is assumed (focal length and baseline)"
+ALREADY_DENOISED = "this is denoised depth without infrared, not depth from a camera"
+ASSUMED_CAMERA = "no camera is recorded: a D435 is assumed (focal length and baseline)"
 KINDS = (
     "a rosbag2 (folder, .mcap or .db3), a .bag of ROS 1 or of RealSense's SDK, a folder of frames "
     "(each with depth.png and camera.json), of res-*.png, or of .raw images"
@@ -32,13 +32,12 @@ KINDS = (
 
 @dataclass
 class Recording:
-    """Frames one at a time, in constant memory; can be read more than once.
+    """A recording; iterate over it to read its frames one at a time, more than once if needed.
 
     Attributes:
-        count: of its frames, or of a bag's depth images; None where only reading it all would tell.
-        skipped: what could not be read, with the reason; grows while it is read, and begins anew
-            with each reading.
-        notes: what had to be assumed or is missing, as sentences for whoever reads the results.
+        count: number of frames, or of a bag's depth images; None if only reading all would tell.
+        skipped: what could not be read, with the reason; filled and, at the next reading, cleared.
+        notes: what had to be assumed or is missing, as sentences for readers of the results.
     """
 
     read: Callable[[Skipped], Iterator[Frame]]
@@ -50,72 +49,72 @@ class Recording:
         return self.read(self.skipped)
 
 
-def open_recording(path: Path, topics: Topics = FOUND) -> Recording:
-    """What `path` holds: a bag, bags, frame folders, the layout of 2020, or .raw images.
+def open_recording(path: Path, topics: TopicOverrides = FIND_ALL) -> Recording:
+    """Opens a bag, a folder of bags, frame folders, a Denoise-Autoencoder folder, or .raw images.
 
     Args:
         path: a file or a folder.
-        topics: of a bag, to be read rather than those that are found.
+        topics: topics of a bag to read instead of those that are found.
 
     Raises:
-        RecordingError: nothing of the kind is there, or several topics of a bag could be meant.
+        RecordingError: there is no such recording, or several topics of a bag could be meant.
     """
     if not path.exists():
         raise RecordingError(f"{path}: no such file or folder; expected {KINDS}")
     if is_bag(path):
-        return _of_bag(path, topics)
-    raw = find_raw(path)
+        return _open_bag(path, topics)
+    raw = find_raw_frames(path)
     if path.is_file() and not raw:
         raise RecordingError(f"{path}: not a recording by its first bytes; expected {KINDS}")
-    triples = find_triples(path)
-    if triples:
+    frames = find_autoencoder_frames(path)
+    if frames:
         notes = [] if (path / CAMERA).exists() else [ASSUMED_CAMERA]
-        return _of_readers({triple.name: triple for triple in triples}, {}, notes)
+        return _from_readers({frame.name: frame for frame in frames}, {}, notes)
     if raw:
-        return _of_readers({frame.name: frame for frame in raw}, {}, [ASSUMED_CAMERA])
+        return _from_readers({frame.name: frame for frame in raw}, {}, [ASSUMED_CAMERA])
     bags = sorted(filter(is_bag, path.glob("*/")))
     if bags:
-        return _one_after_the_other(bags, topics)
+        return _open_bags(bags, topics)
     try:
         folders, skipped = find_frames(path)
     except RecordingError as error:
         raise RecordingError(f"{error}; or {KINDS}") from None
-    readers: dict[str, Reader] = {f.name: partial(read_frame, f) for f in folders}
+    readers: dict[str, FrameReader] = {f.name: partial(read_frame, f) for f in folders}
     notes = [ALREADY_DENOISED] if (path / DENOISED_NOTE).exists() else []
-    return _of_readers(readers, {p.name: reason for p, reason in skipped.items()}, notes)
+    return _from_readers(readers, {p.name: reason for p, reason in skipped.items()}, notes)
 
 
-def _of_bag(path: Path, topics: Topics) -> Recording:
+def _open_bag(path: Path, topics: TopicOverrides) -> Recording:
     if path.is_dir() and not (path / METADATA).is_file() and not _is_split(bag_files(path)):
-        return _one_after_the_other(bag_files(path), topics)
-    frames = BagFrames(path, topics)
+        return _open_bags(bag_files(path), topics)
+    frames = BagReader(path, topics)
     return Recording(frames.read, frames.count, notes=frames.notes)
 
 
 def _is_split(files: list[Path]) -> bool:
-    """Whether these are parts of one bag: NAME_0, NAME_1, ...; its metadata alone is missing."""
+    """Whether these are the parts NAME_0, NAME_1, ... of one bag without metadata.yaml."""
     parts = [re.fullmatch(r"(.*_)(\d+)", file.name.partition(".")[0]) for file in files]
     numbers = [int(part[2]) for part in parts if part]
     consecutive = numbers == list(range(min(numbers, default=0), len(files)))
     return len(files) == 1 or (consecutive and len({part[1] for part in parts if part}) == 1)
 
 
-def _one_after_the_other(paths: list[Path], topics: Topics) -> Recording:
-    """The frames of several bags, with the bag's name before the frame's."""
+def _open_bags(paths: list[Path], topics: TopicOverrides) -> Recording:
+    """The frames of several bags one after the other; the bag's name precedes the frame's."""
     bags: dict[str, Recording] = {}
     unreadable: dict[str, str] = {}
     for path in paths:
         try:
-            bags[path.name] = _of_bag(path, topics)
+            bags[path.name] = _open_bag(path, topics)
         except RecordingError as error:
             unreadable[path.name] = str(error)
     if not bags:
         raise RecordingError("; ".join(unreadable.values()))
     notes = [f"{name}: {note}" for name, bag in bags.items() for note in bag.notes]
-    return Recording(partial(_frames_of_all, bags, unreadable), None, notes=notes)
+    return Recording(partial(_read_bags, bags, unreadable), None, notes=notes)
 
 
-def _frames_of_all(
+def _read_bags(
     bags: dict[str, Recording], unreadable: dict[str, str], skipped: Skipped
 ) -> Iterator[Frame]:
     skipped.clear()
@@ -129,17 +128,17 @@ def _frames_of_all(
         skipped.update({f"{name}: {what}": why for what, why in bag.skipped.items()})
 
 
-def _of_readers(
-    readers: dict[str, Reader], unreadable: dict[str, str], notes: list[str]
+def _from_readers(
+    readers: dict[str, FrameReader], unreadable: dict[str, str], notes: list[str]
 ) -> Recording:
-    read = partial(_readable, readers.items(), unreadable)
+    read = partial(_read_all, readers.items(), unreadable)
     return Recording(read, len(readers), Skipped(unreadable), notes)
 
 
-def _readable(
-    readers: Iterable[tuple[str, Reader]], unreadable: dict[str, str], skipped: Skipped
+def _read_all(
+    readers: Iterable[tuple[str, FrameReader]], unreadable: dict[str, str], skipped: Skipped
 ) -> Iterator[Frame]:
-    """The frames that can be read; the others are named."""
+    """Yields the frames that can be read; names the others in `skipped`."""
     skipped.clear()
     skipped.update(unreadable)
     for name, reader in readers:

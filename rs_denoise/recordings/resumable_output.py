@@ -1,4 +1,4 @@
-"""A folder that is made over several runs, and its settings, which all of them share."""
+"""Output that several runs write into one folder, all with the same settings."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import json
 from pathlib import Path
 
 
-class ClaimError(ValueError):
-    """A folder that was begun with other settings, or that holds something else."""
+class ResumeError(ValueError):
+    """The folder was begun with other settings, or holds something else."""
 
 
-def claim(folder: Path, note: str, settings: dict[str, object]) -> None:
-    """Makes the folder and writes `settings` into it, so that they are not mixed with others.
+def begin_or_resume(folder: Path, note: str, settings: dict[str, object]) -> None:
+    """Makes the folder and stores `settings` in it, or checks them against the stored ones.
 
     Args:
-        folder: of what is made.
-        note: name of the JSON file in it.
-        settings: whatever JSON can say.
+        folder: the output.
+        note: name of the JSON file in it that stores the settings.
+        settings: serialisable as JSON.
 
     Raises:
-        ClaimError: it was begun with other settings, or holds things and no note.
+        ResumeError: the folder was begun with other settings, or is not empty and has no note.
     """
     wanted = json.loads(json.dumps(settings))
     file = folder / note
@@ -32,11 +32,11 @@ def claim(folder: Path, note: str, settings: dict[str, object]) -> None:
             if before.get(name) != wanted.get(name)
         ]
         if changed:
-            raise ClaimError(
+            raise ResumeError(
                 f"{folder} was begun with other settings ({'; '.join(changed)}): repeat them, or "
                 "name another folder"
             )
     elif folder.is_dir() and any(folder.iterdir()):
-        raise ClaimError(f"{folder} holds something else already: name a new folder")
+        raise ResumeError(f"{folder} holds something else already: name a new folder")
     folder.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(wanted, indent=1) + "\n")

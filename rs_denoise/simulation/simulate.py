@@ -21,11 +21,11 @@ from pathlib import Path
 import numpy as np
 
 from rs_denoise.depth import MAX_DEPTH_MM, to_depth_mm, to_uint16_mm
-from rs_denoise.recordings.bags.rosbag2_writer import write_bag
+from rs_denoise.recordings.bags.rosbag2_writer import write_rosbag2
 from rs_denoise.recordings.complete_output import complete_or_absent
 from rs_denoise.recordings.folders.frame_folder import write_frame
 from rs_denoise.recordings.frame import Frame
-from rs_denoise.recordings.resumable_output import claim
+from rs_denoise.recordings.resumable_output import begin_or_resume
 from rs_denoise.simulation.matcher import Matcher, match, random_matcher
 from rs_denoise.simulation.mitsuba import mitsuba
 from rs_denoise.simulation.presets import MIX, PRESETS, Preset
@@ -96,10 +96,10 @@ def claim_folder(data_set: DataSet) -> None:
     """Notes the settings in OUT/data_set.json, so that they are not mixed with others.
 
     Raises:
-        ClaimError: the folder was begun with other settings.
+        ResumeError: the folder was begun with other settings.
     """
     settings = {k: v for k, v in asdict(data_set).items() if k != "out"}
-    claim(data_set.out, "data_set.json", settings)
+    begin_or_resume(data_set.out, "data_set.json", settings)
 
 
 def shard(indices: range, number: int, count: int) -> range:
@@ -157,7 +157,9 @@ def run_scene(data_set: DataSet, index: int) -> None:
         if data_set.bags:
             path = data_set.path(index, version)
             with complete_or_absent(path) as bag:
-                write_bag(bag, (replace(f, stamp_ns=_stamp_ns(k)) for k, f in enumerate(frames)))
+                write_rosbag2(
+                    bag, (replace(f, stamp_ns=_stamp_ns(k)) for k, f in enumerate(frames))
+                )
         else:
             for view, frame in enumerate(frames):
                 notes = {"camera_name": data_set.camera_name(index), "seed": data_set.seed}

@@ -8,8 +8,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from rs_denoise.recordings.folders.autoencoder_folder import DEPTH, INFRARED, TRUTH, Triple
-from rs_denoise.recordings.folders.frame_folder import write_png
+from rs_denoise.recordings.folders.autoencoder_folder import (
+    DEPTH,
+    INFRARED,
+    TRUTH,
+    AutoencoderFrame,
+)
+from rs_denoise.recordings.images import write_png
 
 CROP_PX = 128
 # The rim of a hole is as doubtful as the hole: ground truth is taken away this far around it.
@@ -33,7 +38,7 @@ def cut(image: np.ndarray, side: int = CROP_PX) -> Iterator[tuple[int, int, np.n
             yield row, column, padded[top : top + side, left : left + side]
 
 
-def write_crops(triple: Triple, masked: Path, cropped: Path) -> int:
+def write_crops(triple: AutoencoderFrame, masked: Path, cropped: Path) -> int:
     """Writes a frame's masked ground truth, then crops of all three as PREFIX-NAME-ROW-COL.png.
 
     Returns:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, DistributedSampler
 
 from rs_denoise.depth import to_disparity_px
-from rs_denoise.recordings.random_access import Reader
+from rs_denoise.recordings.random_access import FrameReader
 from rs_denoise.training.augment import Crop, augmented
 
 # Pixels of the data for one of a crop: from 640x360 to 1280x720, for data of 848x480.
@@ -41,7 +41,12 @@ class CropDataset(Dataset):
     """
 
     def __init__(
-        self, readers: Sequence[Reader], crop: int, crops_per_frame: int, augment: bool, seed: int
+        self,
+        readers: Sequence[FrameReader],
+        crop: int,
+        crops_per_frame: int,
+        augment: bool,
+        seed: int,
     ) -> None:
         self.readers, self.crop, self.crops_per_frame = readers, crop, crops_per_frame
         self.augment, self.seed = augment, seed

@@ -115,7 +115,7 @@ def test_raw_images_become_png_at_every_size(tmp_path):
         np.testing.assert_array_equal(found, image)
     (tmp_path / "images" / "test" / "bad.raw").write_bytes(b"123")
     bad = run(tmp_path, "-r")
-    assert bad.returncode == 2 and "3 bytes are no image of 1280x720" in bad.stderr
+    assert bad.returncode == 2 and "3 bytes, expected an image of 1280x720" in bad.stderr
 
 
 @pytest.mark.parametrize(

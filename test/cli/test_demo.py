@@ -16,7 +16,7 @@ from scenes import camera, noisy_wall
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 
-from rs_denoise.recordings.bags.rosbag2_writer import write_bag
+from rs_denoise.recordings.bags.rosbag2_writer import write_rosbag2
 from rs_denoise.recordings.frame import Frame
 
 
@@ -39,7 +39,7 @@ def small_bag(tmp_path):
             stamp = 10**9 + k * 33_000_000
             yield Frame("", camera(160, 128), depth, infrared, truth, stamp_ns=stamp)
 
-    write_bag(tmp_path / "bag", frames())
+    write_rosbag2(tmp_path / "bag", frames())
     return tmp_path / "bag"
 
 

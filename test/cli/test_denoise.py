@@ -15,8 +15,8 @@ from rs_denoise.gate import Gate
 from rs_denoise.model import Model
 from rs_denoise.offline import OfflineDenoiser
 from rs_denoise.recordings.bags.bag import Bag
-from rs_denoise.recordings.bags.rosbag2_writer import STORE, write_bag
-from rs_denoise.recordings.bags.topics import Topics
+from rs_denoise.recordings.bags.rosbag2_writer import STORE, write_rosbag2
+from rs_denoise.recordings.bags.topics import TopicOverrides
 from rs_denoise.recordings.frame import Frame
 from rs_denoise.recordings.recording import open_recording
 from rs_denoise.recordings.skipped import Skipped
@@ -43,7 +43,7 @@ def frames(count):
 @pytest.fixture
 def bag(tmp_path):
     """A bag with a topic of which rs_denoise knows nothing."""
-    write_bag(tmp_path / "camera", frames(3))
+    write_rosbag2(tmp_path / "camera", frames(3))
     with (
         Reader(tmp_path / "camera") as reader,
         Writer(tmp_path / "bag", version=9, storage_plugin=StoragePlugin.SQLITE3) as writer,
@@ -73,7 +73,7 @@ def test_a_bag_is_copied_with_denoised_depth_beside_every_depth_image(bag, tmp_p
     assert sorted(set(after) - set(ours)) == sorted(before) and len(ours) == 3 * 3
     assert not (tmp_path / "out.part").exists()
     denoise = OfflineDenoiser(Model.load(), Gate())
-    topics = Topics(depth="/camera/camera/denoised/image_rect_raw/compressedDepth")
+    topics = TopicOverrides(depth="/camera/camera/denoised/image_rect_raw/compressedDepth")
     results = list(open_recording(tmp_path / "out", topics))
     for source, result in zip(frames(3), results, strict=True):
         assert result.stamp_ns == source.stamp_ns
@@ -98,7 +98,7 @@ def test_what_is_no_whole_ros_bag_gives_a_new_bag_and_says_so(bag, tmp_path):
 
 
 def test_it_goes_on_where_it_was_killed_and_gives_the_same(tmp_path):
-    write_bag(tmp_path / "bag", frames(60))
+    write_rosbag2(tmp_path / "bag", frames(60))
     process = subprocess.Popen(program(tmp_path / "bag", tmp_path / "out"), start_new_session=True)
     deadline = time.monotonic() + 60
     while len(list((tmp_path / "out").glob("*/camera.json"))) < 5:

@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 from recordings.bags.example_bags import Ros, driver
 
-from rs_denoise.recordings.bags.rosbag2_writer import write_bag
-from rs_denoise.recordings.folders.frame_folder import write_frame, write_png
+from rs_denoise.recordings.bags.rosbag2_writer import write_rosbag2
+from rs_denoise.recordings.folders.frame_folder import write_frame
 from rs_denoise.recordings.frame import Frame, RecordingError
-from rs_denoise.recordings.random_access import find_readers
+from rs_denoise.recordings.images import write_png
+from rs_denoise.recordings.random_access import find_frame_readers
 from rs_denoise.recordings.recording import open_recording
 from scenes import camera, noisy_wall
 
@@ -17,18 +18,18 @@ def bag(path, truths):
         truth = np.full_like(depth, 2000 + k) if has_truth else None
         stamp = k * 33_000_000
         frames.append(Frame("", camera(96, 64), depth, infrared, truth, stamp_ns=stamp))
-    write_bag(path, frames)
+    write_rosbag2(path, frames)
 
 
 @pytest.mark.parametrize("of", ["bag", "folder of bags"])
 def test_a_bag_is_unpacked_once_to_its_frames_with_ground_truth(tmp_path, of):
     bag(tmp_path / "data" / "a", [True, False, True])
-    readers = find_readers(tmp_path / "data" / ("a" if of == "bag" else ""), tmp_path / "out")
+    readers = find_frame_readers(tmp_path / "data" / ("a" if of == "bag" else ""), tmp_path / "out")
     frames = [reader() for reader in readers]
     assert [frame.ground_truth_mm[0, 0] for frame in frames] == [2000, 2002]
     np.testing.assert_array_equal(frames[1].depth_mm, noisy_wall(96, 64, seed=2)[0])
     files = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.png")}
-    again = find_readers(tmp_path / "data" / "a", tmp_path / "out")
+    again = find_frame_readers(tmp_path / "data" / "a", tmp_path / "out")
     assert len(again) == 2
     assert files == {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.png")}
 
@@ -36,9 +37,9 @@ def test_a_bag_is_unpacked_once_to_its_frames_with_ground_truth(tmp_path, of):
 def test_what_cannot_be_learnt_from_is_told(tmp_path):
     bag(tmp_path / "a", [False])
     with pytest.raises(RecordingError, match="no frame has ground truth, on a topic ground_truth"):
-        find_readers(tmp_path / "a", tmp_path / "out")
+        find_frame_readers(tmp_path / "a", tmp_path / "out")
     with pytest.raises(RecordingError, match="cannot be read in any order"):
-        find_readers(tmp_path / "a")
+        find_frame_readers(tmp_path / "a")
 
 
 def test_each_kind_of_recording_is_told_by_what_it_holds(tmp_path):
@@ -78,7 +79,9 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_used(tmp_path):
 def test_frame_folders_are_read_where_they_are(tmp_path):
     depth, infrared = noisy_wall(96, 64)
     write_frame(tmp_path / "f", Frame("", camera(96, 64), depth, infrared, depth))
-    assert len(find_readers(tmp_path, tmp_path / "out")) == 1 and not (tmp_path / "out").exists()
+    assert (
+        len(find_frame_readers(tmp_path, tmp_path / "out")) == 1 and not (tmp_path / "out").exists()
+    )
 
 
 def test_a_bag_of_any_kind_can_be_learnt_from(tmp_path):
@@ -86,6 +89,6 @@ def test_a_bag_of_any_kind_can_be_learnt_from(tmp_path):
     truth = ros.image(depth, "16UC1", 10**9)
     messages = [*driver(ros, 2), ("/camera/ground_truth/image_rect_raw", truth)]
     ros.write(tmp_path / "a.bag", messages)
-    (frame,) = (reader() for reader in find_readers(tmp_path / "a.bag", tmp_path / "out"))
+    (frame,) = (reader() for reader in find_frame_readers(tmp_path / "a.bag", tmp_path / "out"))
     np.testing.assert_array_equal(frame.ground_truth_mm, depth)
     assert frame.stamp_ns == 10**9

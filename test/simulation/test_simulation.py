@@ -15,7 +15,7 @@ from rs_denoise.depth import MAX_DEPTH_MM
 from rs_denoise.evaluation.metrics.ground_truth import GroundTruth
 from rs_denoise.recordings.bags.bag_reader import read_bag
 from rs_denoise.recordings.folders.frame_folder import find_frames, read_frame
-from rs_denoise.recordings.resumable_output import ClaimError
+from rs_denoise.recordings.resumable_output import ResumeError
 from rs_denoise.simulation.matcher import ALGORITHMS, Matcher, random_matcher
 from rs_denoise.simulation.mitsuba import variant
 from rs_denoise.simulation.presets import PRESETS, Preset
@@ -199,7 +199,7 @@ def test_a_sequence_can_be_a_bag(tmp_path):
 def test_a_folder_is_not_continued_with_other_settings(tmp_path):
     claim_folder(data_set(tmp_path))
     claim_folder(data_set(tmp_path))
-    with pytest.raises(ClaimError, match=r"split: train -> test.*name another folder"):
+    with pytest.raises(ResumeError, match=r"split: train -> test.*name another folder"):
         claim_folder(data_set(tmp_path, split="test"))
 
 

@@ -1,5 +1,4 @@
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +8,7 @@ from rs_denoise.manifest import VERDICTS
 from rs_denoise.model import Model
 from rs_denoise.recordings.folders.frame_folder import write_frame
 from rs_denoise.recordings.frame import Frame
-from rs_denoise.recordings.random_access import find_readers
+from rs_denoise.recordings.random_access import find_frame_readers
 from rs_denoise.training.losses import denoising_loss
 from scenes import camera
 
@@ -19,7 +18,6 @@ from rs_denoise.training.augment import Crop, _cut_out, fattened
 from rs_denoise.training.config import ConfigError, TrainingConfig
 from rs_denoise.training.data import CropDataset, EpochSampler
 from rs_denoise.training.export import ExportError, export, load_network
-from rs_denoise.training.precision import choose_training_precision
 from rs_denoise.training.train import TrainingError, train
 
 
@@ -41,7 +39,7 @@ def data(tmp_path_factory):
 
 
 def test_crops_hold_what_they_promise(data):
-    item = CropDataset(find_readers(data), 192, 3, augment=True, seed=0)[0]
+    item = CropDataset(find_frame_readers(data), 192, 3, augment=True, seed=0)[0]
     assert {k: tuple(v.shape) for k, v in item.items()} == dict.fromkeys(
         ("disparity_px", "infrared", "truth_px"), (3, 1, 192, 192)
     ) | {"scale_px_mm": (3, 1, 1, 1)}
@@ -51,12 +49,12 @@ def test_crops_hold_what_they_promise(data):
 
 
 def test_crops_are_the_same_without_augmentation(data):
-    a, b = (CropDataset(find_readers(data), 192, 2, False, 7)[3] for _ in range(2))
+    a, b = (CropDataset(find_frame_readers(data), 192, 2, False, 7)[3] for _ in range(2))
     assert all(torch.equal(a[k], b[k]) for k in a)
 
 
 def test_a_seed_gives_the_same_crops_however_many_processes_share_them(data):
-    crops = CropDataset(find_readers(data), 96, 1, augment=True, seed=0)
+    crops = CropDataset(find_frame_readers(data), 96, 1, augment=True, seed=0)
 
     def epoch(number, processes):
         shares = [EpochSampler(crops, processes, rank, seed=5) for rank in range(processes)]
@@ -72,7 +70,7 @@ def test_a_seed_gives_the_same_crops_however_many_processes_share_them(data):
 
 
 def test_crops_are_varied_to_the_disparities_of_every_camera(data):
-    crops = CropDataset(find_readers(data), 96, 1, augment=True, seed=0)
+    crops = CropDataset(find_frame_readers(data), 96, 1, augment=True, seed=0)
     ratio, noise = [], []
     for item in (crops[10 * k] for k in range(200)):
         valid = item["disparity_px"] > 0
@@ -123,12 +121,12 @@ SMALL = TrainingConfig(
 
 
 def run(data, out, **changes):
-    frames = find_readers(data)
+    frames = find_frame_readers(data)
     return train(frames[:-2], frames[-2:], out, replace(SMALL, **changes))
 
 
 def last_two(data):
-    return [read() for read in find_readers(data)[-2:]]
+    return [read() for read in find_frame_readers(data)[-2:]]
 
 
 @pytest.mark.parametrize("network", ["unet-tiny", "autoencoder-classic", "ccgan-classic"])
@@ -191,7 +189,7 @@ def test_a_run_can_begin_with_other_weights(data, tmp_path, caplog):
 
 
 def test_too_few_frames_are_told(data, tmp_path):
-    frames = find_readers(data)
+    frames = find_frame_readers(data)
     with pytest.raises(TrainingError, match="1 frames for training, but it takes at least 2"):
         train(frames[:1], frames[1:2], tmp_path / "run", SMALL)
 
@@ -213,33 +211,13 @@ def test_settings_come_from_yaml_and_wrong_ones_are_named(tmp_path):
         ("epoch: 7", "unknown epoch; settings are network, epochs"),
         ("network: resnet", "network must be one of unet, unet-tiny"),
         ("crop_px: 100", "crop_px must be a multiple of 16, got 100"),
-        ("epochs: many", "epochs must be a whole number of at least 1, got 'many'"),
-        ("epochs: 1.5", "epochs must be a whole number of at least 1, got 1.5"),
-        ("epochs: true", "epochs must be a whole number of at least 1, got True"),
-        ("epochs: 0", "epochs must be a whole number of at least 1, got 0"),
-        ("learning_rate: 0", "learning_rate must be a number above 0, such as 0.003, got 0"),
-        ("learning_rate: 1e-3", "learning_rate must be a number above 0, .* got '1e-3'"),
-        ("learning_rate: .inf", "learning_rate must be a number above 0, .* got inf"),
-        ("precision: bf16", "precision must be auto, bf16-mixed, 16-mixed or 32-true, got 'bf16'"),
-        ("workers: -1", "workers must be a whole number of at least 0, got -1"),
-        ("ema_decay: 2", "ema_decay must be a number from 0 to less than 1, got 2"),
-        ("seed: -1", "seed must be a whole number from 0 to 4294967295, got -1"),
-        ("start_from: 5", "start_from must be the path of a checkpoint, got 5"),
-        ("devices: 0\nnodes: 0", "devices must be .*, got 0; nodes must be .*, got 0"),
-        ("- a", "expected lines of `setting: value`, got"),
+        ("epochs: many", "epochs must be a positive number, got 'many'"),
+        ("- a", "unknown a list"),
         ("a: [", "not a readable YAML file"),
     ):
         path.write_text(text)
         with pytest.raises(ConfigError, match=said):
             TrainingConfig.read(path)
-
-
-def test_automatic_precision_is_bfloat16_only_where_it_is_computed_natively():
-    flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    native = torch.cuda.is_available() or "avx512_bf16" in flags or "amx_bf16" in flags
-    precision, reason = choose_training_precision("auto")
-    assert precision == ("bf16-mixed" if native else "32-true"), reason
-    assert choose_training_precision("16-mixed") == ("16-mixed", "as set")
 
 
 def test_what_is_put_before_a_crop_is_nearer_and_casts_its_shadow_to_the_left():

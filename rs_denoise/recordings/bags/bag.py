@@ -1,4 +1,4 @@
-"""The messages of a bag: ROS 1 or ROS 2, one file or several, told apart by their first bytes."""
+"""The messages of a bag: ROS 1 or ROS 2, one file or several. Content decides, not suffixes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
 from rs_denoise.recordings.bags import mcap_file, rosbag1_file, sqlite_file
-from rs_denoise.recordings.bags.compression import PackedError, unpack
+from rs_denoise.recordings.bags.compression import DecompressionError, decompress
 from rs_denoise.recordings.bags.messages import IMAGE
 from rs_denoise.recordings.frame import RecordingError
 from rs_denoise.recordings.skipped import Skipped
@@ -25,25 +25,36 @@ from rs_denoise.recordings.skipped import Skipped
 ZSTD = b"\x28\xb5\x2f\xfd"
 SUFFIXES = (".mcap", ".db3", ".bag", ".zstd", ".zst", ".active")
 METADATA = "metadata.yaml"
-# Depth of noise packs to a half; what unpacks to much more than that is meant to fill a disk.
-MOST_RATIO = 1000
-MOST_MESSAGE_BYTES = 1 << 28
-# What comes once, such as a camera_info or an option, comes among the first messages.
+# Noisy depth compresses to half its size; a file that expands far more is meant to fill a disk.
+MAX_EXPANSION = 1000
+MAX_MESSAGE_BYTES = 1 << 28
+# Messages that are sent once, such as camera_info or an option, come among the first.
 FIRST_MESSAGES = 5000
 SDK = "/device_"
 EXTRINSICS = "realsense2_camera_msgs/msg/Extrinsics"
 
 
 class BagFile(Protocol):
-    """One file of messages, in the order in which they were written."""
+    """One file of messages, in the order of writing.
+
+    Attributes:
+        types: message type of each topic.
+        counts: number of messages of each topic; empty if the file does not store it.
+    """
 
     types: dict[str, str]
     counts: dict[str, int]
 
     def messages(
-        self, topics: Collection[str], skipped: Skipped, most: int | None = None
+        self, topics: Collection[str], skipped: Skipped, max_messages: int | None = None
     ) -> Iterator[tuple[str, int, bytes]]:
-        """Topic, time of arrival in ns, and the serialised message; `most` counts all topics'."""
+        """Yields topic, time of arrival in ns, and serialised message.
+
+        Args:
+            topics: the topics to read.
+            skipped: collects what cannot be read.
+            max_messages: stop after this many messages of all topics; None: read all.
+        """
 
 
 FORMATS: dict[bytes, Callable[[Path], BagFile]] = {
@@ -62,18 +73,18 @@ class Bag:
         skipped: files of the bag that cannot be read at all, with the reason.
 
     Raises:
-        RecordingError: no file of it can be read.
+        RecordingError: none of its files can be read.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.skipped: dict[str, str] = {}
-        # Lives as long as the bag: unpacking once is slow enough.
-        self._unpacked: tempfile.TemporaryDirectory[str] | None = None
+        # Kept for the lifetime of the bag, because decompressing a file is slow.
+        self._decompressed: tempfile.TemporaryDirectory[str] | None = None
         self._files: list[BagFile] = []
         for file in bag_files(path):
             try:
-                self._files.append(self._opened(file))
+                self._files.append(self._open(file))
             except (RecordingError, OSError) as error:
                 self.skipped[file.name] = str(error)
         if not self._files:
@@ -84,36 +95,36 @@ class Bag:
             self.types |= opened.types
 
     def messages(
-        self, topics: Collection[str], skipped: Skipped, most: int | None = None
+        self, topics: Collection[str], skipped: Skipped, max_messages: int | None = None
     ) -> Iterator[tuple[str, int, Any]]:
-        """Topic, time of arrival in ns, and message, in the order in which they were written.
+        """Yields topic, time of arrival in ns, and message, in the order of writing.
 
-        An Image of librealsense has its depth unit in m as `unit_m`.
+        An Image written by librealsense up to 2.58 has an attribute `unit_m`, its depth unit in m.
 
         Args:
-            topics: whose messages are given.
-            skipped: takes what cannot be read; the rest is given nevertheless.
-            most: so many messages of any topic are looked at in each file; None: all.
+            topics: the topics to read.
+            skipped: collects what cannot be read; the rest is read nevertheless.
+            max_messages: stop each file after this many messages of all topics; None: read all.
         """
         for file in self._files:
-            of_ros1 = isinstance(file, rosbag1_file.Rosbag1File)
-            for topic, time_ns, raw in file.messages(topics, skipped, most):
+            is_ros1 = isinstance(file, rosbag1_file.Rosbag1File)
+            for topic, time_ns, raw in file.messages(topics, skipped, max_messages):
                 kind = file.types[topic]
                 try:
-                    message = _of_ros1(raw, kind, topic) if of_ros1 else _of_ros2(raw, kind)
-                except (SerdeError, KeyError, PackedError) as error:
+                    message = _parse_ros1(raw, kind, topic) if is_ros1 else _parse_ros2(raw, kind)
+                except (SerdeError, KeyError, DecompressionError) as error:
                     skipped.add(f"{topic} {time_ns}", f"it cannot be deserialised ({error})")
                 else:
                     yield topic, time_ns, message
 
     def count(self, topic: str) -> int | None:
-        """How many messages a topic has; None where only reading it all would tell."""
+        """Number of messages of a topic; None if only reading the whole bag would tell."""
         counts = [file.counts.get(topic) for file in self._files if topic in file.types]
         known = [count for count in counts if count is not None]
         return sum(known) if known and len(known) == len(counts) else None
 
-    def first(self, topics: Collection[str]) -> dict[str, Any]:
-        """The first message of each topic, where one comes early in the bag."""
+    def first_messages(self, topics: Collection[str]) -> dict[str, Any]:
+        """The first message of each topic, if there is one near the start of the bag."""
         found: dict[str, Any] = {}
         if topics:
             for topic, _, message in self.messages(topics, Skipped(), FIRST_MESSAGES):
@@ -122,74 +133,74 @@ class Bag:
                     break
         return found
 
-    def _opened(self, file: Path) -> BagFile:
-        if _head(file).startswith(ZSTD):
-            file = self._unpack(file)
-        head = _head(file)
-        for magic, format_of in FORMATS.items():
+    def _open(self, file: Path) -> BagFile:
+        if _read_magic(file).startswith(ZSTD):
+            file = self._decompress(file)
+        head = _read_magic(file)
+        for magic, open_file in FORMATS.items():
             if head.startswith(magic):
-                return format_of(file)
+                return open_file(file)
         raise RecordingError(f"{file}: neither mcap nor sqlite nor ROS 1 by its first bytes")
 
-    def _unpack(self, file: Path) -> Path:
-        """The file within a .zstd, as far as it goes, in a folder for temporary files."""
-        if self._unpacked is None:
-            self._unpacked = tempfile.TemporaryDirectory(prefix="rs_denoise_")
-        target = Path(self._unpacked.name) / file.stem
-        most = file.stat().st_size * MOST_RATIO
-        with file.open("rb") as packed, target.open("wb") as out:
-            reader = zstandard.ZstdDecompressor().stream_reader(packed)
+    def _decompress(self, file: Path) -> Path:
+        """Decompresses a .zstd file into a temporary folder; of a truncated one, what is there."""
+        if self._decompressed is None:
+            self._decompressed = tempfile.TemporaryDirectory(prefix="rs_denoise_")
+        target = Path(self._decompressed.name) / file.stem
+        max_bytes = file.stat().st_size * MAX_EXPANSION
+        with file.open("rb") as compressed, target.open("wb") as out:
+            reader = zstandard.ZstdDecompressor().stream_reader(compressed)
             try:
-                while (block := reader.read(1 << 20)) and out.tell() <= most:
+                while (block := reader.read(1 << 20)) and out.tell() <= max_bytes:
                     out.write(block)
             except zstandard.ZstdError:
-                pass  # cut off: the file within is read as far as it goes
-        if target.stat().st_size > most:
-            raise RecordingError(f"{file}: unpacks to more than {MOST_RATIO} times its size")
+                pass  # truncated
+        if target.stat().st_size > max_bytes:
+            raise RecordingError(f"{file}: unpacks to more than {MAX_EXPANSION} times its size")
         return target
 
 
 def is_bag(path: Path) -> bool:
-    """Whether it is a bag by what it holds: a file of one, or a folder of them."""
+    """Whether the content is a bag: a file of one, or a folder of such files."""
     if path.is_dir():
         return (path / METADATA).is_file() or bool(bag_files(path))
-    return path.is_file() and _head(path).startswith((*FORMATS, ZSTD))
+    return path.is_file() and _read_magic(path).startswith((*FORMATS, ZSTD))
 
 
 def bag_files(path: Path) -> list[Path]:
-    """The files of a bag in their order; a file is a bag by itself."""
+    """The files of a bag in their order; a path of a file is its only file."""
     if not path.is_dir():
         return [path]
     files = [file for file in path.iterdir() if file.suffix in SUFFIXES and file.is_file()]
-    return sorted(files, key=_natural)
+    return sorted(files, key=_natural_order)
 
 
-def _natural(file: Path) -> list:
-    """So that the tenth file of a split bag comes after the ninth."""
+def _natural_order(file: Path) -> list:
+    """Sorts the tenth file of a split bag after the ninth."""
     return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", file.name)]
 
 
-def _head(file: Path) -> bytes:
+def _read_magic(file: Path) -> bytes:
     with file.open("rb") as opened:
         return opened.read(16)
 
 
-def _of_ros1(raw: bytes, kind: str, topic: str) -> Any:
+def _parse_ros1(raw: bytes, kind: str, topic: str) -> Any:
     if not (kind == IMAGE and topic.startswith(SDK)):
         return _ros1().deserialize_ros1(raw, kind)
     try:
         return _ros1().deserialize_ros1(raw, kind)
     except SerdeError:
-        # librealsense up to 2.58 adds a float32 to an Image, the depth unit in m.
+        # librealsense up to 2.58 appends a float32 to an Image, the depth unit in m.
         message: Any = _ros1().deserialize_ros1(raw[:-4], kind)
         (unit_m,) = struct.unpack("<f", raw[-4:])
         return SimpleNamespace(**vars(message), unit_m=unit_m)
 
 
-def _of_ros2(raw: bytes, kind: str) -> Any:
+def _parse_ros2(raw: bytes, kind: str) -> Any:
     if raw.startswith(ZSTD):  # rosbag2's compression mode "message"
-        raw = unpack(raw, "zstd", MOST_MESSAGE_BYTES)
-    # The definitions that bags carry are not needed: these types are the same in all of ROS 2.
+        raw = decompress(raw, "zstd", MAX_MESSAGE_BYTES)
+    # These types are the same in all versions of ROS 2, so the definitions in bags are not needed.
     return _ros2().deserialize_cdr(memoryview(raw), kind)
 
 

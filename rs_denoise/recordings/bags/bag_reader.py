@@ -1,4 +1,4 @@
-"""Frames out of the messages of a bag: of a ROS driver, or of librealsense itself."""
+"""Frames out of a bag that a ROS driver or librealsense recorded."""
 
 from __future__ import annotations
 
@@ -11,21 +11,79 @@ from typing import Any, NamedTuple
 from rs_denoise.camera import Camera, CameraError
 from rs_denoise.recordings.bags import messages
 from rs_denoise.recordings.bags.bag import Bag
-from rs_denoise.recordings.bags.synchronizer import Match, Pairing
-from rs_denoise.recordings.bags.topics import Topics, choose, option_value
+from rs_denoise.recordings.bags.baseline import read_option
+from rs_denoise.recordings.bags.framesets import Frameset, FramesetBuilder
+from rs_denoise.recordings.bags.topics import CameraTopics, TopicOverrides, find_topics
 from rs_denoise.recordings.frame import Frame, RecordingError
 from rs_denoise.recordings.skipped import Skipped
 
-# A camera has few resolutions; more of them are no camera's.
-MOST_SIZES = 16
+# A camera has few resolutions; a recording with more is damaged.
+MAX_RESOLUTIONS = 16
 REASONS_IN_ERROR = 3
-FOUND = Topics()
+FIND_ALL = TopicOverrides()
+NO_TIME = "its time of capture is not recorded"
 
 _log = logging.getLogger(__name__)
 
 
-class _Message(NamedTuple):
-    """A message with when it was taken, and what a step of depth is."""
+class BagReader:
+    """Reads the frames of one camera in a bag, more than once if needed.
+
+    Attributes:
+        notes: what had to be assumed or is missing, as sentences.
+        count: number of depth images; None if only reading the whole bag would tell.
+
+    Raises:
+        RecordingError: it is not a bag, or it is unclear which topics are meant.
+    """
+
+    def __init__(self, path: Path, overrides: TopicOverrides = FIND_ALL) -> None:
+        self._bag = Bag(path)
+        self._topics = find_topics(self._bag, overrides)
+        self.notes = self._topics.notes
+        self.count = self._bag.count(self._topics.depth)
+
+    def read(self, skipped: Skipped) -> Iterator[Frame]:
+        """Yields each depth image with its infrared and ground truth, in the order of arrival.
+
+        Needs constant memory: images wait at most a second for their partners. An image that
+        cannot be used is named in `skipped`. A depth image without infrared or ground truth is
+        still a frame.
+
+        Raises:
+            RecordingError: the bag holds something, but not a single usable frame.
+        """
+        skipped.clear()
+        skipped.update(self._bag.skipped)
+        builder = _FrameBuilder(self._topics.baseline_m, skipped)
+        yield from self._read(builder, skipped)
+        builder.check_result(self._bag.path, self._topics.infrared)
+
+    def _read(self, builder: _FrameBuilder, skipped: Skipped) -> Iterator[Frame]:
+        roles = self._topics.images
+        framesets = FramesetBuilder()
+        for topic, stamp_ns, message, unit_m in _StampedMessages(self._topics, skipped).read(
+            self._bag
+        ):
+            if topic == self._topics.camera_info:
+                builder.add_camera_info(message)
+                continue
+            role = roles[topic]
+            try:
+                if role == "infrared":
+                    image = messages.read_infrared(message)
+                else:
+                    image = messages.read_depth_mm(message, unit_m)
+            except RecordingError as error:
+                skipped.add(f"{role} {stamp_ns}", str(error))
+                continue
+            builder.roles_seen.add(role)
+            yield from builder.build(framesets.add(role, stamp_ns, image))
+        yield from builder.build(framesets.flush())
+
+
+class _StampedMessage(NamedTuple):
+    """A message with its time of capture and, for depth, its unit in m."""
 
     topic: str
     stamp_ns: int
@@ -33,192 +91,148 @@ class _Message(NamedTuple):
     unit_m: float
 
 
-class BagFrames:
-    """The frames of one camera in a bag, which can be read more than once.
+class _StampedMessages:
+    """Finds the time of capture of each camera_info and image.
 
-    Attributes:
-        notes: what had to be assumed or is missing, as sentences.
-        count: of its depth images; None where only reading it all would tell.
-
-    Raises:
-        RecordingError: it is no bag, or which topics are meant cannot be told.
+    It is in the header of a ROS message. librealsense since 2.59 sends it in a metadata message
+    that follows the image; an image waits for that.
     """
 
-    def __init__(self, path: Path, topics: Topics = FOUND) -> None:
-        self._bag = Bag(path)
-        self._chosen = choose(self._bag, topics)
-        self.notes = self._chosen.notes
-        self.count = self._bag.count(self._chosen.depth)
+    def __init__(self, topics: CameraTopics, skipped: Skipped) -> None:
+        self._topics, self._skipped = topics, skipped
+        self._image_topics = {metadata: image for image, metadata in topics.metadata.items()}
+        self._waiting: dict[str, Any] = {}
+        self._unit_m = messages.MILLIMETRE_M
 
-    def read(self, skipped: Skipped) -> Iterator[Frame]:
-        """Each depth image with its infrared and ground truth, in the order of arrival.
-
-        Constant memory: at most a second of images waits for what belongs to it. An image that
-        cannot be used is named in `skipped`; without its infrared or ground truth a depth image
-        is a frame still.
-
-        Raises:
-            RecordingError: there was depth, or something that cannot be read, but not one frame.
-        """
-        skipped.clear()
-        skipped.update(self._bag.skipped)
-        frames = _Frames(self._chosen.baseline_m, skipped)
-        yield from self._frames(frames, skipped)
-        frames.close(self._bag.path, self._chosen.infrared)
-
-    def _frames(self, frames: _Frames, skipped: Skipped) -> Iterator[Frame]:
-        chosen = self._chosen
-        roles = {chosen.depth: "depth"}
-        if chosen.infrared:
-            roles[chosen.infrared] = "infrared"
-        if chosen.ground_truth:
-            roles[chosen.ground_truth] = "ground truth"
-        pairing = Pairing()
-        for topic, stamp_ns, message, unit_m in self._messages(skipped):
-            if topic == chosen.camera_info:
-                frames.learn(message)
-                continue
-            role = roles[topic]
-            try:
-                if role == "infrared":
-                    image = messages.infrared(message)
-                else:
-                    image = messages.depth_mm(message, unit_m)
-            except RecordingError as error:
-                skipped.add(f"{role} {stamp_ns}", str(error))
-                continue
-            frames.seen.add(role)
-            yield from frames.of(pairing.add(role, stamp_ns, image))
-        yield from frames.of(pairing.rest())
-
-    def _messages(self, skipped: Skipped) -> Iterator[_Message]:
-        """Camera infos and images, stamped by the camera's clock."""
-        chosen = self._chosen
-        images = [t for t in (chosen.depth, chosen.infrared, chosen.ground_truth) if t]
-        wanted = {*images, chosen.camera_info, *chosen.metadata.values()}
-        wanted |= {chosen.units} if chosen.units else set()
-        image_of = {metadata: image for image, metadata in chosen.metadata.items()}
-        held: dict[str, Any] = {}
-        unit_m = messages.MILLIMETRE_M
-        for topic, time_ns, message in self._bag.messages(wanted, skipped):
-            if topic == chosen.units:
-                unit_m = option_value(message) or unit_m
-            elif topic in chosen.metadata:
-                if topic in held:
-                    skipped.add(f"{topic} before {time_ns}", "nothing says when it was taken")
-                held[topic] = message
-            elif topic in image_of:
-                image = held.pop(image_of[topic], None)
-                stamp_ns = _metadata_stamp_ns(message.data)
-                if image is not None and stamp_ns is not None:
-                    yield _Message(image_of[topic], stamp_ns, image, unit_m)
-                elif image is not None:
-                    skipped.add(f"{image_of[topic]} {time_ns}", "nothing says when it was taken")
+    def read(self, bag: Bag) -> Iterator[_StampedMessage]:
+        topics = self._topics
+        wanted = {*topics.images, topics.camera_info, *topics.metadata.values()}
+        wanted |= {topics.units} if topics.units else set()
+        for topic, time_ns, message in bag.messages(wanted, self._skipped):
+            if topic == topics.units:
+                self._unit_m = read_option(message) or self._unit_m
+            elif topic in topics.metadata:
+                if topic in self._waiting:
+                    self._skipped.add(f"{topic} before {time_ns}", NO_TIME)
+                self._waiting[topic] = message
+            elif topic in self._image_topics:
+                yield from self._stamp_waiting(self._image_topics[topic], message, time_ns)
             else:
-                # Not every sender fills stamps in: then the time of arrival serves.
-                stamp_ns = messages.stamp_ns(message.header) or time_ns
-                yield _Message(topic, stamp_ns, message, getattr(message, "unit_m", 0) or unit_m)
-        for topic in held:
-            skipped.add(f"the last of {topic}", "nothing says when it was taken")
+                # Not every sender fills in the stamp; then the time of arrival is used.
+                stamp_ns = messages.read_stamp_ns(message.header) or time_ns
+                unit_m = getattr(message, "unit_m", 0) or self._unit_m
+                yield _StampedMessage(topic, stamp_ns, message, unit_m)
+        for topic in self._waiting:
+            self._skipped.add(f"the last of {topic}", NO_TIME)
+
+    def _stamp_waiting(self, topic: str, metadata: Any, time_ns: int) -> Iterator[_StampedMessage]:
+        image = self._waiting.pop(topic, None)
+        stamp_ns = _parse_metadata_stamp_ns(metadata.data)
+        if image is not None and stamp_ns is not None:
+            yield _StampedMessage(topic, stamp_ns, image, self._unit_m)
+        elif image is not None:
+            self._skipped.add(f"{topic} {time_ns}", NO_TIME)
 
 
-class _Frames:
-    """Makes frames of matches, with the camera that belongs to their size and a name each."""
+class _FrameBuilder:
+    """Makes frames of framesets: adds the camera of their size and a unique name."""
 
     def __init__(self, baseline_m: float, skipped: Skipped) -> None:
-        self.seen: set[str] = set()
+        self.roles_seen: set[str] = set()
         self._baseline_m, self._skipped = baseline_m, skipped
         self._cameras: dict[tuple[int, int], Camera] = {}
         self._count = self._with_infrared = 0
         self._newest_ns = -1
 
-    def learn(self, info: Any) -> None:
-        """Takes a camera_info; the latest valid one of its size serves."""
+    def add_camera_info(self, info: Any) -> None:
+        """Stores the camera of a camera_info; the latest valid one of each size is used."""
         try:
-            camera = messages.camera(info, self._baseline_m)
+            camera = messages.read_camera(info, self._baseline_m)
         except CameraError as error:
             self._skipped.add("a camera_info", str(error))
             return
-        if len(self._cameras) < MOST_SIZES:
+        if len(self._cameras) < MAX_RESOLUTIONS:
             self._cameras[camera.height, camera.width] = camera
 
-    def of(self, matches: Iterator[Match]) -> Iterator[Frame]:
-        """The frames of those whose camera is known."""
-        for match in matches:
-            camera = self._cameras.get(match.depth.shape)  # type: ignore[call-overload]
+    def build(self, framesets: Iterator[Frameset]) -> Iterator[Frame]:
+        """Yields a frame for each frameset whose camera is known."""
+        for frameset in framesets:
+            camera = self._cameras.get(frameset.depth.shape)  # type: ignore[call-overload]
             if camera is None:
-                self._skipped.add(f"depth {match.stamp_ns}", self._without_camera(match))
+                self._skipped.add(f"depth {frameset.stamp_ns}", self._no_camera(frameset))
                 continue
-            infrared = self._fitting(match, "infrared", match.infrared)
+            infrared = self._check_size(frameset, "infrared", frameset.infrared)
             self._with_infrared += infrared is not None
             self._count += 1
             yield Frame(
-                name=self._name(match.stamp_ns),
+                name=self._make_name(frameset.stamp_ns),
                 camera=camera,
-                depth_mm=match.depth,
+                depth_mm=frameset.depth,
                 infrared=infrared,
-                ground_truth_mm=self._fitting(match, "ground truth", match.ground_truth),
-                stamp_ns=match.stamp_ns,
+                ground_truth_mm=self._check_size(frameset, "ground truth", frameset.ground_truth),
+                stamp_ns=frameset.stamp_ns,
             )
 
-    def close(self, path: Path, infrared: str | None) -> None:
-        """Tells what is amiss with the whole."""
+    def check_result(self, path: Path, infrared: str | None) -> None:
+        """Raises an error if there was no frame; notes if no infrared matched any depth."""
         if not self._count:
             reasons = [f"{name}: {reason}" for name, reason in self._skipped.items()]
             raise RecordingError(
                 f"{path}: no frame in it can be used"
                 + (f" ({'; '.join(reasons[:REASONS_IN_ERROR])})" if reasons else ": it is empty")
             )
-        if infrared and "infrared" in self.seen and not self._with_infrared:
+        if infrared and "infrared" in self.roles_seen and not self._with_infrared:
             self._skipped.add(infrared, "none of it is within 5 ms of a depth image")
 
-    def _name(self, stamp_ns: int) -> str:
-        """The stamp; where a clock stood still or went back, with a number that is unique."""
+    def _make_name(self, stamp_ns: int) -> str:
+        """The stamp, with a unique number appended if the clock stood still or went back."""
         if stamp_ns > self._newest_ns:
             self._newest_ns = stamp_ns
             return f"{stamp_ns}"
         return f"{stamp_ns}_{self._count}"
 
-    def _fitting(self, match: Match, role: str, image):
-        """An image of the same moment, if it has the size of depth: else they share no pixels."""
-        if image is None or image.shape == match.depth.shape:
+    def _check_size(self, frameset: Frameset, role: str, image):
+        """The image, or None if its size differs from depth, so that their pixels do not match."""
+        if image is None or image.shape == frameset.depth.shape:
             return image
-        (height, width), (of_depth_height, of_depth_width) = image.shape, match.depth.shape
+        (height, width), (depth_height, depth_width) = image.shape, frameset.depth.shape
         self._skipped.add(
-            f"{role} {match.stamp_ns}",
-            f"it is {width}x{height}, its depth {of_depth_width}x{of_depth_height}",
+            f"{role} {frameset.stamp_ns}",
+            f"it is {width}x{height}, its depth {depth_width}x{depth_height}",
         )
         return None
 
-    def _without_camera(self, match: Match) -> str:
-        height, width = match.depth.shape
+    def _no_camera(self, frameset: Frameset) -> str:
+        height, width = frameset.depth.shape
         known = ", ".join(f"{w}x{h}" for h, w in self._cameras) or "none"
         return f"no camera_info of {width}x{height}, its size, came before it; it has {known}"
 
 
-def read_bag(path: Path, topics: Topics = FOUND, skipped: Skipped | None = None) -> Iterator[Frame]:
-    """The frames of a bag of ROS 1, ROS 2 or librealsense, in the order of arrival.
+def read_bag(
+    path: Path, overrides: TopicOverrides = FIND_ALL, skipped: Skipped | None = None
+) -> Iterator[Frame]:
+    """Yields the frames of a bag of ROS 1, ROS 2 or librealsense, in the order of arrival.
 
     Stamps are the camera's. Infrared and ground truth are those nearest to the depth image,
-    within 5 ms; None where there are none. Reads as it goes, in constant memory.
+    within 5 ms, or None. Reads one message at a time, in constant memory.
 
     Args:
         path: a folder or a file.
-        topics: which to read rather than those found.
-        skipped: takes what could not be used; None: it is logged as a warning.
+        overrides: topics to read instead of those that are found.
+        skipped: collects what could not be used; None: log it as warnings.
 
     Raises:
         RecordingError: not a bag, no depth or camera_info, several cameras, or no usable frame.
     """
     collected = Skipped() if skipped is None else skipped
-    yield from BagFrames(path, topics).read(collected)
+    yield from BagReader(path, overrides).read(collected)
     if skipped is None:
         for name, reason in collected.items():
             _log.warning("%s: skipped %s: %s", path, name, reason)
 
 
-def _metadata_stamp_ns(text: str) -> int | None:
-    """When an image was taken, in the metadata that librealsense records since 2.59."""
+def _parse_metadata_stamp_ns(text: str) -> int | None:
+    """The time of capture in the metadata that librealsense records since 2.59."""
     fields = dict(part.partition("=")[::2] for part in text.split(";"))
     try:
         # In ms, with more digits than a float holds.

@@ -1,4 +1,4 @@
-"""Unpacking what recorders packed, never to more than it may be: few bytes can claim gigabytes."""
+"""Decompression with a bound on the size of the output: few bytes can claim gigabytes."""
 
 from __future__ import annotations
 
@@ -8,38 +8,39 @@ import lz4.frame
 import zstandard
 
 
-class PackedError(ValueError):
-    """Bytes that cannot be unpacked, or would become too many."""
+class DecompressionError(ValueError):
+    """Data that cannot be decompressed, or that would become too large."""
 
 
-def unpack(data: bytes, compression: str, most_bytes: int) -> bytes:
-    """The bytes within.
+def decompress(data: bytes, compression: str, max_bytes: int) -> bytes:
+    """Decompresses a complete block of data.
 
     Args:
-        data: packed, all of it.
-        compression: "zstd", "lz4" (of frames), "bz2", or "" or "none".
-        most_bytes: that may come out.
+        data: all of it.
+        compression: "zstd", "lz4" (frames), "bz2", or "" or "none".
+        max_bytes: limit of the output.
 
     Raises:
-        PackedError: it is damaged, of another kind, or says that it is larger than that.
+        DecompressionError: the data is damaged, the compression is unknown, or the data claims to
+            be larger than the limit.
     """
     try:
         if compression == "zstd":
-            return _unpack_zstd(data, most_bytes)
+            return _decompress_zstd(data, max_bytes)
         if compression == "lz4":
-            return lz4.frame.LZ4FrameDecompressor().decompress(data, max_length=most_bytes)
+            return lz4.frame.LZ4FrameDecompressor().decompress(data, max_length=max_bytes)
         if compression == "bz2":
-            return bz2.BZ2Decompressor().decompress(data, max_length=most_bytes)
+            return bz2.BZ2Decompressor().decompress(data, max_length=max_bytes)
     except (zstandard.ZstdError, RuntimeError, OSError, EOFError) as error:
-        raise PackedError(str(error)) from error
+        raise DecompressionError(str(error)) from error
     if compression in ("", "none"):
         return data
-    raise PackedError(f"unknown compression '{compression}'")
+    raise DecompressionError(f"unknown compression '{compression}'")
 
 
-def _unpack_zstd(data: bytes, most_bytes: int) -> bytes:
-    # The library allocates what the data itself claims, if it does claim something.
+def _decompress_zstd(data: bytes, max_bytes: int) -> bytes:
+    # The library allocates the size that the data claims, if it claims one.
     claimed = zstandard.frame_content_size(data)
-    if claimed > most_bytes:
-        raise PackedError(f"it claims {claimed} bytes, expected at most {most_bytes}")
-    return zstandard.ZstdDecompressor().decompress(data, max_output_size=most_bytes)
+    if claimed > max_bytes:
+        raise DecompressionError(f"it claims {claimed} bytes, expected at most {max_bytes}")
+    return zstandard.ZstdDecompressor().decompress(data, max_output_size=max_bytes)

@@ -1,4 +1,4 @@
-"""A copy of a rosbag2 with denoised depth beside the camera's, all other topics as they were."""
+"""Copies a rosbag2 with all its topics and adds denoised depth to them."""
 
 from __future__ import annotations
 
@@ -9,46 +9,48 @@ from rosbags.interfaces import Connection
 from rosbags.rosbag2 import Reader, ReaderError, StoragePlugin, Writer
 from rosbags.typesys import TypesysError
 
-from rs_denoise.recordings.bags import messages, topics
+from rs_denoise.recordings.bags import messages, topic_names
 from rs_denoise.recordings.bags.bag import Bag
-from rs_denoise.recordings.bags.rosbag2_writer import CONFIDENCE, DENOISED, STORE, Topics
-from rs_denoise.recordings.folders.frame_folder import read_frame, read_png
+from rs_denoise.recordings.bags.rosbag2_writer import CONFIDENCE, DENOISED, STORE, TopicWriter
+from rs_denoise.recordings.bags.topics import TopicOverrides, find_topics
+from rs_denoise.recordings.folders.frame_folder import read_frame
 from rs_denoise.recordings.frame import RecordingError
+from rs_denoise.recordings.images import read_png
 
 
 class CopyError(RecordingError):
-    """A recording whose other topics cannot be copied; the message says why."""
+    """The recording cannot be copied as it is; the message says why."""
 
 
 def copy_with_denoised(
-    source: Path, wanted: topics.Topics, denoised: dict[int, Path], out: Path
+    source: Path, overrides: TopicOverrides, denoised: dict[int, Path], out: Path
 ) -> list[str]:
-    """Writes a rosbag2; gives the topics that could not be copied, with the reason.
+    """Writes a rosbag2; gives a sentence for each topic that could not be copied.
 
-    A denoised image follows the depth image that it is of, with its stamp and time of arrival.
+    A denoised image follows its depth image, with the same stamp and time of arrival.
 
     Args:
         source: a rosbag2.
-        wanted: those of its topics that were denoised.
-        denoised: for the stamps of depth images, in ns, frame folders that hold denoised depth.png,
-            confidence.png and camera.json.
+        overrides: topics that were denoised instead of those that are found.
+        denoised: stamp of a depth image in ns -> folder of its denoised depth.png, confidence.png
+            and camera.json.
         out: folder of the copy.
 
     Raises:
-        CopyError: `source` is no whole rosbag2 of a ROS driver.
+        CopyError: `source` is not a complete rosbag2 of a ROS driver.
         RecordingError: `out` exists.
     """
     if out.exists():
         raise RecordingError(f"{out}: exists already; remove it first")
-    chosen = topics.choose(Bag(source), wanted)
-    if chosen.metadata:
+    topics = find_topics(Bag(source), overrides)
+    if topics.metadata:
         raise CopyError("it is a recording of RealSense's SDK, not of a ROS driver")
     try:
         with (
             Reader(source) as reader,
             Writer(out, version=9, storage_plugin=StoragePlugin.MCAP) as writer,
         ):
-            return _copy(reader, chosen.depth, denoised, writer)
+            return _copy(reader, topics.depth, denoised, writer)
     except (ReaderError, FileNotFoundError) as error:
         raise CopyError(str(error)) from error
 
@@ -58,40 +60,40 @@ def _copy(reader: Reader, depth_topic: str, denoised: dict[int, Path], writer: W
     failed: list[str] = []
     for connection in reader.connections:
         try:
-            copies[connection.id] = _copied(writer, connection)
+            copies[connection.id] = _add_copy(writer, connection)
         except (TypesysError, KeyError):
             failed.append(
                 f"{connection.topic} is not copied: the bag does not define {connection.msgtype}"
             )
-    ours = Topics(writer, _namespace(depth_topic))
+    ours = TopicWriter(writer, _namespace(depth_topic))
     for connection, time_ns, raw in reader.messages(
         [c for c in reader.connections if c.id in copies]
     ):
         writer.write(copies[connection.id], time_ns, raw)
         if connection.topic == depth_topic:
             image: Any = STORE.deserialize_cdr(raw, connection.msgtype)
-            stamp_ns = messages.stamp_ns(image.header) or time_ns
+            stamp_ns = messages.read_stamp_ns(image.header) or time_ns
             if stamp_ns in denoised:
-                _put(ours, denoised[stamp_ns], stamp_ns, time_ns)
+                _put_denoised(ours, denoised[stamp_ns], stamp_ns, time_ns)
     return failed
 
 
-def _copied(writer: Writer, connection: Connection) -> Connection:
-    """Bags of Humble and older do not define their messages: then our own definitions serve."""
+def _add_copy(writer: Writer, connection: Connection) -> Connection:
+    """Adds a topic like this one, with our message definitions if the bag (Humble) has none."""
     defined = connection.msgdef.data and connection.digest
-    of_ros2: Any = connection.ext
+    ros2: Any = connection.ext
     return writer.add_connection(
         connection.topic,
         connection.msgtype,
         typestore=STORE,
         msgdef=connection.msgdef.data if defined else None,
         rihs01=connection.digest if defined else None,
-        serialization_format=of_ros2.serialization_format,
-        offered_qos_profiles=of_ros2.offered_qos_profiles,
+        serialization_format=ros2.serialization_format,
+        offered_qos_profiles=ros2.offered_qos_profiles,
     )
 
 
-def _put(ours: Topics, folder: Path, stamp_ns: int, time_ns: int) -> None:
+def _put_denoised(ours: TopicWriter, folder: Path, stamp_ns: int, time_ns: int) -> None:
     frame = read_frame(folder)
     ours.put_image(DENOISED, stamp_ns, frame.depth_mm, time_ns)
     ours.put_info("denoised", stamp_ns, frame.camera, time_ns=time_ns)
@@ -99,6 +101,6 @@ def _put(ours: Topics, folder: Path, stamp_ns: int, time_ns: int) -> None:
 
 
 def _namespace(depth_topic: str) -> str:
-    """What stands before the driver's names; depth of another name has its parent's."""
-    before, found, _ = depth_topic.partition(f"/{topics.DEPTH}")
+    """The namespace of the driver; for depth of another name, the namespace of its parent."""
+    before, found, _ = depth_topic.partition(f"/{topic_names.DEPTH}")
     return before if found else depth_topic.rpartition("/")[0]

@@ -1,4 +1,4 @@
-"""An .mcap file, whole or cut off, read from its start (by Foxglove's `mcap`)."""
+"""An .mcap file, whole or truncated, read from its start with Foxglove's `mcap`."""
 
 from __future__ import annotations
 
@@ -10,58 +10,58 @@ from mcap.reader import make_reader
 from mcap.records import Channel, Chunk, McapRecord, Message, Schema
 from mcap.stream_reader import StreamReader, breakup_chunk
 
-from rs_denoise.recordings.bags.compression import unpack
+from rs_denoise.recordings.bags.compression import decompress
 from rs_denoise.recordings.frame import RecordingError
 from rs_denoise.recordings.skipped import Skipped
 
 MAGIC = b"\x89MCAP0\r\n"
-# A cut file has no list of its topics: they are looked for at its start.
+# A truncated file has no list of its topics; so much of its start is searched for them.
 SCAN_BYTES = 1 << 30
-# Recorders write chunks of some megabytes; what claims more is damaged.
-MOST_CHUNK_BYTES = 1 << 30
+# Recorders write chunks of a few megabytes; a chunk that claims far more is damaged.
+MAX_CHUNK_BYTES = 1 << 30
 
 
 class McapFile:
-    """Messages in the order in which they were written.
+    """The messages of the file, in the order of writing.
 
     Attributes:
         types: message type of each topic that has messages.
-        counts: how many messages a topic has; empty where the file has no index.
+        counts: number of messages of each topic; empty if the file has no index.
 
     Raises:
-        RecordingError: nothing of it can be read.
+        RecordingError: no message can be read.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.types, self.counts = _index(path)
-        self.types = self.types or _types_by_scan(path)
+        self.types, self.counts = _read_index(path)
+        self.types = self.types or _scan_types(path)
         if not self.types:
             raise RecordingError(f"{path}: no message in it can be read; was it cut off early?")
 
     def messages(
-        self, topics: Collection[str], skipped: Skipped, most: int | None = None
+        self, topics: Collection[str], skipped: Skipped, max_messages: int | None = None
     ) -> Iterator[tuple[str, int, bytes]]:
-        """Topic, time of arrival in ns, and the serialised message; `most` counts all topics'."""
+        """Yields topic, time of arrival in ns, and serialised message (see `BagFile`)."""
         names: dict[int, str] = {}
         count = 0
-        for record in _records(self._path, skipped):
+        for record in _read_records(self._path, skipped):
             if isinstance(record, Channel) and record.topic in topics:
                 names[record.id] = record.topic
             elif isinstance(record, Message):
                 count += 1
-                if most is not None and count > most:
+                if max_messages is not None and count > max_messages:
                     return
                 if record.channel_id in names:
                     yield names[record.channel_id], record.log_time, record.data
 
 
-def _index(path: Path) -> tuple[dict[str, str], dict[str, int]]:
-    """Types and counts of the topics, from the end of the file; empty where they are not there."""
+def _read_index(path: Path) -> tuple[dict[str, str], dict[str, int]]:
+    """Types and counts of the topics, from the end of the file; empty if that is missing."""
     try:
         with path.open("rb") as file:
             summary = make_reader(file).get_summary()
-    except Exception:  # cut off: the library raises one of many kinds
+    except Exception:  # truncated; the library raises exceptions of many kinds
         return {}, {}
     if summary is None:
         return {}, {}
@@ -76,10 +76,10 @@ def _index(path: Path) -> tuple[dict[str, str], dict[str, int]]:
     return types, counts
 
 
-def _types_by_scan(path: Path) -> dict[str, str]:
+def _scan_types(path: Path) -> dict[str, str]:
     schemas: dict[int, str] = {}
     types: dict[str, str] = {}
-    for record in _records(path, Skipped(), SCAN_BYTES):
+    for record in _read_records(path, Skipped(), SCAN_BYTES):
         if isinstance(record, Schema):
             schemas[record.id] = record.name
         elif isinstance(record, Channel) and record.schema_id in schemas:
@@ -87,36 +87,40 @@ def _types_by_scan(path: Path) -> dict[str, str]:
     return types
 
 
-def _records(path: Path, skipped: Skipped, most_bytes: int | None = None) -> Iterator[McapRecord]:
-    """Schemas, channels and messages; a damaged chunk is skipped, a cut file ends where it does."""
+def _read_records(
+    path: Path, skipped: Skipped, max_bytes: int | None = None
+) -> Iterator[McapRecord]:
+    """Yields schemas, channels and messages up to where the file ends; skips damaged chunks."""
     with path.open("rb") as file:
-        reader = StreamReader(file, emit_chunks=True, record_size_limit=MOST_CHUNK_BYTES)
+        reader = StreamReader(file, emit_chunks=True, record_size_limit=MAX_CHUNK_BYTES)
         try:
             for record in reader.records:
                 if isinstance(record, Chunk):
-                    yield from _of_chunk(record, path, skipped)
+                    yield from _read_chunk(record, path, skipped)
                 else:
                     yield record
-                if most_bytes is not None and file.tell() > most_bytes:
+                if max_bytes is not None and file.tell() > max_bytes:
                     return
-        except Exception as error:  # the parser raises one of many kinds
+        except Exception as error:  # the parser raises exceptions of many kinds
             skipped.add(
                 f"what follows byte {file.tell()} of {path.name}",
-                f"the file is cut off or damaged there ({_named(error)})",
+                f"the file is cut off or damaged there ({_describe(error)})",
             )
 
 
-def _of_chunk(chunk: Chunk, path: Path, skipped: Skipped) -> list[McapRecord]:
+def _read_chunk(chunk: Chunk, path: Path, skipped: Skipped) -> list[McapRecord]:
     try:
-        data = unpack(chunk.data, chunk.compression, min(chunk.uncompressed_size, MOST_CHUNK_BYTES))
+        data = decompress(
+            chunk.data, chunk.compression, min(chunk.uncompressed_size, MAX_CHUNK_BYTES)
+        )
         return breakup_chunk(replace(chunk, compression="", data=data), validate_crc=True)
-    except Exception as error:  # the parser raises one of many kinds
+    except Exception as error:  # the parser raises exceptions of many kinds
         skipped.add(
             f"the chunk at {chunk.message_start_time} ns of {path.name}",
-            f"it cannot be unpacked ({_named(error)})",
+            f"it cannot be unpacked ({_describe(error)})",
         )
         return []
 
 
-def _named(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

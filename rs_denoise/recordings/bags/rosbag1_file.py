@@ -1,8 +1,8 @@
-"""A .bag file of ROS 1, whole, cut off or without an index, read from its start.
+"""A .bag file of ROS 1, whole, truncated or without an index, read from its start.
 
-Format 2.0 (wiki.ros.org/Bags/Format/2.0). `rosbags` needs the index at the end, which a recorder
-that was killed did not write, and keeps it in memory: RealSense's own recordings have a dozen
-small messages an image.
+Format 2.0 (wiki.ros.org/Bags/Format/2.0). `rosbags` is not used here: it needs the index at the
+end, which a recorder that was killed did not write, and holds it in memory, where the dozen small
+messages that librealsense records with each image take much of it.
 """
 
 from __future__ import annotations
@@ -13,90 +13,94 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
-from rs_denoise.recordings.bags.compression import PackedError, unpack
+from rs_denoise.recordings.bags.compression import DecompressionError, decompress
 from rs_denoise.recordings.frame import RecordingError
 from rs_denoise.recordings.skipped import Skipped
 
 MAGIC = b"#ROSBAG V2.0\n"
 MESSAGE, CHUNK, CONNECTION = 2, 5, 7
-# A file without an index has no list of its topics: they are looked for at its start.
+# A file without an index has no list of its topics; so much of its start is searched for them.
 SCAN_BYTES = 1 << 30
-# Headers take some kilobytes (message definitions), chunks some megabytes.
-MOST_HEADER_BYTES, MOST_CHUNK_BYTES = 1 << 24, 1 << 30
+# Headers (message definitions) take some kilobytes, chunks some megabytes.
+MAX_HEADER_BYTES, MAX_CHUNK_BYTES = 1 << 24, 1 << 30
 
 Fields = dict[bytes, bytes]
 
 
 class DamagedError(ValueError):
-    """Bytes that are no record of a bag."""
+    """The data is not a valid record of a bag."""
 
 
 class Rosbag1File:
-    """Messages in the order in which they were written.
+    """The messages of the file, in the order of writing.
 
     Attributes:
         types: message type of each topic, named as in ROS 2.
-        counts: empty; only reading it all would tell.
+        counts: empty; the file does not store them.
 
     Raises:
-        RecordingError: nothing of it can be read.
+        RecordingError: no message can be read.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        connections = self._connections_by_index() or self._connections_by_scan()
+        connections = self._read_index() or self._scan_connections()
         if not connections:
             raise RecordingError(f"{path}: no message in it can be read; was it cut off early?")
         self.types = dict(connections)
         self.counts: dict[str, int] = {}
 
     def messages(
-        self, topics: Collection[str], skipped: Skipped, most: int | None = None
+        self, topics: Collection[str], skipped: Skipped, max_messages: int | None = None
     ) -> Iterator[tuple[str, int, bytes]]:
-        """Topic, time of arrival in ns, and the serialised message; `most` counts all topics'."""
+        """Yields topic, time of arrival in ns, and serialised message (see `BagFile`)."""
         names: dict[bytes, str] = {}
         count = 0
-        for fields, data in self._records(skipped):
+        for fields, data in self._read_records(skipped):
             if fields[b"op"][0] == CONNECTION:
-                names[fields[b"conn"]] = _connection(fields, data)[0]
+                names[fields[b"conn"]] = _parse_connection(fields, data)[0]
             else:
                 count += 1
-                if most is not None and count > most:
+                if max_messages is not None and count > max_messages:
                     return
                 topic = names.get(fields[b"conn"], "")
                 if topic in topics:
-                    yield topic, _time_ns(fields[b"time"]), data
+                    yield topic, _parse_time_ns(fields[b"time"]), data
 
-    def _connections_by_index(self) -> list[tuple[str, str]]:
-        """Topics and types from the index at the end; empty where there is none."""
+    def _read_index(self) -> list[tuple[str, str]]:
+        """Topics and types from the index at the end; empty if there is none."""
         try:
             with self._path.open("rb") as file:
                 file.seek(len(MAGIC))
-                fields, _ = _record(file)
+                fields, _ = _read_record(file)
                 (count,) = struct.unpack("<I", fields[b"conn_count"])
                 (position,) = struct.unpack("<Q", fields[b"index_pos"])
                 file.seek(position)
-                return [_connection(*_record(file)) for _ in range(count)] if position else []
+                return (
+                    [_parse_connection(*_read_record(file)) for _ in range(count)]
+                    if position
+                    else []
+                )
         except (DamagedError, KeyError, struct.error, OverflowError, OSError):
             return []
 
-    def _connections_by_scan(self) -> list[tuple[str, str]]:
+    def _scan_connections(self) -> list[tuple[str, str]]:
         return [
-            _connection(fields, data)
-            for fields, data in self._records(Skipped(), SCAN_BYTES)
+            _parse_connection(fields, data)
+            for fields, data in self._read_records(Skipped(), SCAN_BYTES)
             if fields[b"op"][0] == CONNECTION
         ]
 
-    def _records(
-        self, skipped: Skipped, most_bytes: int | None = None
+    def _read_records(
+        self, skipped: Skipped, max_bytes: int | None = None
     ) -> Iterator[tuple[Fields, bytes]]:
-        """Connections and messages; a damaged chunk is skipped, a cut file ends where it does."""
+        """Yields connections and messages up to where the file ends; skips damaged chunks."""
         with self._path.open("rb") as file:
             file.seek(len(MAGIC))
             size = self._path.stat().st_size
-            while (start := file.tell()) < min(size, most_bytes or size):
+            while (start := file.tell()) < min(size, max_bytes or size):
                 try:
-                    fields, data = _record(file)
+                    fields, data = _read_record(file)
                 except DamagedError as error:
                     skipped.add(
                         f"what follows byte {start} of {self._path.name}",
@@ -104,16 +108,16 @@ class Rosbag1File:
                     )
                     return
                 if fields[b"op"] == bytes([CHUNK]):
-                    yield from self._of_chunk(fields, data, start, skipped)
+                    yield from self._read_chunk(fields, data, start, skipped)
 
-    def _of_chunk(
+    def _read_chunk(
         self, fields: Fields, data: bytes, start: int, skipped: Skipped
     ) -> Iterator[tuple[Fields, bytes]]:
         try:
-            chunk = _unpacked(fields, data)
+            chunk = _decompress_chunk(fields, data)
             while chunk.read(1):
                 chunk.seek(-1, 1)
-                inner = _record(chunk)
+                inner = _read_record(chunk)
                 if inner[0][b"op"][0] in (MESSAGE, CONNECTION):
                     yield inner
         except DamagedError as error:
@@ -123,20 +127,20 @@ class Rosbag1File:
             )
 
 
-def _record(file: BinaryIO) -> tuple[Fields, bytes]:
-    fields = _fields(_sized(file, MOST_HEADER_BYTES))
+def _read_record(file: BinaryIO) -> tuple[Fields, bytes]:
+    fields = _parse_fields(_read_block(file, MAX_HEADER_BYTES))
     operation = fields.get(b"op", b"")
     needed = {bytes([MESSAGE]): (b"conn", b"time"), bytes([CONNECTION]): (b"conn", b"topic")}
     if len(operation) != 1 or any(name not in fields for name in needed.get(operation, ())):
-        raise DamagedError("a record does not say what it is")
-    return fields, _sized(file, MOST_CHUNK_BYTES)
+        raise DamagedError("a record lacks required fields")
+    return fields, _read_block(file, MAX_CHUNK_BYTES)
 
 
-def _sized(file: BinaryIO, most: int) -> bytes:
-    """Bytes that are preceded by their number."""
+def _read_block(file: BinaryIO, max_bytes: int) -> bytes:
+    """Reads a block of data that its length precedes."""
     prefix = file.read(4)
     size = int.from_bytes(prefix, "little")
-    if len(prefix) < 4 or size > most:
+    if len(prefix) < 4 or size > max_bytes:
         raise DamagedError("no record begins there")
     data = file.read(size)
     if len(data) < size:
@@ -144,7 +148,7 @@ def _sized(file: BinaryIO, most: int) -> bytes:
     return data
 
 
-def _fields(header: bytes) -> Fields:
+def _parse_fields(header: bytes) -> Fields:
     fields: Fields = {}
     position = 0
     while position + 4 <= len(header):
@@ -155,22 +159,22 @@ def _fields(header: bytes) -> Fields:
     return fields
 
 
-def _connection(fields: Fields, data: bytes) -> tuple[str, str]:
-    """Topic, and type as ROS 2 calls it."""
-    kind = _fields(data).get(b"type", b"").decode(errors="replace")
+def _parse_connection(fields: Fields, data: bytes) -> tuple[str, str]:
+    """Topic, and message type by its ROS 2 name."""
+    kind = _parse_fields(data).get(b"type", b"").decode(errors="replace")
     package, _, name = kind.partition("/")
     return fields[b"topic"].decode(errors="replace"), f"{package}/msg/{name}"
 
 
-def _unpacked(fields: Fields, data: bytes) -> BytesIO:
+def _decompress_chunk(fields: Fields, data: bytes) -> BytesIO:
     compression = fields.get(b"compression", b"none").decode(errors="replace")
     size = int.from_bytes(fields.get(b"size", b""), "little")
     try:
-        return BytesIO(unpack(data, compression, min(size, MOST_CHUNK_BYTES)))
-    except PackedError as error:
+        return BytesIO(decompress(data, compression, min(size, MAX_CHUNK_BYTES)))
+    except DecompressionError as error:
         raise DamagedError(str(error)) from error
 
 
-def _time_ns(value: bytes) -> int:
+def _parse_time_ns(value: bytes) -> int:
     seconds, nanoseconds = struct.unpack("<II", value.ljust(8, b"\x00")[:8])
     return seconds * 1_000_000_000 + nanoseconds

@@ -1,4 +1,4 @@
-"""rosbag2 recordings with the topics of a RealSense driver, written without ROS (by `rosbags`)."""
+"""Writes rosbag2 recordings with the topics of a RealSense driver, without ROS (by `rosbags`)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from rosbags.interfaces import (
     Qos,
@@ -21,29 +20,28 @@ from rosbags.typesys import Stores, get_typestore
 
 from rs_denoise.camera import Camera
 from rs_denoise.recordings.bags.messages import COMPRESSED, DEPTH_HEADER, INFO
-from rs_denoise.recordings.bags.topics import DEPTH, GROUND_TRUTH, INFRARED
+from rs_denoise.recordings.bags.topic_names import DEPTH, GROUND_TRUTH, INFRARED
 from rs_denoise.recordings.frame import Frame, RecordingError
+from rs_denoise.recordings.images import encode_png
 
 NAMESPACE = "/camera/camera"
 DENOISED, CONFIDENCE = "denoised/image_rect_raw", "denoised/confidence"
-# How far each imager is from the left one, in baselines.
+# Offset of each imager from the left one, in baselines.
 LEFT, RIGHT = 0.0, 1.0
-# The smallest file: recordings are written once and kept.
-PNG_LEVEL = 9
 STORE = get_typestore(Stores.ROS2_JAZZY)
 
 
-def write_bag(
+def write_rosbag2(
     path: Path, frames: Iterable[Frame], denoise: Callable[[Frame], np.ndarray] | None = None
 ) -> int:
     """Writes an mcap rosbag2 with the topics of a RealSense driver; gives the number of frames.
 
-    Depth and ground truth go as compressedDepth, infrared as PNG: noise does not compress further.
+    Depth and ground truth are written as compressedDepth, infrared as PNG.
 
     Args:
-        path: of its folder.
+        path: folder of the bag.
         frames: with stamps.
-        denoise: gives [H, W] uint16 mm of a frame, 0 = invalid, for the topics of the node.
+        denoise: gives denoised depth of a frame, [H, W] uint16 mm, 0 = invalid, or None.
 
     Raises:
         RecordingError: `path` exists, or a frame has no stamp.
@@ -52,13 +50,13 @@ def write_bag(
         raise RecordingError(f"{path}: exists already; remove it first")
     count = 0
     with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
-        driver = Topics(writer, NAMESPACE)
+        driver = TopicWriter(writer, NAMESPACE)
         for frame in frames:
             stamp = frame.stamp_ns
             if stamp is None:
-                raise RecordingError(f"frame {frame.name} has no time: a bag needs one")
-            for name, eye in (("depth", LEFT), ("infra1", LEFT), ("infra2", RIGHT)):
-                driver.put_info(name, stamp, frame.camera, eye)
+                raise RecordingError(f"frame {frame.name} has no stamp, but a bag needs one")
+            for name, offset in (("depth", LEFT), ("infra1", LEFT), ("infra2", RIGHT)):
+                driver.put_info(name, stamp, frame.camera, offset)
             driver.put_image(DEPTH, stamp, frame.depth_mm)
             if frame.infrared is not None:
                 driver.put_image(INFRARED, stamp, frame.infrared)
@@ -71,12 +69,12 @@ def write_bag(
     return count
 
 
-class Topics:
-    """Images and camera_info of one namespace, written into a bag.
+class TopicWriter:
+    """Writes images and camera_info below one namespace of a bag.
 
     Args:
-        writer: opened.
-        namespace: before the names of all topics, with a slash.
+        writer: of the bag, open.
+        namespace: put before the names of all topics; starts with a slash.
     """
 
     def __init__(self, writer: Writer, namespace: str) -> None:
@@ -86,63 +84,66 @@ class Topics:
     def put_image(
         self, topic: str, stamp_ns: int, image: np.ndarray, time_ns: int | None = None
     ) -> None:
-        """Writes an image, compressed without loss: depth if it is uint16, grey if it is uint8.
+        """Writes an image with lossless compression: uint16 as depth, uint8 as grey.
 
         Args:
             topic: below the namespace, without the codec.
             stamp_ns: of its header.
             image: [H, W].
-            time_ns: when it came; None: at its stamp.
+            time_ns: time of arrival; None: its stamp.
         """
-        encoded = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, PNG_LEVEL])[1].tobytes()
+        encoded = encode_png(image)
         if image.dtype == np.uint16:
             codec, form, data = "compressedDepth", "16UC1; compressedDepth png", DEPTH_HEADER
         else:
             codec, form, data = "compressed", "mono8; png compressed", b""
         message = STORE.types[COMPRESSED](
-            header=_header(stamp_ns, topic),
+            header=_make_header(stamp_ns, topic),
             format=form,
             data=np.frombuffer(data + encoded, np.uint8),
         )
         self._put(f"{topic}/{codec}", COMPRESSED, stamp_ns if time_ns is None else time_ns, message)
 
     def put_info(
-        self, name: str, stamp_ns: int, camera: Camera, eye: float = LEFT,
+        self, name: str, stamp_ns: int, camera: Camera, offset: float = LEFT,
         time_ns: int | None = None,
     ) -> None:  # fmt: skip
-        """Writes the camera_info beside the images of `name`, of one of the two imagers."""
-        message = _info_message(camera, stamp_ns, name, eye)
+        """Writes the camera_info of the images of `name`, for the imager at this offset."""
+        message = _make_info(camera, stamp_ns, name, offset)
         time_ns = stamp_ns if time_ns is None else time_ns
         self._put(f"{name}/camera_info", INFO, time_ns, message)
 
     def _put(self, topic: str, kind: str, time_ns: int, message) -> None:
         if topic not in self._connections:
             self._connections[topic] = self._writer.add_connection(
-                f"{self._namespace}/{topic}", kind, typestore=STORE, offered_qos_profiles=[_qos()]
+                f"{self._namespace}/{topic}",
+                kind,
+                typestore=STORE,
+                offered_qos_profiles=[_driver_qos()],
             )
         self._writer.write(self._connections[topic], time_ns, STORE.serialize_cdr(message, kind))
 
 
-def _header(stamp_ns: int, topic: str):
+def _make_header(stamp_ns: int, topic: str):
     sec, nanosec = divmod(stamp_ns, 1_000_000_000)
     time = STORE.types["builtin_interfaces/msg/Time"](sec=sec, nanosec=nanosec)
-    # Ground truth and denoised depth are seen by the same imager as depth.
+    # Ground truth and denoised depth belong to the same imager as depth.
     name = topic.partition("/")[0]
     optical = name if name.startswith("infra") else "depth"
     frame_id = f"camera_{optical}_optical_frame"
     return STORE.types["std_msgs/msg/Header"](stamp=time, frame_id=frame_id)
 
 
-def _info_message(camera: Camera, stamp_ns: int, name: str, eye: float):
+def _make_info(camera: Camera, stamp_ns: int, name: str, offset: float):
     c = camera
     k = [c.fx, 0.0, c.cx, 0.0, c.fy, c.cy, 0.0, 0.0, 1.0]
-    shift = -eye * c.fx * c.baseline_m
+    shift = -offset * c.fx * c.baseline_m
     p = [c.fx, 0.0, c.cx, shift, 0.0, c.fy, c.cy, 0.0, 0.0, 0.0, 1.0, 0.0]
     roi = STORE.types["sensor_msgs/msg/RegionOfInterest"](
         x_offset=0, y_offset=0, height=0, width=0, do_rectify=False
     )
     return STORE.types[INFO](
-        header=_header(stamp_ns, name),
+        header=_make_header(stamp_ns, name),
         height=c.height,
         width=c.width,
         distortion_model="plumb_bob",
@@ -156,8 +157,8 @@ def _info_message(camera: Camera, stamp_ns: int, name: str, eye: float):
     )
 
 
-def _qos() -> Qos:
-    """What the driver offers: reliable, volatile, the last 10."""
+def _driver_qos() -> Qos:
+    """The QoS that the driver offers: reliable, volatile, the last 10."""
     forever = QosTime(2147483647, 4294967295)
     return Qos(
         QosHistory.KEEP_LAST, 10, QosReliability.RELIABLE, QosDurability.VOLATILE,

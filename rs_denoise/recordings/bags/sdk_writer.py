@@ -1,4 +1,4 @@
-"""Recordings of the RealSense SDK, written by librealsense's own recorder.
+"""Writes recordings of the RealSense SDK with librealsense's own recorder.
 
 From librealsense 2.59 on they are SQLite databases of rosbag2. RealSense Viewer plays them.
 """
@@ -8,8 +8,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterable
 from itertools import chain, islice
 from pathlib import Path
 from struct import pack
@@ -25,18 +24,17 @@ from rs_denoise.librealsense import (
     Stream,
     pyrealsense2,
 )
-from rs_denoise.recordings.frame import Frame, RecordingError
+from rs_denoise.recordings.frame import Frame, RecordingError, add_missing_stamps
 
 SUFFIX = ".db3"
-RATE_HZ = 30.0
-# Further depth streams have sensors of their own, by whose names the Viewer lists them.
+# Each further depth stream has a sensor of its own, whose name the Viewer shows.
 GROUND_TRUTH = Stream("Ground Truth", "depth", 1)
 DENOISED = Stream("Denoised", "depth", 2)
-# librealsense wants to know the streams at the start: those of the first second.
+# librealsense needs the streams at the start: they are those of the first second.
 LOOK_AHEAD = 30
-# The recorder's queue has no bound, and what it cannot write within 10 s of its end it drops.
+# The recorder's queue is unbounded, and at the end it drops what it cannot write within 10 s.
 FRAMES_IN_QUEUE = 8
-# The player takes what has no time for a setting, not a frame.
+# The player reads a message at time 0 as a setting, not as a frame.
 FIRST_NS = 1_000_000
 
 Images = dict[Stream, np.ndarray]
@@ -47,14 +45,13 @@ def write_sdk_recording(
 ) -> int:
     """Writes frames as a recording of the SDK; gives their number.
 
-    Its streams are depth (in mm, with the baseline), infrared 1 and 2, ground truth and denoised
-    depth, as far as there are any. All pixels are kept, stamps to the microsecond, and intrinsics
-    to six digits.
+    The streams are depth (in mm, with the baseline) and, if present, infrared 1 and 2, ground truth
+    and denoised depth. Pixels are exact, stamps to the microsecond, intrinsics to six digits.
 
     Args:
         path: ends in .db3.
-        frames: of one camera. What has no stamp comes at 30 Hz.
-        denoise: gives [H, W] uint16 mm of a frame, 0 = invalid.
+        frames: of one camera; those without a stamp play at 30 Hz.
+        denoise: gives denoised depth of a frame, [H, W] uint16 mm, 0 = invalid, or None.
 
     Raises:
         RecordingError: `path` exists or does not end in .db3, there is no frame, the camera
@@ -65,7 +62,7 @@ def write_sdk_recording(
         raise RecordingError(f"{path}: librealsense's recordings end in {SUFFIX}")
     if path.exists():
         raise RecordingError(f"{path}: exists already; remove it first")
-    source = ((frame, _images(frame, denoise)) for frame in stamped(frames))
+    source = ((frame, _collect_images(frame, denoise)) for frame in add_missing_stamps(frames))
     head = list(islice(source, LOOK_AHEAD))
     if not head:
         raise RecordingError(f"{path}: there is no frame to write")
@@ -80,19 +77,7 @@ def write_sdk_recording(
     return len(stamps[DEPTH])
 
 
-def stamped(frames: Iterable[Frame], rate_hz: float = RATE_HZ) -> Iterator[Frame]:
-    """The frames with stamps: one that has none comes a period after the one before it."""
-    # Not from 0, which ROS takes for no time at all.
-    next_ns = 1_000_000_000
-    for frame in frames:
-        if frame.stamp_ns is None:
-            frame = replace(frame, stamp_ns=next_ns)
-        assert frame.stamp_ns is not None
-        next_ns = frame.stamp_ns + round(1e9 / rate_hz)
-        yield frame
-
-
-def _images(frame: Frame, denoise: Callable[[Frame], np.ndarray] | None) -> Images:
+def _collect_images(frame: Frame, denoise: Callable[[Frame], np.ndarray] | None) -> Images:
     images = {
         DEPTH: frame.depth_mm,
         INFRARED: frame.infrared,
@@ -106,7 +91,10 @@ def _images(frame: Frame, denoise: Callable[[Frame], np.ndarray] | None) -> Imag
 def _record(
     path: Path, software: SoftwareCamera, source: Iterable[tuple[Frame, Images]]
 ) -> dict[Stream, list[int]]:
-    """Plays the images to a recorder, which writes as long as it lives; gives all stamps, in ns."""
+    """Records the images; gives the stamps of each stream, in ns.
+
+    The recorder writes until it is deleted.
+    """
     rs = pyrealsense2()
     recorder = rs.recorder(str(path), software.device)
     sensors = recorder.query_sensors()
@@ -116,13 +104,13 @@ def _record(
     stamps: dict[Stream, list[int]] = defaultdict(list)
     try:
         for number, (frame, images) in enumerate(source, start=1):
-            _check(frame, images, software)
+            _check_streams(frame, images, software)
             for stream, image in images.items():
                 assert frame.stamp_ns is not None
                 software.put(stream, image, frame.stamp_ns, number)
                 stamps[stream].append(frame.stamp_ns)
             if number % FRAMES_IN_QUEUE == 0:
-                # Pausing waits until everything is written.
+                # Pausing waits until the queue is written.
                 recorder.pause()
                 recorder.resume()
     finally:
@@ -132,7 +120,7 @@ def _record(
     return stamps
 
 
-def _check(frame: Frame, images: Images, software: SoftwareCamera) -> None:
+def _check_streams(frame: Frame, images: Images, software: SoftwareCamera) -> None:
     if frame.camera != software.camera:
         raise RecordingError(
             f"frame {frame.name}: a recording of the SDK has one camera; this frame's is "
@@ -148,16 +136,16 @@ def _check(frame: Frame, images: Images, software: SoftwareCamera) -> None:
 
 
 def _set_times(path: Path, software: SoftwareCamera, stamps: dict[Stream, list[int]]) -> None:
-    """Sets when each message plays, and finds what is lost.
+    """Sets the time of each message to the stamp of its frame; fails if a message is missing.
 
-    The recorder notes when it was given a frame, as if by a camera: the Viewer would show a
-    recording as fast as it was written.
+    The recorder stores when it received a frame, so the Viewer would play the recording as fast
+    as it was written.
     """
     origin = min(min(times) for times in stamps.values()) - FIRST_NS
     try:
         with contextlib.closing(sqlite3.connect(path)) as database, database:
             for stream, times in stamps.items():
-                for topic in _topics(database, software, stream):
+                for topic in _frame_topics(database, software, stream):
                     _set_topic_times(database, path, topic, [t - origin for t in times])
     except sqlite3.OperationalError as error:
         raise RecordingError(f"{path}: not completed ({error}): is the disk full?") from error
@@ -168,8 +156,10 @@ def _set_times(path: Path, software: SoftwareCamera, stamps: dict[Stream, list[i
         ) from error
 
 
-def _topics(database: Any, software: SoftwareCamera, stream: Stream) -> list[tuple[int, str, str]]:
-    """Number, name and type of each topic that has a message a frame."""
+def _frame_topics(
+    database: Any, software: SoftwareCamera, stream: Stream
+) -> list[tuple[int, str, str]]:
+    """Number, name and type of each topic that has one message per frame."""
     sensor = list(software.sensors).index(stream.sensor)
     prefix = f"/device_0/sensor_{sensor}/{stream.kind.capitalize()}_{stream.index}/image/"
     found = database.execute(
@@ -193,7 +183,7 @@ def _set_topic_times(
         database.execute("UPDATE messages SET timestamp = ? WHERE id = ?", (time_ns, row))
         if kind != "std_msgs/msg/String":
             (data,) = database.execute("SELECT data FROM messages WHERE id = ?", (row,)).fetchone()
-            # In CDR, header.stamp follows four bytes that say how it is encoded.
+            # In CDR, header.stamp follows four bytes that declare the encoding.
             stamp = pack("<iI", *divmod(time_ns, 1_000_000_000))
             data = data[:4] + stamp + data[12:]
             database.execute("UPDATE messages SET data = ? WHERE id = ?", (data, row))

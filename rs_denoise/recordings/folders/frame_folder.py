@@ -1,6 +1,6 @@
-"""Image folders, one a frame: depth, infra1, infra2 and ground_truth as PNG, and camera.json.
+"""Frame folders, one per frame: depth, infra1, infra2 and ground_truth as PNG, and camera.json.
 
-camera.json holds the camera, when the frame was taken (stamp_ns) if that is known, and notes.
+camera.json holds the camera, the stamp (stamp_ns) if it is known, and notes.
 """
 
 from __future__ import annotations
@@ -8,18 +8,23 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from rs_denoise.camera import Camera
+from rs_denoise.recordings.complete_output import complete_or_absent
 from rs_denoise.recordings.frame import Frame, RecordingError
+from rs_denoise.recordings.images import read_png, write_png
 
 
 def find_frames(path: Path) -> tuple[list[Path], dict[Path, str]]:
-    """Frame folders under `path` (itself or its children), and those skipped with the reason.
+    """Finds the frame folders under `path` (itself or its children), and the reasons of others.
+
+    Returns:
+        The frame folders by name, and the folders that have depth but were skipped, with the
+        reason.
 
     Raises:
-        RecordingError: there is no such folder, or nothing in it is a frame.
+        RecordingError: there is no such folder, or it holds no frame.
     """
     if not path.is_dir():
         raise RecordingError(f"{path}: no such folder; expected a frame folder or a folder of them")
@@ -34,26 +39,26 @@ def find_frames(path: Path) -> tuple[list[Path], dict[Path, str]]:
 
 
 def read_frame(folder: Path) -> Frame:
-    """One frame; infrared and ground truth are None where their file is missing.
+    """Reads one frame; infrared and ground truth are None if their files are missing.
 
     Raises:
-        RecordingError: an image cannot be decoded, or its type or size is not what it should be.
+        RecordingError: an image cannot be decoded, or has an unexpected type or size.
         CameraError: camera.json is missing or wrong.
     """
     camera = Camera.from_json(folder / "camera.json")
     return Frame(
         name=folder.name,
         camera=camera,
-        depth_mm=_image(folder / "depth.png", np.uint16, camera),
-        infrared=_optional(folder / "infra1.png", np.uint8, camera),
-        ground_truth_mm=_optional(folder / "ground_truth.png", np.uint16, camera),
-        infrared_right=_optional(folder / "infra2.png", np.uint8, camera),
-        stamp_ns=_stamp_ns(folder / "camera.json"),
+        depth_mm=_read_image(folder / "depth.png", np.uint16, camera),
+        infrared=_read_optional(folder / "infra1.png", np.uint8, camera),
+        ground_truth_mm=_read_optional(folder / "ground_truth.png", np.uint16, camera),
+        infrared_right=_read_optional(folder / "infra2.png", np.uint8, camera),
+        stamp_ns=_read_stamp_ns(folder / "camera.json"),
     )
 
 
 def write_frame(folder: Path, frame: Frame, **notes: object) -> None:
-    """Writes `frame`; camera.json comes last, so that a folder that has one is complete."""
+    """Writes `frame`. camera.json appears last, so a folder that has one is complete."""
     folder.mkdir(parents=True, exist_ok=True)
     images = {
         "depth.png": frame.depth_mm,
@@ -66,46 +71,22 @@ def write_frame(folder: Path, frame: Frame, **notes: object) -> None:
             write_png(folder / name, image)
     if frame.stamp_ns is not None:
         notes["stamp_ns"] = frame.stamp_ns
-    frame.camera.to_json(folder / "camera.json", **notes)
+    with complete_or_absent(folder / "camera.json") as unfinished:
+        frame.camera.to_json(unfinished, **notes)
 
 
-def read_png(path: Path) -> np.ndarray:
-    """The pixels of a PNG, with the type that they have in it.
-
-    Raises:
-        RecordingError: it cannot be decoded.
-    """
-    try:
-        image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    except cv2.error:  # it claims more pixels than OpenCV takes
-        image = None
-    if image is None:
-        raise RecordingError(f"{path}: not a readable PNG; is the file truncated?")
-    return image
-
-
-def write_png(path: Path, image: np.ndarray) -> None:
-    """Writes a PNG.
-
-    Raises:
-        OSError: the disk did not take it.
-    """
-    if not cv2.imwrite(str(path), image):
-        raise OSError(f"{path}: could not be written; is the disk full or the folder read-only?")
-
-
-def _stamp_ns(path: Path) -> int | None:
+def _read_stamp_ns(path: Path) -> int | None:
     stamp_ns = json.loads(path.read_text()).get("stamp_ns")
     if stamp_ns is not None and not (type(stamp_ns) is int and stamp_ns >= 0):
         raise RecordingError(f"{path}: stamp_ns is {stamp_ns!r}, expected whole nanoseconds")
     return stamp_ns
 
 
-def _optional(path: Path, dtype: type, camera: Camera) -> np.ndarray | None:
-    return _image(path, dtype, camera) if path.exists() else None
+def _read_optional(path: Path, dtype: type, camera: Camera) -> np.ndarray | None:
+    return _read_image(path, dtype, camera) if path.exists() else None
 
 
-def _image(path: Path, dtype: type, camera: Camera) -> np.ndarray:
+def _read_image(path: Path, dtype: type, camera: Camera) -> np.ndarray:
     image = read_png(path)
     expected = (camera.height, camera.width)
     if image.dtype != dtype or image.shape != expected:

@@ -1,10 +1,12 @@
+import zlib
+
 import numpy as np
 import pytest
 from recordings.bags.example_bags import Ros, picture, png
 
 from rs_denoise.recordings.bags import messages
-from rs_denoise.recordings.bags.messages import PNG
 from rs_denoise.recordings.frame import RecordingError
+from rs_denoise.recordings.images import PNG_SIGNATURE
 
 ROS = Ros(2)
 DEPTH = np.array([[0, 1, 300], [1000, 40000, 65535]], np.uint16)
@@ -15,19 +17,19 @@ def test_step_byte_order_and_trailing_bytes_are_honoured():
     padded[:, :6] = DEPTH.astype(">u2").view(np.uint8)
     data = np.append(padded.ravel(), np.arange(4, dtype=np.uint8))
     message = ROS.image(DEPTH, "16UC1", 0, step=10, is_bigendian=1, data=data)
-    read = messages.depth_mm(message)
+    read = messages.read_depth_mm(message)
     np.testing.assert_array_equal(read, DEPTH)
     assert read.dtype == np.uint16 and read.dtype.isnative
     # The last row needs no padding.
     cut = ROS.image(DEPTH, "mono16", 0, step=10, is_bigendian=1, data=data[:16])
-    np.testing.assert_array_equal(messages.depth_mm(cut), DEPTH)
+    np.testing.assert_array_equal(messages.read_depth_mm(cut), DEPTH)
 
 
 def test_metres_are_rounded_and_what_is_no_depth_or_too_far_is_invalid():
     metres = [0.0012, 0.0016, 2.0004, 65.535, 65.536, 70, 1e30, np.inf, -np.inf, np.nan, -1, 0]
     message = ROS.image(np.array([metres], np.float32), "32FC1", 0)
     expected = [1, 2, 2000, 65535, 0, 0, 0, 0, 0, 0, 0, 0]
-    assert messages.depth_mm(message).tolist() == [expected]
+    assert messages.read_depth_mm(message).tolist() == [expected]
 
 
 @pytest.mark.parametrize("unit_m, expected", [
@@ -36,13 +38,15 @@ def test_metres_are_rounded_and_what_is_no_depth_or_too_far_is_invalid():
     (0.002, [0, 2, 600, 2000, 0, 0]),
 ])  # fmt: skip
 def test_other_units_of_depth_become_millimetres(unit_m, expected):
-    assert messages.depth_mm(ROS.image(DEPTH, "mono16", 0), unit_m).ravel().tolist() == expected
+    assert (
+        messages.read_depth_mm(ROS.image(DEPTH, "mono16", 0), unit_m).ravel().tolist() == expected
+    )
 
 
 @pytest.mark.parametrize("unit_m", [float("nan"), -0.001, 1e9])
 def test_a_unit_that_no_camera_has_is_refused(unit_m):
     with pytest.raises(RecordingError, match="its depth unit is"):
-        messages.depth_mm(ROS.image(DEPTH, "mono16", 0), unit_m)
+        messages.read_depth_mm(ROS.image(DEPTH, "mono16", 0), unit_m)
 
 
 def test_compressed_depth_with_and_without_its_header():
@@ -52,8 +56,8 @@ def test_compressed_depth_with_and_without_its_header():
         ROS.compressed_depth(depth, 0, "16UC1; compressedDepth"),
         ROS.compressed(png(depth), "16UC1; png compressed ", 0),
     ):
-        np.testing.assert_array_equal(messages.depth_mm(message), depth)
-        assert messages.image_size(message) == (80, 64)
+        np.testing.assert_array_equal(messages.read_depth_mm(message), depth)
+        assert messages.read_image_size(message) == (80, 64)
 
 
 def test_infrared_raw_as_png_and_as_jpeg():
@@ -61,12 +65,12 @@ def test_infrared_raw_as_png_and_as_jpeg():
 
     grey = np.tile(np.arange(80, dtype=np.uint8), (64, 1))
     jpeg = cv2.imencode(".jpg", grey)[1].tobytes()
-    np.testing.assert_array_equal(messages.infrared(ROS.image(grey, "8UC1", 0)), grey)
+    np.testing.assert_array_equal(messages.read_infrared(ROS.image(grey, "8UC1", 0)), grey)
     form = "mono8; png compressed mono8"
-    np.testing.assert_array_equal(messages.infrared(ROS.compressed(png(grey), form, 0)), grey)
+    np.testing.assert_array_equal(messages.read_infrared(ROS.compressed(png(grey), form, 0)), grey)
     of_jpeg = ROS.compressed(jpeg, "mono8; jpeg compressed mono8", 0)
-    assert np.abs(messages.infrared(of_jpeg).astype(int) - grey).max() < 6
-    assert messages.image_size(of_jpeg) == (80, 64)
+    assert np.abs(messages.read_infrared(of_jpeg).astype(int) - grey).max() < 6
+    assert messages.read_image_size(of_jpeg) == (80, 64)
 
 
 @pytest.mark.parametrize("changes, reason", [
@@ -80,45 +84,56 @@ def test_infrared_raw_as_png_and_as_jpeg():
 ])  # fmt: skip
 def test_a_raw_image_that_cannot_be_is_told_before_it_is_made(changes, reason):
     with pytest.raises(RecordingError, match=reason):
-        messages.depth_mm(ROS.image(DEPTH, "16UC1", 0, **changes))
+        messages.read_depth_mm(ROS.image(DEPTH, "16UC1", 0, **changes))
 
 
 def claims(width, height):
     """A PNG of a few bytes that says it is large."""
     data = bytearray(png(DEPTH))
     data[16:24] = np.array([width, height], ">u4").tobytes()
+    data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
+    return bytes(data)
+
+
+def jpeg_claims(width, height):
+    import cv2
+
+    data = bytearray(cv2.imencode(".jpg", picture(0)[1])[1].tobytes())
+    start_of_frame = data.index(b"\xff\xc0")
+    data[start_of_frame + 5 : start_of_frame + 9] = np.array([height, width], ">u2").tobytes()
     return bytes(data)
 
 
 @pytest.mark.parametrize("data, reason", [
     (b"", "neither PNG nor JPEG"),
     (b"GIF89a" + bytes(50), "neither PNG nor JPEG"),
-    (PNG, "neither PNG nor JPEG"),
+    (PNG_SIGNATURE, "neither PNG nor JPEG"),
     (claims(100_000, 100_000), "claims 100000x100000 pixels"),
     (claims(4000, 4000), "cannot be decoded"),
     (png(picture(0)[0])[:4000], "cannot be decoded"),
-    (png(picture(0)[1]), "is no depth image of 16 bit"),
-    (b"\xff\xd8" + bytes(60), "cannot be decoded"),
+    (png(picture(0)[1]), "is not a depth image of 16 bit"),
+    (b"\xff\xd8" + bytes(60), "its header is damaged"),
     (b"\xff\xd8\xff\xc0\x00\x11\x08\xff\xff\xff\xff\x01" + bytes(60), "claims 65535x65535 pixels"),
+    (jpeg_claims(65535, 65535), "claims 65535x65535 pixels"),
 ])  # fmt: skip
 def test_a_compressed_image_that_cannot_be_is_told(data, reason):
     for prefix in (b"", bytes(12)):
         message = ROS.compressed(prefix + data, "16UC1; compressedDepth png", 0)
-        if prefix and not data.startswith(PNG):
+        if prefix and not data.startswith(PNG_SIGNATURE):
             reason = "neither PNG nor JPEG"
         with pytest.raises(RecordingError, match=reason):
-            messages.depth_mm(message)
+            messages.read_depth_mm(message)
 
 
 def test_a_colour_image_is_no_infrared():
     colour = ROS.compressed(png(np.zeros((4, 4, 3), np.uint8)), "bgr8; png compressed bgr8", 0)
-    with pytest.raises(RecordingError, match=r"no grey image .*'bgr8; png compressed bgr8'"):
-        messages.infrared(colour)
+    with pytest.raises(RecordingError, match=r"not a grey image .*'bgr8; png compressed bgr8'"):
+        messages.read_infrared(colour)
 
 
 def test_cameras_of_both_versions_of_ros():
     for ros in (Ros(1), Ros(2)):
-        camera = messages.camera(ros.info(0, fx=400.0), 0.05)
+        camera = messages.read_camera(ros.info(0, fx=400.0), 0.05)
         assert (camera.fx, camera.cx, camera.width) == (400.0, 39.5, 80)
-        assert messages.baseline_m(ros.info(0, fx=400.0, shift=-20.0)) == pytest.approx(0.05)
-        assert messages.baseline_m(ros.info(0)) is None
+        assert messages.read_baseline_m(ros.info(0, fx=400.0, shift=-20.0)) == pytest.approx(0.05)
+        assert messages.read_baseline_m(ros.info(0)) is None

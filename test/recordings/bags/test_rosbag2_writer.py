@@ -6,7 +6,7 @@ import pytest
 
 from conftest import SAMPLE
 from rs_denoise.recordings.bags.bag_reader import read_bag
-from rs_denoise.recordings.bags.rosbag2_writer import write_bag
+from rs_denoise.recordings.bags.rosbag2_writer import write_rosbag2
 from rs_denoise.recordings.frame import Frame, RecordingError
 from scenes import camera, noisy_wall
 
@@ -20,7 +20,7 @@ def frames(count=5):
 
 
 def test_what_is_written_is_read(tmp_path):
-    assert write_bag(tmp_path / "bag", frames()) == 5
+    assert write_rosbag2(tmp_path / "bag", frames()) == 5
     for read, written in zip(read_bag(tmp_path / "bag"), frames(), strict=True):
         assert read.stamp_ns == written.stamp_ns and read.camera == written.camera
         np.testing.assert_array_equal(read.depth_mm, written.depth_mm)
@@ -42,12 +42,12 @@ def test_the_sample_is_what_a_driver_would_record():
 
 
 def test_nothing_is_overwritten(tmp_path):
-    write_bag(tmp_path / "bag", frames(1))
+    write_rosbag2(tmp_path / "bag", frames(1))
     with pytest.raises(RecordingError, match="exists already"):
-        write_bag(tmp_path / "bag", frames(1))
+        write_rosbag2(tmp_path / "bag", frames(1))
 
 
 def test_a_frame_without_a_time_cannot_be_written(tmp_path):
     timeless = (replace(frame, name="x", stamp_ns=None) for frame in frames(1))
-    with pytest.raises(RecordingError, match="frame x has no time: a bag needs one"):
-        write_bag(tmp_path / "bag", timeless)
+    with pytest.raises(RecordingError, match="frame x has no stamp, but a bag needs one"):
+        write_rosbag2(tmp_path / "bag", timeless)

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rs_denoise.recordings.bags.sdk_writer import stamped, write_sdk_recording
-from rs_denoise.recordings.frame import Frame, RecordingError
+from rs_denoise.recordings.bags.sdk_writer import write_sdk_recording
+from rs_denoise.recordings.frame import Frame, RecordingError, add_missing_stamps
 from rs_denoise.recordings.recording import open_recording
 from scenes import camera
 
@@ -208,6 +208,8 @@ def test_what_has_no_stamp_follows_what_is_before_it():
     first, second, third = frames(3)
     stamps = [
         f.stamp_ns
-        for f in stamped([replace(first, stamp_ns=5), replace(second, stamp_ns=None), third], 10)
+        for f in add_missing_stamps(
+            [replace(first, stamp_ns=5), replace(second, stamp_ns=None), third], 10
+        )
     ]
     assert stamps == [5, 100_000_005, stamp_ns(2)]

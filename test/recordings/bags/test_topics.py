@@ -4,7 +4,7 @@ from recordings.bags.example_bags import INFO, Ros, driver, picture
 from rosbags.typesys import get_types_from_msg
 
 from rs_denoise.recordings.bags.bag import EXTRINSICS, Bag
-from rs_denoise.recordings.bags.topics import Topics, choose
+from rs_denoise.recordings.bags.topics import TopicOverrides, find_topics
 from rs_denoise.recordings.frame import RecordingError
 
 ROS = Ros(2)
@@ -12,8 +12,8 @@ D, GREY = picture(0)
 METRES = (D / 1000).astype(np.float32)
 
 
-def chosen(tmp_path, messages, topics=Topics()):  # noqa: B008
-    return choose(Bag(ROS.write(tmp_path / "bag", messages)), topics)
+def chosen(tmp_path, messages, topics=TopicOverrides()):  # noqa: B008
+    return find_topics(Bag(ROS.write(tmp_path / "bag", messages)), topics)
 
 
 def info(topic, **changes):
@@ -72,7 +72,7 @@ def test_what_is_missing_is_told_in_notes(tmp_path):
 
 
 def test_named_topics_and_a_named_baseline_go_before_what_is_found(tmp_path):
-    names = Topics("/b/depth", "/b/grey", "/b/truth", "/b/info", 0.12)
+    names = TopicOverrides("/b/depth", "/b/grey", "/b/truth", "/b/info", 0.12)
     found = chosen(tmp_path, [
         *driver(ROS, 1), ("/b/depth/compressedDepth", ROS.compressed_depth(D, 0)), ir("/b/grey"),
         image("/b/truth"), info("/b/info"),
@@ -83,9 +83,10 @@ def test_named_topics_and_a_named_baseline_go_before_what_is_found(tmp_path):
 
 
 @pytest.mark.parametrize("option, topics", [
-    ("--depth-topic", Topics(depth="/x")), ("--infrared-topic", Topics(infrared="/x")),
-    ("--ground-truth-topic", Topics(ground_truth="/x")),
-    ("--camera-info-topic", Topics(camera_info="/x")),
+    ("--depth-topic", TopicOverrides(depth="/x")),
+    ("--infrared-topic", TopicOverrides(infrared="/x")),
+    ("--ground-truth-topic", TopicOverrides(ground_truth="/x")),
+    ("--camera-info-topic", TopicOverrides(camera_info="/x")),
 ])  # fmt: skip
 def test_a_named_topic_that_is_not_there(tmp_path, option, topics):
     with pytest.raises(RecordingError, match=f"no topic /x as {option} says; it has /camera"):
@@ -100,14 +101,16 @@ def test_a_named_topic_that_is_not_there(tmp_path, option, topics):
                              info("/b/camera_info", fx=300)]),
 ])  # fmt: skip
 def test_what_could_be_meant_is_listed_with_the_option_that_says_which(tmp_path, option, messages):
-    with pytest.raises(RecordingError, match=rf"could be any of /.*, /.*: say which with {option}"):
+    with pytest.raises(
+        RecordingError, match=rf"could be any of /.*, /.*: select one with {option}"
+    ):
         chosen(tmp_path, messages)
 
 
 def test_of_two_cameras_the_named_one_is_read_with_its_own_infrared_and_baseline(tmp_path):
     rear = [info("/rear/infra2/camera_info", shift=-425 * 0.09), *driver(ROS, 1, "/rear")]
     found = chosen(
-        tmp_path, [*driver(ROS, 1, "/front"), *rear], Topics("/rear/depth/image_rect_raw")
+        tmp_path, [*driver(ROS, 1, "/front"), *rear], TopicOverrides("/rear/depth/image_rect_raw")
     )
     assert found.infrared == "/rear/infra1/image_rect_raw"
     assert found.camera_info == "/rear/depth/camera_info"
@@ -134,5 +137,5 @@ def test_the_baseline_out_of_the_drivers_extrinsics(tmp_path):
     between = ros.types[EXTRINSICS](np.eye(3).ravel(), np.array([-0.095, 0, 0]))
     messages = [m for m in driver(ros, 1) if "infra2" not in m[0]]
     messages.append(("/camera/extrinsics/depth_to_infra2", between))
-    found = choose(Bag(ros.write(tmp_path / "bag", messages)), Topics())
+    found = find_topics(Bag(ros.write(tmp_path / "bag", messages)), TopicOverrides())
     assert found.baseline_m == pytest.approx(0.095) and not found.notes

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rs_denoise.recordings.folders.raw_images import convert_raw, find_raw
+from rs_denoise.recordings.folders.raw_images import convert_raw, find_raw_frames
 from rs_denoise.recordings.frame import RecordingError
 from rs_denoise.recordings.recording import open_recording
 from scenes import noisy_wall
@@ -43,7 +43,7 @@ def test_frames_are_paired_by_their_names(tmp_path):
         if partner:
             write(tmp_path, **{partner: infrared})
     write(tmp_path, **{"gt-b": depth})
-    found = {f.name: f.infrared and f.infrared.stem for f in find_raw(tmp_path)}
+    found = {f.name: f.infrared and f.infrared.stem for f in find_raw_frames(tmp_path)}
     expected = {"depth_1": "infrared_1_1", "res-b": "left-b", "c depth": "c ir", "fire": None}
     assert found == expected
 
@@ -53,8 +53,8 @@ def test_what_is_no_image_is_named_and_the_rest_is_used(tmp_path):
     write(tmp_path, a=depth, b=depth[:-1], c=infrared, d_depth=depth, d_ir=depth)
     recording = open_recording(tmp_path)
     assert [frame.name for frame in recording] == ["a"]
-    assert "no image of 1280x720, 848x480, 640x480" in recording.skipped["b"]
-    assert "an image of 8 bit, depth has 16" in recording.skipped["c"]
+    assert "an image of 1280x720, 848x480, 640x480" in recording.skipped["b"]
+    assert "an image of 8 bit, expected depth of 16 bit" in recording.skipped["c"]
     assert "expected uint8" in recording.skipped["d_depth"]
 
 

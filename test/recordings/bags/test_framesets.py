@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rs_denoise.recordings.bags.synchronizer import MOST_WAITING, Pairing
+from rs_denoise.recordings.bags.framesets import MAX_WAITING, FramesetBuilder
 
 MS = 1_000_000
 
@@ -14,12 +14,12 @@ def image(number):
 
 def paired(arrivals):
     """(depth, infrared) stamps in ms, of arrivals (role, stamp in ms)."""
-    pairing, matches = Pairing(), []
+    pairing, matches = FramesetBuilder(), []
     for role, stamp_ms in arrivals:
         matches += pairing.add(role, stamp_ms * MS, image(stamp_ms))
-        assert len(pairing._depth) <= MOST_WAITING
-        assert all(len(images) <= MOST_WAITING for images in pairing._others.values())
-    matches += pairing.rest()
+        assert len(pairing._depth) <= MAX_WAITING
+        assert all(len(images) <= MAX_WAITING for images in pairing._others.values())
+    matches += pairing.flush()
     return [(m.depth.item(), None if m.infrared is None else m.infrared.item()) for m in matches]
 
 
@@ -30,7 +30,7 @@ def test_the_nearest_infrared_within_5_ms_belongs_whichever_comes_first():
 
 
 def test_what_comes_more_than_a_second_late_is_not_waited_for():
-    pairing = Pairing()
+    pairing = FramesetBuilder()
     assert not list(pairing.add("depth", 0, image(0)))
     assert [m.stamp_ns for m in pairing.add("infrared", 1001 * MS, image(1))] == [0]
 

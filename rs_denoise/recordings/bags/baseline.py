@@ -1,0 +1,77 @@
+"""The baseline of the camera that recorded a bag, and other options that librealsense records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import partial
+from typing import Any
+
+from rs_denoise.recordings.bags import messages
+from rs_denoise.recordings.bags.bag import EXTRINSICS, Bag
+from rs_denoise.recordings.bags.messages import INFO
+from rs_denoise.recordings.bags.topic_names import (
+    RIGHT,
+    SDK_SENSOR,
+    count_common_parts,
+    has_part,
+)
+
+# D435 and D435i.
+DEFAULT_BASELINE_M = 0.05
+MAX_BASELINE_M = 1.0
+STRING = "std_msgs/msg/String"
+OPTION_TYPES = (STRING, "std_msgs/msg/Float32")
+
+
+def find_baseline_m(bag: Bag, depth: str, notes: list[str]) -> float:
+    """The baseline of the camera that `depth` comes from; a D435's if the bag does not have it.
+
+    Args:
+        bag: the recording.
+        depth: topic of the depth images.
+        notes: takes a sentence if the baseline is assumed.
+    """
+    option = find_option(bag, depth, "stereo_baseline")
+    infos = [t for t, k in bag.types.items() if k == INFO and has_part(t, RIGHT)]
+    extrinsics = [
+        t for t, k in bag.types.items() if k == EXTRINSICS and t.endswith("depth_to_infra2")
+    ]
+    # With several cameras, the topic whose name has most in common with that of depth.
+    candidates = [max(t, key=partial(count_common_parts, depth)) for t in (infos, extrinsics) if t]
+    first = bag.first_messages([*candidates, *([option] if option else [])])
+    for baseline_m in _read_baselines(first.values()):
+        if 0 < baseline_m < MAX_BASELINE_M:
+            return baseline_m
+    notes.append(
+        f"the baseline is assumed to be {DEFAULT_BASELINE_M} m, a D435's: the recording has no "
+        "infra2/camera_info with it; set it with --baseline"
+    )
+    return DEFAULT_BASELINE_M
+
+
+def find_option(bag: Bag, depth: str, name: str) -> str | None:
+    """The topic of an option of the sensor that depth comes from, in librealsense's recordings."""
+    sensor = SDK_SENSOR.search(depth)
+    if sensor is None:
+        return None
+    wanted = f"{sensor[0]}option/{name}/value".lower()
+    options = [topic for topic, kind in bag.types.items() if kind in OPTION_TYPES]
+    return next((t for t in options if t.lower().replace(" ", "_") == wanted), None)
+
+
+def read_option(message: Any) -> float:
+    """The value of an option: a number, or since librealsense 2.59 a text; 0 if it is neither."""
+    try:
+        return float(message.data)
+    except ValueError:
+        return 0.0
+
+
+def _read_baselines(found: Iterable[Any]) -> Iterator[float]:
+    for message in found:
+        if message.__msgtype__ == INFO:
+            yield messages.read_baseline_m(message) or 0.0
+        elif message.__msgtype__ == EXTRINSICS:
+            yield abs(float(message.translation[0]))
+        else:
+            yield abs(read_option(message)) / 1000.0  # mm

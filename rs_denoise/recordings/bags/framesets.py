@@ -1,0 +1,80 @@
+"""Framesets: a depth image with the infrared and ground truth of the same moment, by their stamps.
+
+The node pairs live messages by other rules (`rs_denoise.pipeline`): it must not wait, and it drops
+depth without infrared. Here a second is waited for, and each depth image is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+# Greatest difference of the stamps of one frameset, as in the node.
+SLOP_NS = 5_000_000
+# Images of one moment are recorded within a second of each other.
+WAIT_NS = 1_000_000_000
+# A second at the highest rate of a RealSense (90 Hz). Bounds memory if all stamps are equal.
+MAX_WAITING = 100
+
+Stamped = tuple[int, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Frameset:
+    """A depth image with the images of the same moment; None where there is none."""
+
+    stamp_ns: int
+    depth: np.ndarray
+    infrared: np.ndarray | None
+    ground_truth: np.ndarray | None
+
+
+class FramesetBuilder:
+    """Takes images as they arrive; gives a frameset for each depth image, in order of arrival."""
+
+    def __init__(self) -> None:
+        self._depth: list[Stamped] = []
+        self._others: dict[str, list[Stamped]] = {"infrared": [], "ground truth": []}
+        self._newest_ns: int | None = None
+
+    def add(self, role: str, stamp_ns: int, image: np.ndarray) -> Iterator[Frameset]:
+        """Adds an image; yields the framesets that are complete now.
+
+        Args:
+            role: "depth", "infrared" or "ground truth".
+            stamp_ns: of its header.
+            image: [H, W].
+        """
+        newest = stamp_ns if self._newest_ns is None else self._newest_ns
+        if stamp_ns < newest - WAIT_NS:
+            # The clock was set back, or the recording restarted: old images get no partner now.
+            yield from self.flush()
+            newest = stamp_ns
+        self._newest_ns = max(newest, stamp_ns)
+        waiting = self._depth if role == "depth" else self._others[role]
+        waiting.append((stamp_ns, image))
+        yield from self._pop_complete(self._newest_ns - WAIT_NS)
+
+    def flush(self) -> Iterator[Frameset]:
+        """Yields the framesets of all depth images that still wait, and forgets everything."""
+        yield from (self._build(stamp, depth) for stamp, depth in self._depth)
+        self._depth.clear()
+        for images in self._others.values():
+            images.clear()
+
+    def _pop_complete(self, until_ns: int) -> Iterator[Frameset]:
+        while self._depth and (self._depth[0][0] < until_ns or len(self._depth) > MAX_WAITING):
+            yield self._build(*self._depth.pop(0))
+        for role, images in self._others.items():
+            self._others[role] = [i for i in images if i[0] >= until_ns - SLOP_NS][-MAX_WAITING:]
+
+    def _build(self, stamp_ns: int, depth: np.ndarray) -> Frameset:
+        infrared, truth = (_find_nearest(images, stamp_ns) for images in self._others.values())
+        return Frameset(stamp_ns, depth, infrared, truth)
+
+
+def _find_nearest(images: list[Stamped], stamp_ns: int) -> np.ndarray | None:
+    nearest = min(images, key=lambda image: abs(image[0] - stamp_ns), default=None)
+    return None if nearest is None or abs(nearest[0] - stamp_ns) > SLOP_NS else nearest[1]

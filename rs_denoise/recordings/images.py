@@ -1,0 +1,92 @@
+"""PNG and JPEG images, in files and in memory; the size is checked before pixels are decoded."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+
+from rs_denoise.recordings.frame import RecordingError
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+# Twice the pixels of any depth camera; a PNG of a few bytes can claim far more.
+MAX_PIXELS = 4096 * 4096
+# The smallest file: recordings are written once and kept.
+SMALLEST = 9
+
+
+def read_png(path: Path) -> np.ndarray:
+    """The pixels of a PNG, with the type that they have in it.
+
+    Raises:
+        RecordingError: it cannot be decoded, or has more pixels than any camera.
+    """
+    try:
+        return decode_image(path.read_bytes())
+    except (RecordingError, FileNotFoundError) as error:
+        raise RecordingError(
+            f"{path}: not a readable PNG ({error}); is the file truncated?"
+        ) from None
+
+
+def write_png(path: Path, image: np.ndarray) -> None:
+    """Writes a PNG.
+
+    Raises:
+        OSError: the file could not be written.
+    """
+    if not cv2.imwrite(str(path), image):
+        raise OSError(f"{path}: could not be written; is the disk full or the folder read-only?")
+
+
+def encode_png(image: np.ndarray) -> bytes:
+    """A PNG of [H, W] uint8 or uint16, as small as it gets."""
+    return cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, SMALLEST])[1].tobytes()
+
+
+def decode_image(data: bytes) -> np.ndarray:
+    """The pixels of a PNG or JPEG, with the type that they have in it.
+
+    Raises:
+        RecordingError: it cannot be decoded, or has more pixels than any camera.
+    """
+    read_size(data)
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        image = None
+    if image is None:
+        raise RecordingError("cannot be decoded")
+    return image
+
+
+def read_size(data: bytes) -> tuple[int, int]:
+    """Width and height of a PNG or JPEG, from its header alone.
+
+    Raises:
+        RecordingError: it is neither, or has more pixels than any camera.
+    """
+    image_file = PngImageFile if data.startswith(PNG_SIGNATURE) else JpegImageFile
+    try:
+        # Not Image.open, which only warns of some sizes that are too large.
+        size = image_file(BytesIO(data)).size
+    except (SyntaxError, OSError, ValueError):
+        raise RecordingError("is neither PNG nor JPEG, or its header is damaged") from None
+    return check_size(*size)
+
+
+def check_size(width: int, height: int) -> tuple[int, int]:
+    """Gives the size back.
+
+    Raises:
+        RecordingError: it has no pixel, or more than any camera.
+    """
+    if not (width > 0 and height > 0 and width * height <= MAX_PIXELS):
+        raise RecordingError(
+            f"claims {width}x{height} pixels, expected 1 to {MAX_PIXELS}: is it damaged?"
+        )
+    return width, height
