@@ -1,6 +1,7 @@
-"""`ros2 run rs_denoise autoencoder`: crop, train, test and statistics, as in 2020.
+"""`ros2 run rs_denoise autoencoder`: the command line of the Denoise-Autoencoder of 2020.
 
-The same flags and folders as the Denoise Autoencoder for 3D cameras had, on this library.
+The Denoise-Autoencoder for 3D cameras trained Keras networks on crops of depth and infrared. This
+program has its flags and folders, and runs on this library.
 """
 
 from __future__ import annotations
@@ -39,41 +40,65 @@ console = Console()
 
 
 class AutoencoderError(RuntimeError):
-    """What the user can mend, as a sentence."""
+    """Wrong input; the message says what to do."""
 
 
 def autoencoder(
     train: Annotated[bool, typer.Option("-n", "--train", help="Train on the crops.")] = False,
     test: Annotated[bool, typer.Option("-t", "--test", help="Denoise the test images.")] = False,
     statistics: Annotated[
-        bool, typer.Option("-s", "--statistics", help="Compare denoised with ground truth.")
+        bool,
+        typer.Option("-s", "--statistics", help="Compare denoised images with ground truth."),
     ] = False,
-    crop: Annotated[bool, typer.Option("-c", "--crop", help="Cut crops of 128x128.")] = False,
+    crop: Annotated[
+        bool, typer.Option("-c", "--crop", help="Cut the training images into crops of 128x128.")
+    ] = False,
     convert: Annotated[
-        bool, typer.Option("-r", "--convert_raw", help="First make PNG of all .raw images.")
+        bool, typer.Option("-r", "--convert_raw", help="Convert all .raw images to PNG first.")
     ] = False,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the crops.")] = 100,
     train_path: Annotated[
         Path | None,
-        typer.Option("--train_path", help="Where gt-, res- and left-*.png for training are."),
+        typer.Option(
+            "--train_path",
+            help="Folder of gt-, res- and left-*.png to train on.",
+            show_default="images/train",
+        ),
     ] = None,
     test_path: Annotated[
-        Path | None, typer.Option("--test_path", help="Where those for the test are.")
+        Path | None,
+        typer.Option(
+            "--test_path",
+            help="Folder of res- and left-*.png to denoise.",
+            show_default="images/test",
+        ),
     ] = None,
     model_path: Annotated[
         Path | None,
-        typer.Option("--model_path", "--keras_model_path", help="A folder in models/."),
+        typer.Option(
+            "--model_path",
+            help="A folder in models/. Also: --keras_model_path.",
+            show_default="the newest",
+        ),
+    ] = None,
+    keras_model_path: Annotated[
+        Path | None, typer.Option("--keras_model_path", hidden=True)
     ] = None,
     network: Annotated[
         str, typer.Option(help="unet-classic, autoencoder-classic, ccgan-classic, unet, unet-tiny.")
     ] = "unet-classic",
 ) -> None:
-    """Works in the current folder: images/, logs/ and models/ are made in it.
+    """Crops, trains, denoises and compares, as the Denoise-Autoencoder of 2020 did.
 
-    Training cuts crops if there are none or --train_path is given, and goes on from --model_path
-    into a new model; a test takes the newest model. Several flags work in the order of the help:
-    convert, crop, train, test, statistics.
+    It works in the current folder and makes images/, logs/ and models/ there.
+
+    Several flags run in this order: convert, crop, train, test, statistics.
+
+    Training cuts crops if there are none, or if --train_path is given.
+
+    With --model_path, training continues from that model and writes a new one.
     """
+    model_path = model_path or keras_model_path
     if not (train or test or statistics or crop or convert):
         raise AutoencoderError("nothing to do: give -c, -n, -t, -s or -r (--help says more)")
     for folder in (TRAIN, TRAIN_CROPPED, TRAIN_MASKED, TEST, TEST_CROPPED, DENOISED, LOGS, MODELS):
@@ -135,14 +160,18 @@ def _train(epochs: int, old: Path | None, network: str) -> Path:
     crops = find_autoencoder_frames(TRAIN_CROPPED)
     held_out = max(1, len(crops) // 20)
     if len(crops) < 2:
-        raise AutoencoderError(f"{TRAIN_CROPPED}: {len(crops)} crops are too few to train on")
+        raise AutoencoderError(
+            f"{TRAIN_CROPPED}: {len(crops)} crops are too few to train on; at least 2 are needed"
+        )
     name = f"DEPTH_{datetime.now():%Y-%m-%d-%H%M%S}"
     if old is not None:
         name = f"{old.name.removesuffix(SUFFIX)}_new"
         network = load_network(_within(old, CHECKPOINT))[0]
     out = MODELS / f"{name}{SUFFIX}"
     if out.exists():
-        raise AutoencoderError(f"{out} is there already: move it away, or go on from it")
+        raise AutoencoderError(
+            f"{out} is there already: move it away, or continue training it with --model_path"
+        )
     config = TrainingConfig(
         network=network, epochs=epochs, learning_rate=1e-3, crop_px=CROP_PX, crops_per_frame=1,
         frames_per_batch=min(16, len(crops) - held_out), ema_decay=0.0,
@@ -179,7 +208,7 @@ def _test(images: Path, model_path: Path) -> None:
     triples = find_autoencoder_frames(images)
     for triple in track(triples, f"denoising with {model_path.name}", console=console):
         frame = triple()
-        # As then, everything is shown: the gate is the node's business.
+        # The Denoise-Autoencoder had no gate: every measured pixel is published.
         denoiser = Denoiser(model, frame.camera, Gate(0.0, 0.0, 1.0), tile_px=TILE_PX)
         _write_tiles(triple, frame.depth_mm, denoiser)
         depth_mm = denoiser.denoise(frame.depth_mm, frame.infrared).depth_mm
@@ -204,8 +233,10 @@ def _statistics(images: Path) -> None:
         if frame.ground_truth_mm is None or not denoised.path(DEPTH).exists():
             continue
         after = denoised().depth_mm
-        figures = [Difference.of(depth, frame.ground_truth_mm) for depth in (frame.depth_mm, after)]
-        numbers = (n for d in figures for n in (d.mean_mm, d.median_mm, d.rms_mm))
+        differences = [
+            Difference.of(depth, frame.ground_truth_mm) for depth in (frame.depth_mm, after)
+        ]
+        numbers = (n for d in differences for n in (d.mean_mm, d.median_mm, d.rms_mm))
         lines.append(f"{triple.name} " + " ".join(f"{n:.2f}" for n in numbers))
         for kind, depth in (("raw", frame.depth_mm), ("denoised", after)):
             picture = error_picture(depth, frame.ground_truth_mm)
@@ -226,7 +257,7 @@ app.command()(autoencoder)
 
 
 def main() -> None:
-    """Runs it."""
+    """Runs the command."""
     run(app, "autoencoder")
 
 

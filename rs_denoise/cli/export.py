@@ -10,20 +10,25 @@ from rich.console import Console
 
 
 def export(
-    checkpoint: Annotated[Path, typer.Argument(help="Of `rs_denoise train`.")],
-    out: Annotated[Path, typer.Argument(help="The model file to write; its card goes beside it.")],
-    name: Annotated[str, typer.Option(help="What the model calls itself.")],
-    training_data: Annotated[str, typer.Option(help="What it was trained on, in words.")],
+    checkpoint: Annotated[Path, typer.Argument(help="Written by `rs_denoise train`.")],
+    out: Annotated[
+        Path, typer.Argument(help="Model file to write; a model card is written beside it.")
+    ],
+    name: Annotated[str, typer.Option(help="Name of the model.")],
+    training_data: Annotated[str, typer.Option(help="Description of the training data.")],
     validation: Annotated[
-        Path | None, typer.Option(help="Frames with ground truth to judge it by.")
+        Path | None, typer.Option(help="Frames with ground truth to evaluate the model on.")
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Also if it is worse than leaving depth alone.")
+        bool,
+        typer.Option(
+            "--force", help="Write the file even if the model is worse than no denoising."
+        ),
     ] = False,
 ) -> None:
-    """Writes a checkpoint as a model file: TorchScript with a manifest, and its card.
+    """Exports a checkpoint to a model file (TorchScript with a manifest) and a model card.
 
-    A model that is worse than identity on the validation frames is refused without --force.
+    A model with a larger mean error than its input is refused, unless --force is given.
     """
     from rs_denoise.recordings.recording import open_recording
     from rs_denoise.training.export import export as run
@@ -31,5 +36,6 @@ def export(
     frames = open_recording(validation) if validation else None
     manifest = run(checkpoint, out, name, training_data, frames, force)
     Console().print(
-        f"{out}: {manifest.network}, {manifest.verdict}, sees {manifest.receptive_field_px} px far"
+        f"{out}: {manifest.network}, {manifest.verdict}, "
+        f"receptive field {manifest.receptive_field_px} px to each side"
     )

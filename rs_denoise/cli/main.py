@@ -28,7 +28,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-SEE, USE, MAKE = "See whether it helps", "Use it on recordings and cameras", "Make models"
+SEE, USE, MAKE = "Evaluate", "Denoise recordings and cameras", "Make models"
 COMMANDS: dict[str, dict[str, Callable]] = {
     SEE: {
         "demo": demo.demo,

@@ -20,41 +20,41 @@ ModelFile = Annotated[
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
 MinConfidence = Annotated[
-    float, typer.Option(min=0, max=1, help="Publish a pixel from this confidence on.")
+    float, typer.Option(min=0, max=1, help="Least confidence of a published pixel.")
 ]
 FillConfidence = Annotated[
-    float, typer.Option(min=0, max=1.01, help="Fill a hole from this confidence on; 1.01: never.")
+    float, typer.Option(min=0, max=1.01, help="Least confidence to fill a hole; 1.01: never fill.")
 ]
-# Where frames come from. Which topics of a bag is mostly found by their names and what they hold.
+# Topics of a bag are usually found by their names and types.
 RecordingPath = Annotated[
     Path,
     typer.Argument(
         metavar="RECORDING",
-        help="A bag (ROS 2, ROS 1 or RealSense's), frame folders, gt-, res-, left-*.png, or .raw.",
+        help="A bag (ROS 2, ROS 1, RealSense), frame folders, gt-, res-, left-*.png, or .raw.",
     ),
 ]
 TOPICS = "Topics of a bag"
 DepthTopic = Annotated[
-    str | None, typer.Option(help="Of depth.", show_default="found", rich_help_panel=TOPICS)
+    str | None, typer.Option(help="Depth.", show_default="found", rich_help_panel=TOPICS)
 ]
 InfraredTopic = Annotated[
     str | None,
-    typer.Option(help="Of the left infrared.", show_default="found", rich_help_panel=TOPICS),
+    typer.Option(help="Left infrared.", show_default="found", rich_help_panel=TOPICS),
 ]
 GroundTruthTopic = Annotated[
     str | None,
-    typer.Option(help="Of true depth.", show_default="found", rich_help_panel=TOPICS),
+    typer.Option(help="Ground truth depth.", show_default="found", rich_help_panel=TOPICS),
 ]
 CameraInfoTopic = Annotated[
     str | None,
-    typer.Option(help="Of depth's camera_info.", show_default="found", rich_help_panel=TOPICS),
+    typer.Option(help="camera_info of depth.", show_default="found", rich_help_panel=TOPICS),
 ]
 Baseline = Annotated[
     float | None,
     typer.Option(
         min=0.001,
         max=1.0,
-        help="Of the imagers, m.",
+        help="Baseline of the imagers, m.",
         show_default="as recorded",
         rich_help_panel=TOPICS,
     ),
@@ -64,17 +64,17 @@ FrameName = Annotated[
     typer.Option(help="Name of the frame, or its number from 0.", show_default="the first"),
 ]
 DEFAULT_MODEL_FILE = DEFAULT_MODEL
-# More frames than this are counted, not listed.
-NAMED = 5
+# More skipped frames than this are counted instead of listed.
+MAX_LISTED = 5
 DEFAULT_MIN_CONFIDENCE = _GATE.min_confidence
 DEFAULT_FILL_CONFIDENCE = _GATE.fill_confidence
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:
-    """WIDTHxHEIGHT as two numbers.
+    """Parses WIDTHxHEIGHT.
 
     Raises:
-        typer.BadParameter: it is not that, or smaller than 64x64.
+        typer.BadParameter: the text has another form, or a side is less than 64.
     """
     if text is None:
         return None
@@ -86,7 +86,7 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
 
 
 def check_out(*paths: Path | None) -> None:
-    """Sees to it before any work that files can be written; None is none.
+    """Checks before any work that files can be written; None is skipped.
 
     Raises:
         typer.BadParameter: a folder is missing or read-only.
@@ -96,16 +96,16 @@ def check_out(*paths: Path | None) -> None:
             continue
         folder = path.absolute().parent
         if not folder.is_dir():
-            raise typer.BadParameter(f"{path}: there is no folder {folder}; make it first")
+            raise typer.BadParameter(f"{path}: folder {folder} does not exist; create it first")
         if not os.access(folder, os.W_OK):
             raise typer.BadParameter(f"{path}: {folder} is read-only; write elsewhere")
 
 
 def print_skipped(console: Console, skipped: dict[str, str]) -> None:
-    """What was not used and why: each by name where they are few, else their number."""
+    """Prints which frames were skipped and why; their number if there are many."""
     names: dict[str, list[str]] = {}
     for name, reason in skipped.items():
         names.setdefault(reason, []).append(name)
     for reason, group in names.items():
-        listed = ", ".join(group) if len(group) <= NAMED else f"{len(group)} frames"
+        listed = ", ".join(group) if len(group) <= MAX_LISTED else f"{len(group)} frames"
         console.print(f"[yellow]skipped {listed}: {reason}", highlight=False)

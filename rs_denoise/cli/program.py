@@ -1,4 +1,4 @@
-"""How a program of this package ends: what the user can mend is a sentence."""
+"""Ends the programs of this package: an expected error is printed as one sentence."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import sys
 
 import typer
 
-# Errors of our own say what to do; run with `python -m`, a program's own module is __main__.
-OURS = ("rs_denoise", "__main__")
+# Modules whose errors say what to do; a program run with `python -m` is __main__.
+OWN_MODULES = ("rs_denoise", "__main__")
 
 
 def run(app: typer.Typer, name: str) -> None:
-    """Runs `app`; an error of ours or of the system is a sentence on stderr and exit code 2."""
+    """Runs `app`; errors of this package and of the system are one message and exit code 2."""
     try:
         app(prog_name=name)
     except (OSError, ValueError, RuntimeError) as error:
-        if not type(error).__module__.startswith(OURS) and not isinstance(error, OSError):
+        if not type(error).__module__.startswith(OWN_MODULES) and not isinstance(error, OSError):
             raise
         print(f"{name}: {error}", file=sys.stderr)
         sys.exit(2)

@@ -18,18 +18,21 @@ def train(
     data: Annotated[
         list[Path],
         typer.Argument(
-            help="Folders of frames with ground truth, or of gt-, res-, left-*.png, or rosbag2."
+            help="Frames with ground truth: frame folders, gt-, res-, left-*.png, or rosbag2."
         ),
     ],
     out: Annotated[
-        Path, typer.Option(help="For checkpoints, figures and pictures; resumed if it exists.")
+        Path,
+        typer.Option(
+            help="Folder of the run: checkpoints, metrics, pictures. A run in it is resumed."
+        ),
     ],
     validation: Annotated[
         list[Path] | None,
-        typer.Option(help="Folder of frames to validate on.", show_default="last 5 % of the data"),
+        typer.Option(help="Frames to validate on.", show_default="the last 5 % of the data"),
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="YAML file with settings; OUT/config.yaml has them all.")
+        Path | None, typer.Option(help="YAML file of settings; OUT/config.yaml lists all.")
     ] = None,
     network: Annotated[
         str | None,
@@ -38,14 +41,21 @@ def train(
             show_default="unet",
         ),
     ] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, show_default="30")] = None,
-    learning_rate: Annotated[float | None, typer.Option(min=0, show_default="0.003")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Passes over the frames.", show_default="30")
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(min=0, help="The greatest of the run.", show_default="0.003")
+    ] = None,
     start_from: Annotated[
         Path | None, typer.Option(help="Checkpoint whose weights a new run begins with.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(show_default="0")] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, help="Of weights, crops and augmentation.", show_default="0"),
+    ] = None,
 ) -> None:
-    """Trains a network; a run that was stopped goes on from its last checkpoint."""
+    """Trains a network. The same command resumes a stopped run from its last checkpoint."""
     from rs_denoise.training.config import TrainingConfig
     from rs_denoise.training.train import train as run
 

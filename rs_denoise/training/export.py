@@ -1,4 +1,4 @@
-"""From a checkpoint to a model file with its manifest and card."""
+"""Exports a checkpoint to a model file with its manifest and model card."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ AGAINST_TRUTH = ("published", "same", "same_raw", "ranking")
 
 
 class ExportError(ValueError):
-    """A checkpoint that cannot be exported, or should not."""
+    """A checkpoint that cannot be exported, or whose model is worse than its input."""
 
 
 def export(
@@ -35,16 +35,20 @@ def export(
     frames: Iterable[Frame] | None = None,
     force: bool = False,
 ) -> Manifest:
-    """Writes the network of a Lightning checkpoint as a model file, and beside it a card.
+    """Writes the network of a Lightning checkpoint as a model file, and a model card beside it.
 
-    Batch normalisation is folded into the convolutions, so that the file holds what runs.
+    Batch normalisation is folded into the convolutions.
 
     Args:
-        frames: with ground truth, to judge it by; None leaves it unmeasured.
-        force: write it although it is worse than identity; its manifest then says so.
+        checkpoint: of `rs_denoise train`.
+        out: the model file; replaced if it exists.
+        name: of the model.
+        training_data: description of the data it was trained on.
+        frames: with ground truth, to evaluate the model on; None: not evaluated.
+        force: write the file even if the model is worse than its input; the manifest says so.
 
     Raises:
-        ExportError: it is not a checkpoint of a network known here, or it is worse than identity.
+        ExportError: the checkpoint is not of a known network, or the model is worse than its input.
     """
     network_name, network = load_network(checkpoint)
     confidence = NETWORKS[network_name].kind
@@ -55,18 +59,18 @@ def export(
         receptive_field_px=network.receptive_field_px, training_data=training_data,
         licence="Apache-2.0", metrics={}, verdict=NOT_MEASURED,
     )  # fmt: skip
-    folded = _folded(network)
+    folded = _fold_batch_norm(network)
     with complete_or_absent(out) as unfinished:
         save(folded, manifest, unfinished)
         if frames is not None:
-            metrics = judge(Model.load(unfinished), frames)
+            metrics = measure(Model.load(unfinished), frames)
             manifest = _with_verdict(manifest, metrics, force)
             save(folded, manifest, unfinished)
     out.with_suffix(".md").write_text(card(manifest, network))
     return manifest
 
 
-def judge(model: Model, frames: Iterable[Frame]) -> dict[str, float]:
+def measure(model: Model, frames: Iterable[Frame]) -> dict[str, float]:
     """Metrics of a model on frames with ground truth, by `block.metric`, with the default gate."""
     measured = evaluate(frames, {DENOISED: OfflineDenoiser(model)}).summarise().methods[DENOISED]
     return {
@@ -79,7 +83,7 @@ def judge(model: Model, frames: Iterable[Frame]) -> dict[str, float]:
 
 
 def load_network(checkpoint: Path) -> tuple[str, Network]:
-    """The network of a Lightning checkpoint with its name, in evaluation mode.
+    """Loads the network of a Lightning checkpoint, in evaluation mode, and its name.
 
     Raises:
         ExportError: the file is not a checkpoint of a network known here.
@@ -103,7 +107,7 @@ def load_network(checkpoint: Path) -> tuple[str, Network]:
 
 
 def card(manifest: Manifest, network: Network) -> str:
-    """What a user wants to know of a model, as Markdown."""
+    """A model card in Markdown."""
     parameters = sum(p.numel() for p in network.parameters())
     lines = [
         f"# {manifest.name}",
@@ -113,7 +117,7 @@ def card(manifest: Manifest, network: Network) -> str:
         f"Trained on: {manifest.training_data}.",
         f"Verdict: {manifest.verdict}.",
         "",
-        "| figure | same pixels, raw | same pixels | published |",
+        "| metric | same pixels, raw | same pixels | published |",
         "|---|---|---|---|",
     ]
     ranking = {k: v for k, v in manifest.metrics.items() if k.startswith("ranking.")}
@@ -134,7 +138,7 @@ def _with_verdict(manifest: Manifest, metrics: dict[str, float], force: bool) ->
     better = after is not None and before is not None and after < before
     if not better and not force:
         raise ExportError(
-            f"it is worse than leaving depth alone (mean error {_mm(after)} against "
+            f"the model is worse than its input (mean error {_mm(after)} against "
             f"{_mm(before)} over the same pixels): train it longer, or export it with --force"
         )
     return replace(manifest, metrics=metrics, verdict=BETTER if better else WORSE)
@@ -144,7 +148,7 @@ def _mm(value: float | None) -> str:
     return "of no pixel" if value is None else f"{value:.2f} mm"
 
 
-def _folded(network: Network) -> Network:
+def _fold_batch_norm(network: Network) -> Network:
     for module in network.modules():
         if isinstance(module, nn.Sequential):
             for k in range(len(module) - 1):

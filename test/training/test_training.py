@@ -166,7 +166,7 @@ def test_training_learns(data, tmp_path):
 def test_what_is_worse_than_nothing_is_refused_unless_forced(data, tmp_path):
     checkpoint = run(data, tmp_path / "run", network="autoencoder-classic")
     frames, path = last_two(data), tmp_path / "model.pt"
-    with pytest.raises(ExportError, match="worse than leaving depth alone .* --force"):
+    with pytest.raises(ExportError, match="worse than its input .* --force"):
         export(checkpoint, path, "m", "planes", frames)
     assert not path.exists() and not list(tmp_path.glob("*.part"))
     assert export(checkpoint, path, "m", "planes", frames, force=True).verdict == (
