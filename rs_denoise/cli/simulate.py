@@ -71,6 +71,14 @@ def simulate(
         typer.Option(help="d415, d435, d455 or d405; repeat to mix.", show_default="all"),
     ] = None,
     size: Annotated[str, typer.Option(help="WIDTHxHEIGHT, one that the cameras have.")] = "848x480",
+    native_fraction: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            help="Fraction of the scenes to match at 1280x720, then bring to --size.",
+        ),
+    ] = 0.0,
     place: Annotated[
         list[str] | None,
         typer.Option(
@@ -101,6 +109,17 @@ def simulate(
     picture: Annotated[
         Path | None, typer.Option(help="With --check: draw some of both here (PNG).")
     ] = None,
+    fidelity: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FRAMES",
+            help="Simulate nothing: run the matcher on the infrared pairs of real frame folders, "
+            "and compare with the camera's own depth.",
+        ),
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="With --fidelity: write the metrics here.")
+    ] = None,
 ) -> None:
     """Renders places and what a RealSense-like camera sees of them.
 
@@ -110,8 +129,13 @@ def simulate(
     from rs_denoise.simulation.scenes.places import PLACES
     from rs_denoise.simulation.simulate import DataSet
 
+    if fidelity is not None:
+        _report_fidelity(fidelity, json_file)
+        return
+    if json_file is not None:
+        raise typer.BadParameter("--json belongs to --fidelity")
     if out is None and not check:
-        raise typer.BadParameter("name a folder to write to, or --check")
+        raise typer.BadParameter("name a folder to write to, or --check, or --fidelity FRAMES")
     width_height = options.parse_size(size)
     assert width_height is not None
     with TemporaryDirectory() as temporary:
@@ -121,6 +145,7 @@ def simulate(
             split=split.value,
             cameras=tuple(camera or (("d415",) if check else MIX)),
             size=width_height,
+            native_fraction=native_fraction,
             places=tuple(place or (CHECKED_PLACES if check else PLACES)),
             versions=versions,
             length=length,
@@ -132,6 +157,13 @@ def simulate(
         _make(data_set, frames, workers, shard or Shard(1, 1))
         if check:
             _compare(data_set, frames, beside, picture)
+
+
+def _report_fidelity(frames: Path, json_file: Path | None) -> None:
+    from rs_denoise.cli.fidelity import report_fidelity
+
+    options.check_out(json_file)
+    report_fidelity(frames, json_file)
 
 
 def _refuse_nonsense(data_set: DataSet) -> None:

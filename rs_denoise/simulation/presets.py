@@ -8,9 +8,10 @@ from rs_denoise.camera import BASELINES_M, Camera
 
 # The D4 ASIC searches 126 disparities: what is nearer finds no match.
 MAX_DISPARITY_PX = 126
-# Width and height of a stream, and its scale against the imager's 1280x720.
+NATIVE_SIZE = (1280, 720)
+# Width and height of a stream, and its scale against the imager's own size.
 PROFILES = {
-    (1280, 720): 1.0,
+    NATIVE_SIZE: 1.0,
     (848, 480): 2 / 3,
     (640, 480): 0.6,
     (640, 360): 0.5,

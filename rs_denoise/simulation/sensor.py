@@ -27,6 +27,8 @@ class Sensor:
         vignetting: share of light lost in the corners.
         full_well, read_noise: electrons at white, and noise of the read-out in electrons.
         shift_px, shear: vertical rectification error of the right image.
+        bias_px: horizontal shift of the right image, added to every disparity. It is around zero
+            over cameras: a network must not learn to subtract it.
         warp_px: amplitude of the right image's slow horizontal error: the static waviness.
         warp_seed: that error belongs to the camera, so frames of one camera share it.
         reference: light that becomes `median_grey`; 0: the median of the view itself.
@@ -42,6 +44,7 @@ class Sensor:
     read_noise: float
     shift_px: float
     shear: float
+    bias_px: float
     warp_px: float
     warp_seed: int
     reference: float = 0.0
@@ -61,6 +64,7 @@ def random_sensor(rng: np.random.Generator) -> Sensor:
         read_noise=float(rng.uniform(2, 15)),
         shift_px=float(rng.normal(0, 0.15)) if misaligned else 0.0,
         shear=float(rng.normal(0, 2e-4)) if misaligned else 0.0,
+        bias_px=float(rng.normal(0, 0.06)),
         warp_px=float(rng.uniform(0.03, 0.2)),
         warp_seed=int(rng.integers(2**31)),
     )
@@ -121,7 +125,7 @@ def slow_error(shape: tuple[int, int], seed: int) -> np.ndarray:
 def _misaligned(image: np.ndarray, sensor: Sensor) -> np.ndarray:
     height, width = image.shape
     y, x = np.mgrid[:height, :width].astype(np.float32)
-    along_x = x + sensor.warp_px * slow_error(image.shape, sensor.warp_seed)
+    along_x = x + sensor.bias_px + sensor.warp_px * slow_error(image.shape, sensor.warp_seed)
     along_y = y + sensor.shift_px + sensor.shear * (x - width / 2)
     return cv2.remap(image, along_x, along_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
 

@@ -25,10 +25,11 @@ from rs_denoise.recordings.bags.rosbag2_writer import write_rosbag2
 from rs_denoise.recordings.complete_output import complete_or_absent
 from rs_denoise.recordings.folders.frame_folder import write_frame
 from rs_denoise.recordings.frame import Frame
+from rs_denoise.recordings.resample import resample_frame
 from rs_denoise.recordings.resumable_output import begin_or_resume
 from rs_denoise.simulation.matcher import Matcher, match, random_matcher
 from rs_denoise.simulation.mitsuba import mitsuba
-from rs_denoise.simulation.presets import MIX, PRESETS, Preset
+from rs_denoise.simulation.presets import MIX, NATIVE_SIZE, PRESETS, Preset
 from rs_denoise.simulation.render import Render, Renderer
 from rs_denoise.simulation.scenes.furniture import SPLITS, Furniture, library_folder
 from rs_denoise.simulation.scenes.places import PLACES
@@ -47,6 +48,8 @@ class DataSet:
         split: a key of SPLITS; two splits share neither scenes nor meshes.
         cameras: names of presets to draw from.
         size: width and height, one of PROFILES.
+        native_fraction: of the scenes, so many are matched at the imager's own 1280x720 and then
+            brought to `size`; the others are matched at `size`, as the camera does by itself.
         places: names of places to draw from.
         versions: how many cameras look at each scene, each with its own noise and matcher.
         length: views of a scene: 1, or a sequence at 30 Hz.
@@ -60,6 +63,7 @@ class DataSet:
     split: str = "train"
     cameras: tuple[str, ...] = MIX
     size: tuple[int, int] = (848, 480)
+    native_fraction: float = 0.0
     places: tuple[str, ...] = tuple(PLACES)
     versions: int = 1
     length: int = 1
@@ -74,6 +78,11 @@ class DataSet:
     def camera_name(self, index: int) -> str:
         """The preset that looks at scene `index`."""
         return str(self.rng(index, 0).choice(self.cameras))
+
+    def matched_size(self, index: int) -> tuple[int, int]:
+        """Width and height at which scene `index` is rendered and matched."""
+        native = self.rng(index, 4).random() < self.native_fraction
+        return NATIVE_SIZE if native else self.size
 
     def render_path(self, index: int, view: int) -> Path:
         """Where the light of one view is kept."""
@@ -173,7 +182,7 @@ def look(
     scale = preset.camera.disparity_scale_px_mm
     left, right = expose(render, sensor, rng)
     truth_mm = np.minimum(render.depth_m * 1000.0, MAX_DEPTH_MM)
-    disparity = match(left, right, (scale / truth_mm).astype(np.float32), matcher, rng)
+    disparity = match(left, right, matcher)
     return Frame(
         name="",
         camera=preset.camera,
@@ -202,6 +211,8 @@ def _frames(data_set: DataSet, index: int, version: int) -> Iterator[Frame]:
         first_level = first_level or light_level(render, sensor)
         sensor_now = replace(sensor, reference=first_level)
         frame = look(render, preset, sensor_now, matcher, data_set.rng(index, 3, version, view))
+        if preset.camera.width != data_set.size[0]:
+            frame = resample_frame(frame, *data_set.size)
         keep_truth = view % data_set.ground_truth_every == 0
         yield frame if keep_truth else replace(frame, ground_truth_mm=None)
 
@@ -224,7 +235,7 @@ def _render(data_set: DataSet, index: int) -> None:
 
 
 def _preset(data_set: DataSet, index: int) -> Preset:
-    return PRESETS[data_set.camera_name(index)].streaming(*data_set.size)
+    return PRESETS[data_set.camera_name(index)].streaming(*data_set.matched_size(index))
 
 
 def _stamp_ns(view: int) -> int:

@@ -6,17 +6,17 @@ import cv2
 import numpy as np
 
 RATE_HZ = 30
-STILL_SHARE = 0.25
+STILL_FRACTION = 0.5
 
 
 def random_trajectory(rng: np.random.Generator, start: np.ndarray, frames: int) -> list[np.ndarray]:
     """Poses at 30 Hz ([4, 4] world from camera) on a closed loop from `start`.
 
-    It ends where it began, so that it can be played round and round. A quarter stands still, the
+    It ends where it began, so that it can be played round and round. Half of them stand still, the
     others reach 0.05 to 1 m/s and 2 to 60 degrees/s.
     """
     duration = frames / RATE_HZ
-    speed = 0.0 if rng.random() < STILL_SHARE else float(np.exp(rng.uniform(np.log(0.05), 0.0)))
+    speed = 0.0 if rng.random() < STILL_FRACTION else float(np.exp(rng.uniform(np.log(0.05), 0.0)))
     reach = speed * duration / (2 * np.pi)
     heading = rng.normal(size=(2, 3)) * [1.0, 0.4, 1.0]
     heading *= reach / np.linalg.norm(heading, axis=1, keepdims=True)

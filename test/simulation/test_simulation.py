@@ -16,7 +16,7 @@ from rs_denoise.evaluation.metrics.ground_truth import GroundTruth
 from rs_denoise.recordings.bags.bag_reader import read_bag
 from rs_denoise.recordings.folders.frame_folder import find_frames, read_frame
 from rs_denoise.recordings.resumable_output import ResumeError
-from rs_denoise.simulation.matcher import ALGORITHMS, Matcher, random_matcher
+from rs_denoise.simulation.matcher import Matcher
 from rs_denoise.simulation.mitsuba import variant
 from rs_denoise.simulation.presets import PRESETS, Preset
 from rs_denoise.simulation.render import Renderer
@@ -29,6 +29,7 @@ from rs_denoise.simulation.sensor import Sensor, expose, random_sensor
 from rs_denoise.simulation.simulate import (
     DataSet,
     claim_folder,
+    load_render,
     look,
     run_scene,
     shard,
@@ -40,12 +41,9 @@ from rs_denoise.simulation.trajectory import random_trajectory
 SMALL = Preset(camera(256, 192, fx=200.0), 0.02, 90.0, 0.3)
 QUIET = Sensor(
     projector=1.0, median_grey=60.0, contrast=1.0, black=0.0, blur_px=0.4, vignetting=0.0,
-    full_well=1e6, read_noise=0.1, shift_px=0.0, shear=0.0, warp_px=0.0, warp_seed=0,
+    full_well=1e6, read_noise=0.1, shift_px=0.0, shear=0.0, bias_px=0.0, warp_px=0.0, warp_seed=0,
 )  # fmt: skip
-HONEST = Matcher(
-    algorithm="sgbm-3way", block=7, uniqueness=0, speckle_px=0, smooth_px=0.8, error_scale=1.0,
-    rescued=0.0, edge_rescued=0.0, edge_rejected=0.0, bias_px=0.0, steps_per_px=32, seed=0,
-)  # fmt: skip
+DEFAULT = Matcher()
 PROFILE = (424, 240)
 
 
@@ -71,15 +69,13 @@ def scene_of(*surfaces):
     return Scene(list(surfaces), pose, [lamp], 2.0, 0.3, 1.0, 9000, 1.0)
 
 
-def looked_at(scene, sensor=QUIET, matcher=HONEST):
+def looked_at(scene, sensor=QUIET, matcher=DEFAULT):
     rng = np.random.default_rng(1)
     return look(Renderer(scene, SMALL, rng).render(scene.pose), SMALL, sensor, matcher, rng)
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_a_wall_has_the_disparity_of_the_formula(algorithm):
-    # Centring hides a matcher's bias, so it is off: nothing is drawn to the truth.
-    frame = looked_at(scene_of(slab(1.0, 8)), matcher=replace(HONEST, algorithm=algorithm))
+def test_a_wall_has_the_disparity_of_the_formula():
+    frame = looked_at(scene_of(slab(1.0, 8)))
     scale = SMALL.camera.disparity_scale_px_mm
     np.testing.assert_allclose(frame.ground_truth_mm, 1000, atol=1)
     inside = frame.depth_mm[20:-20, 40:-20]
@@ -87,10 +83,18 @@ def test_a_wall_has_the_disparity_of_the_formula(algorithm):
     assert abs(np.median(scale / inside[inside > 0]) - scale / 1000) < 0.1
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_the_left_band_and_the_shadow_beside_a_near_thing_are_invalid(algorithm):
-    scene = scene_of(slab(1.0, 8), slab(0.5, 0.2))
-    frame = looked_at(scene, matcher=replace(HONEST, algorithm=algorithm))
+def test_a_cameras_bias_is_in_its_images():
+    frames = [looked_at(scene_of(slab(1.0, 8)), replace(QUIET, bias_px=px)) for px in (0, 0.5)]
+    scale = SMALL.camera.disparity_scale_px_mm
+    inside = [frame.depth_mm[20:-20, 40:-20] for frame in frames]
+    plain, shifted = (np.median(scale / depth[depth > 0]) for depth in inside)
+    assert shifted - plain == pytest.approx(0.5, abs=0.1)
+    assert not np.array_equal(frames[0].infrared_right, frames[1].infrared_right)
+    np.testing.assert_array_equal(frames[0].infrared, frames[1].infrared)
+
+
+def test_the_left_band_and_the_shadow_beside_a_near_thing_are_invalid():
+    frame = looked_at(scene_of(slab(1.0, 8), slab(0.5, 0.2)))
     band = int(SMALL.camera.disparity_scale_px_mm / 1000)
     assert (frame.depth_mm[:, : band - 2] > 0).mean() < 0.5
     near = frame.ground_truth_mm < 700
@@ -166,6 +170,20 @@ def test_the_same_seed_gives_the_same_bits_and_another_split_another_scene(tmp_p
     assert np.mean(read_frame(other.path(0, 0)).ground_truth_mm == first.ground_truth_mm) < 0.5
 
 
+def test_a_fraction_is_matched_at_the_imagers_own_size(tmp_path):
+    each = data_set(tmp_path, native_fraction=0.5)
+    sizes = [each.matched_size(index) for index in range(200)]
+    assert set(sizes) == {(1280, 720), PROFILE} and 70 < sizes.count(PROFILE) < 130
+    native = sizes.index((1280, 720))
+    run_scene(each, native)
+    frame = read_frame(each.path(native, 0))
+    assert frame.depth_mm.shape == PROFILE[::-1]
+    assert load_render(each.render_path(native, 0)).left.shape == (720, 1280)
+    # The middle of the frame is seen by the same camera, at another resolution.
+    expected = PRESETS["d435"].streaming(*PROFILE).camera
+    assert frame.camera.fx == pytest.approx(expected.fx, rel=0.01)
+
+
 def test_what_is_there_is_not_made_again_and_what_is_missing_is(tmp_path):
     each = data_set(tmp_path, versions=2)
     run_scene(each, 0)
@@ -213,7 +231,7 @@ def test_a_camera_moves_smoothly_and_comes_back(frames):
         steps = np.linalg.norm(np.diff(poses[:, :3, 3], axis=0, append=poses[:1, :3, 3]), axis=1)
         assert steps.max() <= 2.3 / 30  # 1 m/s along two headings at once
         speeds.append(steps.max())
-    assert frames == 1 or 5 < sum(speed == 0 for speed in speeds) < 30
+    assert frames == 1 or 15 < sum(speed == 0 for speed in speeds) < 45
 
 
 def test_shards_are_disjoint_and_make_the_whole():
@@ -275,10 +293,9 @@ def test_an_infinite_highlight_is_white_and_nothing_else():
 
 def test_random_cameras_are_plausible():
     rng = np.random.default_rng(0)
-    matchers = [random_matcher(rng) for _ in range(300)]
-    assert abs(np.mean([m.bias_px for m in matchers])) < 0.02  # or a network learns to shift
-    assert {m.algorithm for m in matchers} == set(ALGORITHMS)
-    assert all(12 <= random_sensor(rng).median_grey <= 75 for _ in range(50))
+    sensors = [random_sensor(rng) for _ in range(300)]
+    assert abs(np.mean([s.bias_px for s in sensors])) < 0.02  # or a network learns to shift
+    assert all(12 <= sensor.median_grey <= 75 for sensor in sensors)
 
 
 def test_presets_have_the_geometry_of_the_data_sheets():
