@@ -1,65 +1,81 @@
-"""Everything that a training run can be told, from YAML and the command line."""
+"""The settings of a training run, from YAML and the command line."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import yaml
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError
+from pydantic.dataclasses import dataclass
 
 from rs_denoise.networks import NETWORKS
 
+MAX_SEED = 2**32 - 1
+
 
 class ConfigError(ValueError):
-    """A setting that does not exist or cannot be; the message names it."""
+    """Wrong settings; the message names each, what came and what is allowed."""
 
 
-@dataclass(frozen=True)
+def _known(network: str) -> str:
+    if network not in NETWORKS:
+        raise ValueError
+    return network
+
+
+# The descriptions are what an error message says is allowed.
+Network = Annotated[str, AfterValidator(_known), Field(description=f"one of {', '.join(NETWORKS)}")]
+Count = Annotated[int, Field(ge=1, description="a whole number of at least 1")]
+CountOrZero = Annotated[int, Field(ge=0, description="a whole number of at least 0")]
+Precision = Annotated[
+    Literal["auto", "bf16-mixed", "16-mixed", "32-true"],
+    Field(description="auto, bf16-mixed, 16-mixed or 32-true"),
+]
+
+
+@dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid"))
 class TrainingConfig:
     """Settings of a run, as in a YAML file with these keys.
 
     Attributes:
         network: a key of NETWORKS.
         epochs: passes over the frames.
-        learning_rate: the greatest, after a warm-up and before a cosine to zero.
+        learning_rate: the greatest, after a warm-up and before a cosine decay to zero.
         crop_px: side of a crop, a multiple of 16.
         crops_per_frame, frames_per_batch: a batch has their product; a frame is decoded once.
-        workers: processes that read frames.
-        devices, nodes: processes on this machine (GPUs where there are), and machines; more than
-            one train together (DDP), each on its part of the frames.
-        precision: "bf16-mixed", "16-mixed" or "32-true".
-        ema_decay: of the averaged weights, which are what is validated and exported; 0: none.
-        patience: epochs without a better validation loss before it stops; 0: never.
-        start_from: checkpoint whose weights a new run begins with; None: at random.
-        seed: of weights, crops and their augmentation.
+        workers: processes that read frames; 0: the training process itself.
+        devices, nodes: processes on this machine (one per GPU, if there are any), and number of
+            machines; more than one process train together (DDP), each on its part of the frames.
+        precision: "auto", "bf16-mixed", "16-mixed" or "32-true". Auto is bf16-mixed where the
+            device computes bfloat16 natively and 32-true elsewhere: emulation is ten times slower.
+        ema_decay: of the averaged weights, which are validated and exported; 0: no averaging.
+        patience: epochs without a better validation loss before training stops; 0: never.
+        start_from: checkpoint whose weights a new run begins with; None: random weights.
+        seed: of weights, crops and augmentation.
     """
 
-    network: str = "unet"
-    epochs: int = 30
-    learning_rate: float = 3e-3
-    crop_px: int = 192
-    crops_per_frame: int = 4
-    frames_per_batch: int = 4
-    workers: int = 1
-    devices: int = 1
-    nodes: int = 1
-    precision: str = "bf16-mixed"
-    ema_decay: float = 0.995
-    patience: int = 0
-    start_from: str | None = None
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.network not in NETWORKS:
-            raise ConfigError(f"network must be one of {', '.join(NETWORKS)}, got '{self.network}'")
-        for name in ("epochs", "learning_rate", "crop_px", "crops_per_frame",
-                     "frames_per_batch", "devices", "nodes"):  # fmt: skip
-            value = getattr(self, name)
-            if not isinstance(value, (int, float)) or value <= 0:
-                raise ConfigError(f"{name} must be a positive number, got {value!r}")
-        if self.crop_px % 16:
-            raise ConfigError(f"crop_px must be a multiple of 16, got {self.crop_px}")
+    network: Network = "unet"
+    epochs: Count = 30
+    learning_rate: Annotated[
+        float, Field(gt=0, allow_inf_nan=False, description="a number above 0, such as 0.003")
+    ] = 3e-3
+    crop_px: Annotated[int, Field(ge=16, multiple_of=16, description="a multiple of 16")] = 192
+    crops_per_frame: Count = 4
+    frames_per_batch: Count = 4
+    workers: CountOrZero = 1
+    devices: Count = 1
+    nodes: Count = 1
+    precision: Precision = "auto"
+    ema_decay: Annotated[float, Field(ge=0, lt=1, description="a number from 0 to less than 1")] = (
+        0.995
+    )
+    patience: CountOrZero = 0
+    start_from: Annotated[str | None, Field(description="the path of a checkpoint")] = None
+    seed: Annotated[
+        int, Field(ge=0, le=MAX_SEED, description=f"a whole number from 0 to {MAX_SEED}")
+    ] = 0
 
     @classmethod
     def read(cls, path: Path | None, **changes: Any) -> TrainingConfig:
@@ -72,14 +88,32 @@ class TrainingConfig:
             settings = (yaml.safe_load(path.read_text()) or {}) if path else {}
         except (OSError, yaml.YAMLError) as error:
             raise ConfigError(f"{path}: not a readable YAML file: {error}") from error
+        if not isinstance(settings, dict):
+            raise ConfigError(f"{path}: expected lines of `setting: value`, got {settings!r:.99}")
         known = [field.name for field in fields(cls)]
-        unknown = sorted(set(settings) - set(known)) if isinstance(settings, dict) else ["a list"]
+        unknown = [str(key) for key in settings if key not in known]
         if unknown:
             raise ConfigError(
-                f"{path}: unknown {', '.join(map(str, unknown))}; settings are {', '.join(known)}"
+                f"{path}: unknown {', '.join(sorted(unknown))}; settings are {', '.join(known)}"
             )
-        return cls(**settings | {k: v for k, v in changes.items() if v is not None})
+        given = {name: value for name, value in changes.items() if value is not None}
+        try:
+            return cls(**settings | given)
+        except ValidationError as error:
+            source = f"{path}: " if path else ""
+            raise ConfigError(source + "; ".join(_sentences(error))) from error
 
     def write(self, path: Path) -> None:
         """Writes all settings as YAML."""
         path.write_text(yaml.safe_dump(asdict(self), sort_keys=False))
+
+
+def _sentences(error: ValidationError) -> list[str]:
+    allowed = {
+        name: field.description
+        for name, field in TrainingConfig.__pydantic_fields__.items()  # type: ignore[attr-defined]
+    }
+    return [
+        f"{problem['loc'][0]} must be {allowed[str(problem['loc'][0])]}, got {problem['input']!r}"
+        for problem in error.errors()
+    ]

@@ -16,6 +16,7 @@ from lightning.pytorch.callbacks import (
     ModelCheckpoint,
 )
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_info
 from torch.utils.data import DataLoader
 
 from rs_denoise.recordings.random_access import FrameReader
@@ -23,6 +24,7 @@ from rs_denoise.training.config import TrainingConfig
 from rs_denoise.training.data import CropDataset, EpochSampler
 from rs_denoise.training.loops import TrainingModule, module_for
 from rs_denoise.training.pictures import BeforeAfter
+from rs_denoise.training.precision import choose_training_precision
 
 CHECKPOINT_EVERY = 100
 LAST = "last.ckpt"
@@ -114,6 +116,8 @@ def train(
         _start_from(module, Path(config.start_from))
     out.mkdir(parents=True, exist_ok=True)
     config.write(out / "config.yaml")
+    precision, reason = choose_training_precision(config.precision)
+    rank_zero_info(f"precision: {precision} ({reason})")
     trainer = lightning.Trainer(
         default_root_dir=out,
         max_epochs=config.epochs,
@@ -121,7 +125,7 @@ def train(
         num_nodes=config.nodes,
         strategy="ddp" if processes > 1 else "auto",
         use_distributed_sampler=False,  # `Crops` spreads its frames itself
-        precision=config.precision,  # type: ignore[arg-type]
+        precision=precision,  # type: ignore[arg-type]
         gradient_clip_val=1.0 if module.automatic_optimization else None,
         callbacks=_callbacks(out, config),
         logger=[CSVLogger(logs or out, "log"), TensorBoardLogger(logs or out, "tensorboard")],

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from rs_denoise.training.augment import Crop, _cut_out, fattened
 from rs_denoise.training.config import ConfigError, TrainingConfig
 from rs_denoise.training.data import CropDataset, EpochSampler
 from rs_denoise.training.export import ExportError, export, load_network
+from rs_denoise.training.precision import choose_training_precision
 from rs_denoise.training.train import TrainingError, train
 
 
@@ -211,13 +213,33 @@ def test_settings_come_from_yaml_and_wrong_ones_are_named(tmp_path):
         ("epoch: 7", "unknown epoch; settings are network, epochs"),
         ("network: resnet", "network must be one of unet, unet-tiny"),
         ("crop_px: 100", "crop_px must be a multiple of 16, got 100"),
-        ("epochs: many", "epochs must be a positive number, got 'many'"),
-        ("- a", "unknown a list"),
+        ("epochs: many", "epochs must be a whole number of at least 1, got 'many'"),
+        ("epochs: 1.5", "epochs must be a whole number of at least 1, got 1.5"),
+        ("epochs: true", "epochs must be a whole number of at least 1, got True"),
+        ("epochs: 0", "epochs must be a whole number of at least 1, got 0"),
+        ("learning_rate: 0", "learning_rate must be a number above 0, such as 0.003, got 0"),
+        ("learning_rate: 1e-3", "learning_rate must be a number above 0, .* got '1e-3'"),
+        ("learning_rate: .inf", "learning_rate must be a number above 0, .* got inf"),
+        ("precision: bf16", "precision must be auto, bf16-mixed, 16-mixed or 32-true, got 'bf16'"),
+        ("workers: -1", "workers must be a whole number of at least 0, got -1"),
+        ("ema_decay: 2", "ema_decay must be a number from 0 to less than 1, got 2"),
+        ("seed: -1", "seed must be a whole number from 0 to 4294967295, got -1"),
+        ("start_from: 5", "start_from must be the path of a checkpoint, got 5"),
+        ("devices: 0\nnodes: 0", "devices must be .*, got 0; nodes must be .*, got 0"),
+        ("- a", "expected lines of `setting: value`, got"),
         ("a: [", "not a readable YAML file"),
     ):
         path.write_text(text)
         with pytest.raises(ConfigError, match=said):
             TrainingConfig.read(path)
+
+
+def test_automatic_precision_is_bfloat16_only_where_it_is_computed_natively():
+    flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    native = torch.cuda.is_available() or "avx512_bf16" in flags or "amx_bf16" in flags
+    precision, reason = choose_training_precision("auto")
+    assert precision == ("bf16-mixed" if native else "32-true"), reason
+    assert choose_training_precision("16-mixed") == ("16-mixed", "as set")
 
 
 def test_what_is_put_before_a_crop_is_nearer_and_casts_its_shadow_to_the_left():
