@@ -113,12 +113,10 @@ def confidence_lines(summary: Summary) -> list[str]:
 
 def _block_table(title: str, raw: MetricBlock | None, denoised: MetricBlock | None) -> Table | None:
     """The metrics of a block that either depth has; None where there are none."""
-    if raw is None or denoised is None:
+    if raw is None or denoised is None or not raw.is_measured():
         return None
     values = [(metric, metric.of(raw), metric.of(denoised)) for metric in raw.metrics()]
     known = [value for value in values if not all(map(math.isnan, value[1:]))]
-    if not known:
-        return None
     table = Table(
         title=title, title_justify="left", box=SIMPLE, padding=(0, 0, 0, 2), pad_edge=False
     )

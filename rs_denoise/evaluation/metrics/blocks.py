@@ -127,7 +127,12 @@ class NoReference(MetricBlock):
     """Of single frames, without ground truth; `no_reference.py` computes it."""
 
     fill_pct: Metric = Metric(
-        "Fill rate", "%", "Valid pixels, of all.", better=Better.HIGHER, digits=1, min_change=0.1
+        "Fill rate, all pixels",
+        "%",
+        "Valid pixels, of all pixels.",
+        better=Better.HIGHER,
+        digits=1,
+        min_change=0.1,
     )
     plane_rms_mm: Metric = Metric(
         "Plane-fit RMS",
@@ -235,6 +240,10 @@ class TemporalNoise(MetricBlock):
         "Still frames", "", "How many frames the temporal metrics are measured over.",
         better=Better.NEITHER, digits=0,
     )  # fmt: skip
+
+    def is_measured(self) -> bool:
+        """Whether any frames stood still."""
+        return self.still_frames > 0
 
 
 @dataclass(frozen=True)

@@ -121,6 +121,10 @@ class MetricBlock:
             values[metric.field] = round(mean(np.array(known)), DIGITS)
         return cls(**values)
 
+    def is_measured(self) -> bool:
+        """Whether any of its metrics could be measured."""
+        return not all(math.isnan(metric.of(self)) for metric in self.metrics())
+
     def to_json(self) -> dict[str, float | None]:
         """Values by JSON key; None where nothing could be measured."""
         values = ((metric, metric.of(self)) for metric in self.metrics())

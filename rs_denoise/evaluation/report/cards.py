@@ -55,8 +55,10 @@ class MetricChange:
 
     @property
     def ratio_text(self) -> str:
-        """As "0.96x"."""
-        return "" if self.ratio is None else f"{self.ratio:.2f}x"
+        """As "0.96x"; "" where it would contradict that nothing changed."""
+        if self.ratio is None or (self.change == UNCHANGED and abs(self.ratio - 1) > NEUTRAL):
+            return ""
+        return f"{self.ratio:.2f}x"
 
     @property
     def text(self) -> str:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from rs_denoise.evaluation.metrics.blocks import Accuracy, TemporalNoise
+from rs_denoise.evaluation.metrics.blocks import Accuracy
 from rs_denoise.evaluation.metrics.by_distance import DistanceErrors
 from rs_denoise.evaluation.metrics.metric import Metric, MetricBlock
 from rs_denoise.evaluation.report.cards import BETTER, UNCHANGED, WORSE, MetricChange
@@ -81,8 +81,7 @@ def list_missing(summary: Summary) -> list[tuple[str, str]]:
     reasons = dict(summary.not_computed)
     titles = {part.key: part.title for part in (ACCURACY, *PARTS)}
     measured = {
-        part.key: any(_is_measured(part.read(m)) for m in summary.methods.values())
-        for part in (ACCURACY, *PARTS)
+        part.key: bool(_measured_blocks(summary.methods, part.read)) for part in (ACCURACY, *PARTS)
     }
     titles |= {"over_distance": "Errors over distance", "timing": "Time per frame"}
     measured |= {
@@ -159,22 +158,16 @@ def _measured_blocks(
     methods: dict[str, MethodSummary], read: Callable[[MethodSummary], MetricBlock | None]
 ) -> dict[str, MetricBlock]:
     blocks = {name: read(method) for name, method in methods.items()}
-    return {n: block for n, block in blocks.items() if block is not None and _is_measured(block)}
-
-
-def _is_measured(block: MetricBlock | None) -> bool:
-    """Whether a block has any value; that no frame stood still is none."""
-    if block is None:
-        return False
-    metrics = [metric for metric in block.metrics() if metric is not TemporalNoise.still_frames]
-    return not all(math.isnan(metric.of(block)) for metric in metrics)
+    return {n: block for n, block in blocks.items() if block is not None and block.is_measured()}
 
 
 def _measured_metrics(blocks: Iterable[MetricBlock]) -> list[Metric]:
     """The metrics that any of the blocks has a value of."""
+    blocks = list(blocks)
     pairs = ((metric, block) for block in blocks for metric in block.metrics())
     found = {metric for metric, block in pairs if not math.isnan(metric.of(block))}
-    return [metric for block in blocks for metric in block.metrics() if metric in found]
+    metrics = (metric for block in blocks for metric in block.metrics() if metric in found)
+    return list(dict.fromkeys(metrics))
 
 
 def _make_cell(
