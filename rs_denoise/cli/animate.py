@@ -1,4 +1,4 @@
-"""`rs_denoise animate`: point clouds that swing, before and after."""
+"""`rs_denoise animate`: point clouds that render_orbit, before and after."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rich.progress import track
 
 from rs_denoise.cli import options
 from rs_denoise.drawing.figure import ChartError, check_suffix
-from rs_denoise.drawing.orbit import BACKGROUND, OrbitCamera, PointCloud, swing
+from rs_denoise.drawing.orbit import BACKGROUND, OrbitCamera, PointCloud, render_orbit
 from rs_denoise.evaluation.frame_comparison import FrameComparison
 from rs_denoise.gate import Gate
 from rs_denoise.offline import OfflineDenoiser
@@ -92,7 +92,7 @@ def _views(
         PointCloud.of(depth, frame.camera, frame.infrared, *comparison.range_mm)
         for depth in depths.values()
     ]
-    return swing(clouds, orbit_camera, count, degrees)
+    return render_orbit(clouds, orbit_camera, count, degrees)
 
 
 def _finished(view: np.ndarray, captions: list[str], size: tuple[int, int]) -> np.ndarray:

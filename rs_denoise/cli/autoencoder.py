@@ -224,7 +224,7 @@ def _write_tiles(triple: AutoencoderFrame, depth_mm: np.ndarray, denoiser) -> No
 
 
 def _statistics(images: Path) -> None:
-    from rs_denoise.drawing.picture import error_picture
+    from rs_denoise.drawing.picture import colour_error
     from rs_denoise.evaluation.metrics.difference import Difference
 
     lines = ["frame raw_mean raw_median raw_rms denoised_mean denoised_median denoised_rms (mm)"]
@@ -239,7 +239,7 @@ def _statistics(images: Path) -> None:
         numbers = (n for d in differences for n in (d.mean_mm, d.median_mm, d.rms_mm))
         lines.append(f"{triple.name} " + " ".join(f"{n:.2f}" for n in numbers))
         for kind, depth in (("raw", frame.depth_mm), ("denoised", after)):
-            picture = error_picture(depth, frame.ground_truth_mm)
+            picture = colour_error(depth, frame.ground_truth_mm)
             write_png(DENOISED / f"difference-{kind}-{triple.name}.png", picture)
     if len(lines) == 1:
         raise AutoencoderError(

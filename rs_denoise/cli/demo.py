@@ -124,12 +124,14 @@ def _table(sent: int, played: Rehearsal, summary: Summary) -> Table:
 
 
 def _write_picture(results: list[tuple[Frame, Received]], path: Path) -> Path:
-    from rs_denoise.drawing.picture import before_after
+    from rs_denoise.drawing.picture import draw_before_after
     from rs_denoise.recordings.images import write_png
 
     known = [pair for pair in results if pair[0].ground_truth_mm is not None]
     frame, received = (known or results)[0]
-    sheet = before_after(frame.infrared, frame.depth_mm, received.depth_mm, frame.ground_truth_mm)
+    sheet = draw_before_after(
+        frame.infrared, frame.depth_mm, received.depth_mm, frame.ground_truth_mm
+    )
     scale = min(1.0, 2000 / sheet.shape[1])
     write_png(path, cv2.resize(sheet, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
     return path.resolve()

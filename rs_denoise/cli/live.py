@@ -33,7 +33,7 @@ from rs_denoise.live.screens import (
     VideoFile,
     open_window,
 )
-from rs_denoise.live.view import ColourRange, Figures, Meter, view_picture
+from rs_denoise.live.view import ColourRange, Figures, Meter, draw_view
 from rs_denoise.memory import tune_malloc
 from rs_denoise.precision import load_with_fallback
 from rs_denoise.recordings.folders.frame_folder import write_frame
@@ -143,7 +143,7 @@ class _View:
         if not self._screens:
             return ""
         colours = self._colours.follow(frame.depth_mm)
-        picture = view_picture(frame.depth_mm, denoised_mm, figures, colours, self._blink)
+        picture = draw_view(frame.depth_mm, denoised_mm, figures, colours, self._blink)
         keys = "".join(screen.show(picture) for screen in self._screens)
         if " " in keys:
             self._blink = not self._blink

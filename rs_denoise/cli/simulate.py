@@ -219,12 +219,12 @@ def _compare(data_set: DataSet, frames: int, beside: Path | None, picture: Path 
     simulated = [statistics(read_frame(path)) for path in paths]
     Console().print(_check_table(simulated, [statistics(frame) for frame in real]))
     if picture is not None:
-        from rs_denoise.drawing.picture import frames_sheet
+        from rs_denoise.drawing.picture import draw_frames
         from rs_denoise.recordings.images import write_png
 
         shown = [("real", frame) for frame in real[:: max(len(real) // 2, 1)][:2]]
         shown += [("simulated", read_frame(path)) for path in paths[:DRAWN]]
-        write_png(picture, frames_sheet(shown))
+        write_png(picture, draw_frames(shown))
 
 
 def _check_table(simulated: list[dict[str, float]], beside: list[dict[str, float]]) -> Table:

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from rs_denoise.camera import Camera
-from rs_denoise.drawing.picture import depth_picture, infrared_picture
+from rs_denoise.drawing.picture import brighten_infrared, colour_depth
 
 # Drawn larger and averaged down, so that points are not jagged.
 OVERSAMPLING = 2
@@ -62,13 +62,13 @@ class PointCloud:
             depth_mm: [H, W], 0 = invalid.
             camera: of that image.
             infrared: [H, W] uint8, or None: depth alone gives the colours.
-            near_mm, far_mm: range of the colours, as in `depth_picture`.
+            near_mm, far_mm: range of the colours, as in `colour_depth`.
         """
         valid = depth_mm > 0
-        colours = depth_picture(depth_mm, near_mm, far_mm)[..., ::-1].astype(np.float32)
+        colours = colour_depth(depth_mm, near_mm, far_mm)[..., ::-1].astype(np.float32)
         if infrared is not None:
             # The projector's dots would be noise here.
-            light = infrared_picture(cv2.medianBlur(infrared, 5), infrared.shape) / 255.0
+            light = brighten_infrared(cv2.medianBlur(infrared, 5), infrared.shape) / 255.0
             colours *= 1 - INFRARED_WEIGHT + INFRARED_WEIGHT * np.sqrt(light)
         return cls(camera.points_m(depth_mm)[valid], colours[valid].astype(np.uint8))
 
@@ -106,7 +106,7 @@ class OrbitCamera:
         return cls(width, height, pivot_m, focal * (1 + STEP_BACK), splat_px)
 
 
-def view(cloud: PointCloud, orbit_camera: OrbitCamera, yaw_deg: float) -> np.ndarray:
+def render_view(cloud: PointCloud, orbit_camera: OrbitCamera, yaw_deg: float) -> np.ndarray:
     """The cloud as seen by an eye that looks at the pivot from the camera's right by `yaw_deg`.
 
     Returns:
@@ -122,7 +122,7 @@ def view(cloud: PointCloud, orbit_camera: OrbitCamera, yaw_deg: float) -> np.nda
     return (picture * shade[..., None]).astype(np.uint8)
 
 
-def yaws(count: int, degrees: float) -> np.ndarray:
+def swing_angles(count: int, degrees: float) -> np.ndarray:
     """[count] angles of one swing to and fro over `degrees` in all, from the middle and back to it.
 
     The step after the last is the first: played in a loop it does not jerk.
@@ -130,7 +130,7 @@ def yaws(count: int, degrees: float) -> np.ndarray:
     return degrees / 2 * np.sin(2 * np.pi * np.arange(count) / count)
 
 
-def swing(
+def render_orbit(
     clouds: list[PointCloud], orbit_camera: OrbitCamera, count: int, degrees: float
 ) -> Iterator[np.ndarray]:
     """`count` pictures of the clouds side by side, each turned by the same angle.
@@ -138,8 +138,8 @@ def swing(
     Yields:
         [height, len(clouds) * width, 3] uint8 RGB.
     """
-    for yaw_deg in yaws(count, degrees):
-        yield np.hstack([view(cloud, orbit_camera, float(yaw_deg)) for cloud in clouds])
+    for yaw_deg in swing_angles(count, degrees):
+        yield np.hstack([render_view(cloud, orbit_camera, float(yaw_deg)) for cloud in clouds])
 
 
 def _z_buffer(

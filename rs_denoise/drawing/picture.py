@@ -12,7 +12,7 @@ _CAPTION_HEIGHT = 28
 _GAP = 6
 
 
-def depth_picture(depth_mm: np.ndarray, near_mm: float, far_mm: float) -> np.ndarray:
+def colour_depth(depth_mm: np.ndarray, near_mm: float, far_mm: float) -> np.ndarray:
     """Depth in colours, [H, W, 3] uint8 BGR: near is red, far is blue, invalid is dark grey.
 
     Disparity, not depth, is what is spread over the colours: equal steps are equal precision.
@@ -25,9 +25,7 @@ def depth_picture(depth_mm: np.ndarray, near_mm: float, far_mm: float) -> np.nda
     return picture
 
 
-def error_picture(
-    depth_mm: np.ndarray, truth_mm: np.ndarray, full_scale: float = 0.1
-) -> np.ndarray:
+def colour_error(depth_mm: np.ndarray, truth_mm: np.ndarray, full_scale: float = 0.1) -> np.ndarray:
     """Error as a share of the true depth: white none, red too near, blue too far, grey invalid."""
     known = truth_mm > 0
     error = (depth_mm.astype(np.float32) - truth_mm) / np.maximum(truth_mm, 1)
@@ -40,43 +38,43 @@ def error_picture(
     return picture
 
 
-def before_after(
+def draw_before_after(
     infrared: np.ndarray | None, raw_mm: np.ndarray, denoised_mm: np.ndarray,
     truth_mm: np.ndarray | None,
 ) -> np.ndarray:  # fmt: skip
     """A sheet: infrared, raw and denoised depth, and with ground truth, that and both errors."""
-    near, far = depth_range(truth_mm if truth_mm is not None else raw_mm)
+    near, far = find_depth_range(truth_mm if truth_mm is not None else raw_mm)
     panels = [
-        _captioned(infrared_picture(infrared, raw_mm.shape), "infrared (left)"),
-        _captioned(depth_picture(raw_mm, near, far), "depth from the camera"),
-        _captioned(depth_picture(denoised_mm, near, far), "denoised"),
+        _captioned(brighten_infrared(infrared, raw_mm.shape), "infrared (left)"),
+        _captioned(colour_depth(raw_mm, near, far), "depth from the camera"),
+        _captioned(colour_depth(denoised_mm, near, far), "denoised"),
     ]
     rows = [panels]
     if truth_mm is not None:
         rows.append(
             [
-                _captioned(depth_picture(truth_mm, near, far), "ground truth"),
-                _captioned(error_picture(raw_mm, truth_mm), "error of the camera, +-10 %"),
+                _captioned(colour_depth(truth_mm, near, far), "ground truth"),
+                _captioned(colour_error(raw_mm, truth_mm), "error of the camera, +-10 %"),
                 _captioned(
-                    error_picture(denoised_mm, truth_mm), "error denoised: red near, blue far"
+                    colour_error(denoised_mm, truth_mm), "error denoised: red near, blue far"
                 ),
             ]
         )
     return _stacked([_stacked(row, axis=1) for row in rows], axis=0)
 
 
-def frames_sheet(frames: list[tuple[str, Frame]], width: int = 424) -> np.ndarray:
+def draw_frames(frames: list[tuple[str, Frame]], width: int = 424) -> np.ndarray:
     """A row for each captioned frame with ground truth: infrared, depth, ground truth, error."""
     rows = []
     for caption, frame in frames:
         truth = frame.ground_truth_mm
         assert truth is not None
-        near, far = depth_range(truth)
+        near, far = find_depth_range(truth)
         panels = {
-            f"{caption}: infrared": infrared_picture(frame.infrared, truth.shape),
-            "depth": depth_picture(frame.depth_mm, near, far),
-            "ground truth": depth_picture(truth, near, far),
-            "error, +-10 %: red near, blue far": error_picture(frame.depth_mm, truth),
+            f"{caption}: infrared": brighten_infrared(frame.infrared, truth.shape),
+            "depth": colour_depth(frame.depth_mm, near, far),
+            "ground truth": colour_depth(truth, near, far),
+            "error, +-10 %: red near, blue far": colour_error(frame.depth_mm, truth),
         }
         size = (width, width * truth.shape[0] // truth.shape[1])
         row = [
@@ -87,7 +85,7 @@ def frames_sheet(frames: list[tuple[str, Frame]], width: int = 424) -> np.ndarra
     return _stacked(rows, axis=0)
 
 
-def infrared_picture(infrared: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
+def brighten_infrared(infrared: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
     """Infrared brightened to the full range, [H, W, 3] uint8; black without any."""
     grey = np.zeros(shape, np.uint8) if infrared is None else infrared
     brightest = max(float(np.percentile(grey, 99)), 1.0)
@@ -95,7 +93,7 @@ def infrared_picture(infrared: np.ndarray | None, shape: tuple[int, ...]) -> np.
     return cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR)
 
 
-def depth_range(depth_mm: np.ndarray) -> tuple[float, float]:
+def find_depth_range(depth_mm: np.ndarray) -> tuple[float, float]:
     """Nearest and farthest depth worth colours."""
     seen = depth_mm[(depth_mm > 0) & (depth_mm < 65535)]
     near, far = np.percentile(seen, [1, 97]) if seen.size else (500.0, 5000.0)

@@ -33,7 +33,7 @@ class Profile:
     depth_mm: np.ndarray
 
 
-def along(depth_mm: np.ndarray, start: Pixel, end: Pixel) -> Profile:
+def sample_line(depth_mm: np.ndarray, start: Pixel, end: Pixel) -> Profile:
     """Depth along a line, both ends included.
 
     The line goes in steps of one pixel along its longer side, and each step takes the nearest

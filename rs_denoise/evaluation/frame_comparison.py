@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rs_denoise.drawing.picture import depth_picture, depth_range, infrared_picture
-from rs_denoise.evaluation.cross_section import Pixel, Profile, along
+from rs_denoise.drawing.picture import brighten_infrared, colour_depth, find_depth_range
+from rs_denoise.evaluation.cross_section import Pixel, Profile, sample_line
 from rs_denoise.offline import DENOISED, RAW, Method
 from rs_denoise.recordings.frame import Frame, RecordingError
 from rs_denoise.recordings.recording import Recording
@@ -44,24 +44,24 @@ class FrameComparison:
     def range_mm(self) -> tuple[float, float]:
         """Nearest and farthest depth worth colours, the same for all of its pictures."""
         truth = self.frame.ground_truth_mm
-        return depth_range(self.frame.depth_mm if truth is None else truth)
+        return find_depth_range(self.frame.depth_mm if truth is None else truth)
 
     def draw_pictures(self) -> dict[str, np.ndarray]:
         """Infrared where there is any, raw and denoised depth: [H, W, 3] uint8 RGB by title."""
         pictures = {}
         if self.frame.infrared is not None:
-            pictures["infrared"] = infrared_picture(self.frame.infrared, ())
+            pictures["infrared"] = brighten_infrared(self.frame.infrared, ())
         for name in (RAW, DENOISED):
-            pictures[f"depth, {name}"] = depth_picture(self.depths_mm[name], *self.range_mm)
+            pictures[f"depth, {name}"] = colour_depth(self.depths_mm[name], *self.range_mm)
         return {title: picture[..., ::-1] for title, picture in pictures.items()}
 
     def profiles(self, start: Pixel, end: Pixel) -> dict[str, Profile]:
         """Each depth along a line.
 
         Raises:
-            CrossSectionError: as `along`.
+            CrossSectionError: as `sample_line`.
         """
-        return {name: along(depth, start, end) for name, depth in self.depths_mm.items()}
+        return {name: sample_line(depth, start, end) for name, depth in self.depths_mm.items()}
 
 
 def chosen_frame(recording: Recording, wanted: str | None) -> Frame:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from rs_denoise.drawing.picture import depth_picture
+from rs_denoise.drawing.picture import colour_depth
 
 # Figures are over so many frames: at 30 Hz, two seconds.
 WINDOW = 60
@@ -100,7 +100,7 @@ class ColourRange:
         return near, max(far, 1.1 * near)
 
 
-def view_picture(
+def draw_view(
     raw_mm: np.ndarray, denoised_mm: np.ndarray, figures: Figures, range_mm: tuple[float, float],
     blink: bool = False,
 ) -> np.ndarray:  # fmt: skip
@@ -126,7 +126,7 @@ def view_picture(
 
 
 def _panel(depth_mm: np.ndarray, title: str, range_mm: tuple[float, float]) -> np.ndarray:
-    picture = depth_picture(depth_mm, *range_mm)
+    picture = colour_depth(depth_mm, *range_mm)
     height, width = depth_mm.shape
     if width != PANEL_WIDTH:
         size = (PANEL_WIDTH, PANEL_WIDTH * height // width)

@@ -9,7 +9,7 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from rs_denoise.depth import to_depth_mm
-from rs_denoise.drawing.picture import before_after
+from rs_denoise.drawing.picture import draw_before_after
 from rs_denoise.training.loops import TrainingModule
 
 
@@ -32,7 +32,7 @@ class BeforeAfter(Callback):
         images = [item["disparity_px"][0, 0], output[0, 0].float().cpu(), item["truth_px"][0, 0]]
         raw, denoised, truth = (to_depth_mm(image.numpy(), scale) for image in images)
         infrared = item["infrared"][0, 0].numpy().astype(np.uint8)
-        sheet = before_after(infrared, raw, denoised, truth)[..., ::-1]
+        sheet = draw_before_after(infrared, raw, denoised, truth)[..., ::-1]
         loggers[0].experiment.add_image(
             "before and after", np.ascontiguousarray(sheet), trainer.global_step, dataformats="HWC"
         )

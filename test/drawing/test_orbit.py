@@ -7,15 +7,15 @@ from rs_denoise.drawing.orbit import (
     STEP_BACK,
     OrbitCamera,
     PointCloud,
-    swing,
-    view,
-    yaws,
+    render_orbit,
+    render_view,
+    swing_angles,
 )
 from scenes import camera
 
 RED, GREEN = (255, 0, 0), (0, 255, 0)
 # The eye is 1.35 * 2 m from the pivot and draws 200 px for each metre at 1 m.
-STAGE = OrbitCamera(width=161, height=121, pivot_m=2.0, focal_px=200.0, splat_px=4)
+ORBIT = OrbitCamera(width=161, height=121, pivot_m=2.0, focal_px=200.0, splat_px=4)
 
 
 def cloud(*points, colours=None):
@@ -47,17 +47,19 @@ def both(one, other):
 
 @pytest.mark.parametrize("yaw_deg", [-30, 0, 17])
 def test_the_pivot_stays_in_the_middle(yaw_deg):
-    assert centre_of(view(cloud((0, 0, 2)), STAGE, yaw_deg)) == pytest.approx((80, 60), abs=1)
+    assert centre_of(render_view(cloud((0, 0, 2)), ORBIT, yaw_deg)) == pytest.approx(
+        (80, 60), abs=1
+    )
 
 
 def test_a_point_beside_the_pivot_is_where_a_pinhole_camera_sees_it():
-    column, row = centre_of(view(cloud((0.5, 0, 2)), STAGE, 0))
+    column, row = centre_of(render_view(cloud((0.5, 0, 2)), ORBIT, 0))
     assert column == pytest.approx(80 + 200 * 0.5 / (2 * (1 + STEP_BACK)), abs=1)
     assert row == pytest.approx(60, abs=1)
 
 
 def test_a_point_above_the_pivot_is_seen_from_above():
-    column, row = centre_of(view(cloud((0, -0.4, 2)), STAGE, 0))
+    column, row = centre_of(render_view(cloud((0, -0.4, 2)), ORBIT, 0))
     up, tilt = 0.4, np.deg2rad(PITCH_DEG)
     away = 2 * (1 + STEP_BACK) - up * np.sin(tilt)
     assert (column, row) == pytest.approx((80, 60 - 200 * up * np.cos(tilt) / away), abs=1)
@@ -65,14 +67,20 @@ def test_a_point_above_the_pivot_is_seen_from_above():
 
 def test_seen_from_the_right_what_is_nearer_moves_left_and_what_is_farther_right():
     near, far = cloud((0, 0, 1.5)), cloud((0, 0, 2.5))
-    assert centre_of(view(near, STAGE, 20))[0] < 75 and centre_of(view(far, STAGE, 20))[0] > 85
-    assert centre_of(view(near, STAGE, -20))[0] > 85 and centre_of(view(far, STAGE, -20))[0] < 75
+    assert (
+        centre_of(render_view(near, ORBIT, 20))[0] < 75
+        and centre_of(render_view(far, ORBIT, 20))[0] > 85
+    )
+    assert (
+        centre_of(render_view(near, ORBIT, -20))[0] > 85
+        and centre_of(render_view(far, ORBIT, -20))[0] < 75
+    )
 
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_the_nearer_wall_hides_the_farther_in_whatever_order_they_come(order):
     walls = [wall(2.0, RED), wall(2.5, GREEN)][::order]
-    picture = view(both(*walls), STAGE, 0)
+    picture = render_view(both(*walls), ORBIT, 0)
     assert (picture[40:80, 60:100, 0] > 200).all() and (picture[40:80, 60:100, 1] == 0).all()
 
 
@@ -80,9 +88,12 @@ def test_a_flying_pixel_lies_on_the_wall_from_the_front_and_hangs_free_from_the_
     """At the edge of a red wall, one green point on its way to the eye."""
     red_wall, green_point = wall(2.0, RED, half_m=0.3), cloud((0.12, 0, 1.2), colours=[GREEN])
     for yaw_deg in (0, -35):
-        green = view(both(red_wall, green_point), STAGE, yaw_deg)[..., 1] > 100
-        red = view(red_wall, STAGE, yaw_deg)[..., 0] > 100
-        assert green.any() and (green == (view(green_point, STAGE, yaw_deg)[..., 1] > 100)).all()
+        green = render_view(both(red_wall, green_point), ORBIT, yaw_deg)[..., 1] > 100
+        red = render_view(red_wall, ORBIT, yaw_deg)[..., 0] > 100
+        assert (
+            green.any()
+            and (green == (render_view(green_point, ORBIT, yaw_deg)[..., 1] > 100)).all()
+        )
         free = np.nonzero(green)[1].min() > np.nonzero(red)[1].max()
         assert free == (yaw_deg != 0)
 
@@ -96,9 +107,9 @@ def test_a_hole_shows_the_background_and_a_wall_has_none_between_its_points():
     holed = PointCloud.of(depth, seen, None, 1000, 4000)
     assert len(holed.points_m) == 240 * 320 - 40 * 40
     for yaw_deg in (0, 15):
-        blank = (view(whole, orbit_camera, yaw_deg) == BACKGROUND).all(axis=2)
+        blank = (render_view(whole, orbit_camera, yaw_deg) == BACKGROUND).all(axis=2)
         assert not blank[40:200, 60:260].any()
-        blank = (view(holed, orbit_camera, yaw_deg) == BACKGROUND).all(axis=2)
+        blank = (render_view(holed, orbit_camera, yaw_deg) == BACKGROUND).all(axis=2)
         assert blank[113:127, 153:167].all()
 
 
@@ -124,7 +135,7 @@ def test_near_is_red_far_is_blue_and_dark_infrared_darkens():
 
 
 def test_a_swing_goes_to_both_sides_and_its_end_joins_its_beginning():
-    angles = yaws(40, 30.0)
+    angles = swing_angles(40, 30.0)
     assert angles[0] == 0 and angles.max() == pytest.approx(15) and angles.min() == -angles.max()
     steps = np.abs(np.diff(np.append(angles, angles[0])))
     assert steps.max() < 2 * np.pi * 15 / 40 * 1.01
@@ -132,15 +143,15 @@ def test_a_swing_goes_to_both_sides_and_its_end_joins_its_beginning():
 
 def test_a_swing_shows_the_clouds_side_by_side_and_the_same_each_time():
     clouds = [wall(2.0, RED, 0.3), wall(2.0, GREEN, 0.3), cloud()]
-    pictures = list(swing(clouds, STAGE, 3, 40.0))
+    pictures = list(render_orbit(clouds, ORBIT, 3, 40.0))
     assert len(pictures) == 3
     for picture in pictures:
         assert picture.shape == (121, 3 * 161, 3) and picture.dtype == np.uint8
         assert (picture[60, 80, 0] > 200) and (picture[60, 161 + 80, 1] > 200)
         assert (picture[:, 2 * 161 :] == BACKGROUND).all()
-    again = list(swing(clouds, STAGE, 3, 40.0))
+    again = list(render_orbit(clouds, ORBIT, 3, 40.0))
     assert all((one == other).all() for one, other in zip(pictures, again, strict=True))
 
 
 def test_what_is_behind_the_eye_is_not_seen():
-    assert (view(cloud((0, 0, -5), (0, 0, -0.7)), STAGE, 0) == BACKGROUND).all()
+    assert (render_view(cloud((0, 0, -5), (0, 0, -0.7)), ORBIT, 0) == BACKGROUND).all()

@@ -8,7 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from rs_denoise.drawing.figure import new_figure
 from rs_denoise.evaluation.charts.section_chart import LinePicker, SectionChart
-from rs_denoise.evaluation.cross_section import CrossSectionError, along, write_csv
+from rs_denoise.evaluation.cross_section import CrossSectionError, sample_line, write_csv
 from rs_denoise.evaluation.frame_comparison import FrameComparison
 from rs_denoise.recordings.frame import Frame
 from scenes import camera, noisy_wall
@@ -18,7 +18,7 @@ NUMBERED = (100 * np.arange(8)[:, None] + np.arange(12)[None, :] + 1).astype(np.
 
 
 def test_a_flat_line_takes_the_nearest_pixel_of_each_column():
-    profile = along(NUMBERED, (0, 0), (5, 2))
+    profile = sample_line(NUMBERED, (0, 0), (5, 2))
     assert profile.x_px.tolist() == [0, 1, 2, 3, 4, 5]
     assert profile.y_px.tolist() == [0, 0, 1, 1, 2, 2]
     assert profile.depth_mm.tolist() == [1, 2, 103, 104, 205, 206]
@@ -26,7 +26,7 @@ def test_a_flat_line_takes_the_nearest_pixel_of_each_column():
 
 
 def test_a_steep_line_takes_one_pixel_of_each_row():
-    profile = along(NUMBERED, (3, 7), (5, 1))
+    profile = sample_line(NUMBERED, (3, 7), (5, 1))
     assert profile.y_px.tolist() == [7, 6, 5, 4, 3, 2, 1]
     assert profile.x_px.tolist() == [3, 3, 4, 4, 4, 5, 5]
     assert profile.along_px[-1] == pytest.approx(np.hypot(2, 6))
@@ -36,7 +36,7 @@ def test_a_steep_line_takes_one_pixel_of_each_row():
     ("start", "end", "count"), [((0, 4), (11, 4), 12), ((6, 7), (6, 0), 8), ((0, 0), (7, 7), 8)]
 )
 def test_rows_columns_and_diagonals_are_complete(start, end, count):
-    profile = along(NUMBERED, start, end)
+    profile = sample_line(NUMBERED, start, end)
     assert len(profile.depth_mm) == count
     assert (profile.depth_mm == NUMBERED[profile.y_px, profile.x_px]).all()
     assert (profile.x_px[0], profile.y_px[0]) == start and (
@@ -49,7 +49,7 @@ def test_across_an_edge_there_is_no_depth_between_both_sides_and_a_hole_is_a_gap
     depth = np.full((40, 40), 1000, np.uint16)
     depth[:, 20:] = 3000
     depth[:, 10:13] = 0
-    profile = along(depth, (0, 1), (39, 33))
+    profile = sample_line(depth, (0, 1), (39, 33))
     assert set(profile.depth_mm[np.isfinite(profile.depth_mm)]) == {1000, 3000}
     assert np.flatnonzero(np.isnan(profile.depth_mm)).tolist() == [10, 11, 12]
 
@@ -63,13 +63,16 @@ def test_across_an_edge_there_is_no_depth_between_both_sides_and_a_hole_is_a_gap
 )  # fmt: skip
 def test_a_line_that_cannot_be_is_a_sentence(start, end, complaint):
     with pytest.raises(CrossSectionError, match=complaint):
-        along(NUMBERED, start, end)
+        sample_line(NUMBERED, start, end)
 
 
 def test_csv_has_a_row_for_each_sample_and_empty_cells_for_holes(tmp_path):
     raw, truth = NUMBERED.copy(), NUMBERED
     raw[0, 1] = 0
-    profiles = {"raw": along(raw, (0, 0), (2, 0)), "ground truth": along(truth, (0, 0), (2, 0))}
+    profiles = {
+        "raw": sample_line(raw, (0, 0), (2, 0)),
+        "ground truth": sample_line(truth, (0, 0), (2, 0)),
+    }
     write_csv(tmp_path / "line.csv", profiles)
     assert (tmp_path / "line.csv").read_text().splitlines() == [
         "x_px,y_px,along_px,raw_mm,ground_truth_mm",

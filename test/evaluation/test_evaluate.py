@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from conftest import REAL_DATA
-from rs_denoise.drawing.picture import before_after
+from rs_denoise.drawing.picture import draw_before_after
 from rs_denoise.evaluation.evaluate import CameraSetup, evaluate
 from rs_denoise.evaluation.metrics.blocks import ConfidenceQuality
 from rs_denoise.evaluation.metrics.confidence import measure_confidence
@@ -148,7 +148,7 @@ def test_resampling_to_848x480_is_two_thirds_with_two_columns_off():
 @pytest.mark.parametrize("truth", [True, False])
 def test_the_picture_has_a_panel_for_each(truth):
     f = frame(truth=truth)
-    sheet = before_after(f.infrared, f.depth_mm, f.depth_mm, f.ground_truth_mm)
+    sheet = draw_before_after(f.infrared, f.depth_mm, f.depth_mm, f.ground_truth_mm)
     assert sheet.dtype == np.uint8 and sheet.shape[1] == 3 * 96 + 2 * 6
     assert sheet.shape[0] == (2 * (64 + 28) + 6 if truth else 64 + 28)
 

@@ -134,14 +134,14 @@ def test_depth_is_packed_without_loss():
     rng = np.random.default_rng(0)
     depth = rng.integers(0, 65536, (5, 7), np.uint16)
     depth[0, :3] = 65535, 0, 65535
-    planes = np.frombuffer(zlib.decompress(base64.b64decode(pictures.packed(depth))), np.uint8)
+    planes = np.frombuffer(zlib.decompress(base64.b64decode(pictures.pack_depth(depth))), np.uint8)
     zigzag = planes[:35].astype(np.int32) | planes[35:].astype(np.int32) << 8
     steps = (zigzag >> 1) ^ -(zigzag & 1)
     assert np.array_equal(np.cumsum(steps.reshape(5, 7), axis=1).astype(np.uint16), depth)
 
 
 def test_the_legend_stands_where_the_colours_are():
-    ticks = pictures.depth_legend((500.0, 4000.0)).ticks
+    ticks = pictures.draw_depth_legend((500.0, 4000.0)).ticks
     assert ticks[0] == (0.0, "0.5 m") and len(ticks) >= 4
     for place, text in ticks:
         # 2 / m at its near end, 0.25 / m at the other; even in between.

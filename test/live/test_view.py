@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from rs_denoise.drawing.picture import depth_picture
+from rs_denoise.drawing.picture import colour_depth
 from rs_denoise.live.screens import (
     QUIT,
     NoDisplay,
@@ -14,7 +14,7 @@ from rs_denoise.live.screens import (
     open_window,
 )
 from rs_denoise.live.view import GAP, LINE_HEIGHT, PANEL_WIDTH, ColourRange, Figures, Meter
-from rs_denoise.live.view import view_picture as view
+from rs_denoise.live.view import draw_view as view
 
 FIGURES = Figures(30.0, 18.5, 100, 38, 54.0, 90.0, 92.5)
 RANGE = (500.0, 4000.0)
@@ -36,8 +36,8 @@ def panels(picture):
 def test_the_view_shows_both_in_the_same_colours():
     raw, denoised = steps()
     left, right = panels(view(raw, denoised, FIGURES, RANGE))
-    np.testing.assert_array_equal(left, depth_picture(raw, *RANGE))
-    np.testing.assert_array_equal(right, depth_picture(denoised, *RANGE))
+    np.testing.assert_array_equal(left, colour_depth(raw, *RANGE))
+    np.testing.assert_array_equal(right, colour_depth(denoised, *RANGE))
     assert (left != right).any(axis=2).sum() == 100 * 100
 
 

@@ -137,7 +137,7 @@ def _widened(first: int, last: int, size: float, limit: int) -> tuple[int, int]:
 
 
 def _near_red():
-    """The colours of `error_picture`: red too near, blue too far."""
+    """The colours of `colour_error`: red too near, blue too far."""
     from matplotlib import colormaps
 
     return colormaps["RdBu"].with_extremes(bad=(0, 0, 0, 0))

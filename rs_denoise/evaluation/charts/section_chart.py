@@ -54,7 +54,7 @@ class SectionChart:
         """Draws this line and what is along it.
 
         Raises:
-            CrossSectionError: as `along`; then the last line stays.
+            CrossSectionError: as `sample_line`; then the last line stays.
         """
         profiles = self.comparison.profiles(start, end)
         self.line = start, end

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from rs_denoise.drawing.picture import depth_picture, error_picture, infrared_picture
+from rs_denoise.drawing.picture import brighten_infrared, colour_depth, colour_error
 
 # Errors of all frames have one scale: this share of the depth is full colour.
 ERROR_FULL_SCALE = 0.1
@@ -29,7 +29,7 @@ class Legend:
     note: str
 
 
-def data_uri(picture: np.ndarray, lossless: bool = False) -> str:
+def encode_picture(picture: np.ndarray, lossless: bool = False) -> str:
     """A picture ([H, W, 3] uint8 BGR) as WebP in a data URI.
 
     Lossless is smaller for the few colours of a depth picture, lossy for those of errors.
@@ -39,7 +39,7 @@ def data_uri(picture: np.ndarray, lossless: bool = False) -> str:
     return "data:image/webp;base64," + base64.b64encode(encoded.tobytes()).decode()
 
 
-def packed(depth_mm: np.ndarray) -> str:
+def pack_depth(depth_mm: np.ndarray) -> str:
     """Depth ([H, W] uint16 mm) for the page's script, without loss: base64 of zlib.
 
     Differences to the pixel on the left, zigzag-coded so that small ones of either sign are small
@@ -52,27 +52,27 @@ def packed(depth_mm: np.ndarray) -> str:
     return base64.b64encode(zlib.compress(low.tobytes() + high.tobytes(), 9)).decode()
 
 
-def depth_uri(depth_mm: np.ndarray, range_mm: tuple[float, float]) -> str:
+def encode_depth(depth_mm: np.ndarray, range_mm: tuple[float, float]) -> str:
     """Depth in colours."""
-    return data_uri(depth_picture(depth_mm, *range_mm), lossless=True)
+    return encode_picture(colour_depth(depth_mm, *range_mm), lossless=True)
 
 
-def error_uri(depth_mm: np.ndarray, truth_mm: np.ndarray) -> str:
+def encode_error(depth_mm: np.ndarray, truth_mm: np.ndarray) -> str:
     """Error, or change against `truth_mm`, in colours."""
-    return data_uri(error_picture(depth_mm, truth_mm, ERROR_FULL_SCALE))
+    return encode_picture(colour_error(depth_mm, truth_mm, ERROR_FULL_SCALE))
 
 
-def infrared_uri(infrared: np.ndarray) -> str:
+def encode_infrared(infrared: np.ndarray) -> str:
     """Infrared, brightened."""
-    return data_uri(infrared_picture(infrared, infrared.shape))
+    return encode_picture(brighten_infrared(infrared, infrared.shape))
 
 
-def confidence_uri(confidence: np.ndarray) -> str:
+def encode_confidence(confidence: np.ndarray) -> str:
     """Confidence in colours, [H, W] float 0..1; NaN is dark grey."""
-    return data_uri(_confidence_picture(confidence), lossless=True)
+    return encode_picture(_confidence_picture(confidence), lossless=True)
 
 
-def depth_legend(range_mm: tuple[float, float]) -> Legend:
+def draw_depth_legend(range_mm: tuple[float, float]) -> Legend:
     """Metres, spread as the colours are: evenly in disparity."""
     near, far = range_mm
     along = np.linspace(1 / near, 1 / far, LEGEND_STEPS)
@@ -82,36 +82,36 @@ def depth_legend(range_mm: tuple[float, float]) -> Legend:
         if 0 <= at <= 1 and (not ticks or at - ticks[-1][0] >= LEAST_TICK_GAP):
             ticks.append((at, f"{metres:g} m"))
     note = "Near is red, far is blue; dark grey is invalid."
-    strip = depth_picture((1 / along)[None, :], near, far)
-    return Legend(data_uri(strip, lossless=True), tuple(ticks), note)
+    strip = colour_depth((1 / along)[None, :], near, far)
+    return Legend(encode_picture(strip, lossless=True), tuple(ticks), note)
 
 
-def error_legend(reference: str) -> Legend:
+def draw_error_legend(reference: str) -> Legend:
     """The scale that all error pictures share; `reference` is what was subtracted."""
     along = 1 + np.linspace(-ERROR_FULL_SCALE, ERROR_FULL_SCALE, LEGEND_STEPS)
-    strip = error_picture(1000 * along[None, :], np.full((1, LEGEND_STEPS), 1000))
+    strip = colour_error(1000 * along[None, :], np.full((1, LEGEND_STEPS), 1000))
     percent = 100 * ERROR_FULL_SCALE
     ticks = (
         (0.0, f"-{percent:g} %"), (0.25, f"-{percent / 2:g} %"), (0.5, "0"),
         (0.75, f"+{percent / 2:g} %"), (1.0, f"+{percent:g} %"),
     )  # fmt: skip
     note = f"Red is nearer than {reference}, blue farther, white equal; dark grey is unknown."
-    return Legend(data_uri(strip, lossless=True), ticks, note)
+    return Legend(encode_picture(strip, lossless=True), ticks, note)
 
 
-def confidence_legend() -> Legend:
+def draw_confidence_legend() -> Legend:
     """From doubtful to certain."""
     strip = _confidence_picture(np.linspace(0, 1, LEGEND_STEPS)[None, :])
     ticks = ((0.0, "0"), (0.25, "0.25"), (0.5, "0.5"), (0.75, "0.75"), (1.0, "1"))
     note = "Probability that depth is within 5 % of the truth."
-    return Legend(data_uri(strip, lossless=True), ticks, note)
+    return Legend(encode_picture(strip, lossless=True), ticks, note)
 
 
-def depth_colours() -> list[str]:
+def list_depth_colours() -> list[str]:
     """The colours of depth pictures from far to near, as a browser calls them."""
     shares = np.linspace(0, 1, COLOUR_STEPS)
     near_mm, far_mm = 1.0, 2.0
-    strip = depth_picture((1 / (1 / far_mm + shares * (1 / near_mm - 1 / far_mm)))[None], 1.0, 2.0)
+    strip = colour_depth((1 / (1 / far_mm + shares * (1 / near_mm - 1 / far_mm)))[None], 1.0, 2.0)
     return [f"rgb({red},{green},{blue})" for blue, green, red in strip[0].tolist()]
 
 

@@ -56,7 +56,7 @@ def write_report(path: Path, title: str, summary: Summary, frames: list[ReportFr
         data={
             "frames": [pack_frame(shown) for shown in frames],
             "by_distance": asdict(by_distance) if by_distance else None,
-            "colours": pictures.depth_colours(),
+            "colours": pictures.list_depth_colours(),
         },
         style=Markup(_resource("style.css")),
         scripts=[Markup(text) for text in (get_plotlyjs(), _resource("script.js"))],

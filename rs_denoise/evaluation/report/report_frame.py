@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from rs_denoise.drawing.picture import depth_range
+from rs_denoise.drawing.picture import find_depth_range
 from rs_denoise.evaluation.report import pictures
 from rs_denoise.evaluation.report.pictures import Legend
 from rs_denoise.offline import DENOISED, RAW
@@ -34,7 +34,7 @@ class ReportFrame:
     def range_mm(self) -> tuple[float, float]:
         """Nearest and farthest depth that get colours; of ground truth if there is any."""
         truth = self.frame.ground_truth_mm
-        return depth_range(truth if truth is not None and truth.any() else self.frame.depth_mm)
+        return find_depth_range(truth if truth is not None and truth.any() else self.frame.depth_mm)
 
 
 @dataclass(frozen=True)
@@ -59,28 +59,34 @@ def make_views(shown: ReportFrame) -> list[View]:
     """The pictures of a frame, those that it has."""
     frame, denoised_mm, range_mm = shown.frame, shown.denoised_mm, shown.range_mm
     raw_mm, truth_mm = frame.depth_mm, frame.ground_truth_mm
-    depth_legend = pictures.depth_legend(range_mm)
+    depth_legend = pictures.draw_depth_legend(range_mm)
     both = (
-        Picture(pictures.depth_uri(raw_mm, range_mm), "Camera"),
-        Picture(pictures.depth_uri(denoised_mm, range_mm), "Denoised"),
+        Picture(pictures.encode_depth(raw_mm, range_mm), "Camera"),
+        Picture(pictures.encode_depth(denoised_mm, range_mm), "Denoised"),
     )
     views = [View("depth", "Depth", both, depth_legend)]
     if truth_mm is not None:
         errors = (
-            Picture(pictures.error_uri(raw_mm, truth_mm), "Error of the camera"),
-            Picture(pictures.error_uri(denoised_mm, truth_mm), "Error, denoised"),
+            Picture(pictures.encode_error(raw_mm, truth_mm), "Error of the camera"),
+            Picture(pictures.encode_error(denoised_mm, truth_mm), "Error, denoised"),
         )
-        truth = Picture(pictures.depth_uri(truth_mm, range_mm), "Ground truth")
-        views.append(View("error", "Error", errors, pictures.error_legend("the truth")))
+        truth = Picture(pictures.encode_depth(truth_mm, range_mm), "Ground truth")
+        views.append(View("error", "Error", errors, pictures.draw_error_legend("the truth")))
         views.append(View(TRUTH, "Ground truth", (truth,), depth_legend))
-    change = Picture(pictures.error_uri(denoised_mm, raw_mm), "Change made to the camera's depth")
-    views.append(View("change", "Change", (change,), pictures.error_legend("the camera's depth")))
+    change = Picture(
+        pictures.encode_error(denoised_mm, raw_mm), "Change made to the camera's depth"
+    )
+    views.append(
+        View("change", "Change", (change,), pictures.draw_error_legend("the camera's depth"))
+    )
     if frame.infrared is not None:
-        infrared = Picture(pictures.infrared_uri(frame.infrared), "Infrared, left, brightened")
+        infrared = Picture(pictures.encode_infrared(frame.infrared), "Infrared, left, brightened")
         views.append(View("infrared", "Infrared", (infrared,)))
     if shown.confidence is not None:
-        confidence = Picture(pictures.confidence_uri(shown.confidence), "Confidence")
-        views.append(View("confidence", "Confidence", (confidence,), pictures.confidence_legend()))
+        confidence = Picture(pictures.encode_confidence(shown.confidence), "Confidence")
+        views.append(
+            View("confidence", "Confidence", (confidence,), pictures.draw_confidence_legend())
+        )
     return views
 
 
@@ -94,5 +100,5 @@ def pack_frame(shown: ReportFrame) -> dict:
         "camera": asdict(frame.camera),
         "near_mm": range_mm[0],
         "far_mm": range_mm[1],
-        "depths": {name: pictures.packed(depth_mm) for name, depth_mm in depths_mm.items()},
+        "depths": {name: pictures.pack_depth(depth_mm) for name, depth_mm in depths_mm.items()},
     }

@@ -16,7 +16,7 @@ const PLAIN = {
   legend: { orientation: "h", x: 0, y: 1, yanchor: "bottom" }, hovermode: "x unified",
 };
 
-/** The inverse of `packed` in pictures.py: base64 of zlib of zigzag differences to the left. */
+/** The inverse of `pack_depth` in pictures.py: base64 of zlib of zigzag differences to the left. */
 async function unpacked(text, width, height) {
   const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
@@ -212,7 +212,7 @@ function drawDistance() {
   })));
   const axis = (text, domain) => ({ title: { text }, domain, rangemode: "tozero", fixedrange: true });
   Plotly.newPlot("distances", traces, {
-    ...PLAIN, margin: { l: 64, r: 12, t: 40, b: 44 }, bargap: 0.15, barmode: "group",
+    ...PLAIN, margin: { l: 64, r: 12, t: 40, b: 56 }, bargap: 0.15, barmode: "group",
     xaxis: {
       title: { text: "true distance" }, ticksuffix: " m", anchor: "y3", fixedrange: true,
       range: [edges[Math.max(first, 0)] / 1000, edges[last < 0 ? bins.length : last + 1] / 1000],
