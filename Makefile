@@ -26,7 +26,7 @@ PIP := $(CLEAN_ENV) $(VENV)/bin/python -m pip install --quiet --disable-pip-vers
 .PHONY: help setup demo test furniture results speed matrix lint clean
 help:
 	@echo "make demo [RECORDING=bag]  play a recording through the node over DDS, compare, draw"
-	@echo "make test                  all tests; make lint: ruff and mypy"
+	@echo "make lint test             what CI runs: ruff and mypy, then all tests"
 	@echo "make furniture             meshes for the simulator, by apt (120 MB, no root needed)"
 	@echo "make models/NAME.pt        train recipes/NAME.yaml on DATA=data and export it"
 	@echo "make results               the tables of docs/results.md, of all models on DATA and REAL"

@@ -49,7 +49,7 @@ class Recording:
         return self.read(self.skipped)
 
 
-def open_recording(path: Path, topics: TopicOverrides = FIND_ALL) -> Recording:
+def open_recording(path: Path | str, topics: TopicOverrides = FIND_ALL) -> Recording:
     """Opens a bag, a folder of bags, frame folders, a Denoise-Autoencoder folder, or .raw images.
 
     Args:
@@ -59,6 +59,7 @@ def open_recording(path: Path, topics: TopicOverrides = FIND_ALL) -> Recording:
     Raises:
         RecordingError: there is no such recording, or several topics of a bag could be meant.
     """
+    path = Path(path)
     if not path.exists():
         raise RecordingError(f"{path}: no such file or folder; expected {KINDS}")
     if is_bag(path):
