@@ -11,6 +11,8 @@ from rs_denoise.simulation.render import Render
 
 # Many times the median light: beyond it every exposure saturates.
 WHITE = 1000.0
+# Lengths are in pixels of images of this width: optics do not change with the stream's size.
+REFERENCE_WIDTH = 848
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Sensor:
         contrast: exponent on the light of lamps, 1 as rendered; less stands for the light that
             surfaces throw at each other.
         black: grey level of no light.
-        blur_px: sigma of the lens.
+        blur_px: sigma of the lens, in pixels of an image that is 848 wide, like all lengths here.
         vignetting: share of light lost in the corners.
         full_well, read_noise: electrons at white, and noise of the read-out in electrons.
         shift_px, shear: vertical rectification error of the right image.
@@ -55,17 +57,17 @@ def random_sensor(rng: np.random.Generator) -> Sensor:
     misaligned = rng.random() < 0.5
     return Sensor(
         projector=_random_projector(rng),
-        median_grey=float(np.exp(rng.uniform(np.log(12), np.log(75)))),
-        contrast=float(rng.uniform(0.4, 0.8)),
+        median_grey=float(np.exp(rng.uniform(np.log(10), np.log(38)))),
+        contrast=float(rng.uniform(0.3, 0.6)),
         black=float(rng.uniform(0, 6)),
-        blur_px=float(rng.uniform(0.35, 0.8)),
+        blur_px=float(rng.uniform(0.65, 1.05)),
         vignetting=float(rng.uniform(0.0, 0.5)),
-        full_well=float(np.exp(rng.uniform(np.log(20_000), np.log(200_000)))),
+        full_well=float(np.exp(rng.uniform(np.log(25_000), np.log(250_000)))),
         read_noise=float(rng.uniform(2, 15)),
-        shift_px=float(rng.normal(0, 0.15)) if misaligned else 0.0,
+        shift_px=float(rng.normal(0, 0.17)) if misaligned else 0.0,
         shear=float(rng.normal(0, 2e-4)) if misaligned else 0.0,
         bias_px=float(rng.normal(0, 0.06)),
-        warp_px=float(rng.uniform(0.03, 0.2)),
+        warp_px=float(rng.uniform(0.04, 0.22)),
         warp_seed=int(rng.integers(2**31)),
     )
 
@@ -105,14 +107,15 @@ def _random_projector(rng: np.random.Generator) -> float:
     choice = rng.random()
     if choice < 0.08:
         return 0.0
-    return float(rng.uniform(6, 15) if choice < 0.14 else np.exp(rng.uniform(-1.2, 1.0)))
+    return float(rng.uniform(6, 15) if choice < 0.14 else np.exp(rng.uniform(-1.05, 0.65)))
 
 
 def slow_error(shape: tuple[int, int], seed: int) -> np.ndarray:
-    """A smooth field [H, W] of standard deviation 1, with structure at 25, 60 and 160 px."""
+    """A smooth field [H, W] of standard deviation 1, with structure at 25, 60 and 160 px of 848."""
     rng = np.random.default_rng(seed)
     field = np.zeros(shape, np.float32)
-    for scale, weight in ((25, 0.5), (60, 0.7), (160, 1.0)):
+    for size, weight in ((25, 0.5), (60, 0.7), (160, 1.0)):
+        scale = max(round(size * shape[1] / REFERENCE_WIDTH), 2)
         coarse = rng.normal(size=(shape[0] // scale + 4, shape[1] // scale + 4))
         layer = cv2.resize(
             coarse.astype(np.float32), None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC
@@ -125,8 +128,10 @@ def slow_error(shape: tuple[int, int], seed: int) -> np.ndarray:
 def _misaligned(image: np.ndarray, sensor: Sensor) -> np.ndarray:
     height, width = image.shape
     y, x = np.mgrid[:height, :width].astype(np.float32)
-    along_x = x + sensor.bias_px + sensor.warp_px * slow_error(image.shape, sensor.warp_seed)
-    along_y = y + sensor.shift_px + sensor.shear * (x - width / 2)
+    scale = width / REFERENCE_WIDTH
+    slow_px = sensor.warp_px * slow_error(image.shape, sensor.warp_seed)
+    along_x = x + scale * (sensor.bias_px + slow_px)
+    along_y = y + scale * sensor.shift_px + sensor.shear * (x - width / 2)
     return cv2.remap(image, along_x, along_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
 
 
@@ -134,7 +139,8 @@ def _imaged(light: np.ndarray, sensor: Sensor, rng: np.random.Generator) -> np.n
     height, width = light.shape
     y, x = np.mgrid[:height, :width].astype(np.float32)
     radius2 = ((x - width / 2) ** 2 + (y - height / 2) ** 2) / (width**2 + height**2) * 4
-    light = cv2.GaussianBlur(light, (0, 0), sensor.blur_px) * (1 - sensor.vignetting * radius2)
+    blur_px = sensor.blur_px * width / REFERENCE_WIDTH
+    light = cv2.GaussianBlur(light, (0, 0), blur_px) * (1 - sensor.vignetting * radius2)
     electrons = np.clip(light / 255.0, 0, 1) * sensor.full_well
     noise = rng.normal(size=light.shape) * np.sqrt(electrons + sensor.read_noise**2)
     return np.clip((electrons + noise) / sensor.full_well * 255.0, 0, 255).astype(np.float32)

@@ -57,4 +57,6 @@ def test_truth_is_needed_and_tolerances_are_kept():
         statistics(Frame("f", CAMERA, np.ones((480, 848), np.uint16)))
     assert agrees("sigma_px", 1.4 * REAL["sigma_px"]) and not agrees("sigma_px", 0.3)
     assert agrees("autocorrelation_8", 0.54) and not agrees("autocorrelation_8", 0.56)
+    assert agrees("cost_5", 0.084) and not agrees("cost_5", 0.086)
+    assert agrees("gross_pct", 0.9) and not agrees("gross_pct", 1.0)
     assert agrees("bias_px", 9.0)  # only shown
