@@ -57,7 +57,7 @@ def random_sensor(rng: np.random.Generator) -> Sensor:
     misaligned = rng.random() < 0.5
     return Sensor(
         projector=_random_projector(rng),
-        median_grey=float(np.exp(rng.uniform(np.log(10), np.log(38)))),
+        median_grey=float(np.exp(rng.uniform(np.log(9), np.log(33)))),
         contrast=float(rng.uniform(0.3, 0.6)),
         black=float(rng.uniform(0, 6)),
         blur_px=float(rng.uniform(0.65, 1.05)),
