@@ -11,15 +11,19 @@ from std_msgs.msg import Header
 
 from rs_denoise.denoiser import FrameError
 from rs_denoise.depth import to_uint16_mm
+from rs_denoise.image_message import (
+    DEPTH_TYPES,
+    INFRARED_TYPES,
+    ImageMessageError,
+    list_encodings,
+    view_pixels,
+)
 
 # cv_bridge is not needed for what RealSense cameras send, and not installed everywhere.
 try:
     from cv_bridge import CvBridge
 except ImportError:
     CvBridge = None
-
-DEPTH_TYPES: dict[str, type] = {"16UC1": np.uint16, "mono16": np.uint16, "32FC1": np.float32}
-INFRARED_TYPES: dict[str, type] = {"mono8": np.uint8, "8UC1": np.uint8}
 
 
 class ImageError(FrameError):
@@ -35,11 +39,11 @@ def read_depth(message: Image) -> np.ndarray:
     dtype = DEPTH_TYPES.get(message.encoding)
     if dtype is None:
         raise ImageError(
-            f"depth has encoding '{message.encoding}', expected {_listed(DEPTH_TYPES)}: is a "
-            "colour image or the camera's colorizer filter on the depth topic?"
+            f"depth has encoding '{message.encoding}', expected {list_encodings(DEPTH_TYPES)}: "
+            "is a colour image or the camera's colorizer filter on the depth topic?"
         )
-    image = _view(message, np.dtype(dtype), "depth")
-    return image * np.float32(1000.0) if dtype is np.float32 else image
+    image = _view(message, dtype, "depth")
+    return image * np.float32(1000.0) if dtype.kind == "f" else image
 
 
 def read_infrared(message: Image) -> np.ndarray:
@@ -51,11 +55,11 @@ def read_infrared(message: Image) -> np.ndarray:
     """
     dtype = INFRARED_TYPES.get(message.encoding)
     if dtype is not None:
-        return _view(message, np.dtype(dtype), "infrared")
+        return _view(message, dtype, "infrared")
     if CvBridge is None:
         raise ImageError(
-            f"infrared has encoding '{message.encoding}', expected {_listed(INFRARED_TYPES)}: set "
-            "the camera's infrared format to Y8, or install cv_bridge "
+            f"infrared has encoding '{message.encoding}', "
+            f"expected {list_encodings(INFRARED_TYPES)}: set the camera's infrared format to Y8, or install cv_bridge "
             "(apt install ros-$ROS_DISTRO-cv-bridge), which converts others"
         )
     try:
@@ -98,29 +102,7 @@ def image_message(image: np.ndarray, encoding: str, header: Header) -> Image:
 
 
 def _view(message: Image, dtype: np.dtype, name: str) -> np.ndarray:
-    """The message's pixels without a copy, with its step and byte order honoured."""
-    row = message.width * dtype.itemsize
-    if message.width == 0 or message.height == 0:
-        raise ImageError(f"{name} is {message.width}x{message.height}: an empty image")
-    if message.step < row:
-        raise ImageError(
-            f"{name} has a step of {message.step} bytes, but {message.width} pixels of "
-            f"'{message.encoding}' take {row}: the driver that sent it is at fault"
-        )
-    needed = message.step * (message.height - 1) + row
-    if len(message.data) < needed:
-        raise ImageError(
-            f"{name} is cut off: {message.width}x{message.height} with a step of {message.step} "
-            f"needs {needed} bytes, got {len(message.data)}"
-        )
-    order: Any = ">" if message.is_bigendian else "<"
-    return np.ndarray(
-        (message.height, message.width),
-        dtype.newbyteorder(order),
-        memoryview(message.data),
-        strides=(message.step, dtype.itemsize),
-    )
-
-
-def _listed(encodings: dict[str, type]) -> str:
-    return " or ".join(f"'{e}'" for e in encodings)
+    try:
+        return view_pixels(message, dtype)
+    except ImageMessageError as error:
+        raise ImageError(f"{name} {error}") from None

@@ -6,7 +6,11 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any
 
-from rs_denoise.recordings.bags import messages
+from rs_denoise.camera_info import (
+    MAX_BASELINE_M,
+    baseline_from_info,
+    baseline_from_translation,
+)
 from rs_denoise.recordings.bags.bag import EXTRINSICS, Bag
 from rs_denoise.recordings.bags.messages import INFO
 from rs_denoise.recordings.bags.topic_names import (
@@ -18,7 +22,6 @@ from rs_denoise.recordings.bags.topic_names import (
 
 # D435 and D435i.
 DEFAULT_BASELINE_M = 0.05
-MAX_BASELINE_M = 1.0
 STRING = "std_msgs/msg/String"
 OPTION_TYPES = (STRING, "std_msgs/msg/Float32")
 
@@ -70,8 +73,8 @@ def read_option(message: Any) -> float:
 def _read_baselines(found: Iterable[Any]) -> Iterator[float]:
     for message in found:
         if message.__msgtype__ == INFO:
-            yield messages.read_baseline_m(message) or 0.0
+            yield baseline_from_info(message) or 0.0
         elif message.__msgtype__ == EXTRINSICS:
-            yield abs(float(message.translation[0]))
+            yield baseline_from_translation(message.translation) or 0.0
         else:
             yield abs(read_option(message)) / 1000.0  # mm

@@ -1,4 +1,4 @@
-"""Converts messages of ROS 1 and ROS 2, deserialised by `rosbags`, to images, cameras and stamps.
+"""Reads images and stamps from messages of ROS 1 and ROS 2 that `rosbags` deserialised.
 
 The size that a message claims is checked before anything of that size is allocated.
 """
@@ -10,16 +10,20 @@ from typing import Any
 
 import numpy as np
 
-from rs_denoise.camera import Camera
 from rs_denoise.depth import to_uint16_mm
+from rs_denoise.image_message import (
+    DEPTH_TYPES,
+    INFRARED_TYPES,
+    ImageMessageError,
+    list_encodings,
+    view_pixels,
+)
 from rs_denoise.recordings.frame import RecordingError
 from rs_denoise.recordings.images import PNG_SIGNATURE, check_size, decode_image, read_size
 
 IMAGE, COMPRESSED, INFO = (
     f"sensor_msgs/msg/{name}" for name in ("Image", "CompressedImage", "CameraInfo")
 )
-DEPTH_TYPES = {"16UC1": "u2", "mono16": "u2", "32FC1": "f4"}
-INFRARED_TYPES = {"mono8": "u1", "8UC1": "u1"}
 # image_transport's compressedDepth puts an enum and two floats before the PNG (unused for 16 bit).
 DEPTH_HEADER = struct.pack("<iff", 0, 0.0, 0.0)
 MILLIMETRE_M = 0.001
@@ -86,38 +90,16 @@ def read_infrared(message: Any) -> np.ndarray:
     return image
 
 
-def read_camera(info: Any, baseline_m: float) -> Camera:
-    """The camera of a camera_info.
-
-    Raises:
-        CameraError: its values are impossible.
-    """
-    k = info.k if hasattr(info, "k") else info.K  # ROS 1 has capitals
-    fx, fy, cx, cy = (float(value) for value in (k[0], k[4], k[2], k[5]))
-    return Camera(info.width, info.height, fx, fy, cx, cy, baseline_m)
-
-
-def read_baseline_m(info: Any) -> float | None:
-    """The baseline in the right imager's camera_info, whose P[3] is -fx * baseline, or None."""
-    p = info.p if hasattr(info, "p") else info.P
-    return float(-p[3] / p[0]) if p[0] > 0 and p[3] < 0 else None
-
-
-def _view_pixels(message: Any, types: dict[str, str]) -> np.ndarray:
-    """The pixels of an Image, [H, W], without a copy; respects its step and byte order."""
+def _view_pixels(message: Any, types: dict[str, np.dtype]) -> np.ndarray:
     if message.encoding not in types:
-        expected = " or ".join(f"'{name}'" for name in types)
-        raise RecordingError(f"its encoding is '{message.encoding}', expected {expected}")
-    width, height = check_size(message.width, message.height)
-    dtype = np.dtype(types[message.encoding]).newbyteorder(">" if message.is_bigendian else "<")
-    row = width * dtype.itemsize
-    if message.step < row:
-        raise RecordingError(f"its step is {message.step} bytes, a row of it takes {row}")
-    needed = message.step * (height - 1) + row
-    if len(message.data) < needed:
-        raise RecordingError(f"is cut off: it needs {needed} bytes, it has {len(message.data)}")
-    data = np.ascontiguousarray(message.data, np.uint8)
-    return np.ndarray((height, width), dtype, data.data, strides=(message.step, dtype.itemsize))
+        raise RecordingError(
+            f"its encoding is '{message.encoding}', expected {list_encodings(types)}"
+        )
+    check_size(message.width, message.height)
+    try:
+        return view_pixels(message, types[message.encoding])
+    except ImageMessageError as error:
+        raise RecordingError(str(error)) from None
 
 
 def _decode_depth(message: Any) -> np.ndarray:

@@ -19,6 +19,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
 from rs_denoise.camera import Camera
+from rs_denoise.camera_info import camera_info_fields
 from rs_denoise.recordings.bags.messages import COMPRESSED, DEPTH_HEADER, INFO
 from rs_denoise.recordings.bags.topic_names import DEPTH, GROUND_TRUTH, INFRARED
 from rs_denoise.recordings.frame import Frame, RecordingError
@@ -26,8 +27,6 @@ from rs_denoise.recordings.images import encode_png
 
 NAMESPACE = "/camera/camera"
 DENOISED, CONFIDENCE = "denoised/image_rect_raw", "denoised/confidence"
-# Offset of each imager from the left one, in baselines.
-LEFT, RIGHT = 0.0, 1.0
 STORE = get_typestore(Stores.ROS2_JAZZY)
 
 
@@ -55,8 +54,9 @@ def write_rosbag2(
             stamp = frame.stamp_ns
             if stamp is None:
                 raise RecordingError(f"frame {frame.name} has no stamp, but a bag needs one")
-            for name, offset in (("depth", LEFT), ("infra1", LEFT), ("infra2", RIGHT)):
-                driver.put_info(name, stamp, frame.camera, offset)
+            for name in ("depth", "infra1"):
+                driver.put_info(name, stamp, frame.camera)
+            driver.put_info("infra2", stamp, frame.camera, frame.camera.baseline_m)
             driver.put_image(DEPTH, stamp, frame.depth_mm)
             if frame.infrared is not None:
                 driver.put_image(INFRARED, stamp, frame.infrared)
@@ -105,11 +105,11 @@ class TopicWriter:
         self._put(f"{topic}/{codec}", COMPRESSED, stamp_ns if time_ns is None else time_ns, message)
 
     def put_info(
-        self, name: str, stamp_ns: int, camera: Camera, offset: float = LEFT,
+        self, name: str, stamp_ns: int, camera: Camera, baseline_m: float = 0.0,
         time_ns: int | None = None,
     ) -> None:  # fmt: skip
-        """Writes the camera_info of the images of `name`, for the imager at this offset."""
-        message = _make_info(camera, stamp_ns, name, offset)
+        """Writes the camera_info of the images of `name`; `baseline_m` > 0: of the right imager."""
+        message = _make_info(camera, stamp_ns, name, baseline_m)
         time_ns = stamp_ns if time_ns is None else time_ns
         self._put(f"{name}/camera_info", INFO, time_ns, message)
 
@@ -134,27 +134,14 @@ def _make_header(stamp_ns: int, topic: str):
     return STORE.types["std_msgs/msg/Header"](stamp=time, frame_id=frame_id)
 
 
-def _make_info(camera: Camera, stamp_ns: int, name: str, offset: float):
-    c = camera
-    k = [c.fx, 0.0, c.cx, 0.0, c.fy, c.cy, 0.0, 0.0, 1.0]
-    shift = -offset * c.fx * c.baseline_m
-    p = [c.fx, 0.0, c.cx, shift, 0.0, c.fy, c.cy, 0.0, 0.0, 0.0, 1.0, 0.0]
+def _make_info(camera: Camera, stamp_ns: int, name: str, baseline_m: float):
+    fields = camera_info_fields(camera, baseline_m)
+    arrays = {n: np.array(v) if isinstance(v, list) else v for n, v in fields.items()}
     roi = STORE.types["sensor_msgs/msg/RegionOfInterest"](
         x_offset=0, y_offset=0, height=0, width=0, do_rectify=False
     )
-    return STORE.types[INFO](
-        header=_make_header(stamp_ns, name),
-        height=c.height,
-        width=c.width,
-        distortion_model="plumb_bob",
-        d=np.zeros(5),
-        k=np.array(k),
-        r=np.eye(3).ravel(),
-        p=np.array(p),
-        binning_x=0,
-        binning_y=0,
-        roi=roi,
-    )
+    header = _make_header(stamp_ns, name)
+    return STORE.types[INFO](header=header, **arrays, binning_x=0, binning_y=0, roi=roi)
 
 
 def _driver_qos() -> Qos:
