@@ -59,8 +59,9 @@ def read_infrared(message: Image) -> np.ndarray:
     if CvBridge is None:
         raise ImageError(
             f"infrared has encoding '{message.encoding}', "
-            f"expected {list_encodings(INFRARED_TYPES)}: set the camera's infrared format to Y8, or install cv_bridge "
-            "(apt install ros-$ROS_DISTRO-cv-bridge), which converts others"
+            f"expected {list_encodings(INFRARED_TYPES)}: set the camera's infrared "
+            "format to Y8, or install cv_bridge (apt install ros-$ROS_DISTRO-cv-bridge), "
+            "which converts others"
         )
     try:
         return CvBridge().imgmsg_to_cv2(message, "mono8")
