@@ -140,6 +140,19 @@ def model_file(path: Path | str) -> Path:
     return path
 
 
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a model file by the names of their layers, for training to go on from.
+
+    Raises:
+        ModelError: as of `Model.load`.
+    """
+    read_manifest(path)
+    try:
+        return dict(torch.jit.load(str(path), map_location="cpu").state_dict())
+    except Exception as error:  # the loader raises whatever it stumbled over
+        raise ModelError(f"{path}: its TorchScript cannot be loaded: {error}") from error
+
+
 def save(network: nn.Module, manifest: Manifest, path: Path) -> None:
     """Writes `network` as a model file, traced; it runs at any size that fits the stride."""
     with torch.no_grad():

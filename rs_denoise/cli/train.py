@@ -48,7 +48,11 @@ def train(
         float | None, typer.Option(min=0, help="The greatest of the run.", show_default="0.003")
     ] = None,
     start_from: Annotated[
-        Path | None, typer.Option(help="Checkpoint whose weights a new run begins with.")
+        Path | None,
+        typer.Option(
+            help="Weights that a new run begins with: a checkpoint, a model file, or the name of a "
+            "shipped model."
+        ),
     ] = None,
     seed: Annotated[
         int | None,

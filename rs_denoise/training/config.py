@@ -52,7 +52,8 @@ class TrainingConfig:
             device computes bfloat16 natively and 32-true elsewhere: emulation is ten times slower.
         ema_decay: of the averaged weights, which are validated and exported; 0: no averaging.
         patience: epochs without a better validation loss before training stops; 0: never.
-        start_from: checkpoint whose weights a new run begins with; None: random weights.
+        start_from: weights that a new run begins with: path of a checkpoint or of a model file, or
+            name of a shipped model; None: random weights.
         seed: of weights, crops and augmentation.
     """
 
@@ -72,7 +73,9 @@ class TrainingConfig:
         0.995
     )
     patience: CountOrZero = 0
-    start_from: Annotated[str | None, Field(description="the path of a checkpoint")] = None
+    start_from: Annotated[
+        str | None, Field(description="a path, or the name of a shipped model")
+    ] = None
     seed: Annotated[
         int, Field(ge=0, le=MAX_SEED, description=f"a whole number from 0 to {MAX_SEED}")
     ] = 0

@@ -41,13 +41,13 @@ class TrainingModule(lightning.LightningModule):
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor | None:
         """The loss of a batch of `CropDataset`."""
-        losses, _ = self.losses(_merge_crops(batch))
+        losses, _ = self.losses(merge_crops(batch))
         self.log_dict({f"train/{k}": v for k, v in losses.items()}, prog_bar=True)
         return losses["loss"]
 
     def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
         """Logs the loss, and the error divided by the input's over the same pixels (1: no gain)."""
-        batch = _merge_crops(batch)
+        batch = merge_crops(batch)
         losses, output = self.losses(batch)
         disparity, truth = batch["disparity_px"], batch["truth_px"]
         both = (disparity > 0) & (truth > 0)
@@ -108,7 +108,7 @@ class AdversarialModule(DepthModule):
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
         """A step of the discriminator, then one of the generator."""
-        batch = _merge_crops(batch)
+        batch = merge_crops(batch)
         depth, truth = _depth_mm(batch, "disparity_px"), _depth_mm(batch, "truth_px")
         infrared, known = batch["infrared"], (truth > 0).float()
         generated = self.network(depth * _mask_with_squares(depth), infrared).float()
@@ -166,7 +166,7 @@ def learning_rate_factor(step: int, total_steps: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (done - WARM_UP_FRACTION) / (1 - WARM_UP_FRACTION)))
 
 
-def _merge_crops(batch: dict[str, Tensor]) -> dict[str, Tensor]:
+def merge_crops(batch: dict[str, Tensor]) -> dict[str, Tensor]:
     """[frames, crops, 1, H, W] as one batch."""
     return {name: x.flatten(0, 1) for name, x in batch.items()}
 

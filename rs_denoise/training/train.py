@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,15 @@ from torch.utils.data import DataLoader
 from rs_denoise.recordings.random_access import FrameReader
 from rs_denoise.training.config import TrainingConfig
 from rs_denoise.training.data import CropDataset, EpochSampler
-from rs_denoise.training.loops import TrainingModule, module_for
+from rs_denoise.training.loops import module_for
 from rs_denoise.training.pictures import BeforeAfter
 from rs_denoise.training.precision import choose_training_precision
+from rs_denoise.training.start import start_from
 
 CHECKPOINT_EVERY = 100
 LAST = "last.ckpt"
+# Statistics of a channel are steady after so many.
+MAX_BATCHES = 8
 
 
 class TrainingError(ValueError):
@@ -73,6 +77,10 @@ class Crops(lightning.LightningDataModule):
     def val_dataloader(self) -> DataLoader:  # noqa: D102
         return self._loader(self.validation)
 
+    def some_batches(self) -> Iterator[dict[str, torch.Tensor]]:
+        """The first crops for training, to take statistics of."""
+        return islice(iter(DataLoader(self.training, self.config.frames_per_batch)), MAX_BATCHES)
+
     def _loader(self, crops: CropDataset, **options: Any) -> DataLoader:
         workers = self.config.workers
         return DataLoader(
@@ -101,7 +109,8 @@ def train(
         The checkpoint of the end, `out`/last.ckpt, with averaged weights.
 
     Raises:
-        TrainingError: there are too few frames, or `start_from` is of another network.
+        TrainingError: there are too few frames.
+        StartError, ModelError: `start_from` is of another network, or cannot be read.
     """
     lightning.seed_everything(config.seed, workers=True)
     data = Crops(frames, held_out, config)
@@ -113,7 +122,7 @@ def train(
     )
     last = out / LAST
     if config.start_from and not last.exists():
-        _start_from(module, Path(config.start_from))
+        start_from(module, config.start_from, data.some_batches())
     out.mkdir(parents=True, exist_ok=True)
     config.write(out / "config.yaml")
     precision, reason = choose_training_precision(config.precision)
@@ -150,20 +159,3 @@ def _callbacks(out: Path, config: TrainingConfig) -> list[Callback]:
     if config.patience > 0:
         callbacks.append(EarlyStopping("val/loss", patience=config.patience))
     return callbacks
-
-
-def _start_from(module: TrainingModule, checkpoint: Path) -> None:
-    """Loads what fits; layers that are new or of another shape begin at random, and it says so."""
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
-    own = module.state_dict()
-    fitting = {k: v for k, v in state.items() if k in own and own[k].shape == v.shape}
-    missing = sorted({name.rsplit(".", 1)[0] for name in own if name not in fitting})
-    if len(fitting) < len(own) / 2:
-        raise TrainingError(
-            f"{checkpoint}: not of this network: {len(fitting)} of {len(own)} tensors fit"
-        )
-    if missing:
-        logging.getLogger(__name__).warning(
-            "%s: has no weights for %s, which begin at random", checkpoint, ", ".join(missing)
-        )
-    module.load_state_dict(fitting, strict=False)

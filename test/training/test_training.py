@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
 from rs_denoise.manifest import VERDICTS
 from rs_denoise.model import Model
@@ -19,7 +20,9 @@ from rs_denoise.training.augment import Crop, _cut_out, fattened
 from rs_denoise.training.config import ConfigError, TrainingConfig
 from rs_denoise.training.data import CropDataset, EpochSampler
 from rs_denoise.training.export import ExportError, export, load_network
+from rs_denoise.training.loops import merge_crops, module_for
 from rs_denoise.training.precision import choose_training_precision
+from rs_denoise.training.start import StartError, start_from
 from rs_denoise.training.train import TrainingError, train
 
 
@@ -186,8 +189,27 @@ def test_a_run_can_begin_with_other_weights(data, tmp_path, caplog):
     torch.save(checkpoint, tmp_path / "part.ckpt")
     run(data, tmp_path / "d", start_from=str(tmp_path / "part.ckpt"))
     assert "has no weights for network.head, which begin at random" in caplog.text
-    with pytest.raises(TrainingError, match=r"last\.ckpt: not of this network"):
+    with pytest.raises(StartError, match=r"last\.ckpt: not of this network"):
         run(data, tmp_path / "c", network="autoencoder-classic", start_from=str(first))
+
+
+def test_a_run_can_begin_with_a_shipped_model(data):
+    crops = CropDataset(find_frame_readers(data), 64, 2, augment=False, seed=0)
+    batches = list(DataLoader(crops, 2))
+    module = module_for("unet-tiny")("unet-tiny", 1e-3, total_steps=1)
+    start_from(module, "unet-tiny", batches)
+    batch = merge_crops(batches[0])
+    channels = batch["disparity_px"], batch["infrared"]
+    shipped = Model.load("unet-tiny", "cpu", "float32")
+    with torch.no_grad():
+        expected = shipped(*channels)
+        for output, wanted in zip(module.network.eval()(*channels), expected, strict=True):
+            torch.testing.assert_close(output, wanted, rtol=1e-3, atol=1e-3)
+        # Training normalises by the batch, and its statistics are near the stored ones.
+        trained = module.network.train()(*channels)[0]
+        assert (trained - expected[0]).abs().median() < 0.1
+    with pytest.raises(StartError, match=r"unet\.pt: not of this network"):
+        start_from(module_for("unet-classic")("unet-classic", 1e-3, 1), "unet", batches)
 
 
 def test_too_few_frames_are_told(data, tmp_path):
@@ -224,7 +246,7 @@ def test_settings_come_from_yaml_and_wrong_ones_are_named(tmp_path):
         ("workers: -1", "workers must be a whole number of at least 0, got -1"),
         ("ema_decay: 2", "ema_decay must be a number from 0 to less than 1, got 2"),
         ("seed: -1", "seed must be a whole number from 0 to 4294967295, got -1"),
-        ("start_from: 5", "start_from must be the path of a checkpoint, got 5"),
+        ("start_from: 5", "start_from must be a path, or the name of a shipped model, got 5"),
         ("devices: 0\nnodes: 0", "devices must be .*, got 0; nodes must be .*, got 0"),
         ("- a", "expected lines of `setting: value`, got"),
         ("a: [", "not a readable YAML file"),
