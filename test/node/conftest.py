@@ -1,6 +1,7 @@
 import itertools
 import os
 import subprocess
+from contextlib import contextmanager
 
 import pytest
 
@@ -20,15 +21,15 @@ def ros(tmp_path_factory):
     rclpy.try_shutdown()
 
 
-@pytest.fixture
-def robot(ros):
-    """Each test has its own namespace and its own node process."""
+@contextmanager
+def new_robot():
+    """A robot with a namespace and a node process of its own."""
     import rclpy
 
     from node.robot import Robot
 
     node = rclpy.create_node("test")
-    # Several runs at once on one machine hear each other.
+    # Several runs on one machine hear each other.
     robot = Robot(node, f"/t{os.getpid()}_{next(_namespaces)}")
     yield robot
     if robot.process is not None and robot.process.poll() is None:
@@ -36,3 +37,17 @@ def robot(ros):
         robot.process.terminate()
         _ending.append(robot.process)
     node.destroy_node()
+
+
+@pytest.fixture
+def robot(ros):
+    """A robot for one test, which starts the node itself."""
+    with new_robot() as robot:
+        yield robot
+
+
+@pytest.fixture(scope="module")
+def shared_robot(ros):
+    """A robot for all tests of a module: to start a node takes seconds. See `Robot.reset`."""
+    with new_robot() as robot:
+        yield robot

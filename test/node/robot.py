@@ -1,12 +1,15 @@
 """A real node in a process of its own, and a driver and a consumer in this one, over Fast DDS."""
 
 import itertools
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
+from dataclasses import fields
 
 import numpy as np
 import rclpy
@@ -21,7 +24,9 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
+from rs_denoise.camera_info import camera_info_fields
 from rs_denoise.node.images import image_message
+from rs_denoise.node.parameters import Parameters
 
 TIMEOUT_S = 30.0
 
@@ -33,7 +38,7 @@ class Robot:
         images, infos, confidences: what was received, in order.
         statuses: the newest of each entry of the node's diagnostics.
         reports: how many diagnostics the node sent.
-        log: the node's stderr and stdout, once it ended.
+        log: the node's stderr and stdout so far.
     """
 
     def __init__(self, context_node, namespace: str) -> None:
@@ -45,6 +50,9 @@ class Robot:
         self.reports = 0
         self.log = ""
         self._stamp = 1_000_000_000
+        self._parameters: dict[str, object] = {}
+        self._changed: set[str] = set()
+        self._reliability: ReliabilityPolicy | None = None
         self._subscriptions = []
         self._clients: dict[str, Client] = {}
         self._reader: threading.Thread | None = None
@@ -53,6 +61,7 @@ class Robot:
     # The node --------------------------------------------------------------------------------
 
     def start(self, **parameters) -> None:
+        self._parameters = parameters
         self.run(["--ros-args", "-r", f"__ns:={self.namespace}"], **parameters)
 
     def run(self, arguments: list[str], **parameters) -> None:
@@ -82,6 +91,41 @@ class Robot:
         self._reader.join(TIMEOUT_S)
         return code
 
+    def reset(self, frame, camera, **parameters) -> None:
+        """Starts the node if it does not run, and undoes what the test before left behind.
+
+        Afterwards it runs with `parameters`, a reliable driver and a consumer, has denoised `frame`
+        of `camera`, and nothing is received yet.
+        """
+        if self.process is None or self.process.poll() is not None:
+            self.log = ""
+            self.start(**parameters)
+        if self._changed:
+            defaults = {spec.name: spec.default for spec in fields(Parameters)}
+            start = defaults | parameters
+            assert all(r.successful for r in self.set(**{n: start[n] for n in self._changed}))
+            self._changed = set()
+        if self._reliability != ReliabilityPolicy.RELIABLE:
+            self.unplug()
+            self.plug_in()
+        if not self._subscriptions:
+            self.listen()
+        self.wait_connected()
+
+        def settled():
+            header = self.send(*frame, camera)
+            self.spin_for(0.1)
+            return self.has_answered(header)
+
+        self.wait(settled, "the node to denoise as at its start")
+        self.clear()
+
+    def clear(self) -> None:
+        """Forgets what was received."""
+        for messages in (self.images, self.infos, self.confidences):
+            messages.clear()
+        self.statuses.clear()
+
     def exit_code(self) -> int:
         """Waits until the node ends by itself."""
         code = self.process.wait(TIMEOUT_S)
@@ -94,6 +138,7 @@ class Robot:
         self, reliability=ReliabilityPolicy.RELIABLE, infra2: bool = False, queue: int = 10
     ) -> None:
         qos = QoSProfile(depth=queue, reliability=reliability)
+        self._reliability = reliability
         make = self.node.create_publisher
         self.depth = make(Image, f"{self.namespace}/depth/image_rect_raw", qos)
         self.infrared = make(Image, f"{self.namespace}/infra1/image_rect_raw", qos)
@@ -103,8 +148,12 @@ class Robot:
         )
 
     def unplug(self) -> None:
-        for publisher in (self.depth, self.infrared, self.info):
-            self.node.destroy_publisher(publisher)
+        if self._reliability is None:
+            return
+        self._reliability = None
+        for publisher in (self.depth, self.infrared, self.info, self.info2):
+            if publisher is not None:
+                self.node.destroy_publisher(publisher)
 
     def next_header(self, frame_id="camera_depth_optical_frame") -> Header:
         self._stamp += 33_000_000
@@ -127,7 +176,7 @@ class Robot:
         if camera is not None:
             self.info.publish(camera_info(camera, header))
             if self.info2 is not None:
-                self.info2.publish(camera_info(camera, header, -camera.fx * camera.baseline_m))
+                self.info2.publish(camera_info(camera, header, camera.baseline_m))
         message = image_message(depth, encoding, header)
         if change is not None:
             change(message)
@@ -164,6 +213,11 @@ class Robot:
                 self.statuses[status.name.split(": ")[1]] = status
                 self.reports += status.name.endswith(": output")
 
+    def subscribed_reliabilities(self) -> list[ReliabilityPolicy]:
+        """Of the node's subscriptions to depth."""
+        topic = f"{self.namespace}/depth/image_rect_raw"
+        return [i.qos_profile.reliability for i in self.node.get_subscriptions_info_by_topic(topic)]
+
     # Waiting ---------------------------------------------------------------------------------
 
     def wait(self, condition, what: str = "", timeout_s: float = TIMEOUT_S):
@@ -197,10 +251,14 @@ class Robot:
 
     def denoised(self, *frame, **how):
         """Sends one frame and waits for its result."""
-        wanted = len(self.images) + 1
         header = self.send(*frame, **how)
-        self.wait_images(wanted)
+        self.wait(lambda: self.has_answered(header), f"the answer to {header.stamp}")
         return header
+
+    def has_answered(self, header) -> bool:
+        """Whether all that belongs to the frame with this header was received."""
+        received = (self.images, self.infos, self.confidences)
+        return all(any(m.header == header for m in reversed(ms)) for ms in received)
 
     def status(self, entry: str, text: str):
         """Waits until an entry of the diagnostics says `text` in its message."""
@@ -262,9 +320,10 @@ class Robot:
         messages: list[ParameterMsg] = [
             Parameter(k, value=v).to_parameter_msg() for k, v in values.items()
         ]
-        return self.call(
-            SetParameters, "set_parameters", SetParameters.Request(parameters=messages)
-        ).results
+        request = SetParameters.Request(parameters=messages)
+        results = self.call(SetParameters, "set_parameters", request).results
+        self._changed |= {n for n, r in zip(values, results, strict=True) if r.successful}
+        return results
 
     def transition(self, name: str) -> bool:
         code = getattr(Transition, f"TRANSITION_{name.upper()}")
@@ -288,10 +347,38 @@ def shift(header: Header, ms: int) -> Header:
     return later
 
 
-def camera_info(camera, header, shift: float = 0.0) -> CameraInfo:
-    c = camera
-    return CameraInfo(
-        header=header, width=c.width, height=c.height,
-        k=[c.fx, 0.0, c.cx, 0.0, c.fy, c.cy, 0.0, 0.0, 1.0],
-        p=[c.fx, 0.0, c.cx, shift, 0.0, c.fy, c.cy, 0.0, 0.0, 0.0, 1.0, 0.0],
+def camera_info(camera, header, baseline_m: float = 0.0) -> CameraInfo:
+    return CameraInfo(header=header, **camera_info_fields(camera, baseline_m))
+
+
+RUN_MAINS = """
+import json, sys
+from rs_denoise.node.main import main
+
+for arguments in json.loads(sys.argv[1]):
+    try:
+        code = main(["denoise_node", *arguments])
+    except SystemExit as ended:
+        code = ended.code
+    print("exit code", code, flush=True)
+    print("exit code", code, file=sys.stderr, flush=True)
+"""
+
+
+def run_mains(cases: list[list[str]], program: str = RUN_MAINS) -> list[tuple[int, str]]:
+    """Runs the node's program with each list of arguments, one after the other in one process.
+
+    To start a process takes seconds, most of them for importing PyTorch.
+
+    Returns:
+        Of each run its exit code, and what it wrote.
+    """
+    process = subprocess.run(
+        [sys.executable, "-c", program, json.dumps(cases)], capture_output=True, text=True,
+        timeout=2 * TIMEOUT_S, check=False, env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )  # fmt: skip
+    outputs = [re.split(r"exit code (\d+)\n", text) for text in (process.stdout, process.stderr)]
+    assert all(len(parts) == 2 * len(cases) + 1 for parts in outputs), process.stderr
+    codes = [int(code) for code in outputs[0][1::2]]
+    texts = ["".join(part) for part in zip(*(parts[::2] for parts in outputs), strict=True)]
+    return list(zip(codes, texts[:-1], strict=True))

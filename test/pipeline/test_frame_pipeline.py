@@ -46,6 +46,7 @@ class Harness:
 
     def __init__(self, model_path, **settings):
         network = SharedResources().prepare(NetworkSettings(str(model_path), "cpu", **settings))
+        self.network = network
         self.results: queue.Queue = queue.Queue()
         self.fatal: queue.Queue = queue.Queue()
         self.pipeline = FramePipeline(network, self.results.put, self.fatal.put)
@@ -129,6 +130,23 @@ def test_concurrent_frames_come_out_in_order(start):
     harness.submit("fast", read_depth=fast)  # only a second worker can let the first one finish
     sources = [harness.results.get(timeout=TIMEOUT_S).frame.source for _ in range(2)]
     assert sources == ["slow", "fast"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"num_threads": 2}, "concurrent frames: 2, threads for each: 1"),
+        ({"num_threads": 3}, "concurrent frames: 1, threads for each: 3"),
+        ({"num_threads": 4, "concurrent_frames": 2}, "concurrent frames: 2, threads for each: 2"),
+        ({"num_threads": 1, "concurrent_frames": 3}, "concurrent frames: 3, threads for each: 1"),
+    ],
+)
+def test_threads_are_divided_among_concurrent_frames(start, settings, said):
+    harness = start(**settings)
+    assert said in harness.network.note
+    dropped = sum(harness.submit(number) for number in range(50))
+    sources = [harness.results.get(timeout=TIMEOUT_S).frame.source for _ in range(50 - dropped)]
+    assert sources == sorted(set(sources)) and sources[-1] == 49
 
 
 def test_stopping_finishes_the_frame_in_work_and_drops_the_waiting_one(start):
