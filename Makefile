@@ -76,7 +76,7 @@ results: setup
 
 # A quarter of an hour on two cores.
 speed: setup
-	@$(RUN) rs_denoise bench --work --rate 30 --rate 60 --runs 5 \
+	@$(RUN) rs_denoise bench --scaling --rate 30 --rate 60 --runs 5 \
 		--markdown docs/speed-tables.md --plot docs/speed.png
 
 matrix:

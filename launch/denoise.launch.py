@@ -1,4 +1,4 @@
-"""The denoising node beside a camera driver that is already running.
+"""The denoising node, for a camera driver that is already running.
 
 ros2 launch rs_denoise denoise.launch.py camera_model:=d435
 """
@@ -15,7 +15,7 @@ from rs_denoise.camera import BASELINES_M
 
 
 def _node(context):
-    """The node, and Nav2's lifecycle manager for it if wanted."""
+    """The node, with Nav2's lifecycle manager on demand."""
     managed = IfCondition(LaunchConfiguration("lifecycle_manager")).evaluate(context)
     node = LifecycleNode(
         package="rs_denoise",
@@ -24,7 +24,7 @@ def _node(context):
         namespace=LaunchConfiguration("camera_namespace"),
         parameters=[LaunchConfiguration("params_file"), _overrides(context, managed)],
         output="screen",
-        # A device that is lost ends the process; a new one begins cleanly.
+        # A lost device ends the process; only a new process can use it again.
         respawn=True,
         respawn_delay=2.0,
     )
@@ -32,7 +32,7 @@ def _node(context):
 
 
 def _overrides(context, managed):
-    """What goes before the parameter file; an argument left at its default leaves the file's."""
+    """Values that take precedence over the parameter file, from arguments that were given."""
     overrides = {}
     model = LaunchConfiguration("camera_model").perform(context)
     if model in BASELINES_M:
@@ -51,7 +51,7 @@ def _manager():
         executable="lifecycle_manager",
         name="lifecycle_manager_denoise",
         namespace=LaunchConfiguration("camera_namespace"),
-        # rclpy nodes have no bond; with a timeout the manager would give the node up.
+        # rclpy nodes have no bond; with a timeout the manager would take the node for dead.
         parameters=[{"node_names": ["denoise_node"], "autostart": True, "bond_timeout": 0.0}],
         output="screen",
     )
@@ -71,29 +71,29 @@ def generate_launch_description():
                 "camera_model",
                 default_value="auto",
                 choices=["auto", *BASELINES_M],
-                description="Sets the baseline; auto: parameters or topics do.",
+                description="Sets the baseline. auto: from the parameter file or the topics.",
             ),
             DeclareLaunchArgument(
                 "params_file",
                 default_value=PathJoinSubstitution([share, "config", "denoise.yaml"]),
-                description="Parameters of the node.",
+                description="Parameter file of the node.",
             ),
             DeclareLaunchArgument(
                 "num_threads",
                 default_value="",
-                description="Cores for the network on a CPU; empty: as the parameter file has it.",
+                description="Cores for the network on a CPU. Empty: as in the parameter file.",
             ),
             DeclareLaunchArgument(
                 "autostart",
                 default_value="",
                 choices=["", "true", "false"],
-                description="false: wait for a manager; empty: as the parameter file has it.",
+                description="false: a manager activates the node. Empty: as in the parameter file.",
             ),
             DeclareLaunchArgument(
                 "lifecycle_manager",
                 default_value="false",
                 choices=["true", "false"],
-                description="Start nav2_lifecycle_manager too, which activates the node then.",
+                description="Also start a nav2_lifecycle_manager, which activates the node.",
             ),
             IncludeLaunchDescription(PythonLaunchDescriptionSource(fastdds)),
             OpaqueFunction(function=_node),

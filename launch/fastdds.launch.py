@@ -1,6 +1,6 @@
-"""Room for images in Fast DDS's shared memory, for what is launched after it in the same scope.
+"""Makes Fast DDS's shared memory large enough for images, for what the scope launches afterwards.
 
-The sender's segment counts: include this before a camera driver of your own as well.
+The sender's setting counts: include this before your own camera driver as well.
 """
 
 from launch.actions import SetEnvironmentVariable

@@ -1,11 +1,11 @@
-"""Several cameras with a denoising node each. Topics lie in /camera/<name>.
+"""Several cameras with a denoising node each. Topics are in /camera/<name>.
 
 ros2 launch rs_denoise multi_camera.launch.py cameras:=front,rear camera_models:=d455,d435
 ros2 launch rs_denoise multi_camera.launch.py cameras:=front,rear start_cameras:=true \
     serial_nos:=_843112073259,_832112070255 points:=true
 ros2 launch rs_denoise multi_camera.launch.py cameras:=front,rear one_process:=true
 
-Other arguments of the files that it includes (params_file, profile, ...) hold for all cameras.
+Other arguments of the files that it includes (params_file, profile, ...) apply to all cameras.
 """
 
 import os
@@ -28,19 +28,25 @@ from launch import LaunchDescription
 from rs_denoise.camera import BASELINES_M
 
 ARGUMENTS = {
-    "cameras": (None, "Their names, by commas."),
-    "camera_models": ("auto", "As camera_model of denoise.launch.py: one for all, or one each."),
-    "start_cameras": ("false", "Start the drivers too."),
-    "serial_nos": ("", "Of the cameras to start, one each, with leading underscores."),
-    "points": ("false", "A point cloud of each for Nav2, as points.launch.py makes it."),
-    "num_threads": ("0", "Cores for each network on a CPU; 0: an equal share."),
+    "cameras": (None, "Names of the cameras, separated by commas."),
+    "camera_models": (
+        "auto",
+        "As camera_model of denoise.launch.py: one for all cameras, or one for each.",
+    ),
+    "start_cameras": ("false", "Also start the camera drivers."),
+    "serial_nos": ("", "Serial numbers of the cameras to start, each with a leading underscore."),
+    "points": (
+        "false",
+        "Also make a point cloud of each camera for Nav2, as points.launch.py does.",
+    ),
+    "num_threads": ("0", "Cores for each network on a CPU. 0: divided equally."),
     "one_process": (
         "false",
-        "One process and one network in memory for all: on a GPU, or where memory is short. What "
-        "ends it ends all.",
+        "Run all nodes in one process with one network in memory, for a GPU or if memory is short. "
+        "A crash then stops all cameras.",
     ),
 }
-# What one_process may be given of denoise.launch.py's arguments about who activates the node.
+# With one_process the nodes activate themselves: the values that these arguments may have.
 UNMANAGED = {"lifecycle_manager": ("", "false"), "autostart": ("", "true")}
 
 
@@ -54,7 +60,7 @@ def _cameras(context):
     _require_one_each(names, camera_models=models, serial_nos=serial_nos)
     points = IfCondition(LaunchConfiguration("points")).evaluate(context)
     shared = IfCondition(LaunchConfiguration("one_process")).evaluate(context)
-    threads = str(_num_threads(context) or _share_of_cores(len(names)))
+    threads = str(_num_threads(context) or _cores_for_each(len(names)))
     groups = []
     for name, model, serial_no in zip(names, models, serial_nos, strict=True):
         where = {"camera_namespace": f"/camera/{name}"}
@@ -76,17 +82,19 @@ def _one_process(context, models):
     unknown = [model for model in models.values() if model not in ("auto", *BASELINES_M)]
     if unknown:
         expected = ", ".join(("auto", *BASELINES_M))
-        raise RuntimeError(f"camera_models must be of {expected}, got {', '.join(unknown)}")
+        raise RuntimeError(f"camera_models must be among {expected}, got {', '.join(unknown)}")
     for argument in ("lifecycle_manager", "autostart"):
         if context.launch_configurations.get(argument, "") not in UNMANAGED[argument]:
-            raise RuntimeError(f"one_process starts by itself: leave {argument} out")
+            raise RuntimeError(
+                f"with one_process the nodes activate themselves: leave {argument} out"
+            )
     node = Node(
         package="rs_denoise",
         executable="denoise_node",
         arguments=["--cameras", *(f"/camera/{name}" for name in models)],
         parameters=[LaunchConfiguration("params_file"), *_parameters_of_each(context, models)],
         output="screen",
-        # A device that is lost ends the process; a new one begins cleanly.
+        # A lost device ends the process; only a new process can use it again.
         respawn=True,
         respawn_delay=2.0,
     )
@@ -94,13 +102,13 @@ def _one_process(context, models):
 
 
 def _parameters_of_each(context, models):
-    """Files: launch_ros gives all nodes of a process the same, but a file may tell them apart."""
+    """Parameter files. launch_ros passes only files that can distinguish the nodes of a process."""
     threads = _num_threads(context)
-    of_all = {"num_threads": threads} if threads else {}
+    common = {"num_threads": threads} if threads else {}
     own = {
-        f"/camera/{name}/denoise_node": {**of_all, "baseline_m": BASELINES_M[model]}
+        f"/camera/{name}/denoise_node": {**common, "baseline_m": BASELINES_M[model]}
         if model in BASELINES_M
-        else of_all
+        else common
         for name, model in models.items()
     }
     nodes = {name: {"ros__parameters": values} for name, values in own.items() if values}
@@ -121,7 +129,7 @@ def _listed(context, name):
 
 def _require_one_each(names, **lists):
     if len(set(names)) < len(names):
-        raise RuntimeError(f"cameras names one twice: {','.join(names)}")
+        raise RuntimeError(f"cameras contains a name twice: {','.join(names)}")
     for argument, values in lists.items():
         if len(values) != len(names):
             raise RuntimeError(
@@ -130,8 +138,8 @@ def _require_one_each(names, **lists):
             )
 
 
-def _share_of_cores(count):
-    """Equal parts; as in the node, one core of four or more is left to drivers and robot."""
+def _cores_for_each(count):
+    """Divides the cores equally; of four or more, one is left to drivers and robot."""
     cores = len(os.sched_getaffinity(0))
     return max(1, (cores - 1 if cores >= 4 else cores) // count)
 
@@ -155,7 +163,7 @@ def generate_launch_description():
                 default_value=PathJoinSubstitution(
                     [FindPackageShare("rs_denoise"), "config", "denoise.yaml"]
                 ),
-                description="Parameters of all nodes.",
+                description="Parameter file of all nodes.",
             ),
             OpaqueFunction(function=_cameras),
         ]

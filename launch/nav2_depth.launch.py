@@ -1,8 +1,8 @@
-"""The denoising node and the bridge from its depth images to the point cloud that Nav2 takes.
+"""The denoising node, and point clouds for Nav2 from its depth images.
 
 ros2 launch rs_denoise nav2_depth.launch.py camera_model:=d435
 
-Arguments are those of denoise.launch.py. Out comes <camera_namespace>/denoised/points, for the
+Arguments are those of denoise.launch.py. Publishes <camera_namespace>/denoised/points, for the
 costmap and the collision monitor of config/nav2_costmap.yaml.
 """
 

@@ -1,9 +1,9 @@
-"""The bridge from denoised depth images to the point cloud that Nav2 takes.
+"""Makes point clouds for Nav2 from denoised depth images.
 
 ros2 launch rs_denoise points.launch.py camera_namespace:=/camera/front
 
-Listens to <camera_namespace>/denoised/image_rect_raw; out comes denoised/points beside it, for the
-costmap and the collision monitor of config/nav2_costmap.yaml.
+Subscribes to <camera_namespace>/denoised/image_rect_raw and publishes denoised/points beside it,
+for the costmap and the collision monitor of config/nav2_costmap.yaml.
 """
 
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
@@ -30,8 +30,8 @@ def generate_launch_description():
                 package="depth_image_proc",
                 plugin="depth_image_proc::PointCloudXyzNode",
                 name="points",
-                # Among the node's outputs: its camera_info is found and its points are named by
-                # that alone, in all distributions.
+                # In the namespace of the node's outputs the component finds camera_info and names
+                # its points correctly in all distributions.
                 namespace=namespace,
                 remappings=[("image_rect", "image_rect_raw")],
             )

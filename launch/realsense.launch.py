@@ -19,13 +19,22 @@ def _include(package, name):
 def generate_launch_description():
     config = PathJoinSubstitution([FindPackageShare("rs_denoise"), "config"])
     arguments = {
-        "camera_name": ("camera", "Topics lie in /camera/<name>, frames begin with <name>_."),
-        "profile": ("848x480x30", "Of depth and infrared alike: width x height x rate."),
-        "serial_no": ("''", "Of the camera, with a leading underscore; empty: the first found."),
-        "config_file": (PathJoinSubstitution([config, "realsense.yaml"]), "Of realsense2_camera."),
+        "camera_name": (
+            "camera",
+            "Name of the camera: topics are in /camera/<name>, frames begin with <name>_.",
+        ),
+        "profile": ("848x480x30", "Width x height x rate of both depth and infrared."),
+        "serial_no": (
+            "''",
+            "Serial number with a leading underscore. Empty: the first camera found.",
+        ),
+        "config_file": (
+            PathJoinSubstitution([config, "realsense.yaml"]),
+            "Parameter file of realsense2_camera.",
+        ),
     }
     driver = GroupAction(
-        # A scope that does not forward forgets the environment too, so it is set inside.
+        # This scope does not inherit the environment either, so it is set inside.
         [
             _include("rs_denoise", "fastdds.launch.py"),
             _include("realsense2_camera", "rs_launch.py"),

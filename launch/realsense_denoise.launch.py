@@ -1,4 +1,4 @@
-"""Camera and denoising node together. Arguments are those of the two files that it includes.
+"""Camera driver and denoising node. Arguments are those of the two files that it includes.
 
 ros2 launch rs_denoise realsense_denoise.launch.py camera_model:=d435
 """

@@ -1,10 +1,10 @@
-"""A recording through the node into another recording, on the recording's own clock.
+"""Denoises a recording into another recording, on the clock of the recording.
 
 ros2 launch rs_denoise replay.launch.py bag:=run1 camera_model:=d435
 ros2 launch rs_denoise replay.launch.py bag:=run1 out:=run1_slow rate:=0.3
 
-The node drops what it cannot keep up with, as on a robot: lower the rate until /diagnostics says
-that nothing is dropped. Other arguments are those of denoise.launch.py.
+The node drops frames that it cannot keep up with, as on a robot: lower the rate until /diagnostics
+reports none as dropped. Other arguments are those of denoise.launch.py.
 """
 
 import os
@@ -30,13 +30,13 @@ from lifecycle_msgs.msg import Transition
 
 from launch import LaunchDescription
 
-# What the node takes, and the frames. Not what an earlier run of it left in the recording.
+# The inputs of the node and tf, without outputs that an earlier run left in the recording.
 PLAYED = ("depth/image_rect_raw", "depth/camera_info", "infra1/image_rect_raw",
           "infra2/camera_info", "extrinsics/depth_to_infra2")  # fmt: skip
-# Between the player's publishers and its first message: discovery, and the node's change to
-# reliable subscriptions, which it makes once a second.
+# The player waits this long before its first message: for discovery, and for the node to switch to
+# reliable subscriptions, which it checks once a second.
 DELAY_S = 3.0
-# The last frame is given this long to come through.
+# Time for the last frame to be denoised and recorded.
 GRACE_S = 2.0
 
 
@@ -57,8 +57,8 @@ def _play_and_record(context):
     last_frame = TimerAction(period=GRACE_S, actions=[end])
     node = f"{namespace}/denoise_node"
     return [
-        # Frames that come before the network is loaded would be lost, so the node is activated from
-        # here: events of one that activates itself come before launch has found it.
+        # Frames that arrive before the network is loaded would be lost, so launch activates the
+        # node. If the node did it itself, its events could come before launch has found it.
         _when(node, "inactive", _change(node, Transition.TRANSITION_ACTIVATE)),
         _when(node, "active", recorder, player),
         _change(node, Transition.TRANSITION_CONFIGURE),
@@ -88,12 +88,12 @@ def _when(node, state, *entities):
 
 
 def _end(context):
-    """Both processes end on a shutdown as well, and launch fails on a second one."""
+    """Shuts launch down, but once: a shutdown ends both processes, and launch fails on a second."""
     return [] if context.is_shutdown else [Shutdown(reason="player or recorder has ended")]
 
 
 def _clock():
-    """The clock ticks with each message; Humble's player knows a fixed rate only, here in Hz."""
+    """Publishes the clock with each message; Humble's player only knows a fixed rate, in Hz."""
     humble = os.environ.get("ROS_DISTRO") == "humble"
     return ["--clock", "200"] if humble else ["--clock-topics-all"]
 
@@ -106,10 +106,10 @@ def generate_launch_description():
             DeclareLaunchArgument(
                 "out",
                 default_value="",
-                description="The rosbag2 to write, which must not exist; empty: <bag>_denoised.",
+                description="The rosbag2 to write; it must not exist. Empty: <bag>_denoised.",
             ),
             DeclareLaunchArgument(
-                "rate", default_value="1.0", description="1: as fast as recorded."
+                "rate", default_value="1.0", description="Playback speed. 1: as recorded."
             ),
             SetParameter("use_sim_time", True),
             IncludeLaunchDescription(

@@ -314,7 +314,7 @@ def test_one_process_whose_cameras_say_nothing_of_themselves_needs_no_file(prefi
         ({"one_process": "true", "autostart": "false"}, "leave autostart out"),
         ({"camera_models": "d455,d435,d435"}, "camera_models has 3 entries for 2 cameras"),
         ({"start_cameras": "true", "serial_nos": "_1"}, "serial_nos has 1 entries for 2 cameras"),
-        ({"cameras": "front,front"}, "cameras names one twice: front,front"),
+        ({"cameras": "front,front"}, "cameras contains a name twice: front,front"),
     ],
 )
 def test_lists_that_do_not_fit_the_cameras_are_refused(prefix, arguments, said):

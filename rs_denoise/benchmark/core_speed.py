@@ -1,4 +1,4 @@
-"""How long a frame takes, from numpy to numpy, beside librealsense's chain in the same run."""
+"""Times the core, NumPy in and NumPy out, in turns with librealsense's filters."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ from rs_denoise.librealsense import LibrealsenseMissing
 from rs_denoise.model import Model
 from rs_denoise.synthetic_frame import synthetic_frame
 
-WARM_UP = 5
+# Rounds that are not timed.
+WARM_UP_ROUNDS = 5
 
 
 @dataclass(frozen=True)
 class CoreSpeed:
-    """The core's time on frames of one size.
+    """The core's time for frames of one size.
 
     Attributes:
         model, device, precision: what ran.
         width, height: of the frames.
-        p50_ms, p99_ms: median and 99th percentile of all rounds.
-        vs_librealsense: median time of librealsense's spatial and temporal filters in disparity
-            over ours; None without pyrealsense2.
+        p50_ms, p99_ms: median and 99th percentile over all rounds.
+        vs_librealsense: median time of librealsense's spatial and temporal filters in disparity,
+            divided by ours; None without pyrealsense2.
     """
 
     model: str
@@ -42,18 +43,16 @@ class CoreSpeed:
 
 
 def time_core(model: Model, width: int, height: int, frames: int) -> CoreSpeed:
-    """Times `frames` frames of a D435-like camera, librealsense's turns between ours.
-
-    Machines are noisy: what is compared takes turns, frame by frame.
-    """
-    camera = camera_of(width, height)
+    """Times `frames` frames of a D435-like camera, each followed by librealsense's filters."""
+    camera = d435_like_camera(width, height)
     depth, infrared = synthetic_frame(camera)
     denoiser = Denoiser(model, camera)
-    runs: list[Callable[[], object]] = [lambda: denoiser.denoise(depth, infrared)]
+    candidates: list[Callable[[], object]] = [lambda: denoiser.denoise(depth, infrared)]
     with contextlib.suppress(LibrealsenseMissing):
-        runs.append(LibrealsenseStream(camera, depth).process)
-    times = taking_turns(runs, frames)
-    p50, p99 = np.percentile(times[0], [50, 99])
+        candidates.append(LibrealsenseStream(camera, depth).process)
+    times_ms = time_in_turns(candidates, frames)
+    p50, p99 = np.percentile(times_ms[0], [50, 99])
+    ratio = float(np.median(times_ms[1]) / p50) if len(times_ms) > 1 else None
     return CoreSpeed(
         model=model.manifest.name,
         device=str(model.device),
@@ -62,24 +61,28 @@ def time_core(model: Model, width: int, height: int, frames: int) -> CoreSpeed:
         height=height,
         p50_ms=round(float(p50), 2),
         p99_ms=round(float(p99), 2),
-        vs_librealsense=round(float(np.median(times[1]) / p50), 2) if len(times) > 1 else None,
+        vs_librealsense=None if ratio is None else round(ratio, 2),
     )
 
 
-def camera_of(width: int, height: int) -> Camera:
-    """A D435-like camera of this size."""
+def d435_like_camera(width: int, height: int) -> Camera:
+    """A camera of this size with about a D435's field of view and its baseline."""
     return Camera(
         width, height, 0.5 * width, 0.5 * width, 0.5 * width, 0.5 * height, baseline_m=0.05
     )
 
 
-def taking_turns(runs: list[Callable[[], object]], frames: int) -> list[list[float]]:
-    """Times in ms of each of `runs`, without those of the warm-up; machines are noisy."""
-    times: list[list[float]] = [[] for _ in runs]
-    for number in range(WARM_UP + frames):
-        for run, taken in zip(runs, times, strict=True):
+def time_in_turns(candidates: list[Callable[[], object]], rounds: int) -> list[list[float]]:
+    """Calls the candidates in turns, because the speed of a machine varies.
+
+    Returns:
+        For each candidate its times in ms, one per round.
+    """
+    times_ms: list[list[float]] = [[] for _ in candidates]
+    for number in range(WARM_UP_ROUNDS + rounds):
+        for candidate, times in zip(candidates, times_ms, strict=True):
             start = time.perf_counter()
-            run()
-            if number >= WARM_UP:
-                taken.append(1e3 * (time.perf_counter() - start))
-    return times
+            candidate()
+            if number >= WARM_UP_ROUNDS:
+                times.append(1e3 * (time.perf_counter() - start))
+    return times_ms

@@ -1,4 +1,4 @@
-"""How fast the whole node is, between a camera and a consumer of its own over DDS."""
+"""Times the node between a camera and a consumer, over DDS."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import numpy as np
 
 from rs_denoise.benchmark.ros.rehearsal import rehearse
 
-# What a frame costs in ROS and Python alone.
+# The node passes the camera's depth through: the cost of ROS and Python.
 NO_NETWORK = "(no network)"
 
 
 @dataclass(frozen=True)
 class NodeSpeed:
-    """The node at one rate of the camera: medians over the runs.
+    """The node's speed at one rate of the camera; medians over the runs.
 
     Attributes:
-        model, device: what ran; NO_NETWORK: the camera's depth passed through.
+        model, device: what ran, or NO_NETWORK.
         rate_hz: of the camera.
-        received_pct: frames that reached the consumer, of those sent.
-        p50_ms, p99_ms: from the stamp of a frame to its arrival at the consumer.
-        cpu_pct: of the node, in percent of one core.
-        stages_ms: where the time goes within the node: wait, denoise, publish.
+        received_pct: frames that reached the consumer, in percent of those sent.
+        p50_ms, p99_ms: from the stamp of a frame until it arrived at the consumer.
+        cpu_pct: CPU time of the node, in percent of one core.
+        stages_ms: time of the stages within the node: wait, denoise, publish.
     """
 
     model: str
@@ -45,24 +45,24 @@ def time_node(
 
     Args:
         recording: with depth and infrared.
-        model, device: parameters of the node; no model: without its network.
-        rate_hz, seconds: of the camera, in each run.
+        model, device: parameters of the node; model None: without a network.
+        rate_hz, seconds: rate of the camera and duration of each run.
 
     Raises:
         RehearsalError: a process ended early.
     """
     sent = round(rate_hz * seconds)
     parameters: dict[str, object] = {"device": device} | ({"model_path": model} if model else {})
-    figures = []
+    measured = []
     stages: list[dict[str, float]] = []
     for _ in range(runs):
         run = rehearse(recording, sent, rate_hz, parameters, enabled=model is not None)
         latencies = [1e3 * r.latency_s for r in run.received] or [np.nan]
         p50, p99 = np.percentile(latencies, [50, 99])
-        figures.append((100 * len(run.received) / sent, p50, p99, run.cpu_pct))
+        measured.append((100 * len(run.received) / sent, p50, p99, run.cpu_pct))
         stages.append(run.stages_ms)
     received_pct, p50_ms, p99_ms, cpu_pct = (
-        round(float(value), 1) for value in np.median(figures, axis=0)
+        round(float(value), 1) for value in np.median(measured, axis=0)
     )
     return NodeSpeed(
         model=Path(model).stem if model else NO_NETWORK, device=device, rate_hz=rate_hz,

@@ -1,4 +1,4 @@
-"""What a frame costs with more pixels, tiles, frames at once, or cameras: how things grow."""
+"""Times how a frame's time grows with pixels, tiles, batch size and cameras."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from rs_denoise.benchmark.core_speed import camera_of, taking_turns
+from rs_denoise.benchmark.core_speed import d435_like_camera, time_in_turns
 from rs_denoise.denoiser import DEFAULT_TILE_PX, Denoiser
 from rs_denoise.model import Model
 from rs_denoise.synthetic_frame import TYPICAL_CAMERA, synthetic_frame
@@ -21,44 +21,43 @@ SIZES = ((424, 240), (640, 360), (640, 480), (848, 480), (1280, 720))
 TILES_PX = (DEFAULT_TILE_PX, 1024, 768, 640, 512)
 BATCHES = (1, 2, 4, 8)
 CAMERAS = (1, 2, 3, 4)
+PIXELS, TILES, BATCH = "pixels", "tiles", "batch"
+CAMERAS_IN_TURN, CAMERAS_CONCURRENT = "cameras in turn", "concurrent cameras"
 
 
 @dataclass(frozen=True)
-class Cost:
-    """The time of one frame in one case.
+class ScalingTime:
+    """The time of one frame at one point of one dimension.
 
     Attributes:
-        work: what grows: pixels, tiles, batch, cameras in turn, or cameras at once.
-        case: in words.
-        amount: how much of it: megapixels, tiles, frames or cameras.
-        ms: median, a frame.
+        dimension: what grows: pixels, tiles, batch, cameras in turn, or concurrent cameras.
+        case: this point, in words.
+        amount: megapixels, tiles, frames in a batch, or cameras.
+        ms: median time per frame.
     """
 
-    work: str
+    dimension: str
     case: str
     amount: float
     ms: float
 
 
-def time_work(model: Model, rounds: int) -> list[Cost]:
-    """Times every kind of work; the cases of one kind take turns, `rounds` times."""
-    kinds = (_pixels, _tiles, _batches, _cameras)
-    return [cost for kind in kinds for cost in kind(model, rounds)]
+def time_scaling(model: Model, rounds: int) -> list[ScalingTime]:
+    """Times all dimensions; the cases of each take turns, `rounds` times."""
+    dimensions = (_time_pixels, _time_tiles, _time_batches, _time_cameras)
+    return [time for time_dimension in dimensions for time in time_dimension(model, rounds)]
 
 
-def _pixels(model: Model, rounds: int) -> list[Cost]:
-    runs = [_frame(model, *size) for size in SIZES]
+def _time_pixels(model: Model, rounds: int) -> list[ScalingTime]:
+    candidates = [_denoise_frame(model, *size) for size in SIZES]
     return [
-        Cost("pixels", f"{width}x{height}", round(width * height / 1e6, 3), ms)
-        for (width, height), ms in zip(SIZES, _medians(runs, rounds), strict=True)
+        ScalingTime(PIXELS, f"{width}x{height}", round(width * height / 1e6, 3), ms)
+        for (width, height), ms in zip(SIZES, _medians(candidates, rounds), strict=True)
     ]
 
 
-def _tiles(model: Model, rounds: int) -> list[Cost]:
-    """Of the largest frame; a tile is computed with its margin, so that more tiles are more work.
-
-    A model that sees too far for the smallest tiles does without those.
-    """
+def _time_tiles(model: Model, rounds: int) -> list[ScalingTime]:
+    """Times the largest frame in ever smaller tiles, without sizes below the receptive field."""
     width, height = SIZES[-1]
     margin, stride = model.manifest.receptive_field_px, model.manifest.stride_px
     counts: dict[int, int] = {}
@@ -67,57 +66,57 @@ def _tiles(model: Model, rounds: int) -> list[Cost]:
             tiling = Tiling(tile_px, margin, stride)
             tiles = tiling.tiles(tiling.padded(height), tiling.padded(width))
             counts[tile_px] = sum(1 for _ in tiles)
-    runs = [_frame(model, width, height, tile_px) for tile_px in counts]
+    candidates = [_denoise_frame(model, width, height, tile_px) for tile_px in counts]
     return [
-        Cost("tiles", f"{width}x{height} in tiles of {tile_px}", count, ms)
-        for (tile_px, count), ms in zip(counts.items(), _medians(runs, rounds), strict=True)
+        ScalingTime(TILES, f"{width}x{height} in tiles of {tile_px}", count, ms)
+        for (tile_px, count), ms in zip(counts.items(), _medians(candidates, rounds), strict=True)
     ]
 
 
-def _batches(model: Model, rounds: int) -> list[Cost]:
-    """Of the network alone; a frame's share."""
+def _time_batches(model: Model, rounds: int) -> list[ScalingTime]:
+    """Times the network alone."""
 
-    def run(count: int) -> Callable[[], object]:
+    def run_batch(count: int) -> Callable[[], object]:
         shape = (count, 1, TYPICAL_CAMERA.height, TYPICAL_CAMERA.width)
         inputs = [torch.full(shape, value, device=model.device) for value in (20.0, 40.0)]
-        # A GPU goes on by itself until a number is asked for.
+        # sum().item() waits for a GPU, which computes asynchronously.
         return torch.inference_mode()(lambda: model(*inputs)[0].sum().item())
 
-    times = _medians([run(count) for count in BATCHES], rounds)
+    times_ms = _medians([run_batch(count) for count in BATCHES], rounds)
     return [
-        Cost("batch", f"{count}", count, round(ms / count, 2))
-        for count, ms in zip(BATCHES, times, strict=True)
+        ScalingTime(BATCH, f"{count}", count, round(ms / count, 2))
+        for count, ms in zip(BATCHES, times_ms, strict=True)
     ]
 
 
-def _cameras(model: Model, rounds: int) -> list[Cost]:
-    """Of one process in which all cameras share the model, one after the other or in threads."""
+def _time_cameras(model: Model, rounds: int) -> list[ScalingTime]:
+    """Times cameras that share a model in one process, in one thread and in a thread each."""
     frame = synthetic_frame(TYPICAL_CAMERA)
     denoisers = [Denoiser(model, TYPICAL_CAMERA) for _ in range(max(CAMERAS))]
 
-    def run(over: Callable, count: int) -> Callable[[], object]:
-        return lambda: list(over(lambda d: d.denoise(*frame), denoisers[:count]))
+    def denoise_all(map_over: Callable, count: int) -> Callable[[], object]:
+        return lambda: list(map_over(lambda d: d.denoise(*frame), denoisers[:count]))
 
-    def cost(way: str, over: Callable) -> list[Cost]:
-        runs = [run(over, count) for count in CAMERAS]
+    def time_all(dimension: str, map_over: Callable) -> list[ScalingTime]:
+        candidates = [denoise_all(map_over, count) for count in CAMERAS]
         return [
-            Cost(f"cameras {way}", f"{count}", count, round(ms / count, 2))
-            for count, ms in zip(CAMERAS, _medians(runs, rounds), strict=True)
+            ScalingTime(dimension, f"{count}", count, round(ms / count, 2))
+            for count, ms in zip(CAMERAS, _medians(candidates, rounds), strict=True)
         ]
 
-    in_turn = cost("in turn", map)
-    # Afterwards: PyTorch's helpers of each thread would be in the way of one that goes alone.
+    in_turn = time_all(CAMERAS_IN_TURN, map)
+    # Afterwards, because PyTorch's idle helper threads of each thread would slow down the first.
     with ThreadPoolExecutor(max(CAMERAS)) as pool:
-        return in_turn + cost("at once", pool.map)
+        return in_turn + time_all(CAMERAS_CONCURRENT, pool.map)
 
 
-def _frame(
+def _denoise_frame(
     model: Model, width: int, height: int, tile_px: int = DEFAULT_TILE_PX
 ) -> Callable[[], object]:
-    camera = camera_of(width, height)
+    camera = d435_like_camera(width, height)
     denoiser, frame = Denoiser(model, camera, tile_px=tile_px), synthetic_frame(camera)
     return lambda: denoiser.denoise(*frame)
 
 
-def _medians(runs: list[Callable[[], object]], rounds: int) -> list[float]:
-    return [round(float(np.median(times)), 2) for times in taking_turns(runs, rounds)]
+def _medians(candidates: list[Callable[[], object]], rounds: int) -> list[float]:
+    return [round(float(np.median(times)), 2) for times in time_in_turns(candidates, rounds)]

@@ -1,4 +1,4 @@
-"""The picture of what grows with what: `time_work` as lines."""
+"""Draws how a frame's time grows: the results of `time_scaling` as lines."""
 
 from __future__ import annotations
 
@@ -9,40 +9,40 @@ from rs_denoise.drawing.figure import new_figure
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from rs_denoise.benchmark.scaling import Cost
+    from rs_denoise.benchmark.scaling import ScalingTime
 
-# A panel each: title, what is along the axis, and whose lines.
+# For each panel its title, the label of the horizontal axis, and the dimensions it shows.
 PANELS = (
     ("pixels", "megapixels", ("pixels",)),
     ("tiles of 1280x720", "tiles", ("tiles",)),
-    ("frames at once, network alone", "frames", ("batch",)),
-    ("cameras of one process", "cameras", ("cameras in turn", "cameras at once")),
+    ("batch, network alone", "frames in a batch", ("batch",)),
+    ("cameras of one process", "cameras", ("cameras in turn", "concurrent cameras")),
 )
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 
 
-def work_chart(costs: dict[str, list[Cost]]) -> Figure:
-    """Milliseconds a frame over the amount of work, a line for each model.
+def draw_scaling(times: dict[str, list[ScalingTime]]) -> Figure:
+    """Draws milliseconds per frame over the amount, with a line for each model.
 
     Args:
-        costs: by the name of the model.
+        times: by the name of the model.
 
     Raises:
         ChartError: matplotlib is not installed.
     """
     figure = new_figure(9.0, 5.6)
-    for axes, (title, label, works) in zip(figure.subplots(2, 2).flat, PANELS, strict=True):
-        for (name, of_model), colour in zip(costs.items(), COLOURS, strict=False):
-            for work, dashes in zip(works, ("-", "--"), strict=False):
-                points = sorted((c.amount, c.ms) for c in of_model if c.work == work)
-                shown = f"{name}, {work.partition(' ')[2]}" if len(works) > 1 else name
+    for axes, (title, label, dimensions) in zip(figure.subplots(2, 2).flat, PANELS, strict=True):
+        for (name, of_model), colour in zip(times.items(), COLOURS, strict=False):
+            for dimension, dashes in zip(dimensions, ("-", "--"), strict=False):
+                points = sorted((t.amount, t.ms) for t in of_model if t.dimension == dimension)
+                shown = f"{name}, {dimension}" if len(dimensions) > 1 else name
                 axes.plot(*zip(*points, strict=True), dashes, marker="o", markersize=4,
                           color=colour, label=shown)  # fmt: skip
         axes.set_title(title, loc="left", fontsize="medium")
         axes.set_xlabel(label)
-        axes.set_ylabel("ms a frame")
+        axes.set_ylabel("ms per frame")
         axes.set_xlim(0)
-        # Room above for the legend.
+        # Space above for the legend.
         axes.set_ylim(0, 1.4 * axes.dataLim.ymax)
         axes.xaxis.get_major_locator().set_params(integer=label != "megapixels")
         axes.grid(color="#e4e4e4")

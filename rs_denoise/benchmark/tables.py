@@ -10,7 +10,7 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from rs_denoise.benchmark.core_speed import CoreSpeed
-from rs_denoise.benchmark.scaling import Cost
+from rs_denoise.benchmark.scaling import ScalingTime
 
 if TYPE_CHECKING:
     from rs_denoise.benchmark.node_speed import NodeSpeed
@@ -20,14 +20,14 @@ STAGES = ("wait", "denoise", "publish")
 
 @dataclass(frozen=True)
 class Section:
-    """A table: what it is of, the names of its columns, and its rows; names stand left."""
+    """A table: its title, the names of its columns, and its rows. The first column holds names."""
 
     title: str
     head: tuple[str, ...]
     rows: list[tuple[str, ...]]
 
     def terminal(self) -> Table:
-        """For a terminal of 80 columns."""
+        """The table for a terminal of 80 columns."""
         table = Table(
             title=self.title, title_justify="left", box=SIMPLE, padding=(0, 0, 0, 1), pad_edge=False
         )
@@ -38,49 +38,51 @@ class Section:
         return table
 
     def markdown(self) -> str:
-        """For a document."""
+        """The table for a document."""
         lines = [self.head, ("---", *["---:"] * (len(self.head) - 1)), *self.rows]
         table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
         return f"{self.title[0].upper()}{self.title[1:]}:\n\n{table}\n"
 
 
 def core_section(speeds: list[CoreSpeed]) -> Section:
-    """The core beside librealsense."""
-    head = ("model", "where", "size", "p50 ms", "p99 ms", "x librealsense")
-    return Section("core, from numpy to numpy", head, [_core_row(s) for s in speeds])
+    """The core's times beside librealsense's."""
+    head = ("model", "device", "size", "p50 ms", "p99 ms", "x librealsense")
+    return Section("core, NumPy to NumPy", head, [_core_row(s) for s in speeds])
 
 
 def node_section(speeds: list[NodeSpeed]) -> Section:
-    """The whole node."""
-    head = ("node", "Hz", "got %", "p50 ms", "p99 ms", "CPU %", *STAGES)
+    """The node's times."""
+    head = ("node", "Hz", "received %", "p50 ms", "p99 ms", "CPU %", *STAGES)
     return Section("node, stamp to consumer, over DDS", head, [_node_row(s) for s in speeds])
 
 
-def work_sections(costs: dict[str, list[Cost]]) -> list[Section]:
-    """What grows with what: a table for each kind of work, a column for each model."""
-    (first, *_) = costs.values()
-    works = list(dict.fromkeys(cost.work for cost in first))
-    return [_work_section(work, costs) for work in works]
+def scaling_sections(times: dict[str, list[ScalingTime]]) -> list[Section]:
+    """How a frame's time grows: a table for each dimension, with a column for each model."""
+    (first, *_) = times.values()
+    dimensions = dict.fromkeys(time.dimension for time in first)
+    return [_scaling_section(dimension, times) for dimension in dimensions]
 
 
-def _work_section(work: str, costs: dict[str, list[Cost]]) -> Section:
-    columns = {name: [c for c in of_model if c.work == work] for name, of_model in costs.items()}
-    cases = list(dict.fromkeys(c.case for column in columns.values() for c in column))
+def _scaling_section(dimension: str, times: dict[str, list[ScalingTime]]) -> Section:
+    columns = {
+        name: [t for t in of_model if t.dimension == dimension] for name, of_model in times.items()
+    }
+    cases = list(dict.fromkeys(t.case for column in columns.values() for t in column))
     rows = []
     for case in cases:
-        cells = [next((c for c in column if c.case == case), None) for column in columns.values()]
-        # A model that sees farther has more tiles.
-        amount = " or ".join(dict.fromkeys(f"{c.amount:g}" for c in cells if c))
-        # Columns of numbers alone would say it twice.
+        cells = [next((t for t in column if t.case == case), None) for column in columns.values()]
+        # A model with a larger receptive field has more tiles.
+        amount = " or ".join(dict.fromkeys(f"{t.amount:g}" for t in cells if t))
+        # Do not repeat the number if the case is nothing but that.
         shown = case if case == amount else f"{case}: {amount}"
-        rows.append((shown, *(f"{c.ms:.1f}" if c else "-" for c in cells)))
-    return Section(f"{work}, ms a frame", (work, *columns), rows)
+        rows.append((shown, *(f"{t.ms:.1f}" if t else "-" for t in cells)))
+    return Section(f"{dimension}, ms per frame", (dimension, *columns), rows)
 
 
 def _core_row(s: CoreSpeed) -> tuple[str, ...]:
     ratio = "-" if s.vs_librealsense is None else f"{s.vs_librealsense:.2f}"
-    where, size = f"{s.device} {s.precision}", f"{s.width}x{s.height}"
-    return s.model, where, size, f"{s.p50_ms:.1f}", f"{s.p99_ms:.1f}", ratio
+    device, size = f"{s.device} {s.precision}", f"{s.width}x{s.height}"
+    return s.model, device, size, f"{s.p50_ms:.1f}", f"{s.p99_ms:.1f}", ratio
 
 
 def _node_row(s: NodeSpeed) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""`rs_denoise bench`: how long a frame takes on this machine."""
+"""`rs_denoise bench`: times a frame on this machine."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ import typer
 from rich.console import Console
 
 from rs_denoise.benchmark.core_speed import time_core
-from rs_denoise.benchmark.scaling import time_work
-from rs_denoise.benchmark.scaling_chart import work_chart
-from rs_denoise.benchmark.tables import core_section, node_section, work_sections
+from rs_denoise.benchmark.scaling import time_scaling
+from rs_denoise.benchmark.scaling_chart import draw_scaling
+from rs_denoise.benchmark.tables import core_section, node_section, scaling_sections
 from rs_denoise.cli import options
 from rs_denoise.cli.demo import SAMPLE
 from rs_denoise.drawing.figure import PICTURES, ChartError, check_suffix, new_figure, write_figure
@@ -27,47 +27,48 @@ from rs_denoise.model import PRECISIONS, SHIPPED, Model
 if TYPE_CHECKING:
     from rs_denoise.benchmark.node_speed import NodeSpeed
 
-# Of the frames, so many for each case of --work: there are some twenty.
-WORK_SHARE = 0.075
+# --scaling has some twenty cases, each timed for this fraction of --frames.
+SCALING_FRACTION = 0.075
 
 
 def bench(
     model: Annotated[
         list[Path] | None,
-        typer.Option(help="Model file; repeatable.", show_default="those shipped"),
+        typer.Option(help="Model file; repeatable.", show_default="the shipped models"),
     ] = None,
     size: Annotated[str, typer.Option(help="WIDTHxHEIGHT of the frames.")] = "848x480",
-    frames: Annotated[int, typer.Option(min=10, help="Frames that are timed.")] = 200,
+    frames: Annotated[int, typer.Option(min=10, help="Number of frames to time.")] = 200,
     device: options.Device = "auto",
     precision: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
     threads: Annotated[
-        int | None, typer.Option(min=1, help="Of PyTorch.", show_default="one a core")
+        int | None, typer.Option(min=1, help="Threads of PyTorch.", show_default="one per core")
     ] = None,
     node: Annotated[
-        bool, typer.Option(help="Also the node over DDS, where ROS 2 is installed.")
+        bool, typer.Option(help="Also time the node over DDS, if ROS 2 is installed.")
     ] = True,
     rate: Annotated[
-        list[float] | None, typer.Option(help="Hz of the camera.", show_default="30")
+        list[float] | None,
+        typer.Option(help="Hz of the camera; repeatable.", show_default="30"),
     ] = None,
-    seconds: Annotated[float, typer.Option(min=1, help="Of each run of the node.")] = 10.0,
-    runs: Annotated[int, typer.Option(min=1, help="Of the node; medians are shown.")] = 3,
-    work: Annotated[
-        bool, typer.Option(help="Also how a frame's time grows with pixels, tiles and cameras.")
+    seconds: Annotated[float, typer.Option(min=1, help="Duration of each run of the node.")] = 10.0,
+    runs: Annotated[int, typer.Option(min=1, help="Runs of the node; shows medians.")] = 3,
+    scaling: Annotated[
+        bool, typer.Option(help="Also time how frames scale with pixels, tiles and cameras.")
     ] = False,
     json_file: Annotated[
-        Path | None, typer.Option("--json", help="Also write the figures here.")
+        Path | None, typer.Option("--json", help="Also write the results here.")
     ] = None,
     markdown: Annotated[
-        Path | None, typer.Option(help="Also write the tables here, for a document.")
+        Path | None, typer.Option(help="Also write the tables here, as Markdown.")
     ] = None,
     plot: Annotated[
-        Path | None, typer.Option(help="Also draw what --work timed: .png, .pdf or .svg.")
+        Path | None, typer.Option(help="Also draw the results of --scaling: .png, .pdf or .svg.")
     ] = None,
 ) -> None:
-    """Times the core, numpy to numpy, beside librealsense's filters in the same run, and the node.
+    """Times the core, in turns with librealsense's filters, and the node.
 
-    The node runs between a camera, which plays the sample recording, and a consumer, in three
-    processes.
+    The node runs between a camera, which plays the sample recording, and a consumer: three
+    processes over DDS.
     """
     if precision not in ("auto", *PRECISIONS):
         expected = ", ".join(("auto", *PRECISIONS))
@@ -82,8 +83,8 @@ def bench(
     models = [Model.load(path, device, precision) for path in model or sorted(SHIPPED.glob("*.pt"))]
     _check_names(models)
     core = [time_core(one, width, height, frames) for one in models]
-    rounds = ceil(WORK_SHARE * frames)
-    costs = {m.manifest.name: time_work(m, rounds) for m in models} if work or plot else {}
+    rounds = ceil(SCALING_FRACTION * frames)
+    times = {m.manifest.name: time_scaling(m, rounds) for m in models} if scaling or plot else {}
     nodes: list[NodeSpeed] = []
     console = Console()
     if node and importlib.util.find_spec("rclpy") is None:
@@ -93,24 +94,24 @@ def bench(
     sections = [
         core_section(core),
         *([node_section(nodes)] if nodes else []),
-        *(work_sections(costs) if costs else []),
+        *(scaling_sections(times) if times else []),
     ]
     for section in sections:
         console.print(section.terminal())
     console.print(conditions, highlight=False)
     if json_file is not None:
-        work_rows = {name: [asdict(cost) for cost in of_model] for name, of_model in costs.items()}
+        scaling_rows = {name: [asdict(t) for t in of_model] for name, of_model in times.items()}
         speeds = {"core": [asdict(s) for s in core], "node": [asdict(s) for s in nodes]}
-        json_file.write_text(json.dumps({**speeds, "work": work_rows}, indent=1) + "\n")
+        json_file.write_text(json.dumps({**speeds, "scaling": scaling_rows}, indent=1) + "\n")
     if markdown is not None:
         parts = [section.markdown() for section in sections]
         markdown.write_text("\n".join([*parts, f"{conditions}.\n"]))
     if plot is not None:
-        write_figure(work_chart(costs), plot)
+        write_figure(draw_scaling(times), plot)
 
 
 def _conditions(frames: int) -> str:
-    """Under which the figures came about; the load is that of before."""
+    """The conditions of the measurement, with the load before it."""
     threads, load, cores = torch.get_num_threads(), os.getloadavg()[0], os.cpu_count()
     return (
         f"{frames} frames, {threads} threads, load before {load:.1f} on {cores} cores{_processor()}"
@@ -125,7 +126,7 @@ def _check_names(models: list[Model]) -> None:
 
 
 def _check_plot(path: Path | None) -> None:
-    """Minutes of work are not lost to a name, or to a package that is missing."""
+    """Refuses a wrong file name or a missing package before minutes of measurement."""
     try:
         check_suffix(path, PICTURES)
         if path is not None:
@@ -137,7 +138,7 @@ def _check_plot(path: Path | None) -> None:
 def _time_nodes(
     models: list[Path], device: str, rates: list[float], seconds: float, runs: int
 ) -> list[NodeSpeed]:
-    """Each model, and what is left without a network."""
+    """Times the node with each model, and without a network."""
     from rs_denoise.benchmark.node_speed import time_node
 
     return [
@@ -148,7 +149,7 @@ def _time_nodes(
 
 
 def _processor() -> str:
-    """What /proc/cpuinfo calls it, after a comma; nothing where there is none."""
+    """The processor's name from /proc/cpuinfo, after a comma; empty without that file."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""`rs_denoise demo`: a recorded camera, the node and a consumer, three processes over real DDS."""
+"""`rs_denoise demo`: plays a recording through the node over DDS and reports the result."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from rs_denoise.offline import DENOISED, RAW
 from rs_denoise.recordings.frame import Frame
 
 if TYPE_CHECKING:
-    from rs_denoise.benchmark.ros.collector import Received
+    from rs_denoise.benchmark.ros.collector import ReceivedImage
     from rs_denoise.benchmark.ros.rehearsal import Rehearsal
 
 RATE_HZ = 30.0
@@ -36,7 +36,7 @@ SHOWN = {
 
 
 class DemoError(RuntimeError):
-    """A process of the demo did not do its part."""
+    """The demo has no result; the message says why."""
 
 
 def demo(
@@ -46,7 +46,7 @@ def demo(
     seconds: Annotated[float, typer.Option(min=1, help="How long to play, in a loop.")] = 10.0,
     out: Annotated[Path, typer.Option(help="Where picture and report go.")] = Path("demo_output"),
 ) -> None:
-    """Plays a recording at 30 Hz into the node over DDS, and writes a report of what comes out."""
+    """Plays a recording at 30 Hz through the node over DDS, and writes a report of the result."""
     from rs_denoise.benchmark.ros.player import load_frames
 
     console = Console()
@@ -57,7 +57,7 @@ def demo(
     count = round(seconds * RATE_HZ)
     played = _play(recording, count, console)
     if not played.received:
-        raise DemoError("the node published nothing; its messages above say why")
+        raise DemoError("the node published nothing: see its messages above")
     results = _each_once(frames, played)
     evaluation = Evaluation([DENOISED])
     for frame, received in results:
@@ -83,9 +83,9 @@ def _play(recording: Path, count: int, console: Console) -> Rehearsal:
         )  # fmt: skip
 
 
-def _each_once(frames: list[Frame], played: Rehearsal) -> list[tuple[Frame, Received]]:
-    """Frames of the recording, in order, with what the node made of them the first time."""
-    first: dict[int, Received] = {}
+def _each_once(frames: list[Frame], played: Rehearsal) -> list[tuple[Frame, ReceivedImage]]:
+    """Frames of the recording, in order, with the node's first result for each."""
+    first: dict[int, ReceivedImage] = {}
     for received in played.received:
         first.setdefault(played.schedule.index(received.stamp_ns), received)
     return [(frames[index], first[index]) for index in sorted(first)]
@@ -123,7 +123,7 @@ def _table(sent: int, played: Rehearsal, summary: Summary) -> Table:
     return table
 
 
-def _write_picture(results: list[tuple[Frame, Received]], path: Path) -> Path:
+def _write_picture(results: list[tuple[Frame, ReceivedImage]], path: Path) -> Path:
     from rs_denoise.drawing.picture import draw_before_after
     from rs_denoise.recordings.images import write_png
 
@@ -138,7 +138,7 @@ def _write_picture(results: list[tuple[Frame, Received]], path: Path) -> Path:
 
 
 def _write_report(
-    title: str, summary: Summary, results: list[tuple[Frame, Received]], path: Path
+    title: str, summary: Summary, results: list[tuple[Frame, ReceivedImage]], path: Path
 ) -> Path:
     from rs_denoise.evaluation.report.frame_selection import FrameSelection
     from rs_denoise.evaluation.report.report import write_report

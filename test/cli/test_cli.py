@@ -141,23 +141,23 @@ def test_bench_times_the_shipped_models_beside_librealsense(tmp_path):
 def test_bench_says_how_time_grows_with_work(tmp_path):
     files = {name: tmp_path / f"out.{name}" for name in ("json", "md", "png")}
     out = run(
-        "bench", "--model", "unet-tiny", "--frames", "10", "--no-node", "--work",
+        "bench", "--model", "unet-tiny", "--frames", "10", "--no-node", "--scaling",
         "--json", files["json"], "--markdown", files["md"], "--plot", files["png"],
     )  # fmt: skip
     assert out.returncode == 0, out.stderr
-    ((name, costs),) = json.loads(files["json"].read_text())["work"].items()
+    ((name, costs),) = json.loads(files["json"].read_text())["scaling"].items()
     amounts = {}
     for cost in costs:
         assert cost["ms"] > 0
-        amounts.setdefault(cost["work"], []).append(cost["amount"])
+        amounts.setdefault(cost["dimension"], []).append(cost["amount"])
     assert name.startswith("unet-tiny") and amounts == {
         "pixels": [0.102, 0.23, 0.307, 0.407, 0.922],
         "tiles": amounts["tiles"], "batch": [1, 2, 4, 8],
-        "cameras in turn": [1, 2, 3, 4], "cameras at once": [1, 2, 3, 4],
+        "cameras in turn": [1, 2, 3, 4], "concurrent cameras": [1, 2, 3, 4],
     }  # fmt: skip
     assert amounts["tiles"][0] == 1 and amounts["tiles"] == sorted(amounts["tiles"])
     text = files["md"].read_text()
-    assert "Cameras in turn, ms a frame:" in text and "| 848x480: 0.407 |" in text
+    assert "Cameras in turn, ms per frame:" in text and "| 848x480: 0.407 |" in text
     assert cv2.imread(str(files["png"])).shape[0] > 400
 
 

@@ -213,9 +213,8 @@ class Robot:
                 self.statuses[status.name.split(": ")[1]] = status
                 self.reports += status.name.endswith(": output")
 
-    def subscribed_reliabilities(self) -> list[ReliabilityPolicy]:
-        """Of the node's subscriptions to depth."""
-        topic = f"{self.namespace}/depth/image_rect_raw"
+    def subscribed_reliabilities(self, topic: str) -> list[ReliabilityPolicy]:
+        """Of all subscriptions to a topic."""
         return [i.qos_profile.reliability for i in self.node.get_subscriptions_info_by_topic(topic)]
 
     # Waiting ---------------------------------------------------------------------------------
@@ -238,10 +237,20 @@ class Robot:
         while (left := deadline - time.monotonic()) > 0:
             rclpy.spin_once(self.node, timeout_sec=left)
 
-    def wait_connected(self) -> None:
-        """Until the node listens to the driver."""
+    def wait_connected(self, reliability: ReliabilityPolicy | None = None) -> None:
+        """Until the node listens to the driver, with this reliability or the driver's own.
+
+        While it changes from one to the other, it would lose a frame.
+        """
+        expected = [reliability or self._reliability]
         publishers = (self.depth, self.infrared, self.info)
-        self.wait(lambda: all(p.get_subscription_count() > 0 for p in publishers), "subscriptions")
+
+        def connected():
+            return all(p.get_subscription_count() == 1 for p in publishers) and all(
+                self.subscribed_reliabilities(p.topic_name) == expected for p in publishers
+            )
+
+        self.wait(connected, f"subscriptions with {expected}")
 
     def wait_images(self, count: int) -> None:
         def complete():

@@ -86,16 +86,15 @@ def test_a_lost_camera_info_costs_no_frame(running):
 def test_reliabilities_that_must_work_together(running, sender, setting, listener):
     robot = running
     robot.stop_listening()
+    robot.wait(lambda: robot.depth.get_subscription_count() == 0, "it to stop listening")
     robot.unplug()
-    robot.wait(lambda: not robot.subscribed_reliabilities(), "it to stop listening")
     robot.set(input_reliability=setting)
     robot.plug_in(sender)
     robot.listen(listener)
-    robot.wait_connected()
     expected = RELIABLE if sender == RELIABLE and setting != "best_effort" else BEST_EFFORT
-    robot.wait(lambda: robot.subscribed_reliabilities() == [expected], f"{expected}")
+    robot.wait_connected(expected)
     robot.denoised(*robot.frame, robot.camera)
-    assert robot.subscribed_reliabilities() == [expected]
+    assert robot.subscribed_reliabilities(robot.depth.topic_name) == [expected]
 
 
 def test_qos_can_be_overridden(robot):

@@ -1,4 +1,4 @@
-"""Receives what the denoising node publishes, as Nav2's bridge would."""
+"""Receives the denoised images, as a consumer such as Nav2 would."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from rs_denoise.node.images import read_depth
 
 
 @dataclass(frozen=True)
-class Received:
+class ReceivedImage:
     """A denoised image.
 
     Attributes:
         stamp_ns: of its header.
-        latency_s: from its stamp to its arrival here; both clocks are this machine's.
+        latency_s: from its stamp until it arrived here; both clocks are this machine's.
         depth_mm: [H, W], 0 = invalid.
     """
 
@@ -31,35 +31,32 @@ class Received:
 
 
 class Collector(Node):
-    """Subscribes to the outputs and keeps them.
+    """Subscribes to the node's outputs and keeps them.
 
     Attributes:
         received: denoised images in order of arrival.
-        infos: number of camera_info messages, one of which belongs to each image.
-        journeys: what /diagnostics said last of where the node's time goes, in ms.
+        stage_times_ms: median times of the stages of a frame, as /diagnostics reported them last.
     """
 
     def __init__(self, **node_arguments) -> None:
         super().__init__("collector", **node_arguments)
-        self.received: list[Received] = []
-        self.infos = 0
-        self.journeys: dict[str, float] = {}
+        self.received: list[ReceivedImage] = []
+        self.stage_times_ms: dict[str, float] = {}
         self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
         qos = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
         self._image = self.create_subscription(
             Image, "denoised/image_rect_raw", self._on_image, qos
         )
-        self._info = self.create_subscription(
-            CameraInfo, "denoised/camera_info", self._on_info, qos
-        )
+        # As every consumer of images: the node makes only what somebody subscribes to.
+        self.create_subscription(CameraInfo, "denoised/camera_info", lambda _: None, qos)
 
     @property
     def connected(self) -> bool:
-        """Whether the denoising node offers its output."""
+        """Whether the denoising node publishes."""
         return self.count_publishers(self._image.topic_name) > 0
 
-    def switch_off(self, timeout_s: float) -> bool:
-        """Lets the denoising node pass the camera's depth through from now on; whether it does."""
+    def disable_denoising(self, timeout_s: float) -> bool:
+        """Makes the node pass the camera's depth through; False if it does not answer in time."""
         client = self.create_client(SetBool, "denoise_node/set_enabled")
         client.wait_for_service(timeout_s)
         done = client.call_async(SetBool.Request(data=False))
@@ -70,15 +67,12 @@ class Collector(Node):
     def _on_image(self, message: Image) -> None:
         stamp = message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
         latency = (self.get_clock().now().nanoseconds - stamp) / 1e9
-        self.received.append(Received(stamp, latency, read_depth(message)))
-
-    def _on_info(self, _: CameraInfo) -> None:
-        self.infos += 1
+        self.received.append(ReceivedImage(stamp, latency, read_depth(message)))
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
             if status.name.endswith("denoise_node: output"):
-                self.journeys.update(
+                self.stage_times_ms.update(
                     (pair.key.removesuffix(" p50 (ms)"), float(pair.value))
                     for pair in status.values
                     if pair.key.endswith("p50 (ms)") and pair.value != "-"

@@ -2,9 +2,9 @@
 
     python -m rs_denoise.benchmark.ros.player RECORDING
 
-Raw images from compressed ones, the driver's topics, frame ids and reliability, at a steady rate
-and in a loop. Stamps are those of the schedule, start + n / rate, so that whoever receives a frame
-knows which it is; the start is printed as a line of JSON.
+It publishes raw images on the driver's topics with its frame ids and reliability, at a steady rate
+and in a loop. Stamps follow the schedule, start + n / rate, so that a receiver can tell which frame
+it has; the schedule is printed as a line of JSON.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from rs_denoise.node.images import image_message
 from rs_denoise.recordings.frame import Frame
 from rs_denoise.recordings.recording import open_recording
 
-# Decoded and kept: 5 s at 30 Hz. Decoding while playing would compete with what is measured.
-MOST_FRAMES = 150
+# 5 s at 30 Hz, decoded in advance: decoding during playback would disturb the measurement.
+MAX_FRAMES = 150
 DISCOVERY_TIMEOUT_S = 20.0
 
 
@@ -50,9 +50,9 @@ class Player(Node):
         }
 
     def wait_for_listeners(self, timeout_s: float) -> bool:
-        """Whether what the node needs of this camera found a subscriber in time.
+        """Waits until the topics that the node needs have subscribers; False after the timeout.
 
-        All of it: a node that takes depth alone for a moment would lose the first frame.
+        If one were missing, the node would lose the first frame.
         """
         needed = [self._depth, self._infos["depth"]]
         if self._frames[0].infrared is not None:
@@ -65,7 +65,7 @@ class Player(Node):
         return True
 
     def play(self, count: int) -> None:
-        """Publishes `count` frames on schedule, around the loop."""
+        """Publishes `count` frames on schedule, in a loop."""
         start_ns = self.get_clock().now().nanoseconds
         period_ns = round(1e9 / self._rate_hz)
         schedule = {"start_ns": start_ns, "period_ns": period_ns, "loop": len(self._frames)}
@@ -76,7 +76,7 @@ class Player(Node):
             self._publish(self._frames[k % len(self._frames)], stamp_ns)
             rclpy.spin_once(self, timeout_sec=0)
         for publisher in (self._depth, self._infrared):
-            # Who ends now takes the last frame along.
+            # A publisher that is destroyed takes messages in flight with it.
             publisher.wait_for_all_acked(Duration(seconds=1))
 
     def _publish(self, frame: Frame, stamp_ns: int) -> None:
@@ -91,7 +91,7 @@ class Player(Node):
 
 def load_frames(recording: Path) -> list[Frame]:
     """The first frames of a recording, decoded."""
-    return list(islice(open_recording(recording), MOST_FRAMES))
+    return list(islice(open_recording(recording), MAX_FRAMES))
 
 
 def _header(stamp_ns: int, name: str) -> Header:
@@ -106,7 +106,7 @@ def _camera_info(camera: Camera, name: str, header: Header) -> CameraInfo:
 
 
 def main() -> int:
-    """Plays what the command line names."""
+    """Plays the recording that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("recording", type=Path)
     parser.add_argument("--frames", type=int, default=300)
@@ -125,7 +125,7 @@ def main() -> int:
         player.play(arguments.frames)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
-    except Exception:  # a publish in flight while the context goes down
+    except Exception:  # the context may go down during a publish
         if player.context.ok():
             raise
     finally:

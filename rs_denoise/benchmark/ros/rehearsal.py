@@ -1,4 +1,4 @@
-"""A recorded camera, the node and a consumer: three processes over real DDS, and what they cost."""
+"""Runs a recorded camera, the node and a consumer as three processes over DDS."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from pathlib import Path
 
 import rclpy
 
-from rs_denoise.benchmark.ros.collector import Collector, Received
+from rs_denoise.benchmark.ros.collector import Collector, ReceivedImage
 
 NAMESPACE = "/camera/camera"
 START_TIMEOUT_S = 60.0
-# The last frame is given this long to come through.
+# Time for the last frame to arrive.
 GRACE_S = 1.0
-# In /proc/PID/stat: time in user and in kernel mode, after the name in parentheses.
+# Fields of /proc/PID/stat, counted after the name in parentheses.
 USER_TIME, KERNEL_TIME = 11, 12
 
 
 class RehearsalError(RuntimeError):
-    """One of the processes did not do its part; the message says which and how it ended."""
+    """A process failed; the message says which one and how."""
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """When the player publishes what.
+    """The schedule of the player.
 
     Attributes:
-        start_ns, period_ns: stamp of frame n is start + n * period.
-        loop: number of frames after which the recording begins again.
+        start_ns, period_ns: the stamp of frame n is start + n * period.
+        loop: number of frames after which the recording starts again.
     """
 
     start_ns: int
@@ -44,22 +44,22 @@ class Schedule:
     loop: int
 
     def index(self, stamp_ns: int) -> int:
-        """Which recorded frame carries this stamp."""
+        """The index of the recorded frame with this stamp."""
         return round((stamp_ns - self.start_ns) / self.period_ns) % self.loop
 
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """What came of it.
+    """The result of a run.
 
     Attributes:
         received: by the consumer, in order of arrival.
         schedule: of the player.
-        cpu_pct: of the node while it was played to, in percent of one core.
-        stages_ms: median time of a frame in each stage of the node, as /diagnostics said last.
+        cpu_pct: CPU time of the node during playback, in percent of one core.
+        stages_ms: median time of a frame in each stage of the node, as /diagnostics reported last.
     """
 
-    received: list[Received]
+    received: list[ReceivedImage]
     schedule: Schedule
     cpu_pct: float
     stages_ms: dict[str, float]
@@ -75,11 +75,11 @@ def rehearse(
         recording: a rosbag2.
         count, rate_hz: how many frames and how fast.
         parameters: of the node.
-        on_received: is told the number of images so far, again and again.
+        on_received: called again and again with the number of images so far.
         enabled: False: the node passes the camera's depth through, without its network.
 
     Raises:
-        RehearsalError: node or player ended early, or the node offered no output in time.
+        RehearsalError: node or player ended early, or the node did not start in time.
     """
     remap = ["-r", f"__ns:={NAMESPACE}"]
     settings = [x for name, value in (parameters or {}).items() for x in ("-p", f"{name}:={value}")]
@@ -92,8 +92,10 @@ def rehearse(
             _process("rs_denoise.node.main", ["--ros-args", *remap, *settings])
         )
         _wait_for_node(collector, node)
-        if not enabled and not collector.switch_off(START_TIMEOUT_S):
-            raise RehearsalError(f"the node was not switched off within {START_TIMEOUT_S:.0f} s")
+        if not enabled and not collector.disable_denoising(START_TIMEOUT_S):
+            raise RehearsalError(
+                f"the node did not disable denoising within {START_TIMEOUT_S:.0f} s"
+            )
         arguments = [str(recording), f"--frames={count}", f"--rate={rate_hz}", "--ros-args", *remap]
         player = stack.enter_context(
             _process("rs_denoise.benchmark.ros.player", arguments, subprocess.PIPE)
@@ -103,14 +105,14 @@ def rehearse(
         cpu_pct = _collect(collector, node, player, on_received)
         if not schedule:
             raise RehearsalError(f"the player ended with exit code {player.returncode}")
-        return Rehearsal(collector.received, schedule[0], cpu_pct, collector.journeys)
+        return Rehearsal(collector.received, schedule[0], cpu_pct, collector.stage_times_ms)
 
 
 def _collect(
     collector: Collector, node: subprocess.Popen, player: subprocess.Popen,
     on_received: Callable[[int], None],
 ) -> float:  # fmt: skip
-    """Receives until the player has ended and the last frame had its time; the node's CPU in %."""
+    """Receives until shortly after the player has ended; returns the node's CPU time in percent."""
     ended = None
     first: tuple[float, float] | None = None
     cpu_pct = 0.0
@@ -135,10 +137,10 @@ def _cpu_seconds(process: subprocess.Popen) -> float:
 
 @contextmanager
 def _process(module: str, arguments: list[str], stdout: int | None = None):
-    # An interrupt while it is being started would leave it running and unknown: it comes after.
+    # An interrupt while the process starts would leave it running: it is deferred.
     interrupts: list[int] = []
     before = signal.signal(signal.SIGINT, lambda number, _: interrupts.append(number))
-    # A process group of its own: Ctrl-C comes to this program alone, which ends them in order.
+    # A process group of its own: Ctrl-C reaches only this program, which ends the others in order.
     process = subprocess.Popen(
         [sys.executable, "-m", module, *arguments],
         env={**os.environ, "PYTHONUNBUFFERED": "1"}, stdout=stdout, start_new_session=True,
@@ -150,7 +152,7 @@ def _process(module: str, arguments: list[str], stdout: int | None = None):
         yield process
     finally:
         if process.poll() is None:
-            # Not SIGINT: one that is still importing would end with a traceback.
+            # Not SIGINT: a process that still imports would end with a traceback.
             process.terminate()
         try:
             process.wait(10)
@@ -164,7 +166,7 @@ def _wait_for_node(collector: Collector, node: subprocess.Popen) -> None:
         if node.poll() is not None:
             raise RehearsalError(f"the node ended with exit code {node.returncode}")
         if time.monotonic() > deadline:
-            raise RehearsalError(f"the node offered no output within {START_TIMEOUT_S:.0f} s")
+            raise RehearsalError(f"the node did not start within {START_TIMEOUT_S:.0f} s")
         rclpy.spin_once(collector, timeout_sec=0.05)
 
 
