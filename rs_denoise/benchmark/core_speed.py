@@ -16,8 +16,8 @@ from rs_denoise.librealsense import LibrealsenseMissing
 from rs_denoise.model import Model
 from rs_denoise.synthetic_frame import synthetic_frame
 
-# Rounds that are not timed.
-WARM_UP_ROUNDS = 5
+# Rounds before those that are timed, at most as many as are timed.
+MAX_WARM_UP_ROUNDS = 5
 
 
 @dataclass(frozen=True)
@@ -79,10 +79,11 @@ def time_in_turns(candidates: list[Callable[[], object]], rounds: int) -> list[l
         For each candidate its times in ms, one per round.
     """
     times_ms: list[list[float]] = [[] for _ in candidates]
-    for number in range(WARM_UP_ROUNDS + rounds):
+    warm_up_rounds = min(MAX_WARM_UP_ROUNDS, rounds)
+    for number in range(warm_up_rounds + rounds):
         for candidate, times in zip(candidates, times_ms, strict=True):
             start = time.perf_counter()
             candidate()
-            if number >= WARM_UP_ROUNDS:
+            if number >= warm_up_rounds:
                 times.append(1e3 * (time.perf_counter() - start))
     return times_ms
