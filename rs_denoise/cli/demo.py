@@ -116,7 +116,8 @@ def _table(sent: int, played: Rehearsal, summary: Summary) -> Table:
     if same is None or same_raw is None or published is None or raw.published is None:
         table.add_row("error", "no ground truth in this recording")
         return table
-    table.add_row("mean error, same pixels", f"{same_raw.mae_mm:.2f} / {same.mae_mm:.2f} mm")
+    same_pixels = f"{same_raw.mae_mm:.2f} / {same.mae_mm:.2f} mm"
+    table.add_row("mean error, same pixels, raw / denoised", same_pixels)
     for name, metric in SHOWN.items():
         before, after = metric.of(raw.published), metric.of(published)
         table.add_row(name, f"{before:.2f} / {after:.2f} {metric.unit}")
