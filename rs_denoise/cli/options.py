@@ -96,7 +96,7 @@ def check_out(*paths: Path | None) -> None:
             continue
         folder = path.absolute().parent
         if not folder.is_dir():
-            raise typer.BadParameter(f"{path}: folder {folder} does not exist; create it first")
+            raise typer.BadParameter(f"{path}: there is no folder {folder}; create it first")
         if not os.access(folder, os.W_OK):
             raise typer.BadParameter(f"{path}: {folder} is read-only; write elsewhere")
 

@@ -1,8 +1,8 @@
 """A conditional GAN that fills masked context (CC-GAN), on depth and infrared.
 
 Source: Denton, Gross, Fergus, "Semi-supervised learning with context-conditional generative
-adversarial networks", 2016. The generator sees crops with squares cut out of their depth and must
-fill them; the discriminator judges patches and says how far the scene is.
+adversarial networks", 2016. The generator fills squares that are cut out of a crop's
+depth; the discriminator classifies patches as real or generated, and the crop by its distance.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from torch import Tensor, nn
 from rs_denoise.networks.classic import ClassicNetwork
 
 LEAK = 0.2
-# What the classification head tells apart, by the median of the true depth; the last is "made up".
+# The discriminator's classes: near, middle and far by the median of the true depth, and generated.
 CLASS_LIMITS_MM = (1000.0, 2500.0)
 CLASSES = len(CLASS_LIMITS_MM) + 2
 GENERATED = CLASSES - 1
 
 
 class Generator(ClassicNetwork):
-    """A U-Net of strided convolutions, 32-64-128-256, with a sigmoid at the end."""
+    """A U-Net of strided convolutions, 32-64-128-256 channels, with a sigmoid at the end."""
 
     stride = 16
     receptive_field_px = 48
@@ -57,7 +57,7 @@ class Generator(ClassicNetwork):
 
 
 class Discriminator(nn.Module):
-    """Judges patches of some 50 px as true or made up, and the whole crop's class."""
+    """Classifies patches of about 50 px as real or generated, and the whole crop by distance."""
 
     def __init__(self, width: int = 64) -> None:
         super().__init__()
@@ -73,19 +73,19 @@ class Discriminator(nn.Module):
         )
 
     def forward(self, depth_mm: Tensor, infrared: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits of validity [N, 1, h, w] and of the class [N, CLASSES].
+        """Logits of real against generated [N, 1, h, w], and of the classes [N, CLASSES].
 
         Args:
             depth_mm, infrared: [N, 1, H, W], as for the generator.
         """
-        # Depth is judged by its logarithm: 65,535 mm as full scale would leave it no contrast.
+        # The logarithm, because depth divided by 65,535 mm would have little contrast.
         channels = torch.cat([torch.log1p(depth_mm) / 11.0, infrared / 255.0], dim=1)
         features = self.features(channels)
         return self.validity(features), self.label(features)
 
 
 def depth_class(truth_mm: Tensor) -> Tensor:
-    """The class [N] of true depth [N, 1, H, W], 0 = unknown: near, middle or far."""
+    """The class [N] of true depth [N, 1, H, W] in mm, 0 = unknown: near, middle or far."""
     limits = torch.tensor(CLASS_LIMITS_MM, device=truth_mm.device)
     medians = torch.stack(
         [t[t > 0].median() if (t > 0).any() else t.new_zeros(()) for t in truth_mm]

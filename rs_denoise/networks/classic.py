@@ -1,6 +1,7 @@
-"""The ancestor's networks of 2020: depth and infrared as 16-bit numbers in, depth out, no doubt.
+"""Networks of the Denoise-Autoencoder of 2020, for comparison.
 
-They are kept to be compared with, and to train as people did. What comes out has no confidence.
+The Denoise-Autoencoder was an offline program that trained Keras networks on crops of RealSense
+depth and infrared. Its networks take both as 16-bit numbers and give depth without confidence.
 """
 
 from __future__ import annotations
@@ -12,19 +13,19 @@ from torch import Tensor, nn
 
 from rs_denoise.depth import MAX_DEPTH_MM
 
-# Both channels were 16-bit images, scaled to 0..1.
+# Both channels are scaled from 16 bits to 0..1.
 FULL_SCALE = float(MAX_DEPTH_MM)
 DROPOUT = 0.5
-# An untrained network says 2 m. From a sigmoid's 0.5, which is 33 m, it runs into 0 and dies.
+# An untrained network gives 2 m. From 33 m, a sigmoid's 0.5, training saturates at 0.
 START_LOGIT = math.log(2000 / (FULL_SCALE - 2000))
 
 
 class ClassicNetwork(nn.Module):
-    """Scales channels in and depth out; subclasses are what lies between.
+    """Scales the channels and the resulting depth; subclasses are the layers between.
 
     Attributes:
         stride: height and width of the input are multiples of this.
-        receptive_field_px: how far an output pixel looks, to each side.
+        receptive_field_px: how far from an output pixel the network sees, to each side.
     """
 
     stride: int
@@ -38,7 +39,7 @@ class ClassicNetwork(nn.Module):
             infrared: [N, 1, H, W] float32 grey levels 0..255; all 0 where there is none.
 
         Returns:
-            depth_mm: [N, 1, H, W] float32, everywhere.
+            depth_mm: [N, 1, H, W] float32, at every pixel.
         """
         channels = torch.cat([depth_mm, infrared], dim=1) / FULL_SCALE
         return FULL_SCALE * self.body(channels)
@@ -64,14 +65,14 @@ class ClassicUNet(ClassicNetwork):
         self.ups = nn.ModuleList(nn.ConvTranspose2d(a, b, 2, stride=2) for a, b in pairs)
         self.merges = nn.ModuleList(_double(2 * b, b) for _, b in pairs)
         self.head = nn.Conv2d(widths[0], 1, 1)
-        self.apply(_begin)
+        self.apply(_initialise)
         nn.init.constant_(_bias(self.head), START_LOGIT)
 
     def body(self, channels: Tensor) -> Tensor:  # noqa: D102
         skips: list[Tensor] = []
         for level, down in enumerate(self.downs):
             channels = down(channels if level == 0 else self.pool(skips[-1]))
-            # The two lowest levels had dropout.
+            # Dropout in the two coarsest levels.
             skips.append(self.dropout(channels) if level >= len(self.downs) - 2 else channels)
         channels = skips.pop()
         for up, merge in zip(self.ups, self.merges, strict=True):
@@ -80,7 +81,7 @@ class ClassicUNet(ClassicNetwork):
 
 
 class ConvAutoencoder(ClassicNetwork):
-    """Convolutions and pooling down to a code, the same back up, without shortcuts."""
+    """Convolutions and pooling down to a code and back up, without skip connections."""
 
     stride = 8
     receptive_field_px = (1 + 2 + 4) + 8 + (4 + 2 + 1) + 1 + 8
@@ -99,8 +100,8 @@ class ConvAutoencoder(ClassicNetwork):
         return self.layers(channels)
 
 
-def _begin(layer: nn.Module) -> None:
-    """He et al. 2015, as Keras users did: without normalisation signals die out otherwise."""
+def _initialise(layer: nn.Module) -> None:
+    """He et al. 2015: without normalisation layers signals fade with other initialisations."""
     if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
         nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
         nn.init.zeros_(_bias(layer))

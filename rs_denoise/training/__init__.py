@@ -1,1 +1,1 @@
-"""From frames with ground truth to a model file: data, losses, Lightning module, export."""
+"""Trains networks on frames with ground truth, and exports them to model files."""

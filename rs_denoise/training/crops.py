@@ -1,4 +1,4 @@
-"""Crops on disk, as the ancestor made them: to look at, and to train on."""
+"""Crops of frames on disk, as the Denoise-Autoencoder of 2020 wrote them."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from rs_denoise.recordings.folders.autoencoder_folder import (
 from rs_denoise.recordings.images import write_png
 
 CROP_PX = 128
-# The rim of a hole is as doubtful as the hole: ground truth is taken away this far around it.
-MASK_REACH_PX = 3
+# Pixels beside a hole are uncertain too: ground truth is masked within this window around it.
+MASK_WINDOW_PX = 3
 
 
-def masked_truth(depth_mm: np.ndarray, truth_mm: np.ndarray) -> np.ndarray:
-    """Ground truth [H, W] uint16 without what the camera did not see: there is nothing to learn."""
-    seen = (depth_mm > 0).astype(np.uint8)
-    return truth_mm * cv2.erode(seen, np.ones((MASK_REACH_PX, MASK_REACH_PX), np.uint8))
+def mask_truth(depth_mm: np.ndarray, truth_mm: np.ndarray) -> np.ndarray:
+    """Sets ground truth [H, W] uint16 to 0 in and around holes of the measured depth."""
+    valid = (depth_mm > 0).astype(np.uint8)
+    return truth_mm * cv2.erode(valid, np.ones((MASK_WINDOW_PX, MASK_WINDOW_PX), np.uint8))
 
 
-def cut(image: np.ndarray, side: int = CROP_PX) -> Iterator[tuple[int, int, np.ndarray]]:
-    """Row, column and crop, side by side; the image is padded with 0 to whole crops."""
+def cut_into_crops(image: np.ndarray, side: int = CROP_PX) -> Iterator[tuple[int, int, np.ndarray]]:
+    """Gives row, column and image of each crop; the frame is padded with 0 to whole crops."""
     height, width = image.shape
     bottom, right = -height % side, -width % side
     padded = np.pad(image, ((0, bottom), (0, right)))
@@ -47,14 +47,14 @@ def write_crops(triple: AutoencoderFrame, masked: Path, cropped: Path) -> int:
     frame = triple()
     if frame.ground_truth_mm is None:
         return 0
-    truth = masked_truth(frame.depth_mm, frame.ground_truth_mm)
+    truth = mask_truth(frame.depth_mm, frame.ground_truth_mm)
     write_png(masked / f"{TRUTH}{triple.name}.png", truth)
     infrared = frame.infrared
     if infrared is None:
         infrared = np.zeros(truth.shape, np.uint8)
     count = 0
     for prefix, image in ((TRUTH, truth), (INFRARED, infrared), (DEPTH, frame.depth_mm)):
-        for row, column, crop in cut(image):
+        for row, column, crop in cut_into_crops(image):
             write_png(cropped / f"{prefix}{triple.name}-{row}-{column}.png", crop)
             count += prefix == DEPTH
     return count

@@ -12,32 +12,32 @@ from torch.utils.data import Dataset, DistributedSampler
 
 from rs_denoise.depth import to_disparity_px
 from rs_denoise.recordings.random_access import FrameReader
-from rs_denoise.training.augment import Crop, augmented
+from rs_denoise.training.augment import Crop, augment
 
-# Pixels of the data for one of a crop: from 640x360 to 1280x720, for data of 848x480.
-ZOOMS = (0.75, 1.6)
+# Pixels of a frame per pixel of a crop: crops as of 640x360 to 1280x720, from frames of 848x480.
+ZOOM_RANGE = (0.75, 1.6)
 
 
 class TruthMissing(ValueError):
-    """A frame that cannot be learnt from."""
+    """A frame without ground truth."""
 
 
 class CropDataset(Dataset):
-    """Random crops of image folders, as dictionaries of [CROPS, 1, S, S] float32 tensors.
+    """Random crops of frames, as dictionaries of [CROPS, 1, S, S] float32 tensors.
 
     Keys: `disparity_px` (0 = invalid), `infrared` (grey levels, all 0 = none), `truth_px`
-    (0 = unknown), and `scale_px_mm` ([CROPS, 1, 1, 1], fx * baseline). A frame is decoded once for
-    several crops: decoding costs as much as training.
+    (0 = unknown), and `scale_px_mm` ([CROPS, 1, 1, 1], fx * baseline). Each frame is decoded once
+    for several crops, because decoding takes as long as training.
 
     Args:
         readers: of frames with ground truth.
         crop: side of a crop in px.
         crops_per_frame: how many crops an item holds.
-        augment: vary them; without it the crops are the same at every epoch.
-        seed: of the crops and how they vary.
+        augment: vary the crops; without it they are the same in every epoch.
+        seed: of the crops and their augmentation.
 
-    An index beyond the number of frames is of a later epoch (see `EpochSampler`), so that a seed
-    gives the same crops however many processes share them.
+    An index above the number of frames belongs to a later epoch (see `EpochSampler`), so that a
+    seed gives the same crops however many processes share them.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class CropDataset(Dataset):
         whole = Crop(disparity, infrared.astype(np.float32), truth)
         crops = [self._one_crop(whole, rng) for _ in range(self.crops_per_frame)]
         if self.augment:
-            crops = augmented(crops, scale, rng)
+            crops = augment(crops, scale, rng)
         names = ("disparity_px", "infrared", "truth_px")
         batch = {
             name: torch.from_numpy(np.stack([c[k] for c in crops])[:, None])
@@ -76,27 +76,27 @@ class CropDataset(Dataset):
 
     def _one_crop(self, whole: Crop, rng: np.random.Generator) -> Crop:
         height, width = whole.truth.shape
-        zoom = rng.uniform(*ZOOMS) if self.augment and rng.random() < 0.5 else 1.0
+        zoom = rng.uniform(*ZOOM_RANGE) if self.augment and rng.random() < 0.5 else 1.0
         side = min(round(self.crop * zoom), height, width)
         top = int(rng.integers(0, height - side + 1))
         left = int(rng.integers(0, width - side + 1))
         window = np.s_[top : top + side, left : left + side]
         crop = Crop(*(image[window] for image in whole))
-        return crop if side == self.crop else _zoomed(crop, self.crop)
+        return crop if side == self.crop else _zoom(crop, self.crop)
 
 
-def _zoomed(crop: Crop, side: int) -> Crop:
-    """As another resolution of the camera would see it; disparity is in its pixels."""
-    share, size = np.float32(side / len(crop.truth)), (side, side)
+def _zoom(crop: Crop, side: int) -> Crop:
+    """Resamples a crop as another resolution of the camera; disparity scales with its pixels."""
+    factor, size = np.float32(side / len(crop.truth)), (side, side)
     disparity, truth = (
-        share * cv2.resize(image, size, interpolation=cv2.INTER_NEAREST)
+        factor * cv2.resize(image, size, interpolation=cv2.INTER_NEAREST)
         for image in (crop.disparity, crop.truth)
     )
     return Crop(disparity, cv2.resize(crop.infrared, size, interpolation=cv2.INTER_AREA), truth)
 
 
 class EpochSampler(DistributedSampler):
-    """A shuffle that says the epoch along with the index: epoch * frames + index."""
+    """Shuffles the frames and encodes the epoch in the index: epoch * frames + index."""
 
     def __iter__(self):
         frames = len(self.dataset)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Pictures of how well it goes, for TensorBoard."""
+"""Pictures of the progress, for TensorBoard."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rs_denoise.training.loops import TrainingModule
 
 
 class BeforeAfter(Callback):
-    """After each validation: a crop before and after, beside its ground truth."""
+    """Shows a crop before and after denoising, beside its ground truth, after each validation."""
 
     def on_validation_epoch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule

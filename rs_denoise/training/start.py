@@ -15,7 +15,7 @@ from rs_denoise.training.loops import TrainingModule, merge_crops
 
 MODEL_FILE_SUFFIX = ".pt"
 # Layers that had other names in the files of version 0.1.
-RENAMED = {"enter": "stem", "leave": "head"}
+RENAMED = {"enter": "stem", "deepest": "bottleneck", "leave": "head"}
 
 
 class StartError(ValueError):

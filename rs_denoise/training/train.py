@@ -1,4 +1,4 @@
-"""Trains a network on folders of frames with ground truth; resumes from its last checkpoint."""
+"""Trains a network on frames with ground truth, or resumes a run from its last checkpoint."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ from rs_denoise.training.pictures import BeforeAfter
 from rs_denoise.training.precision import choose_training_precision
 from rs_denoise.training.start import start_from
 
-CHECKPOINT_EVERY = 100
+CHECKPOINT_EVERY_STEPS = 100
 LAST = "last.ckpt"
 # Statistics of a channel are steady after so many.
 MAX_BATCHES = 8
 
 
 class TrainingError(ValueError):
-    """Data that cannot be trained on, or a checkpoint that cannot be gone on from."""
+    """Too few frames, or a checkpoint of another network."""
 
 
 class Crops(lightning.LightningDataModule):
-    """Crops for training, shared between processes, and for validation, the same for each.
+    """Crops for training, divided among the processes, and for validation, the same for each.
 
     Raises:
         TrainingError: there are fewer frames than a batch takes.
@@ -55,8 +55,8 @@ class Crops(lightning.LightningDataModule):
         for readers, use, least in ((frames, "training", needed), (held_out, "validation", 1)):
             if len(readers) < least:
                 raise TrainingError(
-                    f"{len(readers)} frames for {use}, but it takes at least {least} (some "
-                    "hundreds are of use): add frames, or lower frames_per_batch"
+                    f"{len(readers)} frames for {use}, but at least {least} are needed (useful are "
+                    "some hundreds): add frames, or lower frames_per_batch"
                 )
         shape = config.crop_px, config.crops_per_frame
         self.training = CropDataset(frames, *shape, augment=True, seed=config.seed)
@@ -64,7 +64,7 @@ class Crops(lightning.LightningDataModule):
 
     @property
     def steps_per_epoch(self) -> int:
-        """Optimiser steps: what does not fill a batch of every process is left out."""
+        """Optimiser steps; frames that do not fill a batch of every process are left out."""
         return len(self.training) // self.processes // self.config.frames_per_batch
 
     def train_dataloader(self) -> DataLoader:  # noqa: D102
@@ -96,17 +96,17 @@ def train(
     config: TrainingConfig,
     logs: Path | None = None,
 ) -> Path:
-    """Trains, or goes on where a run in `out` was stopped.
+    """Trains a network, or resumes the run in `out`.
 
     Args:
-        frames: readers of frames with ground truth, to learn from.
-        held_out: others, to validate on.
-        out: for checkpoints and config.yaml.
+        frames: readers of frames with ground truth, to train on.
+        held_out: readers of other frames, to validate on.
+        out: folder of checkpoints and config.yaml.
         config: the settings.
         logs: for metrics.csv and TensorBoard's files; None: `out`.
 
     Returns:
-        The checkpoint of the end, `out`/last.ckpt, with averaged weights.
+        The last checkpoint, `out`/last.ckpt, with averaged weights.
 
     Raises:
         TrainingError: there are too few frames.
@@ -148,7 +148,7 @@ def train(
 def _callbacks(out: Path, config: TrainingConfig) -> list[Callback]:
     callbacks: list[Callback] = [
         ModelCheckpoint(
-            out, filename="step", save_last=True, every_n_train_steps=CHECKPOINT_EVERY,
+            out, filename="step", save_last=True, every_n_train_steps=CHECKPOINT_EVERY_STEPS,
             enable_version_counter=False,
         ),
         LearningRateMonitor("step"),

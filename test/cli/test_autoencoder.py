@@ -1,4 +1,4 @@
-"""The ancestor's command, flag by flag, in a folder of its own."""
+"""The command line of the Denoise-Autoencoder of 2020, flag by flag."""
 
 import re
 import subprocess
@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("lightning", reason="Lightning is not installed")
 
-from rs_denoise.training.crops import cut, masked_truth
+from rs_denoise.training.crops import cut_into_crops, mask_truth
 
 SMALL = ("--network", "autoencoder-classic", "--epochs", 1)
 
@@ -147,7 +147,7 @@ def test_frames_without_truth_are_counted_and_broken_ones_named(tmp_path):
 
 def test_848x480_makes_28_crops_that_hold_every_pixel():
     image = np.arange(848 * 480, dtype=np.uint32).reshape(480, 848).astype(np.uint16)
-    crops = {(row, column): crop for row, column, crop in cut(image)}
+    crops = {(row, column): crop for row, column, crop in cut_into_crops(image)}
     assert len(crops) == 28 and max(crops) == (3, 6)
     whole = np.block([[crops[row, column] for column in range(7)] for row in range(4)])
     assert whole.shape == (512, 896) and not whole[480:].any() and not whole[:, 848:].any()
@@ -157,5 +157,5 @@ def test_848x480_makes_28_crops_that_hold_every_pixel():
 def test_truth_is_masked_around_what_the_camera_did_not_see():
     depth, truth = np.full((9, 9), 1000, np.uint16), np.full((9, 9), 1100, np.uint16)
     depth[4, 4] = 0
-    masked = masked_truth(depth, truth)
+    masked = mask_truth(depth, truth)
     assert (masked[3:6, 3:6] == 0).all() and (masked > 0).sum() == 81 - 9

@@ -16,7 +16,7 @@ from scenes import camera
 
 lightning = pytest.importorskip("lightning", reason="Lightning is not installed")
 
-from rs_denoise.training.augment import Crop, _cut_out, fattened
+from rs_denoise.training.augment import Crop, _copy_paste, fatten_edges
 from rs_denoise.training.config import ConfigError, TrainingConfig
 from rs_denoise.training.data import CropDataset, EpochSampler
 from rs_denoise.training.export import ExportError, export, load_network
@@ -94,7 +94,7 @@ def test_gaps_are_bridged_towards_near_and_only_there():
     raw = np.where(truth > 0, truth + 0.1, 0).astype(np.float32)
     changed = 0
     for seed in range(20):
-        result = fattened(raw, truth, np.random.default_rng(seed))
+        result = fatten_edges(raw, truth, np.random.default_rng(seed))
         different = result != raw
         assert not different[:10].any() and not different[10:, :26].any()
         assert (result[different] > truth[different] + 1).all()
@@ -102,7 +102,7 @@ def test_gaps_are_bridged_towards_near_and_only_there():
     assert changed > 8
 
 
-def test_the_loss_prefers_truth_smoothness_and_honest_doubt():
+def test_the_loss_prefers_truth_smoothness_and_a_calibrated_scale():
     truth = torch.full((1, 1, 32, 32), 10.0)
     noisy = truth + 0.2 * torch.randn(truth.shape, generator=torch.Generator().manual_seed(0))
     shifted = truth + 0.2
@@ -112,7 +112,9 @@ def test_the_loss_prefers_truth_smoothness_and_honest_doubt():
 
     assert loss(truth)["accuracy"] == 0 and loss(shifted)["accuracy"] > 0.1
     assert loss(shifted)["smoothness"] < 1e-6 and loss(noisy)["smoothness"] > 0.1
-    assert loss(shifted, 0.2)["doubt"] < min(loss(shifted, s)["doubt"] for s in (0.05, 0.8))
+    assert loss(shifted, 0.2)["uncertainty"] < min(
+        loss(shifted, s)["uncertainty"] for s in (0.05, 0.8)
+    )
     # Too far is worse than too near.
     half = torch.zeros_like(truth)
     half[..., :16] = 2
@@ -214,7 +216,7 @@ def test_a_run_can_begin_with_a_shipped_model(data):
 
 def test_too_few_frames_are_told(data, tmp_path):
     frames = find_frame_readers(data)
-    with pytest.raises(TrainingError, match="1 frames for training, but it takes at least 2"):
+    with pytest.raises(TrainingError, match="1 frames for training, but at least 2 are needed"):
         train(frames[:1], frames[1:2], tmp_path / "run", SMALL)
 
 
@@ -264,11 +266,11 @@ def test_automatic_precision_is_bfloat16_only_where_it_is_computed_natively():
     assert choose_training_precision("16-mixed") == ("16-mixed", "as set")
 
 
-def test_what_is_put_before_a_crop_is_nearer_and_casts_its_shadow_to_the_left():
+def test_a_pasted_piece_is_nearer_and_casts_its_shadow_to_the_left():
     rng = np.random.default_rng(3)
     far = Crop(*(np.full((96, 96), v, np.float32) for v in (10.0, 50.0, 10.0)))
     near = Crop(*(np.full((96, 96), v, np.float32) for v in (12.0, 200.0, 12.0)))
-    made = _cut_out(near, far, rng)
+    made = _copy_paste(near, far, rng)
     pieces = made.truth > 10
     assert 0.1 < pieces.mean() < 0.9
     assert (made.infrared == np.where(pieces, 200, 50)).all()
@@ -279,4 +281,4 @@ def test_what_is_put_before_a_crop_is_nearer_and_casts_its_shadow_to_the_left():
     for row, column in zip(*np.nonzero(shadow), strict=True):
         assert pieces[row, column : column + width + 1].any()
     unknown = far._replace(truth=np.zeros_like(far.truth))
-    assert _cut_out(near, unknown, rng) is unknown
+    assert _copy_paste(near, unknown, rng) is unknown
