@@ -1,4 +1,4 @@
-"""librealsense, where it is installed, and a camera that exists in it alone."""
+"""librealsense, if it is installed, and its camera in software."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ MILLIMETRE_M = 0.001
 
 
 class LibrealsenseMissing(RuntimeError):
-    """librealsense's Python package or its libusb is not installed; the message says what to do."""
+    """librealsense's Python package or libusb is not installed; the message says what to do."""
 
 
 def pyrealsense2() -> Any:
-    """The module `pyrealsense2`.
+    """Imports the module `pyrealsense2`.
 
     Raises:
-        LibrealsenseMissing: it, or the libusb that it links to, is not installed.
+        LibrealsenseMissing: it, or the libusb that it needs, is not installed.
     """
     try:
         import pyrealsense2 as module
@@ -33,7 +33,7 @@ def pyrealsense2() -> Any:
 
 
 class StreamError(ValueError):
-    """An image that does not fit its stream; the message says what was expected and what came."""
+    """An image of the wrong size or type; the message says what was expected and what came."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ class Stream:
     """A stream of a software camera.
 
     Attributes:
-        sensor: that it belongs to; RealSense Viewer lists streams under it.
+        sensor: name of its sensor, under which RealSense Viewer lists it.
         kind: "depth" (uint16 mm) or "infrared" (uint8).
-        index: among the streams of its kind, as librealsense counts them.
+        index: its number among the streams of its kind in librealsense.
     """
 
     sensor: str
@@ -52,28 +52,28 @@ class Stream:
 
     @property
     def dtype(self) -> np.dtype:
-        """Of its images."""
+        """Type of its images."""
         return np.dtype(np.uint16 if self.kind == "depth" else np.uint8)
 
 
-# As those of a D400: depth without a number, the left imager is 1 and the right one 2.
+# The indices of a D400: depth is 0, the left imager 1, the right imager 2.
 DEPTH = Stream("Stereo Module", "depth", 0)
 INFRARED = Stream("Stereo Module", "infrared", 1)
 INFRARED_RIGHT = Stream("Stereo Module", "infrared", 2)
 
 
 class SoftwareCamera:
-    """A camera that exists in librealsense only, and gives the frames that it is given.
+    """A device of librealsense in software that sends the images it is given.
 
     Args:
-        camera: of all streams.
-        streams: that it has.
-        rate_hz: that its streams claim.
+        camera: intrinsics and baseline of all streams.
+        streams: the streams of the device.
+        rate_hz: the rate that the streams report.
 
     Attributes:
-        device: librealsense's.
-        profiles: librealsense's, by stream.
-        sensors: librealsense's, by name, in the order of the streams.
+        device: the device of librealsense.
+        profiles: its stream profiles, by stream.
+        sensors: its sensors, by name, in the order of the streams.
     """
 
     def __init__(
@@ -93,10 +93,10 @@ class SoftwareCamera:
         self._register_extrinsics()
 
     def put(self, stream: Stream, image: np.ndarray, stamp_ns: int, number: int) -> None:
-        """Gives an image, [H, W] uint16 mm or uint8, to whoever has started the stream's sensor.
+        """Sends an image, [H, W] uint16 mm or uint8, if the stream's sensor was started.
 
         Raises:
-            StreamError: it has another size or type; librealsense would read beyond its end.
+            StreamError: it has another size or type, so librealsense would read beyond its end.
         """
         rs = self.rs
         expected = (self.camera.height, self.camera.width)
@@ -116,13 +116,13 @@ class SoftwareCamera:
         self.sensors[stream.sensor].on_video_frame(frame)
 
     def profiles_of(self, sensor: str) -> list:
-        """Librealsense's profiles of the streams of a sensor."""
+        """The stream profiles of a sensor."""
         return [p for stream, p in self.profiles.items() if stream.sensor == sensor]
 
     def _sensor(self, name: str):
         sensor = self.device.add_sensor(name)
         sensor.add_read_only_option(self.rs.option.depth_units, MILLIMETRE_M)
-        # librealsense gives the baseline in millimetres; its disparity transform asks for it.
+        # The disparity transform needs the baseline, which librealsense has in millimetres.
         sensor.add_read_only_option(self.rs.option.stereo_baseline, 1e3 * self.camera.baseline_m)
         return sensor
 
@@ -147,7 +147,7 @@ class SoftwareCamera:
         return intrinsics
 
     def _register_extrinsics(self) -> None:
-        """All streams are seen from the left imager, except that of the right one."""
+        """Places all streams at the left imager, except that of the right imager."""
         first, *others = self.profiles.items()
         for stream, profile in others:
             extrinsics = self.rs.extrinsics()

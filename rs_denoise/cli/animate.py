@@ -22,15 +22,15 @@ from rs_denoise.gate import Gate
 from rs_denoise.offline import OfflineDenoiser
 from rs_denoise.recordings.recording import open_recording
 
-# Larger ones are refused or shown as stills in many places.
-LARGEST_GIF_BYTES = 6_000_000
-# The first palette with which a GIF is small enough is taken, so that banding is the least.
+# Many web sites refuse larger GIFs or show them as stills.
+MAX_GIF_BYTES = 6_000_000
+# The first of these palettes with which the GIF is small enough is used: more colours band less.
 PALETTES = (256, 128, 64, 32)
-# The palette is of so many pictures, evenly spread over the swing.
+# The palette is made from so many pictures, evenly spread over the swing.
 PALETTE_PICTURES = 8
 CAPTION_PX, CAPTION_AT = 18, (12, 8)
 INK, BORDER = (235, 235, 235), (90, 90, 92)
-# Too few pixels have them for a palette to keep them by itself.
+# These colours have few pixels; the palette would lose them.
 FIXED = (INK, BORDER, BACKGROUND)
 
 Writer = Callable[[Path, list[np.ndarray], float], None]
@@ -38,7 +38,7 @@ Writer = Callable[[Path, list[np.ndarray], float], None]
 
 @dataclass(frozen=True)
 class Format:
-    """How a kind of file is written, and with how many pictures a second."""
+    """How a file format is written, and its pictures a second."""
 
     write: Writer
     rate_hz: float
@@ -46,11 +46,11 @@ class Format:
 
 def animate(
     recording: options.RecordingPath,
-    out: Annotated[Path, typer.Option(help="The animation, .gif or .mp4.")],
-    seconds: Annotated[float, typer.Option(min=0.5, max=60, help="For to and fro.")] = 4.0,
-    size: Annotated[str, typer.Option(help="WIDTHxHEIGHT of the whole.")] = "960x480",
+    out: Annotated[Path, typer.Option(help="The animation to write, .gif or .mp4.")],
+    seconds: Annotated[float, typer.Option(min=0.5, max=60, help="Duration of one swing.")] = 4.0,
+    size: Annotated[str, typer.Option(help="WIDTHxHEIGHT of the animation.")] = "960x480",
     degrees: Annotated[
-        float, typer.Option(min=1, max=120, help="From the leftmost view to the rightmost.")
+        float, typer.Option(min=1, max=120, help="Angle from the leftmost view to the rightmost.")
     ] = 40.0,
     frame: options.FrameName = None,
     model: options.ModelFile = options.DEFAULT_MODEL_FILE,
@@ -58,7 +58,7 @@ def animate(
     min_confidence: options.MinConfidence = options.DEFAULT_MIN_CONFIDENCE,
     fill_confidence: options.FillConfidence = options.DEFAULT_FILL_CONFIDENCE,
 ) -> None:
-    """Draws a frame's point cloud swinging to and fro: raw, denoised and, if known, the truth."""
+    """Animates the point clouds of a frame: raw, denoised and, if known, ground truth."""
     check_suffix(out, tuple(FORMATS))
     options.check_out(out)
     wanted = options.parse_size(size)
@@ -71,10 +71,10 @@ def animate(
     count = max(2, round(seconds * kind.rate_hz))
     views = track(
         _views(comparison, wanted, count, degrees),
-        "turning", total=count, console=console, transient=True,
+        "rendering", total=count, console=console, transient=True,
     )  # fmt: skip
     captions = list(comparison.depths_mm)
-    pictures = [_finished(view, captions, wanted) for view in views]
+    pictures = [_finish(view, captions, wanted) for view in views]
     kind.write(out, pictures, kind.rate_hz)
     megabytes = out.stat().st_size / 1e6
     console.print(
@@ -95,8 +95,8 @@ def _views(
     return render_orbit(clouds, orbit_camera, count, degrees)
 
 
-def _finished(view: np.ndarray, captions: list[str], size: tuple[int, int]) -> np.ndarray:
-    """With captions, borders between the clouds, and of the size that was asked for."""
+def _finish(view: np.ndarray, captions: list[str], size: tuple[int, int]) -> np.ndarray:
+    """Adds captions and borders between the clouds, and pads to the requested size."""
     from PIL import Image, ImageDraw, ImageFont
 
     image = Image.new("RGB", size, BACKGROUND)
@@ -112,10 +112,10 @@ def _finished(view: np.ndarray, captions: list[str], size: tuple[int, int]) -> n
 
 
 def _write_gif(path: Path, pictures: list[np.ndarray], rate_hz: float) -> None:
-    """In as many colours as the size allows, without dithering, which would flicker."""
+    """Writes as many colours as the size allows, without dithering, which would flicker."""
     for colours in PALETTES:
         gif = _gif(pictures, rate_hz, colours)
-        if len(gif) <= LARGEST_GIF_BYTES:
+        if len(gif) <= MAX_GIF_BYTES:
             break
     path.write_bytes(gif)
 
@@ -144,7 +144,7 @@ def _write_mp4(path: Path, pictures: list[np.ndarray], rate_hz: float) -> None:
     writer = cv2.VideoWriter(str(path), codec, rate_hz, (width, height))
     if not writer.isOpened():
         raise ChartError(
-            f"{path}: this OpenCV cannot write it; is the folder writable? a .gif needs no codec"
+            f"{path}: OpenCV cannot write it; is the folder writable? A .gif needs no codec"
         )
     for picture in pictures:
         writer.write(np.ascontiguousarray(picture[..., ::-1]))
@@ -153,7 +153,7 @@ def _write_mp4(path: Path, pictures: list[np.ndarray], rate_hz: float) -> None:
 
 def _check_size(out: Path, size: tuple[int, int]) -> None:
     if out.suffix.lower() == ".mp4" and (size[0] % 2 or size[1] % 2):
-        raise typer.BadParameter(f"MP4 wants an even width and height, got {size[0]}x{size[1]}")
+        raise typer.BadParameter(f"an MP4 needs an even width and height, got {size[0]}x{size[1]}")
 
 
 FORMATS = {".gif": Format(_write_gif, 10.0), ".mp4": Format(_write_mp4, 25.0)}

@@ -23,7 +23,7 @@ from rs_denoise.recordings.recording import open_recording
 
 SIZE_INCHES = (12.0, 7.5)
 WINDOW_TITLE = "rs_denoise cross-section"
-HINT = "drag a line in a picture, or click at both of its ends"
+HINT = "drag a line in a picture, or click its two ends"
 Line = tuple[Pixel, Pixel]
 HOW_TO_CHOOSE = "give --row N, --column N, or --from x,y --to x,y"
 
@@ -34,11 +34,12 @@ def cross_section(
         str | None, typer.Option("--from", help="First pixel of the line, x,y.")
     ] = None,
     end: Annotated[str | None, typer.Option("--to", help="Last pixel of the line, x,y.")] = None,
-    row: Annotated[int | None, typer.Option(help="The line is this row.")] = None,
-    column: Annotated[int | None, typer.Option(help="The line is this column.")] = None,
+    row: Annotated[int | None, typer.Option(help="Take this row as the line.")] = None,
+    column: Annotated[int | None, typer.Option(help="Take this column as the line.")] = None,
     frame: options.FrameName = None,
     out: Annotated[
-        Path | None, typer.Option(help="Draw it here (.png, .pdf or .svg), not in a window.")
+        Path | None,
+        typer.Option(help="Draw to this file (.png, .pdf or .svg) instead of a window."),
     ] = None,
     csv_file: Annotated[Path | None, typer.Option("--csv", help="Write the samples here.")] = None,
     model: options.ModelFile = options.DEFAULT_MODEL_FILE,
@@ -56,8 +57,8 @@ def cross_section(
     method = OfflineDenoiser.load(model, device, Gate(min_confidence, fill_confidence))
     comparison = FrameComparison.of(open_recording(recording), frame, method)
     shape = comparison.frame.depth_mm.shape
-    given = _line(start, end, row, column, shape) if chosen else None
-    line = given if given and not in_window else _drawn_in_window(comparison, given)
+    given = _get_line(start, end, row, column, shape) if chosen else None
+    line = given if given and not in_window else _draw_in_window(comparison, given)
     profiles = comparison.profiles(*line)
     console = Console()
     if out is not None:
@@ -68,20 +69,20 @@ def cross_section(
     if csv_file is not None:
         write_csv(csv_file, profiles)
         console.print(f"samples: {csv_file}", highlight=False, soft_wrap=True)
-    console.print(_table(comparison.frame.name, line, profiles))
+    console.print(_make_table(comparison.frame.name, line, profiles))
 
 
 def _check_choice(start: str | None, end: str | None, row: int | None, column: int | None) -> bool:
     """Whether a line is given; at most one may be."""
     if (start is None) != (end is None):
-        raise typer.BadParameter("--from and --to belong together: give both")
+        raise typer.BadParameter("--from needs --to: give both")
     given = [start is not None, row is not None, column is not None]
     if sum(given) > 1:
-        raise typer.BadParameter(f"one line at a time: {HOW_TO_CHOOSE}")
+        raise typer.BadParameter(f"more than one line is given: {HOW_TO_CHOOSE}")
     return any(given)
 
 
-def _line(
+def _get_line(
     start: str | None, end: str | None, row: int | None, column: int | None, shape: tuple[int, ...]
 ) -> Line:
     height, width = shape
@@ -100,7 +101,7 @@ def _parse_pixel(text: str) -> Pixel:
 
 
 def _require_display(chosen: bool) -> None:
-    """Sees that matplotlib can open a window.
+    """Checks that matplotlib can open a window.
 
     Raises:
         ChartError: it cannot; the message says what to give instead.
@@ -120,8 +121,8 @@ def _require_display(chosen: bool) -> None:
         raise ChartError(f"there is no display to open a window on: {instead}")
 
 
-def _drawn_in_window(comparison: FrameComparison, line: Line | None) -> Line:
-    """Shows the chart until its window is closed; the line that it had then."""
+def _draw_in_window(comparison: FrameComparison, line: Line | None) -> Line:
+    """Shows the chart until its window is closed; returns its line."""
     from matplotlib import pyplot
 
     figure = pyplot.figure(figsize=SIZE_INCHES, layout="constrained", num=WINDOW_TITLE)
@@ -129,7 +130,7 @@ def _drawn_in_window(comparison: FrameComparison, line: Line | None) -> Line:
     chart.hint(HINT)
     if line is not None:
         chart.show(*line)
-    # Callbacks are held weakly: the picker has to outlive the window.
+    # matplotlib holds callbacks weakly: the picker must live as long as the window.
     picker = LinePicker(chart)
     pyplot.show()
     if picker.chart.line is None:
@@ -137,8 +138,8 @@ def _drawn_in_window(comparison: FrameComparison, line: Line | None) -> Line:
     return picker.chart.line
 
 
-def _table(name: str, line: Line, profiles: dict[str, Profile]) -> Table:
-    """How much of the line each depth has, and how far from the truth it is."""
+def _make_table(name: str, line: Line, profiles: dict[str, Profile]) -> Table:
+    """Fraction of valid pixels of each depth along the line, and its error."""
     (x0, y0), (x1, y1) = line
     samples = len(next(iter(profiles.values())).along_px)
     table = Table(

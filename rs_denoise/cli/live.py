@@ -1,4 +1,4 @@
-"""`rs_denoise live`: what the camera sees, before and after."""
+"""`rs_denoise live`: the camera's depth, before and after."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from rs_denoise.live.screens import (
     VideoFile,
     open_window,
 )
-from rs_denoise.live.view import ColourRange, Figures, Meter, draw_view
+from rs_denoise.live.view import ColourRange, Meter, Statistics, draw_view
 from rs_denoise.memory import tune_malloc
 from rs_denoise.precision import load_with_fallback
 from rs_denoise.recordings.folders.frame_folder import write_frame
@@ -52,42 +52,45 @@ def live(
     ] = None,
     software: Annotated[
         bool,
-        typer.Option("--software", help="SOURCE is a recording of any kind, as if of a camera."),
+        typer.Option(
+            "--software",
+            help="SOURCE is a recording of any kind, played through a camera in software.",
+        ),
     ] = False,
     serial: Annotated[
         str | None, typer.Option(help="Serial number of the camera.", show_default="the first")
     ] = None,
-    size: Annotated[str, typer.Option(help="WIDTHxHEIGHT that a camera is set to.")] = "848x480",
-    rate: Annotated[int, typer.Option(min=1, help="Hz that a camera is set to.")] = 30,
+    size: Annotated[str, typer.Option(help="WIDTHxHEIGHT of the camera's profile.")] = "848x480",
+    rate: Annotated[int, typer.Option(min=1, help="Hz of the camera's profile.")] = 30,
     emitter: Annotated[
-        bool | None, typer.Option(help="The dot projector.", show_default="as it is")
+        bool | None, typer.Option(help="Dot projector on or off.", show_default="unchanged")
     ] = None,
     baseline: Annotated[
         float | None,
-        typer.Option(min=0.001, help="In metres.", show_default="the camera's"),
+        typer.Option(min=0.001, help="Baseline, m.", show_default="the camera's"),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Records the view: a video (.mp4), or a folder of PNG.")
+        Path | None, typer.Option(help="Record the view: a video (.mp4), or a folder of PNG.")
     ] = None,
-    saved: Annotated[Path, typer.Option(help="Where key s saves frames, as frame folders.")] = Path(
+    saved: Annotated[Path, typer.Option(help="Folder in which key s saves frames.")] = Path(
         "saved_frames"
     ),
     seconds: Annotated[
-        float | None, typer.Option(min=0.1, help="Ends by itself.", show_default="never")
+        float | None, typer.Option(min=0.1, help="Stop after this time.", show_default="never")
     ] = None,
     model: options.ModelFile = options.DEFAULT_MODEL_FILE,
     device: options.Device = "auto",
     min_confidence: options.MinConfidence = options.DEFAULT_MIN_CONFIDENCE,
     fill_confidence: options.FillConfidence = options.DEFAULT_FILL_CONFIDENCE,
 ) -> None:
-    """Shows depth of a camera beside its denoised depth, with rates and times; without ROS.
+    """Shows raw and denoised depth of a camera side by side, with rates and times, without ROS.
 
-    Needs librealsense (pip install pyrealsense2). Keys: q quits, s saves a frame, space shows raw
-    depth in the place of denoised depth. Without a display the figures are printed.
+    Needs librealsense (pip install pyrealsense2). Keys: q quits, s saves a frame, space toggles
+    between denoised and raw depth. Without a display only the statistics are printed.
     """
     width, height = options.parse_size(size) or (848, 480)
     if out is not None and out.suffix not in ("", VIDEO):
-        raise typer.BadParameter(f"--out is a video ({VIDEO}) or a folder, got '{out.name}'")
+        raise typer.BadParameter(f"--out must be a video ({VIDEO}) or a folder, got '{out.name}'")
     options.check_out(out)
     tune_malloc()
     loaded = load_with_fallback(model, device)
@@ -101,14 +104,16 @@ def live(
             _stream(source, software, serial, Request(width, height, rate, emitter), baseline)
         )
         if not stream.has_infrared:
-            console.print("[yellow]no infrared: depth goes alone, with less confidence")
+            console.print(
+                "[yellow]no infrared: depth is denoised without it, with lower confidence"
+            )
         view = _View(stream, Denoiser(loaded, stream.camera, gate), screens, saved)
         if not view.run(stack.enter_context(Live(console=console)), seconds):
-            raise LiveError("the recording ended before a frame of it came")
+            raise LiveError("the recording ended before its first frame came")
 
 
 class _View:
-    """Denoises the newest frame, again and again, and shows it."""
+    """Denoises the newest frame in a loop, and shows it."""
 
     def __init__(
         self, stream: CameraStream, denoiser: Denoiser, screens: list[Screen], saved: Path
@@ -119,7 +124,7 @@ class _View:
         self._blink = False
 
     def run(self, status: Live, seconds: float | None) -> int:
-        """Until the stream ends, somebody quits or time is up; gives the number of frames."""
+        """Runs until the stream ends, the user quits or time is up; returns how many frames."""
         # The first frames take seconds; the camera need not wait for them.
         warm_up(self._denoiser)
         started, count = time.monotonic(), 0
@@ -131,19 +136,19 @@ class _View:
             denoised_mm = to_uint16_mm(denoised.depth_mm)
             now, stream = time.monotonic(), self._stream
             self._meter.add(now, took_ms, frame.depth_mm, denoised_mm)
-            figures = self._meter.figures(stream.rate_hz, stream.received, stream.dropped)
-            status.update("\n".join(figures.lines()))
-            keys = self._show(frame, denoised_mm, figures)
+            statistics = self._meter.statistics(stream.rate_hz, stream.received, stream.dropped)
+            status.update("\n".join(statistics.lines()))
+            keys = self._show(frame, denoised_mm, statistics)
             if QUIT in keys or (seconds is not None and now - started >= seconds):
                 break
         return count
 
-    def _show(self, frame: Frame, denoised_mm: np.ndarray, figures: Figures) -> str:
-        """Shows a frame, and does what the keys ask for; gives the keys."""
+    def _show(self, frame: Frame, denoised_mm: np.ndarray, statistics: Statistics) -> str:
+        """Shows a frame and handles the keys; returns them."""
         if not self._screens:
             return ""
-        colours = self._colours.follow(frame.depth_mm)
-        picture = draw_view(frame.depth_mm, denoised_mm, figures, colours, self._blink)
+        colours = self._colours.update(frame.depth_mm)
+        picture = draw_view(frame.depth_mm, denoised_mm, statistics, colours, self._blink)
         keys = "".join(screen.show(picture) for screen in self._screens)
         if " " in keys:
             self._blink = not self._blink
@@ -160,17 +165,17 @@ def _stream(
 ) -> AbstractContextManager[CameraStream]:  # fmt: skip
     if source is None:
         if software:
-            raise typer.BadParameter("--software plays a recording: name one")
+            raise typer.BadParameter("--software needs a recording: give SOURCE")
         return live_camera(serial, request, baseline_m)
     if serial is not None:
-        raise typer.BadParameter("--serial is of a camera: leave it or the recording out")
+        raise typer.BadParameter("--serial chooses a camera: give it or a recording, not both")
     if software:
         return software_camera(open_recording(source))
     return sdk_playback(source, baseline_m)
 
 
 def _screens(out: Path | None, console: Console) -> list[Screen]:
-    """A window where there can be one, and what records the view."""
+    """A window if there is a display, and what records the view."""
     screens: list[Screen] = []
     try:
         screens.append(open_window())

@@ -1,7 +1,8 @@
-"""`rs_denoise plane-fit`: how flat walls and floors come out."""
+"""`rs_denoise plane-fit`: how flat walls and floors are, before and after."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -24,23 +25,36 @@ from rs_denoise.gate import Gate
 from rs_denoise.offline import OfflineDenoiser
 from rs_denoise.recordings.recording import open_recording
 
-# Heading and digits of each figure; those that no depth has are left out.
-FIGURES = {
-    "fill_pct": ("fill\n%", 1), "rms_mm": ("RMS\nmm", 2), "rms_pct": ("RMS\n%", 2),
-    "subpixel_rms_px": ("sub-px\nRMS px", 3), "distance_mm": ("distance\nmm", 0),
-    "tilt_deg": ("tilt\ndeg", 1), "z_accuracy_pct": ("Z acc.\n%", 2),
-}  # fmt: skip
+
+@dataclass(frozen=True)
+class Column:
+    """A metric of the table; it is left out where no depth has it."""
+
+    heading: str
+    digits: int
+    read: Callable[[PlaneFit], float]
+
+
+COLUMNS = (
+    Column("fill\n%", 1, lambda fit: fit.fill_pct),
+    Column("RMS\nmm", 2, lambda fit: fit.rms_mm),
+    Column("RMS\n%", 2, lambda fit: fit.rms_pct),
+    Column("sub-px\nRMS px", 3, lambda fit: fit.subpixel_rms_px),
+    Column("distance\nmm", 0, lambda fit: fit.distance_mm),
+    Column("tilt\ndeg", 1, lambda fit: fit.tilt_deg),
+    Column("Z acc.\n%", 2, lambda fit: fit.z_accuracy_pct),
+)
 
 
 @dataclass
-class Flatness:
-    """Fits to the same rectangles in one frame after another.
+class PlaneFits:
+    """Planes fitted to the same rectangles in one frame after another.
 
     Attributes:
         rois: the rectangles.
-        fits: of each depth by its name, a list for each rectangle.
+        fits: by name of the depth, a list for each rectangle.
         failed: where no plane could be fitted, with the reason.
-        frames: how many were looked at.
+        frames: how many frames were added.
     """
 
     rois: list[Roi]
@@ -51,7 +65,7 @@ class Flatness:
     def add(
         self, comparison: FrameComparison, wall_mm: float | None
     ) -> dict[str, list[PlaneFit | None]]:
-        """Takes a frame; its fits, None where there is no plane."""
+        """Adds a frame; returns its fits, None where no plane could be fitted."""
         frame = comparison.frame
         self.frames += 1
         taken: dict[str, list[PlaneFit | None]] = {}
@@ -59,18 +73,17 @@ class Flatness:
             kept = self.fits.setdefault(name, [[] for _ in self.rois])
             taken[name] = []
             for roi, fits in zip(self.rois, kept, strict=True):
-                fit = self._fitted(f"{name} of {frame.name}", depth_mm, frame.camera, roi, wall_mm)
+                fit = self._fit(f"{name} of {frame.name}", depth_mm, frame.camera, roi, wall_mm)
                 taken[name].append(fit)
                 fits.extend([fit] if fit is not None else [])
         return taken
 
-    def figures(self, name: str, number: int) -> dict[str, float]:
-        """The means of one depth over frames, NaN where there is none."""
-        fits = self.fits[name][number]
-        values = {key: np.array([getattr(fit, key) for fit in fits], float) for key in FIGURES}
-        return {key: mean(value[np.isfinite(value)]) for key, value in values.items()}
+    def mean(self, name: str, number: int, column: Column) -> float:
+        """Mean of a metric over the frames; NaN where no frame has it."""
+        values = np.array([column.read(fit) for fit in self.fits[name][number]], float)
+        return mean(values[np.isfinite(values)])
 
-    def _fitted(
+    def _fit(
         self, what: str, depth_mm: np.ndarray, camera: Camera, roi: Roi, wall_mm: float | None
     ) -> PlaneFit | None:
         try:
@@ -85,66 +98,68 @@ def plane_fit(
     roi: Annotated[
         str | None,
         typer.Option(
-            help="Rectangle of a wall or floor, x,y,width,height.",
-            show_default="all that are found",
+            help="Rectangle of a wall or floor: x,y,width,height.",
+            show_default="searched for",
         ),
     ] = None,
     wall: Annotated[
         float | None,
         typer.Option(
-            min=1, help="True depth of a wall where the optical axis meets it, mm: Z accuracy."
+            min=1, help="True depth, mm, where the optical axis meets the wall; gives Z accuracy."
         ),
     ] = None,
     frame: options.FrameName = None,
     all_frames: Annotated[
-        bool, typer.Option("--all-frames", help="Means over all frames, of a camera at rest.")
+        bool,
+        typer.Option("--all-frames", help="Average over all frames; the camera must not move."),
     ] = False,
     out: Annotated[
-        Path | None, typer.Option(help="Draw the distances from the plane (.png, .pdf or .svg).")
+        Path | None,
+        typer.Option(help="Draw the distances from the planes to this file (.png, .pdf or .svg)."),
     ] = None,
     model: options.ModelFile = options.DEFAULT_MODEL_FILE,
     device: options.Device = "auto",
     min_confidence: options.MinConfidence = options.DEFAULT_MIN_CONFIDENCE,
     fill_confidence: options.FillConfidence = options.DEFAULT_FILL_CONFIDENCE,
 ) -> None:
-    """Prints how flat a wall or floor is, raw and denoised: Intel's Depth Quality figures.
+    """Measures how flat walls and floors are, raw and denoised (Intel's Depth Quality metrics).
 
-    Without --roi planes are looked for in the raw depth of the frame.
+    Without --roi, planes are searched for in the raw depth of the frame.
     """
     check_suffix(out, PICTURES)
     options.check_out(out)
     if all_frames and frame is not None:
-        raise typer.BadParameter("--frame chooses one frame, --all-frames takes all: give one")
+        raise typer.BadParameter("--frame and --all-frames exclude each other: give one")
     if wall is not None and roi is None:
-        raise typer.BadParameter("--wall is the distance of one wall: say where, with --roi")
+        raise typer.BadParameter("--wall needs --roi: give the rectangle that shows the wall")
     given = None if roi is None else Roi.parse(roi)
     opened = open_recording(recording)
     method = OfflineDenoiser.load(model, device, Gate(min_confidence, fill_confidence))
     first = FrameComparison.of(opened, frame, method)
-    flatness = Flatness([given] if given is not None else _found(first))
+    planes = PlaneFits([given] if given is not None else _find_rois(first))
     if given is not None:
         given.check(first.frame.camera.width, first.frame.camera.height)
-    fits = flatness.add(first, wall)
+    fits = planes.add(first, wall)
     console = Console()
     if all_frames:
         rest = (f for f in opened if f.name != first.frame.name)
         for other in track(rest, "fitting", console=console, transient=True):
-            flatness.add(FrameComparison(other, method(other)), wall)
-    if not any(any(found) for found in flatness.fits.values()):
-        raise PlaneError(next(iter(flatness.failed.values())))
-    frames = f"mean over {flatness.frames} frames" if all_frames else f"frame {first.frame.name}"
+            planes.add(FrameComparison(other, method(other)), wall)
+    if not any(any(found) for found in planes.fits.values()):
+        raise PlaneError(next(iter(planes.failed.values())))
+    frames = f"mean over {planes.frames} frames" if all_frames else f"frame {first.frame.name}"
     console.print(frames, highlight=False)
-    for number in range(len(flatness.rois)):
-        console.print(_table(flatness, number))
-    options.print_skipped(console, flatness.failed)
+    for number in range(len(planes.rois)):
+        console.print(_make_table(planes, number))
+    options.print_skipped(console, planes.failed)
     options.print_skipped(console, opened.skipped)
     if out is not None:
-        write_figure(draw_plane_chart(first, flatness.rois, fits), out)
+        write_figure(draw_plane_chart(first, planes.rois, fits), out)
         console.print(f"picture: {out}", highlight=False, soft_wrap=True)
 
 
-def _found(comparison: FrameComparison) -> list[Roi]:
-    """Where raw depth is a plane: what denoising made flat would be no fair choice."""
+def _find_rois(comparison: FrameComparison) -> list[Roi]:
+    """Finds planes in raw depth; planes that denoising made flat would favour it."""
     frame = comparison.frame
     rois = find_planes(frame.depth_mm, frame.camera)
     if not rois:
@@ -155,20 +170,23 @@ def _found(comparison: FrameComparison) -> list[Roi]:
     return rois
 
 
-def _table(flatness: Flatness, number: int) -> Table:
-    """Of one rectangle: a row for each depth."""
-    rows = {depth: flatness.figures(depth, number) for depth in flatness.fits}
-    known = [key for key in FIGURES if any(np.isfinite(row[key]) for row in rows.values())]
-    table = Table(title=f"{number + 1}: region {flatness.rois[number]}", title_justify="left")
+def _make_table(planes: PlaneFits, number: int) -> Table:
+    """The table of one rectangle: a row for each depth."""
+    rows = {
+        name: {column: planes.mean(name, number, column) for column in COLUMNS}
+        for name in planes.fits
+    }
+    known = [c for c in COLUMNS if any(np.isfinite(row[c]) for row in rows.values())]
+    table = Table(title=f"{number + 1}: region {planes.rois[number]}", title_justify="left")
     table.add_column("depth", no_wrap=True)
-    for key in known:
-        table.add_column(FIGURES[key][0], justify="right")
-    if flatness.frames > 1:
+    for column in known:
+        table.add_column(column.heading, justify="right")
+    if planes.frames > 1:
         table.add_column("frames", justify="right")
-    for depth, row in rows.items():
-        cells = [_number(row[key], FIGURES[key][1]) for key in known]
-        counted = [str(len(flatness.fits[depth][number]))] if flatness.frames > 1 else []
-        table.add_row(depth, *cells, *counted)
+    for name, row in rows.items():
+        cells = [_number(row[column], column.digits) for column in known]
+        counted = [str(len(planes.fits[name][number]))] if planes.frames > 1 else []
+        table.add_row(name, *cells, *counted)
     return table
 
 

@@ -1,4 +1,4 @@
-"""Frames of librealsense: of a camera, of a recording of the SDK, or of any recording."""
+"""Streams of librealsense: from a camera, a recording of the SDK, or any recording."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ from rs_denoise.recordings.frame import DEFAULT_RATE_HZ, Frame, add_missing_stam
 
 # As the node's defaults.
 SLOP_NS, INFRARED_TIMEOUT_NS = 5_000_000, 1_000_000_000
-# A camera streams; one that does not for so long is gone or stuck.
+# A camera that sends no frame for so long is unplugged or stuck.
 SILENCE_S = 5.0
 POLL_S = 0.05
 RATE_WINDOW = 60
-# A recording's gaps are cut to this.
-LONGEST_GAP_S = 1.0
+# Longer gaps of a recording are shortened to this.
+MAX_GAP_S = 1.0
 
 
 class LiveError(RuntimeError):
-    """librealsense gives no frames, or none that can be used; the message says what to check."""
+    """librealsense gives no usable frames; the message says what to check."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a camera is asked for.
+    """The profile that a camera is set to.
 
     Attributes:
         width, height, rate_hz: of depth and infrared.
-        emitter: whether the dot projector is on; None leaves it as it is.
+        emitter: whether the dot projector is on; None leaves it unchanged.
     """
 
     width: int = 848
@@ -56,26 +56,26 @@ class Request:
 
 
 class CameraStream:
-    """The newest frame of a device, whenever one is asked for; older ones are dropped.
+    """Iterates over the newest frames of a device; frames that come in between are dropped.
 
-    Iterating starts the device, and ends when a recording does. Depth is in mm, whatever the
-    device's unit is; infrared is that of the left imager, and None if the device has none.
+    Iterating starts the device, and ends when a recording does. Depth is in mm, whatever the unit
+    of the device; infrared is from the left imager, or None if the device has none.
 
     Args:
         device: librealsense's, whose depth sensor is used until `close`.
-        request: profile of a camera, which must not fall silent; None: a recording plays what it
-            has, and may have gaps.
-        baseline_m: None asks the device.
+        request: profile of a camera; a recording (None) plays what it has. Only a camera must not
+            pause for long.
+        baseline_m: None takes that of the device.
 
     Attributes:
         camera: of the frames.
         has_infrared: whether the device has infrared of the size of depth.
         started: set once the device streams.
         received: how many frames came.
-        dropped: how many of them nobody asked for in time.
+        dropped: how many of them were replaced by a newer one before they were taken.
 
     Raises:
-        LiveError: the device has no such profile, or does not tell its baseline.
+        LiveError: the device has no such profile, or no baseline.
     """
 
     def __init__(
@@ -101,10 +101,10 @@ class CameraStream:
         self._set_emitter(request.emitter if request else None)
 
     def __iter__(self) -> Iterator[Frame]:
-        """The newest frame, as soon as there is one that was not given yet.
+        """Yields the newest frame as soon as there is a new one.
 
         Raises:
-            LiveError: the camera does not start, is silent, or was unplugged.
+            LiveError: the camera does not start, sends no frames, or was unplugged.
         """
         if not self.started.is_set():
             self._start()
@@ -120,7 +120,7 @@ class CameraStream:
                 if time.monotonic() - heard > self._silence_s:
                     raise LiveError(
                         f"no frame for {self._silence_s:.0f} s: is the camera plugged in to USB 3,"
-                        " and does no other program (realsense2_camera, realsense-viewer) hold it?"
+                        " and does no other program (realsense2_camera, realsense-viewer) use it?"
                     ) from None
                 continue
             yield frame
@@ -128,19 +128,19 @@ class CameraStream:
 
     @property
     def rate_hz(self) -> float:
-        """At which frames came lately."""
+        """Rate of the latest frames."""
         arrivals = list(self._arrivals)
         return (len(arrivals) - 1) / (arrivals[-1] - arrivals[0]) if len(arrivals) > 1 else 0.0
 
     def end(self, error: Exception | None = None) -> None:
-        """Takes no more frames; iterating ends, or raises `error`, after the one that waits."""
+        """Takes no more frames; after the waiting one iterating ends, or raises `error`."""
         self._error = self._error or error
         self._ended.set()
 
     def close(self) -> None:
         """Stops the device."""
         self.end()
-        # One that was unplugged or has played to its end stopped by itself.
+        # A device that was unplugged or has played to its end has stopped already.
         with suppress(RuntimeError):
             self._sensor.stop()
         with suppress(RuntimeError):
@@ -171,7 +171,7 @@ class CameraStream:
         if baseline_m is None and self._sensor.supports(option):
             baseline_m = abs(self._sensor.get_option(option)) / 1000
         if not baseline_m:
-            raise LiveError("the device does not tell its baseline: give --baseline")
+            raise LiveError("the device reports no baseline: give --baseline")
         i = depth.get_intrinsics()
         return Camera(i.width, i.height, i.fx, i.fy, i.ppx, i.ppy, baseline_m)
 
@@ -180,7 +180,7 @@ class CameraStream:
             return
         option = self._rs.option.emitter_enabled
         if not self._sensor.supports(option):
-            raise LiveError("the device has no emitter to switch: leave --emitter out")
+            raise LiveError("the device has no emitter: leave out --emitter and --no-emitter")
         self._sensor.set_option(option, float(emitter))
 
     def _start(self) -> None:
@@ -191,12 +191,12 @@ class CameraStream:
         except RuntimeError as error:
             raise LiveError(
                 f"the camera does not start ({error}): does another program (realsense2_camera, "
-                "realsense-viewer) hold it?"
+                "realsense-viewer) use it?"
             ) from error
         self.started.set()
 
     def _arrived(self, frame: Any) -> None:
-        """Called by librealsense's threads, in which an error would end the process."""
+        """Called in threads of librealsense, where an error would end the process."""
         try:
             self._take(frame)
         except Exception as error:
@@ -234,10 +234,10 @@ class CameraStream:
 def live_camera(
     serial: str | None, request: Request, baseline_m: float | None = None
 ) -> Iterator[CameraStream]:
-    """The camera with this serial number, or the first one.
+    """Opens the camera with this serial number, or the first one.
 
     Raises:
-        LiveError: there is none, or it cannot stream what is asked for.
+        LiveError: there is none, or it does not have the requested profile.
     """
     rs = pyrealsense2()
     context = rs.context()
@@ -245,7 +245,7 @@ def live_camera(
     if not devices:
         raise LiveError(
             "no camera found: check the cable (USB 3), librealsense's udev rules, and that no "
-            "other program (realsense2_camera, realsense-viewer) holds it; or give a recording"
+            "other program (realsense2_camera, realsense-viewer) uses it; or give a recording"
         )
     if serial not in (None, *devices):
         raise LiveError(f"no camera has serial number {serial}; there is {', '.join(devices)}")
@@ -265,17 +265,17 @@ def live_camera(
 
 @contextmanager
 def sdk_playback(path: Path, baseline_m: float | None = None) -> Iterator[CameraStream]:
-    """A recording of the SDK, played by librealsense at the speed of its camera.
+    """Plays a recording of the SDK with librealsense, at its original speed.
 
     Raises:
-        LiveError: librealsense does not play it, or depth is not in it.
+        LiveError: librealsense cannot play it, or it has no depth.
     """
     rs = pyrealsense2()
     try:
         device = rs.context().load_device(str(path)).as_playback()
     except RuntimeError as error:
         raise LiveError(
-            f"{path}: not a recording that librealsense plays ({error}); --software plays others"
+            f"{path}: librealsense cannot play it ({error}); --software plays other recordings"
         ) from error
     stream = CameraStream(device, None, baseline_m)
 
@@ -294,10 +294,10 @@ def sdk_playback(path: Path, baseline_m: float | None = None) -> Iterator[Camera
 def software_camera(
     frames: Iterable[Frame], rate_hz: float = DEFAULT_RATE_HZ
 ) -> Iterator[CameraStream]:
-    """A camera in software that plays frames of one camera at their pace, or at `rate_hz`.
+    """A camera in software that plays frames of one camera by their stamps, or at `rate_hz`.
 
     Raises:
-        LiveError: there are none.
+        LiveError: there are no frames.
     """
     source = add_missing_stamps(frames, rate_hz)
     head = list(islice(source, LOOK_AHEAD))
@@ -331,9 +331,11 @@ def _play(
         for number, frame in enumerate(frames, start=1):
             assert frame.stamp_ns is not None
             if frame.camera != software.camera:
-                raise LiveError(f"frame {frame.name} is of another camera than those before it")
+                raise LiveError(
+                    f"frame {frame.name} is from another camera than the frames before it"
+                )
             if before_ns is not None:
-                due_s += min(max(frame.stamp_ns - before_ns, 0) / 1e9, LONGEST_GAP_S)
+                due_s += min(max(frame.stamp_ns - before_ns, 0) / 1e9, MAX_GAP_S)
             before_ns = frame.stamp_ns
             if stopped.wait(max(due_s - time.monotonic(), 0)):
                 return
@@ -350,7 +352,7 @@ def _text(profile: Any) -> str:
 
 
 def _millimetres(depth: np.ndarray, unit_m: float) -> np.ndarray:
-    """Depth in units of the device as uint16 mm; what does not fit is invalid."""
+    """Depth in units of the device as uint16 mm; what does not fit is 0, invalid."""
     scale = round(1000 * unit_m, 6)
     if scale == 1:
         return depth

@@ -21,10 +21,10 @@ class Screen(Protocol):
     """Something that shows pictures."""
 
     def show(self, picture: np.ndarray) -> str:
-        """Shows [H, W, 3] uint8 BGR; gives the key that was pressed meanwhile, or ""."""
+        """Shows [H, W, 3] uint8 BGR; returns the key pressed since the last picture, or ""."""
 
     def close(self) -> None:
-        """Nothing is shown from now on."""
+        """Closes the window or file."""
 
 
 class NoDisplay(RuntimeError):
@@ -32,10 +32,10 @@ class NoDisplay(RuntimeError):
 
 
 def open_window() -> Screen:
-    """A window, by OpenCV if it was built with windows, else by Tk.
+    """Opens a window of OpenCV if it has windows, else of Tk.
 
     Raises:
-        NoDisplay: there is no display, or nothing that could draw on it.
+        NoDisplay: there is no display, or neither library can draw on it.
     """
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         raise NoDisplay("there is no display (DISPLAY is not set)")
@@ -46,10 +46,10 @@ def open_window() -> Screen:
 
 
 class OpenCvWindow:
-    """OpenCV's, which the headless build of PyPI does not have and that of Debian has.
+    """A window of OpenCV; the headless build of PyPI has none, that of Debian has.
 
     Raises:
-        cv2.error: it was built without.
+        cv2.error: OpenCV was built without windows.
     """
 
     def __init__(self) -> None:
@@ -73,21 +73,23 @@ class OpenCvWindow:
 
 
 class TkWindow:
-    """Tk's, which comes with Python.
+    """A window of Tk, which comes with Python.
 
     Raises:
-        NoDisplay: Tk is not installed, or the display does not take it.
+        NoDisplay: Tk is not installed, or cannot open the display.
     """
 
     def __init__(self) -> None:
         try:
             import tkinter
         except ImportError as error:
-            raise NoDisplay(f"{error}; Debian's python3-tk has Tk") from error
+            raise NoDisplay(
+                f"Tk is not installed ({error}); on Debian, install python3-tk"
+            ) from error
         try:
             self._root = tkinter.Tk()
         except tkinter.TclError as error:
-            raise NoDisplay(f"the display does not take it ({error})") from error
+            raise NoDisplay(f"Tk cannot open the display ({error})") from error
         self._photo: Any = tkinter.PhotoImage(master=self._root)
         self._key = ""
         self._root.title(TITLE)
@@ -98,7 +100,7 @@ class TkWindow:
 
     def show(self, picture: np.ndarray) -> str:
         """As `Screen`."""
-        # PPM is what Tk reads fastest: it is not compressed.
+        # Tk reads PPM fastest, because it is not compressed.
         self._photo.configure(data=cv2.imencode(".ppm", picture)[1].tobytes(), format="PPM")
         self._root.update()
         key, self._key = self._key, ""
@@ -116,7 +118,7 @@ class TkWindow:
 
 
 class VideoFile:
-    """A video at the speed of life: a picture stays until the next one comes."""
+    """A video at real speed: a picture stays until the next one comes."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -133,7 +135,7 @@ class VideoFile:
         if self._writer is None:
             self._writer, self._start_s = self._open(picture), now
         due = 1 + round((now - self._start_s) * VIDEO_HZ)
-        # Most players want even sides.
+        # Most players need an even width and height.
         even = picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2]
         for _ in range(due - self._written):
             self._writer.write(even)
@@ -150,7 +152,7 @@ class VideoFile:
         code = cv2.VideoWriter.fourcc(*"mp4v")
         writer = cv2.VideoWriter(str(self._path), code, VIDEO_HZ, size)
         if not writer.isOpened():
-            raise OSError(f"{self._path}: no video can be written here; does its folder exist?")
+            raise OSError(f"{self._path}: the video cannot be written; does its folder exist?")
         return writer
 
 

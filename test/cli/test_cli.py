@@ -97,11 +97,11 @@ def test_denoise_writes_depth_and_confidence(frames, tmp_path):
     ("arguments", "complaint"),
     [(["evaluate", "missing"], "missing: no such file or folder"),
      (["evaluate", "{frames}", "--require", "mae < 3"], "requirement 'mae < 3'"),
-     (["evaluate", "{frames}", "--html", "none/r.html"], "there is no folder"),
-     (["live", "--software", "{frames}", "--out", "x.avi"], "--out is a video (.mp4) or a folder"),
-     (["evaluate", "{frames}", "--wall", "900"], "--wall belongs to a --roi"),
+     (["evaluate", "{frames}", "--html", "none/r.html"], "does not exist"),
+     (["live", "--software", "{frames}", "--out", "x.avi"], "--out must be a video (.mp4)"),
+     (["evaluate", "{frames}", "--wall", "900"], "--wall needs --roi"),
      (["evaluate", "{frames}", "--roi", "1,2,3"], "x,y,w"),
-     (["evaluate", "{frames}", "--camera-pitch", "3"], "belongs to a --camera-height"),
+     (["evaluate", "{frames}", "--camera-pitch", "3"], "needs --camera-height"),
      (["denoise", "{frames}", "{frames}", "--format", "rosbag2"], "exists already"),
      (["evaluate", "{frames}", "--size", "848"], "expected WIDTHxHEIGHT"),
      (["evaluate", "{frames}", "--model", "{frames}/a/depth.png"], "not a model file"),
@@ -109,7 +109,7 @@ def test_denoise_writes_depth_and_confidence(frames, tmp_path):
      (["demo", "missing"], "missing: no such file or folder"),
      (["simulate", "x", "--frames", "1", "--camera", "kinect"], "camera must be one of d415")],
 )  # fmt: skip
-def test_what_the_user_can_mend_is_a_sentence(frames, arguments, complaint):
+def test_what_the_user_can_correct_is_a_sentence(frames, arguments, complaint):
     out = run(*(a.format(frames=frames) for a in arguments))
     assert out.returncode == 2
     assert (

@@ -46,11 +46,12 @@ def recording(tmp_path_factory):
     return path
 
 
-def test_a_recording_of_the_sdk_becomes_pictures_and_figures(recording, tmp_path):
+def test_a_recording_of_the_sdk_becomes_pictures_and_statistics(recording, tmp_path):
     code, printed, error = run(recording, "--out", tmp_path / "view")
     assert code == 0, error
     assert "no window: there is no display" in printed
-    assert "denoising" in printed and "valid 97." in printed
+    # 2 % of the pixels are holes, more or less in those frames that a slow machine gets to.
+    assert "denoising" in printed and re.search(r"valid 9[78]\.", printed)
     pictures = [cv2.imread(str(p)) for p in sorted((tmp_path / "view").iterdir())]
     assert 1 < len(pictures) <= 30
     left, right = pictures[-1][30:590, :848], pictures[-1][30:590, -848:]
@@ -66,11 +67,11 @@ def test_any_recording_plays_as_a_camera_into_a_video(tmp_path):
     assert video.get(cv2.CAP_PROP_FRAME_COUNT) >= 10 and video.read()[0]
 
 
-def test_depth_alone_is_said(tmp_path):
+def test_missing_infrared_is_reported(tmp_path):
     for frame in frames(20):
         write_frame(tmp_path / "in" / frame.name, replace(frame, infrared=None))
     code, printed, error = run("--software", tmp_path / "in")
-    assert code == 0 and "no infrared: depth goes alone" in printed, error
+    assert code == 0 and "no infrared: depth is denoised without it" in printed, error
 
 
 def test_it_ends_when_time_is_up(tmp_path):
@@ -101,12 +102,12 @@ def test_ctrl_c_ends_it_in_order(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--software"], "--software plays a recording: name one"),
-        (["{sdk}", "--serial", "123"], "leave it or the recording out"),
+        (["--software"], "--software needs a recording"),
+        (["{sdk}", "--serial", "123"], "give it or a recording, not both"),
         (["{sdk}", "--size", "big"], "expected WIDTHxHEIGHT"),
-        (["{sdk}", "--out", "{tmp}/no/view.mp4"], "there is no folder"),
-        (["{tmp}/nowhere.db3"], "not a recording that librealsense plays"),
-        (["{tmp}/broken.db3"], "not a recording that librealsense plays"),
+        (["{sdk}", "--out", "{tmp}/no/view.mp4"], "does not exist"),
+        (["{tmp}/nowhere.db3"], "librealsense cannot play it"),
+        (["{tmp}/broken.db3"], "librealsense cannot play it"),
         (["{tmp}/nowhere", "--software"], "no such file or folder"),
     ],
 )

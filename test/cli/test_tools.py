@@ -14,7 +14,7 @@ pytest.importorskip("matplotlib", reason="charts need matplotlib")
 from PIL import Image
 
 from conftest import SAMPLE
-from rs_denoise.cli.animate import LARGEST_GIF_BYTES, animate
+from rs_denoise.cli.animate import MAX_GIF_BYTES, animate
 from rs_denoise.cli.cross_section import cross_section
 from rs_denoise.cli.plane_fit import plane_fit
 from rs_denoise.drawing.figure import ChartError
@@ -107,20 +107,20 @@ def test_without_a_display_a_line_and_a_file_have_to_be_given(headless, frames):
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [(["cross_section", "--row", "96", "--csv", "x"], "0,96 is not in the image of 128x96"),
-     (["cross_section", "--from", "1,2", "--csv", "x"], "--from and --to belong together"),
-     (["cross_section", "--row", "1", "--column", "2"], "one line at a time"),
+     (["cross_section", "--from", "1,2", "--csv", "x"], "--from needs --to"),
+     (["cross_section", "--row", "1", "--column", "2"], "more than one line is given"),
      (["cross_section", "--from", "1;2", "--to", "3,4", "--csv", "x"], "as x,y, such as"),
      (["cross_section", "--row", "1", "--out", "x.jpeg"], "end in .png or .pdf or .svg"),
      (["cross_section", "--row", "1", "--csv", "x", "--frame", "2"],
       "no frame '2': expected a name, or a number from 0 to 1"),
      (["plane_fit", "--roi", "1,2,3"], "four whole numbers"),
      (["plane_fit", "--roi", "100,0,29,9"], "the image is 128x96"),
-     (["plane_fit", "--wall", "2000"], "say where, with --roi"),
-     (["plane_fit", "--all-frames", "--frame", "a"], "give one"),
+     (["plane_fit", "--wall", "2000"], "--wall needs --roi"),
+     (["plane_fit", "--all-frames", "--frame", "a"], "exclude each other"),
      (["animate", "--out", "x.webm"], "x.webm: its name must end in .gif or .mp4"),
      (["animate", "--out", "x.mp4", "--size", "301x200"], "even width and height, got 301x200")],
 )  # fmt: skip
-def test_what_the_user_can_mend_is_a_sentence(frames, nearer, arguments, expected):
+def test_what_the_user_can_correct_is_a_sentence(frames, nearer, arguments, expected):
     result = run(arguments[0], frames, *arguments[1:], "--model", nearer)
     assert expected in complaint(result)
 
@@ -186,7 +186,7 @@ def test_animate_writes_a_gif_of_the_sample_that_swings_and_is_not_too_large(tmp
         for number in range(5):
             gif.seek(number)
             pictures.append(np.asarray(gif.convert("RGB")).astype(int))
-    assert out.stat().st_size <= LARGEST_GIF_BYTES
+    assert out.stat().st_size <= MAX_GIF_BYTES
     # Of three clouds, each is of many colours, and each moves.
     for left in (0, 160, 320):
         panels = [picture[40:, left + 2 : left + 158] for picture in pictures]

@@ -141,7 +141,7 @@ def broken_off():
     ("source", "said"),
     [
         (lambda: (), "there is no frame to play"),
-        (two_cameras, "of another camera"),
+        (two_cameras, "from another camera"),
         (broken_off, "the file is cut off"),
     ],
 )
@@ -154,7 +154,7 @@ def test_a_profile_that_the_camera_lacks_is_answered_with_those_it_has():
     software = camera_stream.SoftwareCamera(CAMERA)
     with pytest.raises(LiveError, match="no depth of 848x480 at 30 Hz; it offers 96x64 at 30 Hz"):
         CameraStream(software.device, Request())
-    with pytest.raises(LiveError, match="no emitter to switch"):
+    with pytest.raises(LiveError, match="has no emitter"):
         CameraStream(software.device, Request(96, 64, 30, emitter=False))
     stream = CameraStream(software.device, Request(96, 64, 30), baseline_m=0.095)
     assert stream.camera == replace(CAMERA, baseline_m=0.095)
