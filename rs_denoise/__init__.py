@@ -1,1 +1,1 @@
-"""Depth of RealSense cameras, denoised in real time; `denoiser.py` is the page to start from."""
+"""Denoises RealSense depth in real time; start reading at `denoiser.py`."""

@@ -1,4 +1,4 @@
-"""The stereo camera as the denoiser needs to know it."""
+"""Intrinsics and baseline of a stereo camera."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
-# Distance of the imagers, m, of Intel's data sheets.
+# Baselines in m, from Intel's data sheets.
 BASELINES_M = {"d415": 0.055, "d435": 0.050, "d435i": 0.050, "d455": 0.095, "d405": 0.018}
 
 
 class CameraError(ValueError):
-    """Intrinsics that no camera can have, or a file that does not hold any."""
+    """Impossible intrinsics, or a file without intrinsics."""
 
 
 @dataclass(frozen=True)
 class Camera:
-    """A rectified stereo pair seen through its left imager, in which depth is expressed.
+    """A rectified stereo camera; intrinsics are those of the left imager, and of depth.
 
     Pixel centres lie at integer coordinates, as in ROS and OpenCV.
 
@@ -51,7 +51,7 @@ class Camera:
 
     @property
     def disparity_scale_px_mm(self) -> float:
-        """Fx * baseline: disparity in px is this over depth in mm."""
+        """Fx * baseline: disparity in px is this divided by depth in mm."""
         return self.fx * self.baseline_m * 1000.0
 
     def resampled(self, scale: float, crop_left: int, crop_top: int, width: int, height: int):
@@ -67,7 +67,7 @@ class Camera:
         )
 
     def points_m(self, depth_mm: np.ndarray) -> np.ndarray:
-        """Where each pixel's surface is, in the optical frame (x right, y down, z forward).
+        """Converts depth to points in the optical frame (x right, y down, z forward).
 
         Args:
             depth_mm: [H, W], 0 = invalid.
@@ -82,7 +82,7 @@ class Camera:
 
     @classmethod
     def from_json(cls, path: Path) -> Camera:
-        """Reads camera.json; keys that this class does not know are ignored.
+        """Reads camera.json; unknown keys are ignored.
 
         Raises:
             CameraError: the file is not JSON, or a field is missing or impossible.
@@ -96,5 +96,5 @@ class Camera:
         return cls(**known)
 
     def to_json(self, path: Path, **notes: object) -> None:
-        """Writes camera.json, with `notes` (origin, emitter, ...) beside the intrinsics."""
+        """Writes camera.json: the intrinsics and `notes`, such as origin and emitter."""
         path.write_text(json.dumps({**asdict(self), **notes}, indent=1) + "\n")

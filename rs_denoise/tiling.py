@@ -1,9 +1,9 @@
 """Tiles without seams.
 
-A tile is computed with a margin as wide as the network can see, and only its core is kept: every
-kept pixel saw exactly what it would have seen in the whole frame, so cores are put side by side
-and nothing is blended. Offsets are multiples of the network's stride, so that every tile lies on
-the grid on which the network pools. A frame that fits is one tile.
+A tile is computed with a margin as wide as the network's receptive field, and only its core is
+kept. Each kept pixel depends on the same pixels as in the whole frame, so cores fit together
+without blending. Offsets are multiples of the network's stride, which keeps tiles on its pooling
+grid. A frame that fits into a tile is one tile.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from dataclasses import dataclass
 
 
 class TilingError(ValueError):
-    """A tile size that leaves no core between its margins."""
+    """A tile size that leaves no core between the margins."""
 
 
 @dataclass(frozen=True)
 class Tile:
-    """A window of the frame with the part of it that is kept, all in px of the padded frame.
+    """A window of the frame and the part of it that is kept, in px of the padded frame.
 
     Attributes:
-        rows, columns: the window that the network sees.
-        core_rows, core_columns: the part of the frame that it decides; cores partition the frame.
+        rows, columns: the window that the network processes.
+        core_rows, core_columns: the part whose result is kept; cores partition the frame.
     """
 
     rows: slice
@@ -32,7 +32,7 @@ class Tile:
 
     @property
     def kept(self) -> tuple[slice, slice]:
-        """The core, relative to the window."""
+        """The core relative to the window: rows, columns."""
         top, left = self.rows.start, self.columns.start
         return (
             slice(self.core_rows.start - top, self.core_rows.stop - top),
@@ -42,11 +42,11 @@ class Tile:
 
 @dataclass(frozen=True)
 class Tiling:
-    """How frames are cut for one network.
+    """Divides frames into tiles for one network.
 
     Args:
-        tile_px: greatest side of a window; rounded down to the stride.
-        margin_px: how far the network sees; rounded up to the stride.
+        tile_px: greatest side of a window; rounded down to a multiple of the stride.
+        margin_px: the network's receptive field to each side; rounded up likewise.
         stride_px: the network's stride.
 
     Raises:
@@ -59,24 +59,24 @@ class Tiling:
 
     def __post_init__(self) -> None:
         if self._side - 2 * self._margin < self.stride_px:
-            least = 2 * self._margin + self.stride_px
+            smallest = 2 * self._margin + self.stride_px
             raise TilingError(
-                f"tile size must be at least {least} px for this network "
-                f"(it looks {self.margin_px} px far), got {self.tile_px}"
+                f"tile size must be at least {smallest} px for this network "
+                f"(its receptive field is {self.margin_px} px to each side), got {self.tile_px}"
             )
 
     def padded(self, size_px: int) -> int:
-        """The least multiple of the stride that holds `size_px`."""
+        """Rounds a size in px up to a multiple of the stride."""
         return -(-size_px // self.stride_px) * self.stride_px
 
     def tiles(self, height: int, width: int) -> Iterator[Tile]:
-        """Windows over a frame of height x width, which must be multiples of the stride."""
-        for core_rows, rows in self._cut(height):
-            for core_columns, columns in self._cut(width):
+        """Gives the tiles of a frame; height and width must be multiples of the stride."""
+        for core_rows, rows in self._divide(height):
+            for core_columns, columns in self._divide(width):
                 yield Tile(rows, columns, core_rows, core_columns)
 
-    def _cut(self, length: int) -> Iterator[tuple[slice, slice]]:
-        """Cores along one axis, each with its window."""
+    def _divide(self, length: int) -> Iterator[tuple[slice, slice]]:
+        """Gives the cores along one axis, each with its window."""
         if length % self.stride_px:
             raise TilingError(f"length must be a multiple of {self.stride_px}, got {length}")
         if length <= self._side:

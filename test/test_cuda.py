@@ -9,6 +9,7 @@ from rs_denoise.gate import Gate
 from rs_denoise.model import SHIPPED, Model
 from rs_denoise.precision import compare, load_with_fallback
 from rs_denoise.synthetic_frame import TYPICAL_CAMERA, synthetic_frame
+from rs_denoise.training.precision import choose_training_precision
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no NVIDIA GPU")
 SHIPPED_MODELS = sorted(path.stem for path in SHIPPED.glob("*.pt"))
@@ -45,3 +46,9 @@ def test_results_stay_when_the_next_frame_comes():
     kept = first.depth_mm.copy()
     denoiser.denoise(depth // 2, infrared)
     np.testing.assert_array_equal(first.depth_mm, kept)
+
+
+def test_training_uses_bfloat16_where_the_gpu_computes_it():
+    precision, reason = choose_training_precision("auto")
+    native = torch.cuda.get_device_capability() >= (8, 0)
+    assert precision == ("bf16-mixed" if native else "32-true"), reason

@@ -25,7 +25,7 @@ def _known(network: str) -> str:
     return network
 
 
-# The descriptions are what an error message says is allowed.
+# Error messages quote the descriptions.
 Network = Annotated[str, AfterValidator(_known), Field(description=f"one of {', '.join(NETWORKS)}")]
 Count = Annotated[int, Field(ge=1, description="a whole number of at least 1")]
 CountOrZero = Annotated[int, Field(ge=0, description="a whole number of at least 0")]

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from rs_denoise.depth import to_disparity_px
+
 # Ground truth from here on is not scored.
 MAX_SCORED_MM = 6000
 # An error above this fraction of the true depth is an outlier.
@@ -51,7 +53,7 @@ class GroundTruth:
         """
         known = (ground_truth_mm > 0) & (ground_truth_mm < MAX_SCORED_MM)
         depth = np.where(known, ground_truth_mm, 0).astype(np.float32)
-        disparity = np.where(known, disparity_scale_px_mm / np.maximum(depth, 1), 0)
+        disparity = to_disparity_px(depth, disparity_scale_px_mm)
         edge_band = known & find_near_steps(depth, known, EDGE_BAND_STEP, EDGE_BAND_WINDOW_PX)
         return cls(
             depth_mm=depth,

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from rs_denoise.camera import Camera
+from rs_denoise.depth import to_disparity_px
 from rs_denoise.evaluation.metrics.planes import Roi
 
 # The search looks at the medians of so many cells a side ...
@@ -48,7 +49,7 @@ def find_planes(depth_mm: np.ndarray, camera: Camera, count: int = 3) -> list[Ro
     if min(cell) < 1:
         return []
     scale = camera.disparity_scale_px_mm
-    disparity = np.where(depth_mm > 0, scale / np.maximum(depth_mm, 1), np.nan)
+    disparity = np.where(depth_mm > 0, to_disparity_px(depth_mm, scale), np.nan)
     medians = _medians(disparity, cell)
     found: list[Roi] = []
     for in_cells, plane in _flat_rectangles(medians):
