@@ -22,7 +22,7 @@ class ChartError(RuntimeError):
 
 
 def check_suffix(path: Path | None, known: tuple[str, ...]) -> None:
-    """Sees that a file can be written as its name asks for, before the work is done.
+    """Checks before any work that the file name has a known suffix.
 
     Raises:
         ChartError: it cannot.
@@ -32,7 +32,7 @@ def check_suffix(path: Path | None, known: tuple[str, ...]) -> None:
 
 
 def new_figure(width_inches: float, height_inches: float) -> Figure:
-    """A figure without a window.
+    """Makes a figure without a window.
 
     Raises:
         ChartError: matplotlib is not installed.
@@ -45,10 +45,10 @@ def new_figure(width_inches: float, height_inches: float) -> Figure:
 
 
 def write_figure(figure: Figure, path: Path) -> None:
-    """Writes PNG, PDF or SVG, as the name ends.
+    """Writes PNG, PDF or SVG, by the suffix of the name.
 
     Raises:
-        ChartError: it ends otherwise.
+        ChartError: the suffix is another one.
         OSError: the file cannot be written.
     """
     check_suffix(path, PICTURES)

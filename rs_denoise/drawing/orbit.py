@@ -1,7 +1,7 @@
-"""Point clouds that swing to and fro, so that an eye sees what one picture of depth hides.
+"""Point clouds seen from a virtual camera that swings around them.
 
-Seen from the camera every pixel is in its place, however wrong its depth. From the side, flying
-pixels hang in the air and wavy walls are wavy.
+From the real camera's place every pixel looks right, however wrong its depth. From the side, flying
+pixels and wavy walls are visible.
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ import numpy as np
 from rs_denoise.camera import Camera
 from rs_denoise.drawing.picture import brighten_infrared, colour_depth
 
-# Drawn larger and averaged down, so that points are not jagged.
+# Views are rendered larger and averaged down against jagged points.
 OVERSAMPLING = 2
-# From slightly above, where floors show, and from a step behind the camera, where all is in view.
+# The virtual camera is slightly above, to show floors, and behind the real one, to show everything.
 PITCH_DEG = 12.0
 STEP_BACK = 0.35
-# Nearer to the eye than this nothing is drawn.
+# Points nearer to the virtual camera than this are not drawn.
 MIN_DEPTH_M = 0.05
-# A point covers so much more than its pixel did, for surfaces that are nearer or seen askew:
-# without that they fall apart into black lines.
+# A point is drawn larger than its pixel by this factor. Otherwise near and oblique surfaces would
+# have gaps.
 SPLAT = 2.0
-# Dark, of no hue that depth has, and not the black that unlit infrared has.
+# Dark grey: no colour of depth, and not the black of dark infrared.
 BACKGROUND = (34, 34, 36)
-# How much of a point's brightness is the infrared's; the rest is its depth's colour.
+# Weight of infrared in the brightness of a point; the rest is the colour of its depth.
 INFRARED_WEIGHT = 0.45
-# Of eye-dome lighting: reach in px of the drawing, and how dark a step of depth gets.
+# Eye-dome lighting: distance of the neighbours in px, and strength of the shading.
 SHADING_REACH_PX = 2
 SHADING_STRENGTH = 5.5
 MIN_SHADE = 0.25
-# A key of the z-buffer is depth in mm, then the number of the point in so many bits; float64, which
-# OpenCV works on, holds both exactly. The background is a last point farther than all others.
+# A key of the z-buffer is depth in mm followed by the number of the point in so many bits. float64,
+# which OpenCV can erode, holds both exactly. The background is a last point behind all others.
 NUMBER_BITS = 24
 BACKGROUND_MM = 1 << 20
 
@@ -67,7 +67,7 @@ class PointCloud:
         valid = depth_mm > 0
         colours = colour_depth(depth_mm, near_mm, far_mm)[..., ::-1].astype(np.float32)
         if infrared is not None:
-            # The projector's dots would be noise here.
+            # Without the projector's dots, which would look like noise.
             light = brighten_infrared(cv2.medianBlur(infrared, 5), infrared.shape) / 255.0
             colours *= 1 - INFRARED_WEIGHT + INFRARED_WEIGHT * np.sqrt(light)
         return cls(camera.points_m(depth_mm)[valid], colours[valid].astype(np.uint8))
@@ -75,13 +75,13 @@ class PointCloud:
 
 @dataclass(frozen=True)
 class OrbitCamera:
-    """What the eye turns about and how much it sees.
+    """A virtual camera that turns about a pivot.
 
     Attributes:
-        width, height: of a view in px.
-        pivot_m: distance of the point on the optical axis about which all turns.
-        focal_px: of the view.
-        splat_px: side of the square that a point becomes, in px of the drawing.
+        width, height: size of a view in px.
+        pivot_m: distance of the pivot, which is on the real camera's optical axis.
+        focal_px: focal length of the view.
+        splat_px: side of the square that a point becomes, in px before averaging down.
     """
 
     width: int
@@ -92,7 +92,7 @@ class OrbitCamera:
 
     @classmethod
     def of(cls, depth_mm: np.ndarray, camera: Camera, width: int, height: int) -> OrbitCamera:
-        """Turns about the median depth; at it, what the camera sees covers the view.
+        """Turns about the median depth; a surface there fills the view as it fills the image.
 
         Args:
             depth_mm: [H, W], 0 = invalid; without any valid pixel the pivot is at 1 m.
@@ -107,7 +107,7 @@ class OrbitCamera:
 
 
 def render_view(cloud: PointCloud, orbit_camera: OrbitCamera, yaw_deg: float) -> np.ndarray:
-    """The cloud as seen by an eye that looks at the pivot from the camera's right by `yaw_deg`.
+    """Renders the cloud from `yaw_deg` to the right of the real camera, looking at the pivot.
 
     Returns:
         [height, width, 3] uint8 RGB; the nearest point at each pixel, shaded by eye-dome lighting.
@@ -123,9 +123,9 @@ def render_view(cloud: PointCloud, orbit_camera: OrbitCamera, yaw_deg: float) ->
 
 
 def swing_angles(count: int, degrees: float) -> np.ndarray:
-    """[count] angles of one swing to and fro over `degrees` in all, from the middle and back to it.
+    """[count] angles of one swing over `degrees` in total, which starts and ends in the middle.
 
-    The step after the last is the first: played in a loop it does not jerk.
+    The first angle follows the last, so that a loop is smooth.
     """
     return degrees / 2 * np.sin(2 * np.pi * np.arange(count) / count)
 
@@ -133,7 +133,7 @@ def swing_angles(count: int, degrees: float) -> np.ndarray:
 def render_orbit(
     clouds: list[PointCloud], orbit_camera: OrbitCamera, count: int, degrees: float
 ) -> Iterator[np.ndarray]:
-    """`count` pictures of the clouds side by side, each turned by the same angle.
+    """Renders one swing in `count` pictures of the clouds side by side.
 
     Yields:
         [height, len(clouds) * width, 3] uint8 RGB.
@@ -165,7 +165,7 @@ def _z_buffer(
 def _turned(
     points_m: np.ndarray, pivot_m: float, yaw_deg: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """X, y and z of the points before an eye that went about the pivot, up and a step back."""
+    """X, y and z of the points in the virtual camera's frame."""
     yaw, pitch = np.deg2rad([yaw_deg, PITCH_DEG])
     about_y = np.array(
         [[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]], np.float64
@@ -181,9 +181,9 @@ def _turned(
 
 
 def _eye_dome(depth_mm: np.ndarray) -> np.ndarray:
-    """[H, W] float32, how bright each pixel is: darker, the more its neighbours are before it.
+    """[H, W] float32 brightness; the more its neighbours are in front of it, the darker a pixel.
 
-    Eye-dome lighting (Boucheny 2009), which shows the shape of points that have no normals.
+    Eye-dome lighting (Boucheny 2009) shows the shape of points without normals.
     """
     log_depth = np.log2(depth_mm.astype(np.float32))
     reach = SHADING_REACH_PX

@@ -1,4 +1,4 @@
-"""Depth, before and after, as a person sees it."""
+"""Depth, errors and infrared as pictures."""
 
 from __future__ import annotations
 
@@ -13,20 +13,28 @@ _GAP = 6
 
 
 def colour_depth(depth_mm: np.ndarray, near_mm: float, far_mm: float) -> np.ndarray:
-    """Depth in colours, [H, W, 3] uint8 BGR: near is red, far is blue, invalid is dark grey.
+    """Colours depth, [H, W, 3] uint8 BGR: near is red, far is blue, invalid is dark grey.
 
-    Disparity, not depth, is what is spread over the colours: equal steps are equal precision.
+    The colours are linear in disparity, so that equal steps have equal precision.
     """
     depth = np.maximum(depth_mm.astype(np.float32), 1.0)
-    share = (1 / depth - 1 / far_mm) / (1 / near_mm - 1 / far_mm)
-    levels = np.clip(30 + 215 * share, 30, 245).astype(np.uint8)
+    fraction = (1 / depth - 1 / far_mm) / (1 / near_mm - 1 / far_mm)
+    levels = np.clip(30 + 215 * fraction, 30, 245).astype(np.uint8)
     picture = cv2.applyColorMap(levels, cv2.COLORMAP_TURBO)
     picture[depth_mm <= 0] = _INVALID
     return picture
 
 
 def colour_error(depth_mm: np.ndarray, truth_mm: np.ndarray, full_scale: float = 0.1) -> np.ndarray:
-    """Error as a share of the true depth: white none, red too near, blue too far, grey invalid."""
+    """Colours the relative error: white is none, red too near, blue too far, grey invalid.
+
+    Args:
+        depth_mm, truth_mm: [H, W], 0 = invalid or unknown.
+        full_scale: relative error that has the full colour.
+
+    Returns:
+        [H, W, 3] uint8 BGR.
+    """
     known = truth_mm > 0
     error = (depth_mm.astype(np.float32) - truth_mm) / np.maximum(truth_mm, 1)
     strength = np.clip(np.abs(error) / full_scale, 0, 1)
@@ -42,7 +50,7 @@ def draw_before_after(
     infrared: np.ndarray | None, raw_mm: np.ndarray, denoised_mm: np.ndarray,
     truth_mm: np.ndarray | None,
 ) -> np.ndarray:  # fmt: skip
-    """A sheet: infrared, raw and denoised depth, and with ground truth, that and both errors."""
+    """Draws infrared, raw and denoised depth; with ground truth, that and both errors too."""
     near, far = find_depth_range(truth_mm if truth_mm is not None else raw_mm)
     panels = [
         _captioned(brighten_infrared(infrared, raw_mm.shape), "infrared (left)"),
@@ -64,7 +72,7 @@ def draw_before_after(
 
 
 def draw_frames(frames: list[tuple[str, Frame]], width: int = 424) -> np.ndarray:
-    """A row for each captioned frame with ground truth: infrared, depth, ground truth, error."""
+    """Draws a row for each captioned frame: infrared, depth, ground truth and error."""
     rows = []
     for caption, frame in frames:
         truth = frame.ground_truth_mm
@@ -86,7 +94,7 @@ def draw_frames(frames: list[tuple[str, Frame]], width: int = 424) -> np.ndarray
 
 
 def brighten_infrared(infrared: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
-    """Infrared brightened to the full range, [H, W, 3] uint8; black without any."""
+    """Stretches infrared to the full range, [H, W, 3] uint8; black if there is none."""
     grey = np.zeros(shape, np.uint8) if infrared is None else infrared
     brightest = max(float(np.percentile(grey, 99)), 1.0)
     grey = np.clip(grey * (255.0 / brightest), 0, 255).astype(np.uint8)
@@ -94,9 +102,9 @@ def brighten_infrared(infrared: np.ndarray | None, shape: tuple[int, ...]) -> np
 
 
 def find_depth_range(depth_mm: np.ndarray) -> tuple[float, float]:
-    """Nearest and farthest depth worth colours."""
-    seen = depth_mm[(depth_mm > 0) & (depth_mm < 65535)]
-    near, far = np.percentile(seen, [1, 97]) if seen.size else (500.0, 5000.0)
+    """Finds the nearest and farthest depth of the colour scale, without outliers."""
+    valid = depth_mm[(depth_mm > 0) & (depth_mm < 65535)]
+    near, far = np.percentile(valid, [1, 97]) if valid.size else (500.0, 5000.0)
     return float(near), max(float(far), near * 1.1)
 
 

@@ -1,12 +1,11 @@
-"""What people use today: librealsense's post-processing and OpenCV's filters.
+"""The filters to compare with: librealsense's post-processing and OpenCV.
 
-librealsense runs itself, through its software device. Temporal filters are not among them: frames
-with ground truth stand alone.
+librealsense itself runs, on its software device. Temporal filters are left out, because frames with
+ground truth are single frames.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -15,21 +14,20 @@ import numpy as np
 from rs_denoise.camera import Camera
 from rs_denoise.depth import to_depth_mm, to_disparity_px, to_uint16_mm
 from rs_denoise.librealsense import DEPTH, SoftwareCamera, pyrealsense2
+from rs_denoise.offline import Method
 from rs_denoise.recordings.frame import Frame
 
-# [H, W] uint16 mm of a frame, filtered.
-Filter = Callable[[Frame], np.ndarray]
-FARTHEST, NEAREST = 1, 2
+FILL_FARTHEST, FILL_NEAREST = 1, 2
 BILATERAL_PX, BILATERAL_STEP_PX = 3.0, 0.6
 
 
 @dataclass(frozen=True)
 class Spatial:
-    """A setting of librealsense's spatial filter, in its disparity domain.
+    """Settings of librealsense's spatial filter, which runs on disparity.
 
     Attributes:
-        alpha, delta, magnitude: as its options are called.
-        hole_filling: its mode afterwards, or None.
+        alpha, delta, magnitude: the filter's options.
+        hole_filling: mode of the hole-filling filter that follows; None: no hole filling.
     """
 
     alpha: float = 0.5
@@ -42,28 +40,28 @@ LIBREALSENSE = {
     "rs_spatial": Spatial(),
     "rs_spatial_strong": Spatial(0.4, 30.0, 5),
     "rs_spatial_stronger": Spatial(0.25, 50.0, 5),
-    "rs_spatial_farthest": Spatial(hole_filling=FARTHEST),
-    "rs_spatial_nearest": Spatial(hole_filling=NEAREST),
+    "rs_spatial_farthest": Spatial(hole_filling=FILL_FARTHEST),
+    "rs_spatial_nearest": Spatial(hole_filling=FILL_NEAREST),
 }
 
 
-def all_baselines() -> dict[str, Filter]:
+def all_baselines() -> dict[str, Method]:
     """Every filter by name.
 
     Raises:
-        LibrealsenseMissing: librealsense's Python package is not installed, or its libusb is not.
+        LibrealsenseMissing: librealsense's Python package or libusb is not installed.
     """
-    filters: dict[str, Filter] = {name: Librealsense(s) for name, s in LIBREALSENSE.items()}
+    filters: dict[str, Method] = {name: Librealsense(s) for name, s in LIBREALSENSE.items()}
     return filters | {"cv_median": median_filter, "cv_bilateral": bilateral_filter}
 
 
 def median_filter(frame: Frame) -> np.ndarray:
-    """OpenCV's median of 5x5, where the input is valid."""
+    """OpenCV's 5x5 median filter, where the input is valid."""
     return np.where(frame.depth_mm > 0, cv2.medianBlur(frame.depth_mm, 5), 0).astype(np.uint16)
 
 
 def bilateral_filter(frame: Frame) -> np.ndarray:
-    """OpenCV's bilateral filter of 9x9 on disparity, where noise is even."""
+    """OpenCV's 9x9 bilateral filter on disparity, where the noise is uniform."""
     scale = frame.camera.disparity_scale_px_mm
     disparity = to_disparity_px(frame.depth_mm, scale)
     smooth = cv2.bilateralFilter(disparity, 9, BILATERAL_STEP_PX, BILATERAL_PX)
@@ -71,14 +69,14 @@ def bilateral_filter(frame: Frame) -> np.ndarray:
 
 
 class Librealsense:
-    """librealsense's disparity, spatial, depth and hole filling blocks on single frames."""
+    """librealsense's spatial filter in disparity, and its hole filling, on single frames."""
 
     def __init__(self, setting: Spatial) -> None:
         self.rs, self.setting = pyrealsense2(), setting
         self.source: _SingleFrames | None = None
 
     def __call__(self, frame: Frame) -> np.ndarray:
-        """[H, W] uint16 mm, filtered; each frame starts afresh."""
+        """[H, W] uint16 mm, filtered; nothing is kept from frame to frame."""
         if self.source is None or self.source.camera != frame.camera:
             self.source = _SingleFrames(frame.camera)
         result = self.source.frame(frame.depth_mm)
@@ -99,9 +97,9 @@ class Librealsense:
 
 
 class LibrealsenseStream:
-    """librealsense's spatial and temporal filters in disparity on one frame, over and over.
+    """librealsense's spatial and temporal filters in disparity, to be timed on one frame.
 
-    What robots run today, for timing: putting the frame into librealsense is not part of it.
+    Handing the frame to librealsense is not part of the time.
 
     Raises:
         LibrealsenseMissing: as `all_baselines`.
@@ -126,7 +124,7 @@ class LibrealsenseStream:
 
 
 class _SingleFrames:
-    """Images as frames of librealsense, one at a time."""
+    """Turns images into frames of librealsense, one at a time."""
 
     def __init__(self, camera: Camera) -> None:
         self.camera, self._software = camera, SoftwareCamera(camera)

@@ -1,4 +1,4 @@
-"""Depth along a line: what a wall, an edge or a thin pole looks like from above."""
+"""Depth along a line: a cross-section of walls, edges and thin poles."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ COLUMNS = ("x_px", "y_px", "along_px")
 
 
 class CrossSectionError(ValueError):
-    """A line that cannot be drawn in this image; the message says where it may go."""
+    """A line that is not in the image; the message says what is."""
 
 
 @dataclass(frozen=True)
 class Profile:
-    """Samples along a line, each of one pixel.
+    """Depth of the pixels along a line.
 
     Attributes:
         x_px, y_px: [N] int64, column and row of the pixel.
-        along_px: [N] float64, how far along the line it is.
+        along_px: [N] float64, distance from the start of the line.
         depth_mm: [N] float64, NaN where the pixel is invalid.
     """
 
@@ -34,11 +34,11 @@ class Profile:
 
 
 def sample_line(depth_mm: np.ndarray, start: Pixel, end: Pixel) -> Profile:
-    """Depth along a line, both ends included.
+    """Samples depth along a line, both ends included.
 
-    The line goes in steps of one pixel along its longer side, and each step takes the nearest
-    pixel, as Bresenham's lines do; halves go right and down. Nothing is interpolated: between a
-    near and a far surface there is no third.
+    Each step of one pixel along the longer side takes the nearest pixel, as Bresenham's lines do;
+    halves are rounded right and down. Nothing is interpolated, because there is no surface between
+    a near and a far one.
 
     Args:
         depth_mm: [H, W], 0 = invalid.

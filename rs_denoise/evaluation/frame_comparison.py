@@ -1,4 +1,4 @@
-"""One frame as the camera saw it, denoised, and as it is."""
+"""One frame: raw depth, denoised depth and ground truth side by side."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ TRUTH = "ground truth"
 
 @dataclass(frozen=True)
 class FrameComparison:
-    """A frame, and its depth denoised: [H, W] uint16 mm, 0 = invalid."""
+    """A frame and its denoised depth, [H, W] uint16 mm, 0 = invalid."""
 
     frame: Frame
     denoised_mm: np.ndarray
 
     @classmethod
     def of(cls, recording: Recording, wanted: str | None, method: Method) -> FrameComparison:
-        """Chooses a frame and denoises it.
+        """Selects a frame and denoises it.
 
         Raises:
-            RecordingError: as `chosen_frame`.
+            RecordingError: as `select_frame`.
         """
-        frame = chosen_frame(recording, wanted)
+        frame = select_frame(recording, wanted)
         return cls(frame, method(frame))
 
     @property
@@ -42,7 +42,7 @@ class FrameComparison:
 
     @property
     def range_mm(self) -> tuple[float, float]:
-        """Nearest and farthest depth worth colours, the same for all of its pictures."""
+        """Nearest and farthest depth of the colour scale of all pictures of the frame."""
         truth = self.frame.ground_truth_mm
         return find_depth_range(self.frame.depth_mm if truth is None else truth)
 
@@ -64,8 +64,8 @@ class FrameComparison:
         return {name: sample_line(depth, start, end) for name, depth in self.depths_mm.items()}
 
 
-def chosen_frame(recording: Recording, wanted: str | None) -> Frame:
-    """The frame of that name, else of that index (from 0); None: the first.
+def select_frame(recording: Recording, wanted: str | None) -> Frame:
+    """The frame with this name, else with this index from 0; None takes the first.
 
     Raises:
         RecordingError: there is none.
@@ -77,7 +77,7 @@ def chosen_frame(recording: Recording, wanted: str | None) -> Frame:
             return frame
         if count - 1 == index:
             found = frame
-        # Frames of bags are called by their stamps: no need to read on for one called "3".
+        # Frames of bags are named by their stamps: none further on is called "3".
         if found is not None and frame.stamp_ns is not None:
             break
     if found is not None:

@@ -1,4 +1,4 @@
-"""Which frames of a long recording are scored."""
+"""Selects the frames of a long recording that are measured."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from itertools import islice
 
 from rs_denoise.recordings.frame import Frame
 
-# Frames that follow one another: as many as temporal noise is measured over.
+# Consecutive frames: as many as temporal noise is measured over.
 RUN = 40
 
 
-def sample_frames(frames: Iterable[Frame], count: int | None, most: int) -> Iterator[Frame]:
-    """At most `most` frames, in runs of 40 spread evenly over the recording.
+def sample_frames(frames: Iterable[Frame], count: int | None, max_frames: int) -> Iterator[Frame]:
+    """Selects up to `max_frames` frames, in runs of 40 spread evenly over the recording.
 
     Args:
         frames: all of them, in order.
-        count: how many there are; None where nobody knows: then the first ones are taken.
-        most: of them, at least 1.
+        count: how many there are; None if unknown, then the first ones are taken.
+        max_frames: at least 1.
     """
-    if count is None or count <= most:
-        return islice(frames, most)
-    return (frame for index, frame in enumerate(frames) if is_sampled(index, count, most))
+    if count is None or count <= max_frames:
+        return islice(frames, max_frames)
+    return (frame for index, frame in enumerate(frames) if is_sampled(index, count, max_frames))
 
 
-def is_sampled(index: int, count: int, most: int) -> bool:
-    """Whether frame `index` of `count` > `most` is one of the sample."""
-    runs = max(most // RUN, 1)
-    length = min(RUN, most)
+def is_sampled(index: int, count: int, max_frames: int) -> bool:
+    """Whether frame `index` of `count` > `max_frames` is in the sample."""
+    runs = max(max_frames // RUN, 1)
+    length = min(RUN, max_frames)
     run = index * runs // count
     return index - -(-run * count // runs) < length

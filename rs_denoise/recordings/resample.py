@@ -1,4 +1,4 @@
-"""Frames at another resolution, as another profile of the same camera would see them."""
+"""Resamples frames to the resolution of another profile of the same camera."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from rs_denoise.recordings.frame import Frame
 
 
 def resample_frame(frame: Frame, width: int, height: int) -> Frame:
-    """`frame` scaled to cover width x height and cropped in the middle.
+    """Scales a frame to cover width x height and crops it at the centre.
 
-    Depth and ground truth take the nearest pixel (a mean of two surfaces would be neither),
-    infrared the mean over the area. Values stay in mm, fx scales with the image.
+    Depth and ground truth take the nearest pixel, because a mean of two surfaces would be neither;
+    infrared takes the mean over the area. Values stay in mm, fx scales with the image.
     """
     camera = frame.camera
     scale = max(width / camera.width, height / camera.height)

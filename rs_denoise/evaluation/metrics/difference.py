@@ -1,4 +1,4 @@
-"""The ancestor's statistics: how far two depth images are apart, in figures and in colours."""
+"""Mean, median and RMS difference of two depth images, as the Denoise-Autoencoder prints them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from rs_denoise.evaluation.metrics.averages import mean, median
 
 @dataclass(frozen=True)
 class Difference:
-    """Of depth and ground truth, over pixels that both have; NaN where there are none.
+    """Difference of depth and ground truth over pixels valid in both; NaN if there are none.
 
     Attributes:
-        mean_mm, median_mm, rms_mm: of the absolute difference.
+        mean_mm, median_mm, rms_mm: averages of the absolute difference.
         pixels: how many were compared.
     """
 
@@ -27,5 +27,8 @@ class Difference:
     def of(cls, depth_mm: np.ndarray, truth_mm: np.ndarray) -> Difference:
         """Compares two [H, W] images, 0 = invalid."""
         both = (depth_mm > 0) & (truth_mm > 0)
-        apart = np.abs(depth_mm[both].astype(np.float64) - truth_mm[both])
-        return cls(mean(apart), median(apart), float(np.sqrt(mean(apart**2))), int(both.sum()))
+        difference = np.abs(depth_mm[both].astype(np.float64) - truth_mm[both])
+        return cls(
+            mean(difference), median(difference), float(np.sqrt(mean(difference**2))),
+            int(both.sum()),
+        )  # fmt: skip

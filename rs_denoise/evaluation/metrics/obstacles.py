@@ -151,7 +151,7 @@ def fit_mount(depth_mm: np.ndarray, camera: Camera) -> Mount:
     is taken as level, and the camera as upright to 45 degrees. The same depth gives the same mount.
 
     Args:
-        depth_mm: [H, W], 0 = invalid; the camera's own, so that all methods share a mount.
+        depth_mm: [H, W], 0 = invalid; the camera's own, so that all methods have the same mount.
         camera: that took it.
 
     Raises:
@@ -208,11 +208,11 @@ def _refined(sample: np.ndarray, up: np.ndarray, height: float) -> tuple[np.ndar
 def _check(up: np.ndarray, height: float, sample: np.ndarray, seen: np.ndarray) -> None:
     """That it is a floor which a robot or a drone has below itself."""
     off = np.abs(sample @ up + height)
-    share = float(np.mean(off < FLOOR_M))
-    if share < MIN_FLOOR_FRACTION:
+    fraction = float(np.mean(off < FLOOR_M))
+    if fraction < MIN_FLOOR_FRACTION:
         raise MountError(
-            f"no floor: the flattest level surface holds {100 * share:.0f} % of the lower half of "
-            f"the image, expected {100 * MIN_FLOOR_FRACTION:.0f} % or more"
+            f"no floor: the flattest level surface holds {100 * fraction:.0f} % of the lower half "
+            f"of the image, expected {100 * MIN_FLOOR_FRACTION:.0f} % or more"
         )
     flat = float(np.mean(off[off < FLOOR_M] < FLOOR_M / 2))
     if flat < MIN_FLAT_FRACTION:

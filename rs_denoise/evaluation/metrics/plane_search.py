@@ -24,20 +24,21 @@ MIN_CELLS, STRIDE_CELLS = 5, 2
 CELL_FILL = 0.5
 # Real planes: RMS of the cells' medians about a plane up to 0.15 px (D415 at 1280x720).
 MAX_WAVE_PX = 0.2
-# A step or a crease bends a plane by more than this share of disparity (a step of 3 % by 1.8 to 3),
-# or than the second limit in px; less than the first is in the waves of a real camera.
-MAX_BEND_SHARE, BEND_LIMITS_PX = 0.01, (0.1, 0.25)
-# So many of all pixels, and of each cell's, are so near to the plane.
-INLIER_SHARE, INLIER_SHARE_OF_CELL, INLIER_PX = 0.97, 0.8, 0.6
+# A step or a crease bends a plane by more than this fraction of disparity (a step of 3 % by 1.8 to
+# 3 %), within these limits in px. The noise of a real camera bends it by less than the lower one.
+MAX_BEND_FRACTION, BEND_LIMITS_PX = 0.01, (0.1, 0.25)
+# Inliers are at most so far from the plane; at least these fractions of all pixels, and of the
+# pixels of each cell, are inliers.
+MIN_INLIERS, MIN_CELL_INLIERS, MAX_INLIER_PX = 0.97, 0.8, 0.6
 
 
 def find_planes(depth_mm: np.ndarray, camera: Camera, count: int = 3) -> list[Roi]:
-    """Rectangles in which depth is one plane, the largest first; none where there is none.
+    """Finds rectangles in which depth is one plane, the largest first.
 
-    For recordings whose walls nobody measured. Found once, in the camera's own depth, they serve
-    every method. Each is an eighth of the image or more in width and height; they do not overlap.
-    A step of 3 % or a crease keeps a rectangle from being a plane, unless disparity is so small
-    that it drowns in the waves of a real camera (below some 6 px).
+    They are searched for in the camera's own depth and used for every method. Each is at least an
+    eighth of the image wide and high; they do not overlap. Rectangles with a step of 3 % or a
+    crease are rejected, unless disparity is so small (below about 6 px) that the noise of a real
+    camera hides them.
 
     Args:
         depth_mm: [H, W], 0 = invalid.
@@ -105,7 +106,7 @@ def _fitted(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     )
     waves = cells - plane
     bend = np.maximum(_greatest_bend(waves.mean(axis=2)), _greatest_bend(waves.mean(axis=1)))
-    allowed = np.clip(MAX_BEND_SHARE * level, *BEND_LIMITS_PX)
+    allowed = np.clip(MAX_BEND_FRACTION * level, *BEND_LIMITS_PX)
     flat = (np.sqrt((waves**2).mean(axis=(1, 2))) <= MAX_WAVE_PX) & (bend <= allowed)
     return np.stack([level, slope_down, slope_right], axis=1), flat
 
@@ -143,11 +144,11 @@ def _holds(disparity: np.ndarray, plane: np.ndarray, cell: tuple[int, int]) -> b
     )
     level, slope_down, slope_right = plane
     expected = level + slope_down * down[:, None] + slope_right * right
-    near = np.abs(disparity - expected) <= INLIER_PX
+    near = np.abs(disparity - expected) <= MAX_INLIER_PX
     valid = np.isfinite(disparity)
     return bool(
-        near.sum() >= INLIER_SHARE * valid.sum()
-        and (_summed(near, cell) >= INLIER_SHARE_OF_CELL * _summed(valid, cell)).all()
+        near.sum() >= MIN_INLIERS * valid.sum()
+        and (_summed(near, cell) >= MIN_CELL_INLIERS * _summed(valid, cell)).all()
     )
 
 

@@ -1,4 +1,4 @@
-"""How flat a wall or a floor comes out: Intel's Depth Quality metrics, without ground truth.
+"""How flat walls and floors are: Intel's Depth Quality metrics, without ground truth.
 
 Source: librealsense's Depth Quality Tool (tools/depth-quality), which fits first and then drops the
 extremes; here they are dropped first.
@@ -13,16 +13,16 @@ import numpy as np
 
 from rs_denoise.camera import Camera
 
-# Intel drops so many of the nearest and of the farthest points.
-DROPPED_SHARE = 0.005
-# Fewer points say nothing of a surface.
+# Intel drops this fraction of the nearest and of the farthest points.
+DROPPED_FRACTION = 0.005
+# Fewer points do not make a surface.
 MIN_POINTS = 100
-# Sine of the angle at which a plane is seen; below it (0.6 degrees) depth says nothing of it.
-EDGE_ON = 0.01
+# Planes seen at a smaller angle, whose sine this is (0.6 degrees), cannot be fitted.
+MIN_VIEW_ANGLE_SINE = 0.01
 
 
 class PlaneError(ValueError):
-    """A region that cannot be, or that holds no plane."""
+    """A region that is not in the image, or that shows no plane."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Roi:
         return cls(left, top, width, height)
 
     def check(self, width: int, height: int) -> None:
-        """Sees that it lies within images of this size.
+        """Checks that it is within images of this size.
 
         Raises:
             PlaneError: it does not.
@@ -72,11 +72,11 @@ class Roi:
             )
 
     def of(self, image: np.ndarray) -> np.ndarray:
-        """Its part of an [H, W] image, a view."""
+        """The part of an [H, W] image within the rectangle, a view."""
         return image[self.top : self.top + self.height, self.left : self.left + self.width]
 
     def overlaps(self, other: Roi) -> bool:
-        """Whether both have a pixel in common."""
+        """Whether the rectangles have a pixel in common."""
         return (
             self.left < other.left + other.width
             and other.left < self.left + self.width
@@ -102,10 +102,10 @@ class Roi:
 
 @dataclass(frozen=True)
 class PlaneFit:
-    """A plane through what depth says of a region.
+    """A plane fitted to the depth of a region.
 
     Attributes:
-        fill_pct: valid pixels of the region's.
+        fill_pct: valid pixels of the region.
         rms_mm: RMS distance of the points from the plane, along its normal (Intel's plane-fit RMS
             error, spatial noise).
         rms_pct: of distance_mm.
@@ -115,7 +115,8 @@ class PlaneFit:
         distance_mm: depth of the plane at the region's centre.
         tilt_deg: between the plane's normal and the optical axis; 0 faces the camera.
         normal: [3] float64, of length 1, towards the camera, in the optical frame.
-        z_accuracy_pct: how much farther than it is the wall is seen, NaN where that is not known.
+        z_accuracy_pct: median signed error at the wall, positive is too far; NaN if its distance is
+            unknown.
     """
 
     fill_pct: float
@@ -131,7 +132,7 @@ class PlaneFit:
 def fit_plane(
     depth_mm: np.ndarray, camera: Camera, roi: Roi, wall_mm: float | None = None
 ) -> PlaneFit:
-    """Least squares through the points of `roi` without the 0.5 % nearest and farthest.
+    """Fits a plane by least squares, without the 0.5 % nearest and farthest points.
 
     Args:
         depth_mm: [H, W], 0 = invalid.
@@ -186,7 +187,7 @@ def _points_mm(depth_mm: np.ndarray, camera: Camera, roi: Roi) -> np.ndarray:
 
 def _without_extremes(z: np.ndarray) -> np.ndarray:
     """Indices of all but the 0.5 % least and greatest."""
-    dropped = int(len(z) * DROPPED_SHARE)
+    dropped = int(len(z) * DROPPED_FRACTION)
     return np.argsort(z, kind="stable")[dropped : len(z) - dropped]
 
 
@@ -198,7 +199,7 @@ def _plane_through(points: np.ndarray, roi: Roi) -> tuple[np.ndarray, float]:
         raise PlaneError(f"region {roi}: its points lie on a line; choose a wider region")
     normal = directions[:, 0]
     offset = float(normal @ centre)
-    if abs(offset) < EDGE_ON * float(np.linalg.norm(centre)):
+    if abs(offset) < MIN_VIEW_ANGLE_SINE * float(np.linalg.norm(centre)):
         raise PlaneError(
             f"region {roi}: its points lie on a plane that the camera sees edge-on, as a row of "
             "pixels does; choose a larger region"

@@ -1,4 +1,4 @@
-"""What the report shows of a frame, as text that a browser opens without a server."""
+"""Pictures and legends of the report, as text that a browser opens without a server."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import numpy as np
 
 from rs_denoise.drawing.picture import brighten_infrared, colour_depth, colour_error
 
-# Errors of all frames have one scale: this share of the depth is full colour.
+# All error pictures have one scale: this relative error has the full colour.
 ERROR_FULL_SCALE = 0.1
 WEBP_QUALITY, WEBP_LOSSLESS = 88, 101
 INVALID_BGR = (40, 40, 40)
 LEGEND_STEPS, COLOUR_STEPS = 256, 48
 TICKS_M = (0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 15, 20)
-LEAST_TICK_GAP = 0.12
+MIN_TICK_GAP = 0.12
 
 
 @dataclass(frozen=True)
 class Legend:
-    """A strip of colours, and where on it (0..1) which words stand."""
+    """A strip of colours with labels at positions 0..1."""
 
     picture: str
     ticks: tuple[tuple[float, str], ...]
@@ -73,13 +73,13 @@ def encode_confidence(confidence: np.ndarray) -> str:
 
 
 def draw_depth_legend(range_mm: tuple[float, float]) -> Legend:
-    """Metres, spread as the colours are: evenly in disparity."""
+    """The scale of depth in metres, linear in disparity as the colours are."""
     near, far = range_mm
     along = np.linspace(1 / near, 1 / far, LEGEND_STEPS)
     ticks: list[tuple[float, str]] = []
     for metres in TICKS_M:
         at = (1 / near - 1 / (1000 * metres)) / (1 / near - 1 / far)
-        if 0 <= at <= 1 and (not ticks or at - ticks[-1][0] >= LEAST_TICK_GAP):
+        if 0 <= at <= 1 and (not ticks or at - ticks[-1][0] >= MIN_TICK_GAP):
             ticks.append((at, f"{metres:g} m"))
     note = "Near is red, far is blue; dark grey is invalid."
     strip = colour_depth((1 / along)[None, :], near, far)
@@ -87,7 +87,7 @@ def draw_depth_legend(range_mm: tuple[float, float]) -> Legend:
 
 
 def draw_error_legend(reference: str) -> Legend:
-    """The scale that all error pictures share; `reference` is what was subtracted."""
+    """The scale of all error pictures; `reference` is what was subtracted."""
     along = 1 + np.linspace(-ERROR_FULL_SCALE, ERROR_FULL_SCALE, LEGEND_STEPS)
     strip = colour_error(1000 * along[None, :], np.full((1, LEGEND_STEPS), 1000))
     percent = 100 * ERROR_FULL_SCALE
@@ -100,7 +100,7 @@ def draw_error_legend(reference: str) -> Legend:
 
 
 def draw_confidence_legend() -> Legend:
-    """From doubtful to certain."""
+    """The scale of confidence, 0 to 1."""
     strip = _confidence_picture(np.linspace(0, 1, LEGEND_STEPS)[None, :])
     ticks = ((0.0, "0"), (0.25, "0.25"), (0.5, "0.5"), (0.75, "0.75"), (1.0, "1"))
     note = "Probability that depth is within 5 % of the truth."
@@ -108,10 +108,12 @@ def draw_confidence_legend() -> Legend:
 
 
 def list_depth_colours() -> list[str]:
-    """The colours of depth pictures from far to near, as a browser calls them."""
-    shares = np.linspace(0, 1, COLOUR_STEPS)
+    """The colours of depth pictures from far to near, in CSS."""
+    fractions = np.linspace(0, 1, COLOUR_STEPS)
     near_mm, far_mm = 1.0, 2.0
-    strip = colour_depth((1 / (1 / far_mm + shares * (1 / near_mm - 1 / far_mm)))[None], 1.0, 2.0)
+    strip = colour_depth(
+        (1 / (1 / far_mm + fractions * (1 / near_mm - 1 / far_mm)))[None], 1.0, 2.0
+    )
     return [f"rgb({red},{green},{blue})" for blue, green, red in strip[0].tolist()]
 
 
