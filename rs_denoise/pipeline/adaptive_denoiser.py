@@ -27,7 +27,7 @@ class AdaptiveDenoiser:
 
     Args:
         model: the network, loaded.
-        tile_px: greatest side of what the network computes at once.
+        tile_px: largest side of a tile, px.
 
     Attributes:
         tile_px: the same, as small as memory has required so far.

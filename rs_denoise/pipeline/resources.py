@@ -25,7 +25,7 @@ class NetworkSettings:
     Attributes:
         model_path: a model file, or the name of a shipped one.
         device: "auto", "cpu", "cuda", "cuda:1" and so on.
-        tile_px: greatest side of what the network computes at once.
+        tile_px: largest side of a tile, px.
         num_threads: cores for all frames together, on a CPU; 0: as many as can be spared.
         concurrent_frames: frames in work concurrently; 0: as many as suit the device.
     """
@@ -44,7 +44,7 @@ class PreparedNetwork:
     Attributes:
         model: the network.
         workers: the threads in which it runs.
-        tile_px: greatest side of what it computes at once.
+        tile_px: largest side of a tile, px.
         note: describes it for the log.
     """
 

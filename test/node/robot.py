@@ -28,7 +28,8 @@ from rs_denoise.camera_info import camera_info_fields
 from rs_denoise.node.images import image_message
 from rs_denoise.node.parameters import Parameters
 
-TIMEOUT_S = 30.0
+# Long, because a shared machine may take half a minute to start a node.
+TIMEOUT_S = 90.0
 
 
 class Robot:
@@ -278,8 +279,8 @@ class Robot:
 
         return self.wait(says, f"diagnostics '{entry}' to say '{text}'")
 
-    def told(self, entry: str, text: str, within: int = 2, during=None):
-        """Waits until diagnostics say it; that must be in one of the next `within` reports.
+    def reported(self, entry: str, text: str, within: int = 2, during=None):
+        """Waits until diagnostics report it; that must be in one of the next `within` reports.
 
         One begun before the fault may be on its way, so that 2 stand for one second.
 
@@ -295,7 +296,8 @@ class Robot:
             return status if status and text in status.message else None
 
         status = self.wait(says, f"diagnostics '{entry}' to say '{text}'")
-        assert self.reports - before <= within, f"told only after {self.reports - before} reports"
+        took = self.reports - before
+        assert took <= within, f"only in report {took}"
         return status
 
     def values(self, entry: str) -> dict[str, str]:

@@ -41,7 +41,7 @@ CHECK_EVERY = 2000
 PATIENCE_REPORTS = 10
 # From a tenth of the way on, when all sizes have been seen: less than this is no leak of frames,
 # one of which a thousand would be 25 MB.
-MOST_GROWTH_MB = 25.0
+MAX_GROWTH_MB = 25.0
 
 
 class Soak:
@@ -204,7 +204,7 @@ def plug_in(robot: Robot) -> None:
     robot.plug_in(queue=QUEUE)
 
 
-def soak(robot: Robot, frames: int, rate_hz: float, share: float, seed: int) -> Soak:
+def soak(robot: Robot, frames: int, rate_hz: float, fault_fraction: float, seed: int) -> Soak:
     """Runs it; an AssertionError says that the node died or hangs."""
     topics = [f"{robot.namespace}/{t}/image_rect_raw" for t in ("depth", "infra1")]
     deep = {f"qos_overrides.{topic}.subscription.depth": QUEUE for topic in topics}
@@ -215,7 +215,7 @@ def soak(robot: Robot, frames: int, rate_hz: float, share: float, seed: int) -> 
     run = Soak(robot, rate_hz, random.Random(seed))
     run.check()
     while run.sent < frames:
-        if run.rng.random() < share:
+        if run.rng.random() < fault_fraction:
             run.fault()
         else:
             run.frame()
@@ -243,7 +243,7 @@ def report(run: Soak, seconds: float) -> bool:
     print(f"faults               {sum(run.faults.values())}")
     for name, count in sorted(run.faults.items()):
         print(f"  {name:<28} {count}")
-    return run.uncounted == 0 and growth_mb < MOST_GROWTH_MB
+    return run.uncounted == 0 and growth_mb < MAX_GROWTH_MB
 
 
 def main() -> int:
@@ -252,13 +252,17 @@ def main() -> int:
     parser.add_argument("--frames", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rate", type=float, default=60.0, help="Hz")
-    parser.add_argument("--share", type=float, default=0.01, help="of steps that are faults")
+    parser.add_argument(
+        "--fault-fraction", type=float, default=0.01, help="of steps that are faults"
+    )
     arguments = parser.parse_args()
     rclpy.init()
     robot = Robot(rclpy.create_node("soak"), "/soak")
     start = time.monotonic()
     try:
-        run = soak(robot, arguments.frames, arguments.rate, arguments.share, arguments.seed)
+        run = soak(
+            robot, arguments.frames, arguments.rate, arguments.fault_fraction, arguments.seed
+        )
         well = report(run, time.monotonic() - start)
         code = robot.stop()
         print(f"exit code of the node {code}")

@@ -124,7 +124,7 @@ def test_a_frame_that_cannot_be_denoised_is_answered_as_the_policy_says(running)
         assert robot.set(on_failure=policy)[0].successful
         before = len(robot.images)
         robot.send(DEPTH, noisy_wall(64, complaint)[1], CAMERA)
-        status = robot.told("output", f"says, got uint8 of shape ({complaint}, 64)")
+        status = robot.reported("output", f"says, got uint8 of shape ({complaint}, 64)")
         assert status.level == ERROR
         assert {v.key: v.value for v in status.values}["on failure"] == policy
         header = robot.denoised(DEPTH, INFRARED, CAMERA)
@@ -138,7 +138,7 @@ def test_a_frame_that_cannot_be_denoised_is_answered_as_the_policy_says(running)
     assert robot.set(on_failure="passthrough")[0].successful
     before = len(robot.images)
     robot.send(DEPTH, INFRARED, CAMERA, change=coloured)
-    robot.told("output", "encoding 'rgb8'")
+    robot.reported("output", "encoding 'rgb8'")
     robot.denoised(DEPTH, INFRARED, CAMERA)
     assert len(robot.images) == before + 1, "what cannot be read is not passed through either"
 
@@ -244,7 +244,7 @@ def test_out_of_gpu_memory_takes_smaller_tiles_and_as_a_last_resort_fails(robot)
     start(robot, on_failure="passthrough")
     for infrared, tile_px in ((DAZZLED, 768), (DAZZLED - 1, 384)):
         robot.send(DEPTH, infrared, CAMERA)
-        robot.told("output", f"out of GPU memory, continuing with tiles of {tile_px} px")
+        robot.reported("output", f"out of GPU memory, continuing with tiles of {tile_px} px")
         robot.denoised(DEPTH, INFRARED, CAMERA)
     frame = (DEPTH, DAZZLED)
     send_until(robot, lambda: says(robot, "output", "even with tiles of"), "the last resort", frame)
@@ -341,14 +341,14 @@ BROKEN = {
 }
 
 
-def test_broken_frames_are_lost_and_told_and_the_next_is_fine(running):
+def test_broken_frames_are_lost_and_reported_and_the_next_is_fine(running):
     robot = running
     counted = robot.counts()
     for complaint, fault in BROKEN.items():
         frame = {"depth": DEPTH, "infrared": INFRARED, "camera": CAMERA} | fault
         before = len(robot.images)
         robot.send(**frame)
-        assert robot.told("output", complaint).level == ERROR
+        assert robot.reported("output", complaint).level == ERROR
         robot.denoised(DEPTH, INFRARED, CAMERA)
         assert len(robot.images) == before + 1, complaint
     assert wait_accounted(robot, counted)["failed"] == len(BROKEN)
@@ -362,7 +362,7 @@ IMPOSSIBLE = {
 }
 
 
-def test_an_impossible_camera_info_is_told_and_the_last_valid_one_serves(running):
+def test_an_impossible_camera_info_is_reported_and_the_last_valid_one_serves(running):
     """With the policy `invalid` an image as large as camera_info says would be made."""
     robot = running
     assert robot.set(on_failure="invalid")[0].successful
@@ -372,7 +372,7 @@ def test_an_impossible_camera_info_is_told_and_the_last_valid_one_serves(running
             setattr(info, name, value)
         robot.info.publish(info)
         before = len(robot.images)
-        status = robot.told("input", complaint, during=lambda: step(robot, camera_info=None))
+        status = robot.reported("input", complaint, during=lambda: step(robot, camera_info=None))
         assert status.level == WARN
         robot.wait_images(before + 1)
         assert robot.infos[-1].width == SIZE[0] and pixels(robot.images[-1], "u2").any()
@@ -382,13 +382,13 @@ def test_an_impossible_camera_info_is_told_and_the_last_valid_one_serves(running
     robot.denoised(DEPTH, INFRARED, CAMERA)
 
 
-def test_a_camera_that_is_unplugged_is_told_and_may_come_back_as_another(running):
+def test_a_camera_that_is_unplugged_is_reported_and_may_come_back_as_another(running):
     """At another resolution and in metres, and then as it was."""
     robot = running
     robot.denoised(DEPTH, INFRARED, CAMERA)
     for size, encoding in (((160, 112), "32FC1"), (SIZE, "mono16")):
         robot.unplug()
-        assert robot.told("input", "no input: nobody publishes").level == WARN
+        assert robot.reported("input", "no input: nobody publishes").level == WARN
         assert robot.status("input", "no input: waiting for").level == WARN
         robot.plug_in()
         robot.wait_connected()
@@ -411,7 +411,7 @@ def test_a_camera_that_is_unplugged_is_told_and_may_come_back_as_another(running
 
 
 def test_stamps_that_repeat_drift_or_jump_and_infrared_that_is_late_slow_or_lost(running):
-    """One node goes through all of it; each is told and passes by itself."""
+    """One node goes through all of it; each is reported and passes by itself."""
     robot = running
     counted = robot.counts()
     for disturb in (repeat, jump_ahead, drift, come_late, come_at_half_rate, get_lost):
@@ -428,7 +428,7 @@ def repeat(robot):
     header, before = robot.denoised(DEPTH, INFRARED, CAMERA), len(robot.images)
     for _ in range(5):
         robot.send(DEPTH, INFRARED, CAMERA, header=header)
-    assert robot.told("output", f"arrived twice with stamp {header.stamp.sec}.").level == ERROR
+    assert robot.reported("output", f"arrived twice with stamp {header.stamp.sec}.").level == ERROR
     # The middleware keeps the newest two for a node that is busy.
     assert 2 <= wait_accounted(robot, counted)["failed"] <= 5 and len(robot.images) == before
 
@@ -441,11 +441,11 @@ def jump_ahead(robot):
 def drift(robot):
     before, shift_ms = len(robot.images), itertools.count()
 
-    def told():
+    def reported():
         step(robot, infrared_shift_ms=next(shift_ms) // 4)
         return says(robot, "input", "no infrared image matches")
 
-    assert robot.wait(told, "the drift to be told").level == WARN
+    assert robot.wait(reported, "the drift to be reported").level == WARN
     assert len(robot.images) > before, "stamps within slop_ms are paired"
     published = len(robot.images)
     for _ in range(10):
@@ -463,21 +463,21 @@ def come_late(robot):
 def come_at_half_rate(robot):
     before, turn = len(robot.images), itertools.cycle([INFRARED, None])
 
-    def told():
+    def reported():
         step(robot, infrared=next(turn))
         return says(robot, "input", "no infrared image matches")
 
-    robot.wait(told, "half the rate to be told")
+    robot.wait(reported, "half the rate to be reported")
     assert len(robot.images) > before
 
 
 def get_lost(robot):
-    def told():
+    def reported():
         step(robot, infrared=None)
         return says(robot, "input", "no infrared on") and len(robot.images) > before
 
     before = len(robot.images)
-    robot.wait(told, "depth alone")
+    robot.wait(reported, "depth alone")
     robot.wait_images(before + 1)
     assert pixels(robot.confidences[-1], "f4").max() <= 0.8
 
@@ -625,10 +625,10 @@ def test_a_model_file_that_is_swapped_serves_from_the_next_configuration_on(robo
     np.testing.assert_array_equal(*(pixels(image, "u2") for image in robot.images))
     assert robot.transition("deactivate") and robot.transition("cleanup")
     assert not robot.transition("configure") and robot.state() == "unconfigured"
-    assert robot.told("output", "not a model file, or a truncated one").level == ERROR
+    assert robot.reported("output", "not a model file, or a truncated one").level == ERROR
     path.unlink()
     assert not robot.transition("configure")
-    robot.told("output", "no such model file")
+    robot.reported("output", "no such model file")
     save(Scaled(), replace(manifest(), name="another"), path)
     assert robot.transition("configure") and robot.transition("activate")
     robot.wait_connected()
@@ -660,7 +660,7 @@ def test_a_signal_at_any_moment_of_the_start_ends_it(robot):
         assert "Traceback" not in robot.log or "KeyboardInterrupt" in robot.log
 
 
-def test_two_nodes_of_one_name_are_told(running):
+def test_two_nodes_of_one_name_are_reported(running):
     """ROS permits it. Consumers get the images of both, and the services answer twice."""
     robot = running
     second = Robot(robot.node, robot.namespace)
@@ -668,7 +668,7 @@ def test_two_nodes_of_one_name_are_told(running):
     try:
         topic = f"{robot.namespace}/denoised/image_rect_raw"
         second.wait(lambda: robot.node.count_publishers(topic) == 2, "the second")
-        assert robot.told("output", f"1 more publishing {topic}", within=4).level == WARN
+        assert robot.reported("output", f"1 more publishing {topic}", within=4).level == WARN
         robot.denoised(DEPTH, INFRARED, CAMERA)
     finally:
         assert second.stop() == 0
