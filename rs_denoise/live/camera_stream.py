@@ -19,7 +19,7 @@ import numpy as np
 from rs_denoise.camera import Camera
 from rs_denoise.depth import to_uint16_mm
 from rs_denoise.librealsense import DEPTH, INFRARED, SoftwareCamera, pyrealsense2
-from rs_denoise.pipeline.synchronizer import Frameset, FrameSynchronizer
+from rs_denoise.pipeline.synchronizer import FrameSynchronizer, SyncedImages
 from rs_denoise.recordings.bags.sdk_writer import LOOK_AHEAD
 from rs_denoise.recordings.frame import DEFAULT_RATE_HZ, Frame, add_missing_stamps
 
@@ -209,13 +209,13 @@ class CameraStream:
         with self._lock:
             if frame.is_depth_frame():
                 depth_mm = _millimetres(image, frame.as_depth_frame().get_units())
-                framesets = self._synchronizer.add_depth(stamp_ns, depth_mm, now)
+                complete = self._synchronizer.add_depth(stamp_ns, depth_mm, now)
             else:
-                framesets = self._synchronizer.add_infrared(stamp_ns, image, now)
-            for frameset in framesets:
-                self._put(frameset)
+                complete = self._synchronizer.add_infrared(stamp_ns, image, now)
+            for images in complete:
+                self._put(images)
 
-    def _put(self, frameset: Frameset[np.ndarray]) -> None:
+    def _put(self, images: SyncedImages[np.ndarray]) -> None:
         if self._ended.is_set():
             return
         self.received += 1
@@ -223,10 +223,8 @@ class CameraStream:
         with suppress(queue.Empty):
             self._newest.get_nowait()
             self.dropped += 1
-        stamp_ns = frameset.stamp_ns
-        frame = Frame(
-            f"{stamp_ns}", self.camera, frameset.depth, frameset.infrared, stamp_ns=stamp_ns
-        )
+        stamp_ns = images.stamp_ns
+        frame = Frame(f"{stamp_ns}", self.camera, images.depth, images.infrared, stamp_ns=stamp_ns)
         self._newest.put_nowait(frame)
 
 

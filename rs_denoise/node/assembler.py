@@ -12,7 +12,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from rs_denoise.node.calibration import CameraCalibration
 from rs_denoise.node.images import read_depth, read_infrared
 from rs_denoise.pipeline.frame_pipeline import FrameSettings, InputFrame
-from rs_denoise.pipeline.synchronizer import Frameset, FrameSynchronizer
+from rs_denoise.pipeline.synchronizer import FrameSynchronizer, SyncedImages
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class FrameAssembler:
         self._on_frame, self._on_failure, self._on_dropped = on_frame, on_failure, on_dropped
         self._camera_info_topic = camera_info_topic
         self._synchronizer: FrameSynchronizer[_Received] = FrameSynchronizer(0, 0)
-        self._uncalibrated: Frameset[_Received] | None = None
+        self._uncalibrated: SyncedImages[_Received] | None = None
         self._depth_stamp_ns: int | None = None
         self.configure(settings)
 
@@ -125,20 +125,20 @@ class FrameAssembler:
         """Takes depth's camera_info."""
         self._calibration.update(message)
         if self._uncalibrated is not None and self._calibration.known:
-            frameset, self._uncalibrated = self._uncalibrated, None
-            self._add([frameset])
+            images, self._uncalibrated = self._uncalibrated, None
+            self._add([images])
 
-    def _add(self, framesets: list[Frameset[_Received]]) -> None:
-        for frameset in framesets:
-            if frameset.infrared is None and not self.settings.depth_only:
+    def _add(self, complete: list[SyncedImages[_Received]]) -> None:
+        for images in complete:
+            if images.infrared is None and not self.settings.depth_only:
                 self._synchronizer.unpaired += 1
             elif self._calibration.known:
-                self._on_frame(self._frame(frameset))
+                self._on_frame(self._frame(images))
             else:
-                self._keep_uncalibrated(frameset)
+                self._keep_uncalibrated(images)
 
-    def _frame(self, frameset: Frameset[_Received]) -> InputFrame[CameraInfo]:
-        depth, infrared = frameset.depth, frameset.infrared
+    def _frame(self, images: SyncedImages[_Received]) -> InputFrame[CameraInfo]:
+        depth, infrared = images.depth, images.infrared
         return InputFrame(
             source=self._calibration.info(depth.message.header),
             read_depth=partial(read_depth, depth.message),
@@ -148,9 +148,9 @@ class FrameAssembler:
             received_ns=depth.at_ns,
         )
 
-    def _keep_uncalibrated(self, frameset: Frameset[_Received]) -> None:
+    def _keep_uncalibrated(self, images: SyncedImages[_Received]) -> None:
         """An image may overtake its camera_info: only one that a newer one replaces is lost."""
-        replaced, self._uncalibrated = self._uncalibrated, frameset
+        replaced, self._uncalibrated = self._uncalibrated, images
         if replaced is not None:
             self._on_failure(
                 self._calibration.refusal

@@ -18,7 +18,7 @@ MAX_WAITING = 10
 
 
 @dataclass(frozen=True)
-class Frameset(Generic[T]):
+class SyncedImages(Generic[T]):
     """The images of one moment.
 
     Attributes:
@@ -70,8 +70,8 @@ class FrameSynchronizer(Generic[T]):
         """Whether infrared has been silent for longer than the timeout, while depth was not."""
         return now_ns - self._infrared_seen_ns > self.infrared_timeout_ns
 
-    def add_depth(self, stamp_ns: int, image: T, now_ns: int) -> list[Frameset[T]]:
-        """Takes a depth image; returns the framesets that it completes, oldest first."""
+    def add_depth(self, stamp_ns: int, image: T, now_ns: int) -> list[SyncedImages[T]]:
+        """Takes a depth image; returns what it completes, oldest first."""
         if now_ns - self._depth_seen_ns > self.infrared_timeout_ns:
             # The whole camera was silent: infrared gets its time to arrive.
             self._infrared_seen_ns = now_ns
@@ -79,12 +79,12 @@ class FrameSynchronizer(Generic[T]):
         self._store(self._depth, stamp_ns, image)
         complete = self._take_complete()
         if self.infrared_is_missing(now_ns):
-            complete += [Frameset(stamp, depth, None) for stamp, depth in self._depth.items()]
+            complete += [SyncedImages(stamp, depth, None) for stamp, depth in self._depth.items()]
             self._depth.clear()
         return complete
 
-    def add_infrared(self, stamp_ns: int, image: T, now_ns: int) -> list[Frameset[T]]:
-        """Takes an infrared image; returns the framesets that it completes, oldest first."""
+    def add_infrared(self, stamp_ns: int, image: T, now_ns: int) -> list[SyncedImages[T]]:
+        """Takes an infrared image; returns what it completes, oldest first."""
         self._infrared_seen_ns = now_ns
         self._store(self._infrared, stamp_ns, image)
         return self._take_complete()
@@ -105,12 +105,14 @@ class FrameSynchronizer(Generic[T]):
         self._infrared.clear()
         self._newest.clear()
 
-    def _take_complete(self) -> list[Frameset[T]]:
+    def _take_complete(self) -> list[SyncedImages[T]]:
         complete = []
         for stamp in list(self._depth):
             partner = self._find_partner(stamp)
             if partner is not None:
-                complete.append(Frameset(stamp, self._depth.pop(stamp), self._infrared[partner]))
+                complete.append(
+                    SyncedImages(stamp, self._depth.pop(stamp), self._infrared[partner])
+                )
                 self._forget_infrared_up_to(partner)
             elif self._is_decided(stamp):
                 del self._depth[stamp]

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rs_denoise.pipeline.synchronizer import MAX_WAITING, Frameset, FrameSynchronizer
+from rs_denoise.pipeline.synchronizer import MAX_WAITING, FrameSynchronizer, SyncedImages
 
 MS = 1_000_000
 PERIOD = 33 * MS
@@ -14,23 +14,23 @@ def synchronizer(slop_ms=5.0, timeout_s=1.0):
 def test_equal_stamps_pair_at_once_in_either_order():
     p = synchronizer(slop_ms=0)
     assert p.add_depth(100, "d", 0) == []
-    assert p.add_infrared(100, "i", 0) == [Frameset(100, "d", "i")]
+    assert p.add_infrared(100, "i", 0) == [SyncedImages(100, "d", "i")]
     assert p.add_infrared(200, "j", 0) == []
-    assert p.add_depth(200, "e", 0) == [Frameset(200, "e", "j")]
+    assert p.add_depth(200, "e", 0) == [SyncedImages(200, "e", "j")]
 
 
 def test_an_exact_partner_beats_a_nearer_arrival():
     p = synchronizer()
     p.add_infrared(97 * MS, "near", 0)
     assert p.add_depth(100 * MS, "d", 0) == []  # a better one may come
-    assert p.add_infrared(100 * MS, "exact", 0) == [Frameset(100 * MS, "d", "exact")]
+    assert p.add_infrared(100 * MS, "exact", 0) == [SyncedImages(100 * MS, "d", "exact")]
 
 
 def test_the_nearest_within_the_slop_is_taken_when_nothing_nearer_can_come():
     p = synchronizer()
     p.add_infrared(96 * MS, "early", 0)
     p.add_depth(100 * MS, "d", 0)
-    assert p.add_infrared(103 * MS, "late", 0) == [Frameset(100 * MS, "d", "late")]
+    assert p.add_infrared(103 * MS, "late", 0) == [SyncedImages(100 * MS, "d", "late")]
 
 
 def test_beyond_the_slop_nothing_pairs_and_it_is_counted():
@@ -52,7 +52,7 @@ def test_the_exact_partner_of_another_is_not_taken_away():
     p.add_depth(100 * MS, "d", 0)
     p.add_depth(133 * MS, "e", 0)
     pairs = p.add_infrared(133 * MS, "i", 0)
-    assert pairs == [Frameset(133 * MS, "e", "i")] and p.unpaired == 1
+    assert pairs == [SyncedImages(133 * MS, "e", "i")] and p.unpaired == 1
 
 
 def test_infrared_at_half_rate_pairs_every_second_depth():
@@ -70,11 +70,11 @@ def test_without_infrared_depth_goes_alone_after_the_timeout_and_comes_back():
     p.restart(0)
     assert p.add_depth(1, "d1", 900 * MS) == []
     alone = p.add_depth(2, "d2", 1001 * MS)
-    assert alone == [Frameset(1, "d1", None), Frameset(2, "d2", None)]
+    assert alone == [SyncedImages(1, "d1", None), SyncedImages(2, "d2", None)]
     assert p.infrared_is_missing(1001 * MS)
     p.add_infrared(3, "i3", 1100 * MS)
     assert not p.infrared_is_missing(1101 * MS)
-    assert p.add_depth(3, "d3", 1102 * MS) == [Frameset(3, "d3", "i3")]
+    assert p.add_depth(3, "d3", 1102 * MS) == [SyncedImages(3, "d3", "i3")]
 
 
 def test_a_clock_that_jumps_back_starts_anew():
@@ -83,9 +83,9 @@ def test_a_clock_that_jumps_back_starts_anew():
         p.add_depth(k * PERIOD, f"d{k}", 0)
     assert p.add_depth(0, "d0", 0) == []
     assert p.clock_jumps == 1 and p.unpaired == 3
-    assert p.add_infrared(0, "i0", 0) == [Frameset(0, "d0", "i0")]
+    assert p.add_infrared(0, "i0", 0) == [SyncedImages(0, "d0", "i0")]
     assert p.add_infrared(PERIOD, "i1", 0) == []
-    assert p.add_depth(PERIOD, "d1", 0) == [Frameset(PERIOD, "d1", "i1")]
+    assert p.add_depth(PERIOD, "d1", 0) == [SyncedImages(PERIOD, "d1", "i1")]
 
 
 def test_what_waits_is_bounded():
@@ -134,4 +134,4 @@ def test_after_a_pause_of_the_whole_camera_infrared_has_its_time():
     p.add_infrared(0, "i", 0)
     later = 3000 * MS
     assert p.add_depth(later, "e", later) == []
-    assert p.add_infrared(later, "j", later) == [Frameset(later, "e", "j")]
+    assert p.add_infrared(later, "j", later) == [SyncedImages(later, "e", "j")]
