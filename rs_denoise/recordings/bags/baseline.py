@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any
 
+from rs_denoise.camera import BASELINES_M
 from rs_denoise.camera_info import (
     MAX_BASELINE_M,
     baseline_from_info,
@@ -20,8 +21,7 @@ from rs_denoise.recordings.bags.topic_names import (
     has_part,
 )
 
-# D435 and D435i.
-DEFAULT_BASELINE_M = 0.05
+DEFAULT_BASELINE_M = BASELINES_M["d435"]
 STRING = "std_msgs/msg/String"
 OPTION_TYPES = (STRING, "std_msgs/msg/Float32")
 

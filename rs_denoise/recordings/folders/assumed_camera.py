@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from rs_denoise.camera import Camera
+from rs_denoise.camera import BASELINES_M, Camera
 
-# fx / width and baseline of a D435.
-FOCAL_LENGTH, BASELINE_M = 0.501, 0.05
+# Of a D435, in image widths.
+FOCAL_LENGTH = 0.501
 
 
 def assume_d435(width: int, height: int) -> Camera:
     """A D435 with images of this size."""
     fx = FOCAL_LENGTH * width
-    return Camera(width, height, fx, fx, (width - 1) / 2, (height - 1) / 2, BASELINE_M)
+    return Camera(width, height, fx, fx, (width - 1) / 2, (height - 1) / 2, BASELINES_M["d435"])
