@@ -37,7 +37,7 @@ Writer = Callable[[Path, list[np.ndarray], float], None]
 
 
 @dataclass(frozen=True)
-class Format:
+class AnimationFormat:
     """How a file format is written, and its pictures a second."""
 
     write: Writer
@@ -156,4 +156,4 @@ def _check_size(out: Path, size: tuple[int, int]) -> None:
         raise typer.BadParameter(f"an MP4 needs an even width and height, got {size[0]}x{size[1]}")
 
 
-FORMATS = {".gif": Format(_write_gif, 10.0), ".mp4": Format(_write_mp4, 25.0)}
+FORMATS = {".gif": AnimationFormat(_write_gif, 10.0), ".mp4": AnimationFormat(_write_mp4, 25.0)}

@@ -97,7 +97,7 @@ def test_denoise_writes_depth_and_confidence(frames, tmp_path):
     ("arguments", "complaint"),
     [(["evaluate", "missing"], "missing: no such file or folder"),
      (["evaluate", "{frames}", "--require", "mae < 3"], "requirement 'mae < 3'"),
-     (["evaluate", "{frames}", "--html", "none/r.html"], "does not exist"),
+     (["evaluate", "{frames}", "--html", "none/r.html"], "create it first"),
      (["live", "--software", "{frames}", "--out", "x.avi"], "--out must be a video (.mp4)"),
      (["evaluate", "{frames}", "--wall", "900"], "--wall needs --roi"),
      (["evaluate", "{frames}", "--roi", "1,2,3"], "x,y,w"),

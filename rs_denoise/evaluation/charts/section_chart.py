@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Of Okabe and Ito, told apart by the colour-blind too; the truth lies beneath, wide and grey.
+# Colours of Okabe and Ito, distinct for colour-blind readers too. Ground truth is drawn first, as a
+# wide grey line.
 STYLES: dict[str, dict] = {
     TRUTH: {"color": "#b0b0b0", "linewidth": 4.0, "zorder": 1},
     RAW: {"color": "#d55e00", "linewidth": 1.0, "marker": ".", "markersize": 3, "zorder": 2},

@@ -38,7 +38,7 @@ class ReportTable:
 
 
 @dataclass(frozen=True)
-class Part:
+class SummaryPart:
     """A part of a summary that may be missing.
 
     Attributes:
@@ -52,12 +52,12 @@ class Part:
     read: Callable[[MethodSummary], MetricBlock | None]
 
 
-ACCURACY = Part("Accuracy", "accuracy", lambda method: method.published)
+ACCURACY = SummaryPart("Accuracy", "accuracy", lambda method: method.published)
 PARTS = (
-    Part("Without ground truth", "alone", lambda method: method.no_reference),
-    Part("Over time", "temporal", lambda method: method.temporal),
-    Part("Obstacles", "obstacles", lambda method: method.obstacles),
-    Part("Confidence", "ranking", lambda method: method.confidence),
+    SummaryPart("Without ground truth", "alone", lambda method: method.no_reference),
+    SummaryPart("Over time", "temporal", lambda method: method.temporal),
+    SummaryPart("Obstacles", "obstacles", lambda method: method.obstacles),
+    SummaryPart("Confidence", "ranking", lambda method: method.confidence),
 )
 
 
