@@ -251,7 +251,9 @@ def _reflected(hits: Hits, to_light):
     """
     import drjit as dr
 
-    half = dr.normalize(to_light + hits.to_viewer)
+    half = to_light + hits.to_viewer
+    # Opposite directions have no half vector; one such ray would make a whole light NaN.
+    half *= dr.rsqrt(dr.maximum(dr.squared_norm(half), 1e-12))
     n_l = dr.maximum(dr.dot(hits.normal, to_light), 1e-4)
     n_v = dr.maximum(dr.dot(hits.normal, hits.to_viewer), 1e-4)
     n_h, v_h = dr.dot(hits.normal, half), dr.dot(hits.to_viewer, half)

@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,8 +17,9 @@ from rs_denoise.evaluation.metrics.ground_truth import GroundTruth
 from rs_denoise.recordings.bags.bag_reader import read_bag
 from rs_denoise.recordings.folders.frame_folder import find_frames, read_frame
 from rs_denoise.recordings.resumable_output import ResumeError
+from rs_denoise.simulation import tracing
 from rs_denoise.simulation.matcher import Matcher
-from rs_denoise.simulation.mitsuba import variant
+from rs_denoise.simulation.mitsuba import mitsuba, variant
 from rs_denoise.simulation.presets import PRESETS, Preset
 from rs_denoise.simulation.render import Renderer
 from rs_denoise.simulation.scenes.furniture import SPLITS, Furniture, Part, library_folder
@@ -143,6 +145,15 @@ def test_a_third_of_the_scenes_hold_thin_things_wherever_they_are():
             thin.append(truth.thin.mean())
         # The real frames that this project is judged by hold 0.3 to 1.6 %.
         assert np.mean(np.array(thin) > 0.01) >= 1 / 3, place
+
+
+def test_light_from_behind_a_surface_is_a_number():
+    mi = mitsuba()
+    hits = SimpleNamespace(
+        normal=mi.Vector3f(0, 0, 1), to_viewer=mi.Vector3f(0, 0, 1), roughness=mi.Float(0.2),
+        kind=mi.UInt32(tracing.KINDS["plastic"]), albedo=mi.Float(0.5),
+    )  # fmt: skip
+    assert np.isfinite(np.array(tracing._reflected(hits, mi.Vector3f(0, 0, -1)))).all()
 
 
 @pytest.mark.parametrize("place", PLACES)
