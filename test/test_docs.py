@@ -12,8 +12,8 @@ PAGES = sorted([
     *(PROJECT / "docs").glob("*.md"),
     *(PROJECT / "rs_denoise" / "models").glob("*.md"),
 ])  # fmt: skip
-# Tables written by commands, and a page whose paragraphs are still to be wrapped.
-NOT_WRAPPED = {"results-real.md", "results-simulated.md", "speed-tables.md", "simulator.md"}
+# Tables written by commands.
+NOT_WRAPPED = {"results-real.md", "results-simulated.md", "speed-tables.md"}
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 MAX_COLUMNS, MAX_README_LINES = 100, 150

@@ -222,7 +222,7 @@ def _render(data_set: DataSet, index: int) -> None:
     furniture = _furniture(data_set.split, data_set.public_domain)
     scene = random_scene(rng, preset, furniture, data_set.places)
     renderer = Renderer(scene, preset, rng)
-    seen_from, render = None, None
+    render, seen_from = None, scene.pose
     for view, pose in enumerate(random_trajectory(rng, scene.pose, data_set.length)):
         # The light is without noise: a camera that stands still sees it again.
         if render is None or not np.array_equal(pose, seen_from):
