@@ -233,7 +233,9 @@ def mirrored_part(hits: Hits):
     import drjit as dr
 
     mi = mitsuba()
-    r = mi.fresnel(dr.abs(dr.dot(hits.normal, hits.to_viewer)), 1.5)[0]
+    # Rounding makes it more than 1 where a ray meets a pane at a right angle, and Fresnel NaN.
+    cosine = dr.minimum(dr.abs(dr.dot(hits.normal, hits.to_viewer)), 1.0)
+    r = mi.fresnel(cosine, 1.5)[0]
     return 2 * r / (1 + r)
 
 

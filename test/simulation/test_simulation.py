@@ -156,6 +156,13 @@ def test_light_from_behind_a_surface_is_a_number():
     assert np.isfinite(np.array(tracing._reflected(hits, mi.Vector3f(0, 0, -1)))).all()
 
 
+def test_a_pane_at_a_right_angle_mirrors_its_four_percent_of_each_face():
+    mi = mitsuba()
+    longer = 1 + 1e-6  # a unit vector, but for rounding
+    hits = SimpleNamespace(normal=mi.Vector3f(0, 0, 1), to_viewer=mi.Vector3f(0, 0, longer))
+    assert np.array(tracing.mirrored_part(hits))[0] == pytest.approx(2 * 0.04 / 1.04, rel=1e-3)
+
+
 @pytest.mark.parametrize("place", PLACES)
 def test_every_place_can_be_rendered_without_furniture(place):
     rng = np.random.default_rng(2)
