@@ -92,7 +92,8 @@ class Geometry:
         ray = mi.Ray3f(origin, direction)
         found = self.scene.ray_intersect_preliminary(ray)
         valid = found.is_valid() & (found.t < FAR_M)
-        at = ray(found.t)
+        # Infinity times a direction's 0 is NaN, and one NaN would make the whole image black.
+        at = ray(dr.select(valid, found.t, 0.0))
         to_viewer = -dr.normalize(direction)
         normal = dr.gather(mi.Vector3f, self.normals, found.prim_index, valid)
         normal = dr.select(dr.dot(normal, to_viewer) < 0, -normal, normal)
@@ -233,9 +234,7 @@ def mirrored_part(hits: Hits):
     import drjit as dr
 
     mi = mitsuba()
-    # Rounding makes it more than 1 where a ray meets a pane at a right angle, and Fresnel NaN.
-    cosine = dr.minimum(dr.abs(dr.dot(hits.normal, hits.to_viewer)), 1.0)
-    r = mi.fresnel(cosine, 1.5)[0]
+    r = mi.fresnel(dr.abs(dr.dot(hits.normal, hits.to_viewer)), 1.5)[0]
     return 2 * r / (1 + r)
 
 
@@ -253,9 +252,7 @@ def _reflected(hits: Hits, to_light):
     """
     import drjit as dr
 
-    half = to_light + hits.to_viewer
-    # Opposite directions have no half vector; one such ray would make a whole light NaN.
-    half *= dr.rsqrt(dr.maximum(dr.squared_norm(half), 1e-12))
+    half = dr.normalize(to_light + hits.to_viewer)
     n_l = dr.maximum(dr.dot(hits.normal, to_light), 1e-4)
     n_v = dr.maximum(dr.dot(hits.normal, hits.to_viewer), 1e-4)
     n_h, v_h = dr.dot(hits.normal, half), dr.dot(hits.to_viewer, half)
