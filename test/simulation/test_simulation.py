@@ -149,7 +149,8 @@ def test_a_third_of_the_scenes_hold_thin_things_wherever_they_are():
 def test_a_ray_that_hits_nothing_is_dark_in_any_direction():
     mi = mitsuba()
     geometry = tracing.Geometry([slab(1.0, 0.2)], 0.01)
-    hits = geometry.hit(mi.Point3f(0, 0, 0), mi.Vector3f(0, 1, 0))  # past the slab, along an axis
+    origin, along_y = mi.Point3f(np.zeros((3, 1))), mi.Vector3f([[0.0], [1.0], [0.0]])
+    hits = geometry.hit(origin, along_y)  # past the slab
     light = tracing.point_light(geometry, hits, np.array([0.0, 0.5, 2.0]))
     assert not np.array(hits.valid)[0] and np.array(light)[0] == 0
 
