@@ -18,7 +18,7 @@ from rs_denoise.recordings.folders.frame_folder import find_frames, read_frame
 from rs_denoise.recordings.resumable_output import ResumeError
 from rs_denoise.simulation import tracing
 from rs_denoise.simulation.matcher import Matcher
-from rs_denoise.simulation.mitsuba import mitsuba, variant
+from rs_denoise.simulation.mitsuba import variant
 from rs_denoise.simulation.presets import PRESETS, Preset
 from rs_denoise.simulation.render import Renderer
 from rs_denoise.simulation.scenes.furniture import SPLITS, Furniture, Part, library_folder
@@ -147,10 +147,9 @@ def test_a_third_of_the_scenes_hold_thin_things_wherever_they_are():
 
 
 def test_a_ray_that_hits_nothing_is_dark_in_any_direction():
-    mi = mitsuba()
     geometry = tracing.Geometry([slab(1.0, 0.2)], 0.01)
-    origin, along_y = mi.Point3f(np.zeros((3, 1))), mi.Vector3f([[0.0], [1.0], [0.0]])
-    hits = geometry.hit(origin, along_y)  # past the slab
+    along_y = np.array([0.0, 1.0, 0.0])  # past the slab
+    hits = geometry.hit(*map(tracing.opaque_vector, (np.zeros(3), along_y)))
     light = tracing.point_light(geometry, hits, np.array([0.0, 0.5, 2.0]))
     assert not np.array(hits.valid)[0] and np.array(light)[0] == 0
 
