@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections import defaultdict
 from dataclasses import asdict
 from enum import Enum
 from pathlib import Path
@@ -14,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
+from rs_denoise.camera import CameraError
 from rs_denoise.cli import options
 from rs_denoise.denoiser import Denoised
 from rs_denoise.depth import to_uint16_mm
@@ -26,10 +28,11 @@ from rs_denoise.recordings.bags.topics import TopicOverrides
 from rs_denoise.recordings.complete_output import complete_or_absent
 from rs_denoise.recordings.folders.frame_folder import read_frame, write_frame
 from rs_denoise.recordings.frame import Frame, RecordingError, add_missing_stamps
-from rs_denoise.recordings.images import write_png
+from rs_denoise.recordings.images import read_png, write_png
 from rs_denoise.recordings.recording import DENOISED_NOTE, Recording, open_recording
 from rs_denoise.recordings.resumable_output import begin_or_resume
 
+CAMERA, CONFIDENCE = "camera.json", "confidence.png"
 # Folder of each frame, with the frame's stamp.
 Folders = dict[Path, int | None]
 
@@ -71,7 +74,10 @@ def denoise(
         raise RecordingError(f"{out}: exists already; remove it first")
     denoiser = OfflineDenoiser.load(model, device, Gate(min_confidence, fill_confidence))
     images = out if format_ is Format.images else out.with_name(f"{out.name}.part")
-    begin_or_resume(images, DENOISED_NOTE, _collect_settings(recording, denoiser, overrides))
+    settings = _collect_settings(recording, denoiser, overrides)
+    if not begin_or_resume(images, DENOISED_NOTE, settings):
+        console.print("[yellow]its denoised.json was damaged: every frame is denoised again")
+        _mark_incomplete(images)
     folders, new = _denoise_frames(opened, denoiser, images, console)
     missing: list[str] = []
     if format_ is Format.rosbag2:
@@ -107,17 +113,33 @@ def _denoise_frames(
     new = 0
     for frame in track(opened, "denoising", total=opened.count, console=console):
         folder = images / frame.name
-        if not (folder / "camera.json").exists():
+        if not _is_complete(folder):
             _write_denoised(folder, frame, denoiser.denoise(frame))
             new += 1
         folders[folder] = frame.stamp_ns
     return folders, new
 
 
+def _mark_incomplete(images: Path) -> None:
+    """Removes the camera.json of every denoised frame, so that all are made again."""
+    for confidence in images.glob(f"*/{CONFIDENCE}"):
+        confidence.with_name(CAMERA).unlink(missing_ok=True)
+
+
+def _is_complete(folder: Path) -> bool:
+    """Whether an earlier run wrote this frame, and no full disk or power failure damaged it."""
+    try:
+        read_png(folder / CONFIDENCE)
+        read_frame(folder)
+    except (RecordingError, CameraError, OSError):
+        return False
+    return True
+
+
 def _write_denoised(folder: Path, frame: Frame, result: Denoised) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     confidence = np.rint(np.nan_to_num(result.confidence) * 255).astype(np.uint8)
-    write_png(folder / "confidence.png", confidence)
+    write_png(folder / CONFIDENCE, confidence)
     # Last, because its camera.json marks the folder as complete.
     depth_mm = to_uint16_mm(result.depth_mm)
     write_frame(folder, Frame(frame.name, frame.camera, depth_mm, stamp_ns=frame.stamp_ns))
@@ -127,7 +149,9 @@ def _write_bag(
     recording: Path, overrides: TopicOverrides, opened: Recording, folders: Folders, out: Path
 ) -> list[str]:
     """Writes the recording with the denoised frames as a rosbag2; gives what is missing in it."""
-    by_stamp = {stamp: folder for folder, stamp in folders.items() if stamp is not None}
+    by_stamp = defaultdict(list)
+    for folder, stamp in folders.items():
+        by_stamp[stamp or 0].append(folder)
     if is_bag(recording):
         try:
             return copy_with_denoised(recording, overrides, by_stamp, out)
@@ -137,7 +161,9 @@ def _write_bag(
     else:
         reason = "it is no bag"
     by_name = {folder.name: folder for folder in folders}
-    write_rosbag2(
+    count = write_rosbag2(
         out, add_missing_stamps(opened), lambda frame: read_frame(by_name[frame.name]).depth_mm
     )
+    if count < len(folders):
+        raise RecordingError(f"{out}: only {count} of {len(folders)} frames could be written")
     return [f"only depth, infrared and ground truth of {recording.name} are copied: {reason}"]

@@ -39,8 +39,13 @@ def write_png(path: Path, image: np.ndarray) -> None:
     Raises:
         OSError: the file could not be written.
     """
-    if not cv2.imwrite(str(path), image):
-        raise OSError(f"{path}: could not be written; is the disk full or the folder read-only?")
+    try:
+        # Not cv2.imwrite, which does not notice that a disk is full.
+        path.write_bytes(cv2.imencode(".png", image)[1].tobytes())
+    except OSError as error:
+        raise OSError(
+            f"{path}: could not be written ({error}); is the disk full or the folder read-only?"
+        ) from error
 
 
 def encode_png(image: np.ndarray) -> bytes:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rs_denoise.camera import CameraError
 from rs_denoise.recordings.bags.bag import METADATA, bag_files, is_bag
-from rs_denoise.recordings.bags.bag_reader import BagReader
+from rs_denoise.recordings.bags.bag_reader import REASONS_IN_ERROR, BagReader
 from rs_denoise.recordings.bags.topics import TopicOverrides
 from rs_denoise.recordings.folders.autoencoder_folder import CAMERA, find_autoencoder_frames
 from rs_denoise.recordings.folders.frame_folder import find_frames, read_frame
@@ -120,13 +120,16 @@ def _read_bags(
 ) -> Iterator[Frame]:
     skipped.clear()
     skipped.update(unreadable)
+    count = 0
     for name, bag in bags.items():
         try:
             for frame in bag:
+                count += 1
                 yield replace(frame, name=f"{name}_{frame.name}")
         except RecordingError as error:
             skipped[name] = str(error)
         skipped.update({f"{name}: {what}": why for what, why in bag.skipped.items()})
+    _check_any(count, skipped)
 
 
 def _from_readers(
@@ -142,8 +145,20 @@ def _read_all(
     """Yields the frames that can be read; names the others in `skipped`."""
     skipped.clear()
     skipped.update(unreadable)
+    count = 0
     for name, reader in readers:
         try:
-            yield reader()
-        except (RecordingError, CameraError) as error:
+            frame = reader()
+        except (RecordingError, CameraError, OSError) as error:
             skipped[name] = str(error)
+        else:
+            count += 1
+            yield frame
+    _check_any(count, skipped)
+
+
+def _check_any(count: int, skipped: Skipped) -> None:
+    """Raises an error if no frame could be read, as a bag does."""
+    if not count:
+        reasons = [f"{name}: {reason}" for name, reason in skipped.items()]
+        raise RecordingError(f"no frame can be used ({'; '.join(reasons[:REASONS_IN_ERROR])})")

@@ -26,7 +26,7 @@ from rs_denoise.recordings.complete_output import complete_or_absent
 from rs_denoise.recordings.folders.frame_folder import write_frame
 from rs_denoise.recordings.frame import Frame
 from rs_denoise.recordings.resample import resample_frame
-from rs_denoise.recordings.resumable_output import begin_or_resume
+from rs_denoise.recordings.resumable_output import ResumeError, begin_or_resume
 from rs_denoise.simulation.matcher import Matcher, match, random_matcher
 from rs_denoise.simulation.mitsuba import mitsuba
 from rs_denoise.simulation.presets import MIX, NATIVE_SIZE, PRESETS, Preset
@@ -108,7 +108,8 @@ def claim_folder(data_set: DataSet) -> None:
         ResumeError: the folder was begun with other settings.
     """
     settings = {k: v for k, v in asdict(data_set).items() if k != "out"}
-    begin_or_resume(data_set.out, "data_set.json", settings)
+    if not begin_or_resume(data_set.out, "data_set.json", settings):
+        raise ResumeError(f"{data_set.out}/data_set.json is damaged: name a new folder")
 
 
 def shard(indices: range, number: int, count: int) -> range:

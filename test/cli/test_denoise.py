@@ -1,9 +1,9 @@
-import io
-
 """`rs_denoise denoise` on bags, and how it goes on after a stop."""
 
+import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +12,7 @@ from contextlib import redirect_stderr, redirect_stdout
 
 import numpy as np
 import pytest
+import yaml
 from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 
 from rs_denoise.cli.main import main
@@ -157,3 +158,98 @@ def test_what_is_there_is_not_taken_for_a_result(bag, tmp_path):
             out.stderr.split()
         )
     assert {path.name for path in (tmp_path / "other").iterdir()} == {"thing"}
+
+
+@pytest.mark.parametrize("plugin", list(StoragePlugin))
+@pytest.mark.parametrize("version", [8, 9])
+def test_a_reindexed_bag_whose_metadata_has_no_qos_is_copied_whole(tmp_path, plugin, version):
+    write_rosbag2(tmp_path / "camera", frames(2))
+    with (
+        Reader(tmp_path / "camera") as reader,
+        Writer(tmp_path / "bag", version=version, storage_plugin=plugin) as writer,
+    ):
+        copies = {
+            c.id: writer.add_connection(
+                c.topic, c.msgtype, typestore=STORE, offered_qos_profiles=c.ext.offered_qos_profiles
+            )
+            for c in reader.connections
+        }
+        for connection, time_ns, raw in reader.messages():
+            writer.write(copies[connection.id], time_ns, raw)
+    metadata = tmp_path / "bag" / "metadata.yaml"
+    content = yaml.safe_load(metadata.read_text())
+    for topic in content["rosbag2_bagfile_information"]["topics_with_message_count"]:
+        topic["topic_metadata"]["offered_qos_profiles"] = "" if version < 9 else []
+    metadata.write_text(yaml.safe_dump(content))
+    out = run(tmp_path / "bag", tmp_path / "out", "--format", "rosbag2", "--model", "unet-tiny")
+    assert out.returncode == 0 and "copied" not in out.stdout, out.stderr + out.stdout
+    after = written(tmp_path / "out")
+    assert len(after) == len(written(tmp_path / "camera")) + 2 * 3
+
+
+def test_frames_of_equal_stamps_keep_their_own_results(tmp_path):
+    stamp = 10**9
+    same = [Frame(f"{k}", f.camera, f.depth_mm, f.infrared, stamp_ns=stamp)
+            for k, f in enumerate(frames(3))]  # fmt: skip
+    write_rosbag2(tmp_path / "bag", same)
+    out = run(tmp_path / "bag", tmp_path / "out", "--format", "rosbag2")
+    assert out.returncode == 0, out.stderr
+    denoise = OfflineDenoiser(Model.load(), Gate())
+    topics = TopicOverrides(depth="/camera/camera/denoised/image_rect_raw/compressedDepth")
+    results = list(open_recording(tmp_path / "out", topics))
+    for source, result in zip(same, results, strict=True):
+        np.testing.assert_array_equal(result.depth_mm, denoise(source))
+
+
+def test_a_damaged_depth_message_costs_one_frame_of_the_copy(tmp_path, bag):
+    import sqlite3
+
+    (file,) = bag.glob("*.db3")
+    with sqlite3.connect(file) as database:
+        rows = database.execute(
+            "SELECT m.id FROM messages m JOIN topics t ON t.id = m.topic_id WHERE name LIKE ?",
+            ("%/depth/image_rect_raw/%",),
+        ).fetchall()
+        database.execute("UPDATE messages SET data = substr(data, 1, 60) WHERE id = ?", rows[1])
+    out = run(bag, tmp_path / "out", "--format", "rosbag2", "--model", "unet-tiny")
+    assert out.returncode == 0 and "2 frames in" in out.stdout, out.stderr
+    ours = [message for message in written(tmp_path / "out") if "/denoised/" in message[0]]
+    assert len(ours) == 2 * 3
+
+
+def damage(kind, out):
+    folder = sorted(path for path in out.iterdir() if path.is_dir())[1]
+    if kind == "settings":
+        (out / "denoised.json").write_bytes(b"")
+    elif kind == "camera":
+        (folder / "camera.json").write_bytes(b"")
+    else:
+        image = folder / f"{kind}.png"
+        image.write_bytes(image.read_bytes()[: image.stat().st_size // 2])
+
+
+@pytest.mark.parametrize("kind", ["settings", "camera", "depth", "confidence"])
+def test_what_a_full_disk_or_a_kill_left_damaged_is_made_again(bag, tmp_path, kind):
+    assert run(bag, tmp_path / "out", "--model", "unet-tiny").returncode == 0
+    shutil.copytree(tmp_path / "out", tmp_path / "whole")
+    damage(kind, tmp_path / "out")
+    again = run(bag, tmp_path / "out", "--model", "unet-tiny")
+    assert again.returncode == 0, again.stderr
+    for path in (tmp_path / "whole").rglob("*.*"):
+        assert (
+            path.read_bytes()
+            == (tmp_path / "out" / path.relative_to(tmp_path / "whole")).read_bytes()
+        )
+    if kind != "settings":
+        assert "2 of them from before" in " ".join(again.stdout.split())
+
+
+def test_a_folder_of_which_no_frame_can_be_read_is_an_error(tmp_path):
+    folder = tmp_path / "frames" / "f"
+    folder.mkdir(parents=True)
+    (folder / "depth.png").write_bytes(b"x")
+    (folder / "camera.json").write_text("{}")
+    for k, options in enumerate(([], ["--format", "rosbag2"])):
+        out = run(tmp_path / "frames", tmp_path / f"out{k}", "--model", "unet-tiny", *options)
+        assert out.returncode == 2 and "no frame can be used" in out.stderr
+    assert not (tmp_path / "out0" / "f").exists()

@@ -7,10 +7,11 @@ import struct
 import tempfile
 from collections.abc import Callable, Collection, Iterator
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
 from typing import Any, Protocol
 
+import yaml
 import zstandard
 from rosbags.serde import SerdeError
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
@@ -24,7 +25,11 @@ from rs_denoise.recordings.skipped import Skipped
 
 ZSTD = b"\x28\xb5\x2f\xfd"
 SUFFIXES = (".mcap", ".db3", ".bag", ".zstd", ".zst", ".active")
-METADATA = "metadata.yaml"
+METADATA, INFORMATION = "metadata.yaml", "rosbag2_bagfile_information"
+NOT_OF_THE_BAG = (
+    "metadata.yaml does not name this file, or a compressed file beside it has the same messages"
+)
+MISSING = "metadata.yaml names this file, but it is not there"
 # Noisy depth compresses to half its size; a file that expands far more is meant to fill a disk.
 MAX_EXPANSION = 1000
 MAX_MESSAGE_BYTES = 1 << 28
@@ -82,7 +87,12 @@ class Bag:
         # Kept for the lifetime of the bag, because decompressing a file is slow.
         self._decompressed: tempfile.TemporaryDirectory[str] | None = None
         self._files: list[BagFile] = []
-        for file in bag_files(path):
+        files = bag_files(path)
+        if path.is_dir():
+            others = [file for file in _list_files(path) if file not in files]
+            self.skipped |= {file.name: NOT_OF_THE_BAG for file in others}
+            self.skipped |= dict.fromkeys(_list_missing(path, files), MISSING)
+        for file in files:
             try:
                 self._files.append(self._open(file))
             except (RecordingError, OSError) as error:
@@ -171,8 +181,36 @@ def bag_files(path: Path) -> list[Path]:
     """The files of a bag in their order; a path of a file is its only file."""
     if not path.is_dir():
         return [path]
-    files = [file for file in path.iterdir() if file.suffix in SUFFIXES and file.is_file()]
+    files = _list_files(path)
+    named = _read_file_names(path / METADATA)
+    of_bag = [file for file in files if _without_zstd(file.name) in named] or files
+    # Players unpack a compressed file beside it: the compressed one is the original.
+    packed = {_without_zstd(file.name) for file in of_bag if _without_zstd(file.name) != file.name}
+    return [file for file in of_bag if file.name not in packed]
+
+
+def _list_files(folder: Path) -> list[Path]:
+    files = [file for file in folder.iterdir() if file.suffix in SUFFIXES and file.is_file()]
     return sorted(files, key=_natural_order)
+
+
+def _read_file_names(metadata: Path) -> set[str]:
+    """The files that metadata.yaml names, without .zstd; empty if it cannot be read."""
+    try:
+        names = yaml.safe_load(metadata.read_text())[INFORMATION]["relative_file_paths"]
+        return {_without_zstd(PurePosixPath(str(name)).name) for name in names}
+    except (OSError, ValueError, yaml.YAMLError, TypeError, KeyError):
+        return set()
+
+
+def _list_missing(folder: Path, files: list[Path]) -> list[str]:
+    """The files that metadata.yaml names and that are not there; none if it names no file."""
+    named, present = _read_file_names(folder / METADATA), {_without_zstd(f.name) for f in files}
+    return sorted(named - present) if named & present else []
+
+
+def _without_zstd(name: str) -> str:
+    return name.removesuffix(".zstd").removesuffix(".zst")
 
 
 def _natural_order(file: Path) -> list:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import Reader, ReaderError, StoragePlugin, Writer
+from rosbags.serde import SerdeError
 from rosbags.typesys import TypesysError
 
 from rs_denoise.recordings.bags import messages, topic_names
@@ -23,7 +25,7 @@ class CopyError(RecordingError):
 
 
 def copy_with_denoised(
-    source: Path, overrides: TopicOverrides, denoised: dict[int, Path], out: Path
+    source: Path, overrides: TopicOverrides, denoised: Mapping[int, list[Path]], out: Path
 ) -> list[str]:
     """Writes a rosbag2; gives a sentence for each topic that could not be copied.
 
@@ -32,12 +34,13 @@ def copy_with_denoised(
     Args:
         source: a rosbag2.
         overrides: topics that were denoised instead of those that are found.
-        denoised: stamp of a depth image in ns -> folder of its denoised depth.png, confidence.png
-            and camera.json.
+        denoised: stamp of depth images in ns -> folder of the denoised depth.png, confidence.png
+            and camera.json of each of them, in their order.
         out: folder of the copy.
 
     Raises:
-        CopyError: `source` is not a complete rosbag2 of a ROS driver.
+        CopyError: `source` is not a complete rosbag2 of a ROS driver, or its depth images are not
+            those that were denoised.
         RecordingError: `out` exists.
     """
     if out.exists():
@@ -55,27 +58,61 @@ def copy_with_denoised(
         raise CopyError(str(error)) from error
 
 
-def _copy(reader: Reader, depth_topic: str, denoised: dict[int, Path], writer: Writer) -> list[str]:
-    copies: dict[int, Connection] = {}
+def _copy(
+    reader: Reader, depth_topic: str, denoised: Mapping[int, list[Path]], writer: Writer
+) -> list[str]:
+    copies: dict[tuple[str, str], Connection] = {}
     failed: list[str] = []
     for connection in reader.connections:
+        if _key(connection) in copies:
+            continue
         try:
-            copies[connection.id] = _add_copy(writer, connection)
+            copies[_key(connection)] = _add_copy(writer, connection)
         except (TypesysError, KeyError):
             failed.append(
                 f"{connection.topic} is not copied: the bag does not define {connection.msgtype}"
             )
     ours = TopicWriter(writer, _namespace(depth_topic))
-    for connection, time_ns, raw in reader.messages(
-        [c for c in reader.connections if c.id in copies]
-    ):
-        writer.write(copies[connection.id], time_ns, raw)
+    waiting = {stamp_ns: list(folders) for stamp_ns, folders in denoised.items()}
+    for connection, time_ns, raw in _read_messages(reader):
+        if _key(connection) in copies:
+            writer.write(copies[_key(connection)], time_ns, raw)
         if connection.topic == depth_topic:
-            image: Any = STORE.deserialize_cdr(raw, connection.msgtype)
-            stamp_ns = messages.read_stamp_ns(image.header) or time_ns
-            if stamp_ns in denoised:
-                _put_denoised(ours, denoised[stamp_ns], stamp_ns, time_ns)
+            stamp_ns = _read_stamp_ns(connection, time_ns, raw)
+            if stamp_ns is not None and waiting.get(stamp_ns):
+                _put_denoised(ours, waiting[stamp_ns].pop(0), stamp_ns, time_ns)
+    missing = sum(map(len, waiting.values()))
+    if missing:
+        raise CopyError(f"{missing} of its denoised depth images could not be found in it again")
     return failed
+
+
+def _key(connection: Connection) -> tuple[str, str]:
+    return connection.topic, connection.msgtype
+
+
+def _read_messages(reader: Reader) -> Iterator[tuple[Connection, int, bytes]]:
+    """Yields all messages.
+
+    The connections are those of the files, not of metadata.yaml: `rosbags` skips the messages of
+    those that differ, which a reindexed bag has (without QoS).
+    """
+    directory: Any = reader.storage
+    storages = getattr(directory, "storages", [directory])
+    connections = [connection for storage in storages for connection in storage.connections]
+    try:
+        yield from reader.messages(connections)
+    except Exception as error:  # a damaged file; the library raises exceptions of many kinds
+        raise CopyError(f"it cannot be read to its end ({error})") from error
+
+
+def _read_stamp_ns(connection: Connection, time_ns: int, raw: bytes) -> int | None:
+    """The stamp of an image; None if the message is damaged."""
+    try:
+        image: Any = STORE.deserialize_cdr(raw, connection.msgtype)
+    except (SerdeError, KeyError):
+        return None
+    return messages.read_stamp_ns(image.header) or time_ns
 
 
 def _add_copy(writer: Writer, connection: Connection) -> Connection:

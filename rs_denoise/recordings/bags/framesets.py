@@ -15,8 +15,9 @@ import numpy as np
 SLOP_NS = 5_000_000
 # Images of one moment are recorded within a second of each other.
 WAIT_NS = 1_000_000_000
-# A second at the highest rate of a RealSense (90 Hz). Bounds memory if all stamps are equal.
-MAX_WAITING = 100
+# A second at the highest rate of a RealSense (90 Hz). Bounds memory if all stamps are equal. Others
+# wait for longer than depth, so that none is dropped before its depth is paired.
+MAX_DEPTH_WAITING, MAX_WAITING = 100, 200
 
 Stamped = tuple[int, np.ndarray]
 
@@ -59,22 +60,34 @@ class FramesetBuilder:
 
     def flush(self) -> Iterator[Frameset]:
         """Yields the framesets of all depth images that still wait, and forgets everything."""
-        yield from (self._build(stamp, depth) for stamp, depth in self._depth)
-        self._depth.clear()
+        while self._depth:
+            yield self._build(*self._depth.pop(0))
         for images in self._others.values():
             images.clear()
 
     def _pop_complete(self, until_ns: int) -> Iterator[Frameset]:
-        while self._depth and (self._depth[0][0] < until_ns or len(self._depth) > MAX_WAITING):
+        while self._depth and (
+            self._depth[0][0] < until_ns or len(self._depth) > MAX_DEPTH_WAITING
+        ):
             yield self._build(*self._depth.pop(0))
         for role, images in self._others.items():
             self._others[role] = [i for i in images if i[0] >= until_ns - SLOP_NS][-MAX_WAITING:]
 
     def _build(self, stamp_ns: int, depth: np.ndarray) -> Frameset:
-        infrared, truth = (_find_nearest(images, stamp_ns) for images in self._others.values())
+        infrared, truth = (self._pop_nearest(role, stamp_ns) for role in self._others)
         return Frameset(stamp_ns, depth, infrared, truth)
 
+    def _pop_nearest(self, role: str, stamp_ns: int) -> np.ndarray | None:
+        """Removes and gives the nearest image, unless a later depth image is nearer to it.
 
-def _find_nearest(images: list[Stamped], stamp_ns: int) -> np.ndarray | None:
-    nearest = min(images, key=lambda image: abs(image[0] - stamp_ns), default=None)
-    return None if nearest is None or abs(nearest[0] - stamp_ns) > SLOP_NS else nearest[1]
+        Each image belongs to one depth image, so equal stamps are paired in their order.
+        """
+        images = self._others[role]
+        distances = [abs(stamp - stamp_ns) for stamp, _ in images]
+        nearest = min(distances, default=SLOP_NS + 1)
+        if nearest > SLOP_NS:
+            return None
+        number = distances.index(nearest)
+        if any(abs(images[number][0] - later) < nearest for later, _ in self._depth):
+            return None
+        return images.pop(number)[1]

@@ -272,3 +272,41 @@ def test_skipped_stays_small_and_counts():
     assert len(skipped) < 30
     assert skipped["100000 from a0 on"] == "cut off"
     assert skipped["99981 from b19 on"] == "other reasons than those listed"
+
+
+def test_a_file_that_metadata_does_not_name_is_not_read(tmp_path):
+    bag(tmp_path / "bag")
+    bag(tmp_path / "other", 3)
+    shutil.copy(file_of(tmp_path / "other"), tmp_path / "bag" / "old_try.mcap")
+    frames, skipped = read(tmp_path / "bag")
+    check(frames)
+    assert list(skipped) == ["old_try.mcap"] and "does not name" in skipped["old_try.mcap"]
+
+
+@pytest.mark.parametrize("metadata", [True, False])
+def test_a_file_unpacked_beside_its_compressed_one_is_read_once(tmp_path, metadata):
+    bag(tmp_path / "bag", compression=CompressionMode.FILE)
+    packed = file_of(tmp_path / "bag")
+    with packed.open("rb") as file, packed.with_suffix("").open("wb") as out:
+        zstandard.ZstdDecompressor().copy_stream(file, out)
+    if not metadata:
+        (tmp_path / "bag" / "metadata.yaml").unlink()
+    check(read(tmp_path / "bag")[0])
+
+
+def test_a_missing_file_of_a_bag_is_named(tmp_path):
+    bag(tmp_path / "bag")
+    metadata = tmp_path / "bag" / "metadata.yaml"
+    (name,) = (f.name for f in [file_of(tmp_path / "bag")])
+    text = metadata.read_text()
+    assert f"- {name}" in text
+    metadata.write_text(text.replace(f"- {name}", f"- {name}\n  - lost_1.mcap", 1))
+    frames, skipped = read(tmp_path / "bag")
+    check(frames)
+    assert "lost_1.mcap" in skipped
+
+
+def test_files_that_were_renamed_are_read_although_metadata_does_not_name_them(tmp_path):
+    bag(tmp_path / "bag")
+    file_of(tmp_path / "bag").rename(tmp_path / "bag" / "kitchen.mcap")
+    check(read(tmp_path / "bag")[0])

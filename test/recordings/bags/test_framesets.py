@@ -54,6 +54,22 @@ def test_clocks_of_different_days_cost_no_frame():
     assert paired(mixed) == [(33 * k, None) for k in range(200)]
 
 
+def test_equal_stamps_are_paired_in_their_order():
+    builder = FramesetBuilder()
+    for k in range(300):
+        role = ("infrared", "depth") if k % 2 else ("depth", "infrared")
+        for name in role:
+            for m in builder.add(name, 7, image(k)):
+                assert m.infrared.item() == m.depth.item()
+    for m in builder.flush():
+        assert m.infrared.item() == m.depth.item()
+
+
+def test_an_infrared_image_belongs_to_one_depth_image():
+    assert paired([("depth", 0), ("depth", 0), ("infrared", 0)]) == [(0, 0), (0, None)]
+    assert paired([("depth", 0), ("depth", 3), ("infrared", 3)]) == [(0, None), (3, 3)]
+
+
 @given(st.lists(st.tuples(st.sampled_from(["depth", "infrared", "ground truth"]),
                           st.integers(0, 3000)), max_size=300))  # fmt: skip
 def test_every_depth_image_comes_out_once_in_its_order(arrivals):
