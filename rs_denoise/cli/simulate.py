@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 CHECKED_FRAMES = 100
 DRAWN = 4
-# The real frames of the check were taken indoors.
-CHECKED_PLACES = ("room", "corridor", "warehouse", "desk")
+# The real frames of the check were taken in furnished rooms.
+CHECKED_PLACES = ("room", "desk")
 
 
 class Split(str, Enum):

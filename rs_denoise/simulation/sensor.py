@@ -11,6 +11,8 @@ from rs_denoise.simulation.render import Render
 
 # Many times the median light: beyond it every exposure saturates.
 WHITE = 1000.0
+# Dots of real frames lose less of their contrast between 1 and 5 m than the rendered light does.
+DOT_EXPONENT = 0.7
 # Lengths are in pixels of images of this width: optics do not change with the stream's size.
 REFERENCE_WIDTH = 848
 
@@ -58,16 +60,16 @@ def random_sensor(rng: np.random.Generator) -> Sensor:
     return Sensor(
         projector=_random_projector(rng),
         median_grey=float(np.exp(rng.uniform(np.log(9), np.log(33)))),
-        contrast=float(rng.uniform(0.3, 0.6)),
+        contrast=float(rng.uniform(0.2, 0.45)),
         black=float(rng.uniform(0, 6)),
-        blur_px=float(rng.uniform(0.65, 1.05)),
+        blur_px=float(rng.uniform(0.7, 1.1)),
         vignetting=float(rng.uniform(0.0, 0.5)),
-        full_well=float(np.exp(rng.uniform(np.log(25_000), np.log(250_000)))),
+        full_well=float(np.exp(rng.uniform(np.log(40_000), np.log(400_000)))),
         read_noise=float(rng.uniform(2, 15)),
         shift_px=float(rng.normal(0, 0.17)) if misaligned else 0.0,
         shear=float(rng.normal(0, 2e-4)) if misaligned else 0.0,
         bias_px=float(rng.normal(0, 0.06)),
-        warp_px=float(rng.uniform(0.04, 0.22)),
+        warp_px=float(rng.uniform(0.03, 0.16)),
         warp_seed=int(rng.integers(2**31)),
     )
 
@@ -99,7 +101,10 @@ def expose(
 
 
 def _total_light(lamps: np.ndarray, dots: np.ndarray, sensor: Sensor) -> np.ndarray:
-    return np.maximum(lamps, 0) ** sensor.contrast + sensor.projector * dots
+    light = np.fmax(lamps, 0) ** sensor.contrast
+    if sensor.projector > 0:
+        light = light + sensor.projector * np.fmax(dots, 0) ** DOT_EXPONENT
+    return light
 
 
 def _random_projector(rng: np.random.Generator) -> float:
@@ -107,7 +112,7 @@ def _random_projector(rng: np.random.Generator) -> float:
     choice = rng.random()
     if choice < 0.08:
         return 0.0
-    return float(rng.uniform(6, 15) if choice < 0.14 else np.exp(rng.uniform(-1.05, 0.65)))
+    return float(rng.uniform(6, 15) if choice < 0.14 else np.exp(rng.uniform(-0.7, 0.9)))
 
 
 def slow_error(shape: tuple[int, int], seed: int) -> np.ndarray:
