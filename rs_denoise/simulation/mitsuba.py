@@ -28,7 +28,7 @@ def mitsuba() -> ModuleType:
         import mitsuba as mi
     except ImportError as error:
         raise RendererMissing(
-            f"simulation needs Mitsuba: run 'pip install mitsuba trimesh' ({error})"
+            f"simulation needs Mitsuba: run 'pip install mitsuba trimesh numba' ({error})"
         ) from error
     if LLVM.exists():
         os.environ.setdefault("DRJIT_LIBLLVM_PATH", str(LLVM))

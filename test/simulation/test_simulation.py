@@ -26,7 +26,7 @@ from rs_denoise.simulation.scenes.materials import GLASS, Material
 from rs_denoise.simulation.scenes.places import PLACES, Light
 from rs_denoise.simulation.scenes.scene import Scene, camera_pose, random_scene
 from rs_denoise.simulation.scenes.things import Surface
-from rs_denoise.simulation.sensor import Sensor, expose, random_sensor
+from rs_denoise.simulation.sensor import REFERENCE_WIDTH, Sensor, expose, random_sensor
 from rs_denoise.simulation.simulate import (
     DataSet,
     claim_folder,
@@ -85,7 +85,9 @@ def test_a_wall_has_the_disparity_of_the_formula():
 
 
 def test_a_cameras_bias_is_in_its_images():
-    frames = [looked_at(scene_of(slab(1.0, 8)), replace(QUIET, bias_px=px)) for px in (0, 0.5)]
+    # A bias is a length at the reference width: half a pixel of this narrower image.
+    half = 0.5 * REFERENCE_WIDTH / SMALL.camera.width
+    frames = [looked_at(scene_of(slab(1.0, 8)), replace(QUIET, bias_px=px)) for px in (0, half)]
     scale = SMALL.camera.disparity_scale_px_mm
     inside = [frame.depth_mm[20:-20, 40:-20] for frame in frames]
     plain, shifted = (np.median(scale / depth[depth > 0]) for depth in inside)
