@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -88,12 +88,22 @@ class Camera:
             CameraError: the file is not JSON, or a field is missing or impossible.
         """
         try:
-            fields = json.loads(path.read_text())
+            fields = json.loads(path.read_text("utf-8-sig"))  # some editors write a BOM
             known = {name: fields[name] for name in cls.__dataclass_fields__}
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
             wanted = ", ".join(cls.__dataclass_fields__)
             raise CameraError(f"{path}: expected JSON with {wanted}: {error!r}") from error
-        return cls(**known)
+        for name, value in known.items():
+            if type(value) not in (int, float):
+                raise CameraError(f"{path}: {name} is {value!r}, expected a number")
+        try:
+            camera = cls(**known)
+        except (CameraError, OverflowError) as error:
+            raise CameraError(f"{path}: {error}") from None
+        width, height = int(camera.width), int(camera.height)
+        if (width, height) != (camera.width, camera.height):
+            raise CameraError(f"{path}: width and height must be whole numbers of pixels")
+        return replace(camera, width=width, height=height)
 
     def to_json(self, path: Path, **notes: object) -> None:
         """Writes camera.json: the intrinsics and `notes`, such as origin and emitter."""

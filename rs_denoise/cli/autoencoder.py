@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
+from rs_denoise.camera import CameraError
 from rs_denoise.cli.program import run
 from rs_denoise.depth import to_uint16_mm
 from rs_denoise.precision import load_with_fallback
@@ -26,6 +27,7 @@ from rs_denoise.recordings.folders.autoencoder_folder import (
     find_autoencoder_frames,
 )
 from rs_denoise.recordings.folders.raw_images import convert_raw
+from rs_denoise.recordings.frame import Frame, RecordingError
 from rs_denoise.recordings.images import write_png
 
 IMAGES, LOGS, MODELS = Path("images"), Path("logs"), Path("models")
@@ -142,7 +144,8 @@ def _crop(images: Path) -> None:
         old.unlink()
     without = 0
     for triple in track(triples, "cropping", console=console):
-        without += write_crops(triple, TRAIN_MASKED, TRAIN_CROPPED) == 0
+        if _read(triple) is not None:
+            without += write_crops(triple, TRAIN_MASKED, TRAIN_CROPPED) == 0
     crops = len(find_autoencoder_frames(TRAIN_CROPPED))
     console.print(f"{crops} crops of {len(triples) - without} frames in {TRAIN_CROPPED}")
     if without:
@@ -203,17 +206,33 @@ def _test(images: Path, model_path: Path) -> None:
     from rs_denoise.gate import Gate
 
     model = load_with_fallback(_within(model_path, MODEL_FILE))
-    for old in (*TEST_CROPPED.glob("*.png"), *DENOISED.glob("*.png")):
-        old.unlink()
     triples = find_autoencoder_frames(images)
+    count = 0
     for triple in track(triples, f"denoising with {model_path.name}", console=console):
-        frame = triple()
+        frame = _read(triple)
+        if frame is None:
+            continue
+        if not count:  # Results of before stay if there are no new ones.
+            for old in (*TEST_CROPPED.glob("*.png"), *DENOISED.glob("*.png")):
+                old.unlink()
+        count += 1
         # The Denoise-Autoencoder had no gate: every measured pixel is published.
         denoiser = Denoiser(model, frame.camera, Gate(0.0, 0.0, 1.0), tile_px=TILE_PX)
         _write_tiles(triple, frame.depth_mm, denoiser)
         depth_mm = denoiser.denoise(frame.depth_mm, frame.infrared).depth_mm
         write_png(DENOISED / f"{DEPTH}{triple.name}.png", to_uint16_mm(depth_mm))
-    console.print(f"{len(triples)} frames of {images} in {DENOISED}")
+    if triples and not count:
+        raise AutoencoderError(f"{images}: no frame in it can be read")
+    console.print(f"{count} frames of {images} in {DENOISED}")
+
+
+def _read(triple: AutoencoderFrame) -> Frame | None:
+    """The frame; None if it cannot be read, which is printed."""
+    try:
+        return triple()
+    except (RecordingError, CameraError, OSError) as error:
+        console.print(f"[yellow]skipped {triple.name}: {error}", highlight=False)
+        return None
 
 
 def _write_tiles(triple: AutoencoderFrame, depth_mm: np.ndarray, denoiser) -> None:
@@ -229,10 +248,13 @@ def _statistics(images: Path) -> None:
 
     lines = ["frame raw_mean raw_median raw_rms denoised_mean denoised_median denoised_rms (mm)"]
     for triple in find_autoencoder_frames(images):
-        frame, denoised = triple(), AutoencoderFrame(DENOISED, triple.name)
-        if frame.ground_truth_mm is None or not denoised.path(DEPTH).exists():
+        frame, denoised = _read(triple), AutoencoderFrame(DENOISED, triple.name)
+        if frame is None or frame.ground_truth_mm is None or not denoised.path(DEPTH).exists():
             continue
-        after = denoised().depth_mm
+        result = _read(denoised)
+        if result is None:
+            continue
+        after = result.depth_mm
         differences = [
             Difference.of(depth, frame.ground_truth_mm) for depth in (frame.depth_mm, after)
         ]

@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
 
 # Modules whose errors say what to do; a program run with `python -m` is __main__.
 OWN_MODULES = ("rs_denoise", "__main__")
+# Set to 1 to see where an error came from.
+TRACEBACK = "RS_DENOISE_TRACEBACK"
 
 
 def run(app: typer.Typer, name: str) -> None:
-    """Runs `app`; errors of this package and of the system are one message and exit code 2."""
+    """Runs `app`; an error of any kind is one message and exit code 2.
+
+    Errors of this package and of the system say what to do. Others are ones that nobody foresaw:
+    their message names the command, and with it the files, and how to see the traceback.
+    """
     try:
         app(prog_name=name)
-    except (OSError, ValueError, RuntimeError) as error:
-        if not type(error).__module__.startswith(OWN_MODULES) and not isinstance(error, OSError):
+    except Exception as error:
+        if os.environ.get(TRACEBACK):
             raise
-        print(f"{name}: {error}", file=sys.stderr)
+        print(f"{name}: {_describe(error, name)}", file=sys.stderr)
         sys.exit(2)
+
+
+def _describe(error: Exception, name: str) -> str:
+    if type(error).__module__.startswith(OWN_MODULES) or isinstance(error, OSError):
+        return str(error)
+    command = " ".join([name, *sys.argv[1:]])
+    return (
+        f"unexpected {type(error).__name__} in '{command}': {error}; is one of its files damaged? "
+        f"Set {TRACEBACK}=1 to see where it happened"
+    )

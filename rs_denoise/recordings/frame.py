@@ -12,6 +12,8 @@ from rs_denoise.camera import Camera
 DEFAULT_RATE_HZ = 30.0
 # ROS reads a stamp of 0 as "no time".
 FIRST_STAMP_NS = 1_000_000_000
+# A stamp of ROS has seconds of 31 bits, and is not negative.
+MAX_STAMP_NS = (1 << 31) * 1_000_000_000 - 1
 
 
 class RecordingError(ValueError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 import cv2
@@ -10,12 +11,16 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, DistributedSampler
 
+from rs_denoise.camera import CameraError
 from rs_denoise.depth import to_disparity_px
+from rs_denoise.recordings.frame import Frame, RecordingError
 from rs_denoise.recordings.random_access import FrameReader
 from rs_denoise.training.augment import Crop, augment
 
 # Pixels of a frame per pixel of a crop: crops as of 640x360 to 1280x720, from frames of 848x480.
 ZOOM_RANGE = (0.75, 1.6)
+
+_log = logging.getLogger(__name__)
 
 
 class TruthMissing(ValueError):
@@ -50,16 +55,15 @@ class CropDataset(Dataset):
     ) -> None:
         self.readers, self.crop, self.crops_per_frame = readers, crop, crops_per_frame
         self.augment, self.seed = augment, seed
+        self._warned: set[str] = set()
 
     def __len__(self) -> int:
         return len(self.readers)
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
-        frame = self.readers[index % len(self.readers)]()
-        if frame.ground_truth_mm is None:
-            raise TruthMissing(f"{frame.name}: training needs ground truth, and it has none")
+        frame, truth_mm = self._read(index)
         scale = frame.camera.disparity_scale_px_mm
-        truth = to_disparity_px(frame.ground_truth_mm, scale)
+        truth = to_disparity_px(truth_mm, scale)
         disparity = to_disparity_px(frame.depth_mm, scale)
         infrared = frame.infrared if frame.infrared is not None else np.zeros_like(frame.depth_mm)
         rng = np.random.default_rng([self.seed, index])
@@ -73,6 +77,28 @@ class CropDataset(Dataset):
             for k, name in enumerate(names)
         }
         return batch | {"scale_px_mm": torch.full((self.crops_per_frame, 1, 1, 1), scale)}
+
+    def _read(self, index: int) -> tuple[Frame, np.ndarray]:
+        """Reads a frame and its ground truth; instead of an unusable one the next, with a warning.
+
+        Raises:
+            TruthMissing, RecordingError, CameraError, OSError: no frame is usable.
+        """
+        for further in range(len(self.readers)):
+            try:
+                frame = self.readers[(index + further) % len(self.readers)]()
+                if frame.ground_truth_mm is None:
+                    raise TruthMissing(
+                        f"{frame.name}: training needs ground truth, and it has none"
+                    )
+                return frame, frame.ground_truth_mm
+            except (TruthMissing, RecordingError, CameraError, OSError) as error:
+                if further == len(self.readers) - 1:
+                    raise
+                if str(error) not in self._warned:
+                    _log.warning("skipped a frame: %s", error)
+                    self._warned.add(str(error))
+        raise AssertionError("no frames")
 
     def _one_crop(self, whole: Crop, rng: np.random.Generator) -> Crop:
         height, width = whole.truth.shape

@@ -15,7 +15,7 @@ from rs_denoise.recordings.bags.bag import Bag
 from rs_denoise.recordings.bags.baseline import read_option
 from rs_denoise.recordings.bags.framesets import Frameset, FramesetBuilder
 from rs_denoise.recordings.bags.topics import CameraTopics, TopicOverrides, find_topics
-from rs_denoise.recordings.frame import Frame, RecordingError
+from rs_denoise.recordings.frame import MAX_STAMP_NS, Frame, RecordingError
 from rs_denoise.recordings.skipped import Skipped
 
 # A camera has few resolutions; a recording with more is damaged.
@@ -121,6 +121,9 @@ class _StampedMessages:
             else:
                 # Not every sender fills in the stamp; then the time of arrival is used.
                 stamp_ns = messages.read_stamp_ns(message.header) or time_ns
+                if not 0 <= stamp_ns <= MAX_STAMP_NS:
+                    self._skipped.add(f"{topic} {time_ns}", NO_TIME)
+                    continue
                 unit_m = getattr(message, "unit_m", 0) or self._unit_m
                 yield _StampedMessage(topic, stamp_ns, message, unit_m)
         for topic in self._waiting:
@@ -237,6 +240,7 @@ def _parse_metadata_stamp_ns(text: str) -> int | None:
     fields = dict(part.partition("=")[::2] for part in text.split(";"))
     try:
         # In ms, with more digits than a float holds.
-        return int(Decimal(fields["timestamp"]).scaleb(6))
+        stamp_ns = int(Decimal(fields["timestamp"]).scaleb(6))
     except (KeyError, ArithmeticError, ValueError):
         return None
+    return stamp_ns if 0 <= stamp_ns <= MAX_STAMP_NS else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ def copy_with_denoised(
             Writer(out, version=9, storage_plugin=StoragePlugin.MCAP) as writer,
         ):
             return _copy(reader, topics.depth, denoised, writer)
-    except (ReaderError, FileNotFoundError) as error:
+    except (ReaderError, FileNotFoundError, struct.error) as error:
         raise CopyError(str(error)) from error
 
 

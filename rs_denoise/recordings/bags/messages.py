@@ -18,7 +18,7 @@ from rs_denoise.image_message import (
     list_encodings,
     view_pixels,
 )
-from rs_denoise.recordings.frame import RecordingError
+from rs_denoise.recordings.frame import MAX_STAMP_NS, RecordingError
 from rs_denoise.recordings.images import PNG_SIGNATURE, check_size, decode_image, read_size
 
 IMAGE, COMPRESSED, INFO = (
@@ -32,9 +32,10 @@ MIN_UNIT_M, MAX_UNIT_M = 1e-7, 0.1
 
 
 def read_stamp_ns(header: Any) -> int:
-    """The stamp of a header, in nanoseconds; 0 if its sender did not fill it in."""
+    """The stamp of a header, in nanoseconds; 0 if its sender did not fill it in, or negative."""
     stamp = header.stamp
-    return stamp.sec * 1_000_000_000 + stamp.nanosec
+    stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
+    return stamp_ns if 0 <= stamp_ns <= MAX_STAMP_NS else 0
 
 
 def read_image_size(message: Any) -> tuple[int, int]:

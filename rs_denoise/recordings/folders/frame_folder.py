@@ -12,7 +12,7 @@ import numpy as np
 
 from rs_denoise.camera import Camera
 from rs_denoise.recordings.complete_output import complete_or_absent
-from rs_denoise.recordings.frame import Frame, RecordingError
+from rs_denoise.recordings.frame import MAX_STAMP_NS, Frame, RecordingError
 from rs_denoise.recordings.images import read_png, write_png
 
 
@@ -76,8 +76,8 @@ def write_frame(folder: Path, frame: Frame, **notes: object) -> None:
 
 
 def _read_stamp_ns(path: Path) -> int | None:
-    stamp_ns = json.loads(path.read_text()).get("stamp_ns")
-    if stamp_ns is not None and not (type(stamp_ns) is int and stamp_ns >= 0):
+    stamp_ns = json.loads(path.read_text("utf-8-sig")).get("stamp_ns")
+    if stamp_ns is not None and not (type(stamp_ns) is int and 0 <= stamp_ns <= MAX_STAMP_NS):
         raise RecordingError(f"{path}: stamp_ns is {stamp_ns!r}, expected whole nanoseconds")
     return stamp_ns
 

@@ -1,0 +1,151 @@
+"""How programs end on errors, and that no file that they read ends one with a traceback."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+import typer
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from recordings.bags.example_bags import Ros, driver
+from rosbags.rosbag2 import StoragePlugin
+
+from rs_denoise.camera import CameraError
+from rs_denoise.cli.program import TRACEBACK, run
+from rs_denoise.recordings.folders.frame_folder import write_frame
+from rs_denoise.recordings.frame import Frame, RecordingError
+from rs_denoise.recordings.recording import open_recording
+from scenes import camera, noisy_wall
+
+NAMES = ("bag.mcap", "bag.db3", "bag.bag", "folder", "autoencoder", "raw")
+
+
+def fail():
+    raise ZeroDivisionError("of nothing")
+
+
+def failing_program():
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.command()(fail)
+    return app
+
+
+def test_an_unforeseen_error_is_a_sentence_that_says_how_to_see_more(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["program"])
+    with pytest.raises(SystemExit) as end:
+        run(failing_program(), "program")
+    assert end.value.code == 2
+    said = capsys.readouterr().err
+    assert "unexpected ZeroDivisionError in 'program': of nothing" in said and TRACEBACK in said
+
+
+def test_a_developer_can_see_the_traceback(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["program"])
+    monkeypatch.setenv(TRACEBACK, "1")
+    with pytest.raises(ZeroDivisionError):
+        run(failing_program(), "program")
+
+
+def wall(number=0):
+    depth, infrared = noisy_wall(96, 64, seed=number)
+    return Frame(f"{number}", camera(96, 64), depth, infrared, stamp_ns=10**9 + number)
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory):
+    """A small recording of each kind, as the file that is damaged and the path that is opened."""
+    folder = tmp_path_factory.mktemp("recordings")
+    ros = Ros(2)
+    ros.write(folder / "mcap", driver(ros, 2), plugin=StoragePlugin.MCAP)
+    ros.write(folder / "db3", driver(ros, 2), plugin=StoragePlugin.SQLITE3)
+    shutil.copy(next((folder / "mcap").glob("*.mcap")), folder / "bag.mcap")
+    shutil.copy(next((folder / "db3").glob("*.db3")), folder / "bag.db3")
+    Ros(1).write(folder / "bag.bag", driver(Ros(1), 2))
+    write_frame(folder / "folder" / "f", wall())
+    (folder / "autoencoder").mkdir()
+    cv2.imwrite(str(folder / "autoencoder" / "res-a.png"), wall().depth_mm)
+    shutil.copy(folder / "folder" / "f" / "camera.json", folder / "autoencoder" / "camera.json")
+    (folder / "raw").mkdir()
+    (folder / "raw" / "a_Depth.raw").write_bytes(bytes(424 * 240 * 2))
+    return folder
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(data=st.data())
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
+def test_reading_what_is_damaged_gives_frames_or_an_error_of_this_package(recordings, name, data):
+    target = recordings / "damaged"
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir()
+    source = recordings / name
+    (shutil.copytree if source.is_dir() else shutil.copy)(source, target / name)
+    files = sorted(p for p in target.rglob("*") if p.is_file())
+    file = data.draw(st.sampled_from(files))
+    content = bytearray(file.read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        start = data.draw(st.integers(0, len(content)))
+        content[start : start + data.draw(st.integers(0, 40))] = data.draw(st.binary(max_size=40))
+    file.write_bytes(content[: data.draw(st.integers(0, len(content)))])
+    try:
+        for frame in open_recording(target / name):
+            assert frame.depth_mm.dtype == np.uint16
+    except (RecordingError, CameraError):
+        pass
+
+
+CAMERA = {"width": 96, "height": 64, "fx": 48.0, "fy": 48.0, "cx": 47.5, "cy": 31.5,
+          "baseline_m": 0.05}  # fmt: skip
+
+
+@pytest.mark.parametrize("value", ["1", None, [1], {}, True, 10**400, float("nan"), -1])
+@pytest.mark.parametrize("key", [*CAMERA, "stamp_ns"])
+def test_a_camera_json_of_wrong_values_skips_its_frame_by_name(tmp_path, key, value):
+    for name in ("good", "odd"):
+        write_frame(tmp_path / name, wall())
+    text = json.dumps({**CAMERA, key: value})
+    (tmp_path / "odd" / "camera.json").write_text(text)
+    recording = open_recording(tmp_path)
+    names = [frame.name for frame in recording]
+    harmless = (key in ("cx", "cy") and value == -1) or (key == "stamp_ns" and value is None)
+    assert names == (["good", "odd"] if harmless else ["good"])
+    assert harmless or "camera.json" in recording.skipped["odd"]
+
+
+def test_a_camera_json_that_an_editor_wrote_with_a_byte_order_mark_is_read(tmp_path):
+    write_frame(tmp_path, wall())
+    file = tmp_path / "camera.json"
+    file.write_text(file.read_text(), "utf-8-sig")
+    (frame,) = open_recording(tmp_path)
+    assert frame.camera == wall().camera and frame.stamp_ns == 10**9
+
+
+def test_negative_stamps_are_replaced_by_the_time_of_arrival(tmp_path):
+    ros = Ros(2)
+    messages = [(topic, ros.info(-5 * 10**9) if "info" in topic
+                 else ros.image(wall().depth_mm, "16UC1", -5 * 10**9))
+                for topic, _ in driver(ros, 1) if "infra" not in topic]  # fmt: skip
+    messages = [(t, ros.info(-5 * 10**9, 96, 64) if "info" in t else m) for t, m in messages]
+    (frame,) = open_recording(ros.write(tmp_path / "bag", messages))
+    assert frame.stamp_ns == 10**9 + 1
+
+
+@pytest.mark.parametrize("command", [
+    ["evaluate", "{}"], ["denoise", "{}", "{}-out"], ["convert", "{}", "{}-out"],
+    ["animate", "{}", "--out", "{}.gif"], ["cross-section", "{}", "--row", "4", "--out", "{}.png"],
+    ["plane-fit", "{}"],
+])  # fmt: skip
+def test_no_reading_command_ends_in_a_traceback(tmp_path, command):
+    (tmp_path / "f").mkdir()
+    (tmp_path / "f" / "depth.png").write_bytes(b"\x89PNG\r\n\x1a\nxxxx")
+    (tmp_path / "f" / "camera.json").write_text(json.dumps({**CAMERA, "fx": "wide"}))
+    arguments = [part.format(tmp_path / "f") for part in command]
+    out = subprocess.run(
+        [sys.executable, "-m", "rs_denoise.cli.main", *arguments],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert out.returncode == 2 and "Traceback" not in out.stderr, out.stderr
+    assert "fx is 'wide', expected a number" in " ".join(out.stderr.split())
