@@ -78,31 +78,38 @@ def convert(
     if denoise:
         method = OfflineDenoiser.load(model, device, Gate(min_confidence, fill_confidence))
     frames = track(source, "converting", total=source.count, console=console)
-    count = _write(out, to, add_missing_stamps(frames, rate), method)
+    count = _write(out, to, add_missing_stamps(frames, rate), method, source.assumed)
     console.print(f"{count} frames in {out}")
+    for note in source.notes:
+        console.print(f"[yellow]{note}", highlight=False)
     options.print_skipped(console, source.skipped)
 
 
-def _write(out: Path, to: Format, frames: Iterable[Frame], denoise: Method | None) -> int:
+def _write(
+    out: Path, to: Format, frames: Iterable[Frame], denoise: Method | None, assumed: list[str]
+) -> int:
     """Writes the frames to `out`, which appears when it is complete; gives their number."""
     # A stopped `rs_denoise denoise` leaves OUT.part.
     for path in (out, out.with_name(f"{out.name}.part")):
         if path.exists():
             raise RecordingError(f"{path}: exists already; remove it first")
     with complete_or_absent(out) as unfinished:
-        count = _WRITERS[to](unfinished, frames, denoise)
-        if not count:
-            raise RecordingError(f"{out}: not written, for no frame could be read")
+        if to is Format.frames:
+            count = _write_frames(unfinished, frames, denoise, assumed)
+        else:
+            count = _WRITERS[to](unfinished, frames, denoise)
     return count
 
 
-def _write_frames(path: Path, frames: Iterable[Frame], denoise: Method | None) -> int:
+def _write_frames(
+    path: Path, frames: Iterable[Frame], denoise: Method | None, assumed: list[str]
+) -> int:
     count = 0
     for frame in frames:
         folder = path / frame.name
         if folder.exists():
             raise RecordingError(f"two frames are called {frame.name}: convert one bag at a time")
-        write_frame(folder, frame)
+        write_frame(folder, frame, assumed=assumed)
         if denoise is not None:
             write_png(folder / "denoised.png", denoise(frame))
         count += 1
@@ -112,5 +119,4 @@ def _write_frames(path: Path, frames: Iterable[Frame], denoise: Method | None) -
 _WRITERS: dict[Format, Callable[[Path, Iterable[Frame], Method | None], int]] = {
     Format.rosbag2: write_rosbag2,
     Format.realsense: write_sdk_recording,
-    Format.frames: _write_frames,
 }

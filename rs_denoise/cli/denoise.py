@@ -114,7 +114,7 @@ def _denoise_frames(
     for frame in track(opened, "denoising", total=opened.count, console=console):
         folder = images / frame.name
         if not _is_complete(folder):
-            _write_denoised(folder, frame, denoiser.denoise(frame))
+            _write_denoised(folder, frame, denoiser.denoise(frame), opened.assumed)
             new += 1
         folders[folder] = frame.stamp_ns
     return folders, new
@@ -136,13 +136,14 @@ def _is_complete(folder: Path) -> bool:
     return True
 
 
-def _write_denoised(folder: Path, frame: Frame, result: Denoised) -> None:
+def _write_denoised(folder: Path, frame: Frame, result: Denoised, assumed: list[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     confidence = np.rint(np.nan_to_num(result.confidence) * 255).astype(np.uint8)
     write_png(folder / CONFIDENCE, confidence)
     # Last, because its camera.json marks the folder as complete.
     depth_mm = to_uint16_mm(result.depth_mm)
-    write_frame(folder, Frame(frame.name, frame.camera, depth_mm, stamp_ns=frame.stamp_ns))
+    denoised = Frame(frame.name, frame.camera, depth_mm, stamp_ns=frame.stamp_ns)
+    write_frame(folder, denoised, assumed=assumed)
 
 
 def _write_bag(

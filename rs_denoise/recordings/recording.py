@@ -13,13 +13,14 @@ from rs_denoise.recordings.bags.bag import METADATA, bag_files, is_bag
 from rs_denoise.recordings.bags.bag_reader import REASONS_IN_ERROR, BagReader
 from rs_denoise.recordings.bags.topics import TopicOverrides
 from rs_denoise.recordings.folders.autoencoder_folder import CAMERA, find_autoencoder_frames
-from rs_denoise.recordings.folders.frame_folder import find_frames, read_frame
+from rs_denoise.recordings.folders.frame_folder import find_frames, read_assumed, read_frame
 from rs_denoise.recordings.folders.raw_images import find_raw_frames
 from rs_denoise.recordings.frame import Frame, RecordingError
 from rs_denoise.recordings.skipped import Skipped
 
 FrameReader = Callable[[], Frame]
 FIND_ALL = TopicOverrides()
+INTRINSICS = ("fx", "fy", "cx", "cy", "baseline_m")
 # `rs_denoise denoise` writes this file into its output folders.
 DENOISED_NOTE = "denoised.json"
 ALREADY_DENOISED = "this is denoised depth without infrared, not depth from a camera"
@@ -38,12 +39,14 @@ class Recording:
         count: number of frames, or of a bag's depth images; None if only reading all would tell.
         skipped: what could not be read, with the reason; filled and, at the next reading, cleared.
         notes: what had to be assumed or is missing, as sentences for readers of the results.
+        assumed: fields of the camera that had to be assumed; camera.json lists them.
     """
 
     read: Callable[[Skipped], Iterator[Frame]]
     count: int | None
     skipped: Skipped = field(default_factory=Skipped)
     notes: list[str] = field(default_factory=list)
+    assumed: list[str] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[Frame]:
         return self.read(self.skipped)
@@ -69,10 +72,13 @@ def open_recording(path: Path | str, topics: TopicOverrides = FIND_ALL) -> Recor
         raise RecordingError(f"{path}: not a recording by its first bytes; expected {KINDS}")
     frames = find_autoencoder_frames(path)
     if frames:
-        notes = [] if (path / CAMERA).exists() else [ASSUMED_CAMERA]
-        return _from_readers({frame.name: frame for frame in frames}, {}, notes)
+        readers: dict[str, FrameReader] = {frame.name: frame for frame in frames}
+        if (path / CAMERA).exists():
+            return _from_readers(readers, {}, [])
+        return _from_readers(readers, {}, [ASSUMED_CAMERA], INTRINSICS)
     if raw:
-        return _from_readers({frame.name: frame for frame in raw}, {}, [ASSUMED_CAMERA])
+        readers = {frame.name: frame for frame in raw}
+        return _from_readers(readers, {}, [ASSUMED_CAMERA], INTRINSICS)
     bags = sorted(filter(is_bag, path.glob("*/")))
     if bags:
         return _open_bags(bags, topics)
@@ -80,16 +86,20 @@ def open_recording(path: Path | str, topics: TopicOverrides = FIND_ALL) -> Recor
         folders, skipped = find_frames(path)
     except RecordingError as error:
         raise RecordingError(f"{error}; or {KINDS}") from None
-    readers: dict[str, FrameReader] = {f.name: partial(read_frame, f) for f in folders}
+    readers = {f.name: partial(read_frame, f) for f in folders}
     notes = [ALREADY_DENOISED] if (path / DENOISED_NOTE).exists() else []
-    return _from_readers(readers, {p.name: reason for p, reason in skipped.items()}, notes)
+    assumed = read_assumed(folders[0]) if folders else []
+    if assumed:
+        notes.append(f"camera.json says that these were assumed: {', '.join(assumed)}")
+    unreadable = {p.name: reason for p, reason in skipped.items()}
+    return _from_readers(readers, unreadable, notes, assumed)
 
 
 def _open_bag(path: Path, topics: TopicOverrides) -> Recording:
     if path.is_dir() and not (path / METADATA).is_file() and not _is_split(bag_files(path)):
         return _open_bags(bag_files(path), topics)
     frames = BagReader(path, topics)
-    return Recording(frames.read, frames.count, notes=frames.notes)
+    return Recording(frames.read, frames.count, notes=frames.notes, assumed=frames.assumed)
 
 
 def _is_split(files: list[Path]) -> bool:
@@ -112,7 +122,9 @@ def _open_bags(paths: list[Path], topics: TopicOverrides) -> Recording:
     if not bags:
         raise RecordingError("; ".join(unreadable.values()))
     notes = [f"{name}: {note}" for name, bag in bags.items() for note in bag.notes]
-    return Recording(partial(_read_bags, bags, unreadable), None, notes=notes)
+    assumed = sorted({name for bag in bags.values() for name in bag.assumed})
+    read = partial(_read_bags, bags, unreadable)
+    return Recording(read, None, notes=notes, assumed=assumed)
 
 
 def _read_bags(
@@ -133,10 +145,13 @@ def _read_bags(
 
 
 def _from_readers(
-    readers: dict[str, FrameReader], unreadable: dict[str, str], notes: list[str]
+    readers: dict[str, FrameReader],
+    unreadable: dict[str, str],
+    notes: list[str],
+    assumed: Iterable[str] = (),
 ) -> Recording:
     read = partial(_read_all, readers.items(), unreadable)
-    return Recording(read, len(readers), Skipped(unreadable), notes)
+    return Recording(read, len(readers), Skipped(unreadable), notes, list(assumed))
 
 
 def _read_all(

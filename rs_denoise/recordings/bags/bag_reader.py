@@ -32,6 +32,7 @@ class BagReader:
 
     Attributes:
         notes: what had to be assumed or is missing, as sentences.
+        assumed: fields of the camera that had to be assumed.
         count: number of depth images; None if only reading the whole bag would tell.
 
     Raises:
@@ -41,7 +42,7 @@ class BagReader:
     def __init__(self, path: Path, overrides: TopicOverrides = FIND_ALL) -> None:
         self._bag = Bag(path)
         self._topics = find_topics(self._bag, overrides)
-        self.notes = self._topics.notes
+        self.notes, self.assumed = self._topics.notes, self._topics.assumed
         self.count = self._bag.count(self._topics.depth)
 
     def read(self, skipped: Skipped) -> Iterator[Frame]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import partial
 from typing import Any
 
 from rs_denoise.camera import BASELINES_M
@@ -17,8 +16,8 @@ from rs_denoise.recordings.bags.messages import INFO
 from rs_denoise.recordings.bags.topic_names import (
     RIGHT,
     SDK_SENSOR,
-    count_common_parts,
     has_part,
+    is_of_camera,
 )
 
 DEFAULT_BASELINE_M = BASELINES_M["d435"]
@@ -26,25 +25,26 @@ STRING = "std_msgs/msg/String"
 OPTION_TYPES = (STRING, "std_msgs/msg/Float32")
 
 
-def find_baseline_m(bag: Bag, depth: str, notes: list[str]) -> float:
+def find_baseline_m(bag: Bag, depth: str, notes: list[str], assumed: list[str]) -> float:
     """The baseline of the camera that `depth` comes from; a D435's if the bag does not have it.
 
     Args:
         bag: the recording.
         depth: topic of the depth images.
         notes: takes a sentence if the baseline is assumed.
+        assumed: takes "baseline_m" then.
     """
     option = find_option(bag, depth, "stereo_baseline")
-    infos = [t for t, k in bag.types.items() if k == INFO and has_part(t, RIGHT)]
-    extrinsics = [
-        t for t, k in bag.types.items() if k == EXTRINSICS and t.endswith("depth_to_infra2")
-    ]
-    # With several cameras, the topic whose name has most in common with that of depth.
-    candidates = [max(t, key=partial(count_common_parts, depth)) for t in (infos, extrinsics) if t]
-    first = bag.first_messages([*candidates, *([option] if option else [])])
-    for baseline_m in _read_baselines(first.values()):
+    # Only of the same camera: the baseline of another model is worse than an assumed one.
+    topics = {t: k for t, k in bag.types.items() if is_of_camera(t, depth)}
+    infos = [t for t, k in topics.items() if k == INFO and has_part(t, RIGHT)]
+    extrinsics = [t for t, k in topics.items() if k == EXTRINSICS and t.endswith("depth_to_infra2")]
+    candidates = [*infos, *extrinsics, *([option] if option else [])]
+    first = bag.first_messages(candidates)
+    for baseline_m in _read_baselines(first[t] for t in candidates if t in first):
         if 0 < baseline_m < MAX_BASELINE_M:
             return baseline_m
+    assumed.append("baseline_m")
     notes.append(
         f"the baseline is assumed to be {DEFAULT_BASELINE_M} m, a D435's: the recording has no "
         "infra2/camera_info with it; set it with --baseline"

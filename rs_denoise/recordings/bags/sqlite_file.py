@@ -67,7 +67,8 @@ class SqliteFile:
                 rows = database.execute(query).fetchall()
         except (sqlite3.Error, OverflowError):
             return {}
-        return {self._names[number]: count for number, count in rows if number in self._names}
+        counts = dict.fromkeys(self.types, 0)
+        return counts | {self._names[n]: count for n, count in rows if n in self._names}
 
     def _read_rows(self, query: str, wanted: list[int], skipped: Skipped) -> Iterator[tuple]:
         last = 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from itertools import takewhile
 
 # realsense-ros, below the camera's namespace.
 DEPTH = "depth/image_rect_raw"
@@ -23,6 +22,11 @@ CODECS = ("/compressedDepth", "/compressed")
 NOT_MEASURED = re.compile(
     r"(aligned|colou?r|rgb)(_.*)?|.*registered.*|ground_truth|denoised|confidence|.*mask.*"
 )
+ALIGNED = re.compile(r"(aligned|colou?r|rgb)(_.*)?|.*registered.*")
+# Parts of names, below a camera's namespace, that are one of its streams.
+STREAM = re.compile(
+    r"(depth|stereo|left|right|ir|infra|aligned|colou?r|rgb|extrinsics|ground_truth|denoised).*"
+)
 LEFT = re.compile(r"left|ir|infra(red)?_?[01]?|left_.*")
 INFRA = re.compile(r"ir|infra.*")
 RIGHT = re.compile(r"right|infra(red)?_?2|right_.*")
@@ -40,7 +44,16 @@ def has_part(topic: str, pattern: re.Pattern[str]) -> bool:
     return any(pattern.fullmatch(part.lower()) for part in topic.split("/"))
 
 
-def count_common_parts(topic: str, other: str) -> int:
-    """How many parts of two names are equal, counted from the start."""
-    pairs = zip(topic.split("/"), other.split("/"), strict=False)
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+def is_of_camera(topic: str, depth: str) -> bool:
+    """Whether a topic belongs to the camera that `depth` comes from: same namespace or sensor."""
+    sensor = SDK_SENSOR.search(depth)
+    if sensor:
+        return topic.startswith(sensor[0])
+    return bool(_list_namespaces(topic) & _list_namespaces(depth))
+
+
+def _list_namespaces(topic: str) -> set[str]:
+    """Where the camera of a topic can be: the folder of the topic, or of the stream's folder."""
+    folder = strip_codec(topic).rpartition("/")[0]
+    parent, _, name = folder.rpartition("/")
+    return {folder, parent} if STREAM.fullmatch(name.lower()) else {folder}

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from rs_denoise.recordings.bags import messages
 from rs_denoise.recordings.bags.bag import Bag
 from rs_denoise.recordings.bags.baseline import STRING, find_baseline_m, find_option
 from rs_denoise.recordings.bags.messages import COMPRESSED, DEPTH_TYPES, IMAGE, INFO, INFRARED_TYPES
 from rs_denoise.recordings.bags.topic_names import (
+    ALIGNED,
     CODECS,
     DEPTH,
     GROUND_TRUTH,
@@ -24,9 +26,12 @@ from rs_denoise.recordings.bags.topic_names import (
     SDK_INFRARED,
     SDK_SENSOR,
     has_part,
+    is_of_camera,
     strip_codec,
 )
 from rs_denoise.recordings.frame import RecordingError
+
+LEFT_INFRARED = "infrared of the left imager"
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,7 @@ class CameraTopics:
         units: topic of librealsense's option for the depth unit, or None.
         metadata: librealsense's metadata topic of each image topic that has one.
         notes: what had to be assumed or is missing, as sentences.
+        assumed: fields of the camera that had to be assumed.
     """
 
     depth: str
@@ -66,6 +72,7 @@ class CameraTopics:
     units: str | None
     metadata: dict[str, str]
     notes: list[str] = field(default_factory=list)
+    assumed: list[str] = field(default_factory=list)
 
     @property
     def images(self) -> dict[str, str]:
@@ -82,6 +89,7 @@ def find_topics(bag: Bag, overrides: TopicOverrides) -> CameraTopics:
             message names them and the option that selects one.
     """
     notes: list[str] = []
+    assumed: list[str] = []
     depth = _find_depth(bag, overrides.depth, notes)
     infrared = _find_infrared(bag, overrides.infrared, depth, notes)
     truth = _find_ground_truth(bag, overrides.ground_truth)
@@ -92,16 +100,17 @@ def find_topics(bag: Bag, overrides: TopicOverrides) -> CameraTopics:
         infrared=infrared,
         ground_truth=truth,
         camera_info=_find_camera_info(bag, overrides.camera_info, depth, notes),
-        baseline_m=overrides.baseline_m or find_baseline_m(bag, depth, notes),
+        baseline_m=overrides.baseline_m or find_baseline_m(bag, depth, notes, assumed),
         units=find_option(bag, depth, "depth_units"),
         metadata={i: m for i, m in metadata.items() if bag.types.get(m) == STRING},
         notes=notes,
+        assumed=assumed,
     )
 
 
 def _find_depth(bag: Bag, override: str | None, notes: list[str]) -> str:
     if override:
-        return _select(bag, override, "--depth-topic")
+        return _select(bag, override, "depth", "--depth-topic")
     measured = {t: k for t, k in _image_topics(bag).items() if not has_part(t, NOT_MEASURED)}
     found = [
         t for t in measured if strip_codec(t).endswith(DEPTH) or SDK_DEPTH.search(strip_codec(t))
@@ -122,7 +131,13 @@ def _find_depth(bag: Bag, override: str | None, notes: list[str]) -> str:
 
 def _find_infrared(bag: Bag, override: str | None, depth: str, notes: list[str]) -> str | None:
     if override:
-        return _select(bag, override, "--infrared-topic")
+        return _select(bag, override, LEFT_INFRARED, "--infrared-topic")
+    if has_part(depth, ALIGNED):
+        notes.append(
+            "this depth is aligned to colour, which infrared does not match: it is denoised alone, "
+            "and the baseline of the imagers is assumed to hold for it"
+        )
+        return None
     # Only of the same camera: infrared of another camera is worse than none.
     wanted = strip_codec(depth).removesuffix(DEPTH) + INFRARED
     sensor = SDK_SENSOR.search(depth)
@@ -138,12 +153,13 @@ def _find_infrared(bag: Bag, override: str | None, depth: str, notes: list[str])
     if not found:
         notes.append("no infrared of the left imager: depth is denoised alone, less confidently")
         return None
-    return _require_one(bag, found, "infrared of the left imager", "--infrared-topic")
+    return _require_one(bag, found, LEFT_INFRARED, "--infrared-topic")
 
 
 def _find_grey_of_left_imager(bag: Bag, depth: str) -> list[str]:
     others = {t: k for t, k in _image_topics(bag).items() if strip_codec(t) != strip_codec(depth)}
     others = {t: k for t, k in others.items() if not has_part(t, NOT_MEASURED)}
+    others = {t: k for t, k in others.items() if is_of_camera(t, depth)}
     grey = list(_filter_by_encoding(bag, others, INFRARED_TYPES, "/compressed"))
     grey = [topic for topic in grey if not has_part(topic, RIGHT)]
     return [topic for topic in grey if has_part(topic, LEFT)] or grey
@@ -151,7 +167,7 @@ def _find_grey_of_left_imager(bag: Bag, depth: str) -> list[str]:
 
 def _find_ground_truth(bag: Bag, override: str | None) -> str | None:
     if override:
-        return _select(bag, override, "--ground-truth-topic")
+        return _select(bag, override, "ground truth", "--ground-truth-topic")
     found = [t for t in _image_topics(bag) if strip_codec(t).endswith(GROUND_TRUTH)]
     found = found or _find_sdk_ground_truth(bag)
     return _require_one(bag, found, "ground truth", "--ground-truth-topic") if found else None
@@ -224,21 +240,49 @@ def _filter_by_encoding(
 
 
 def _require_one(bag: Bag, found: list[str], what: str, option: str) -> str:
-    """The topic of the only camera there is; the raw topic rather than its compressed one."""
+    """The topic of the only camera there is; of a raw and a compressed one, see `_pick`."""
     names = sorted({strip_codec(topic) for topic in found})
     if len(names) > 1:
         raise RecordingError(
             f"{bag.path}: {what} could be any of {', '.join(names)}: select one with {option}"
         )
-    return min(found, key=len)
+    return _pick(bag, found, what)
 
 
-def _select(bag: Bag, topic: str, option: str) -> str:
+def _select(bag: Bag, topic: str, what: str, option: str) -> str:
     images = _image_topics(bag)
-    found = [t for t in images if t == topic] or [t for t in images if strip_codec(t) == topic]
+    found = [t for t in images if t == topic and bag.count(t) != 0]
+    found = found or [t for t in images if strip_codec(t) == topic]
     if not found:
         raise _missing(bag, topic, option, images)
-    return found[0]
+    return _pick(bag, found, what)
+
+
+def _pick(bag: Bag, twins: list[str], what: str) -> str:
+    """Of the raw and compressed topics of the same images, the one to read.
+
+    The raw one, unless it has far fewer messages, or none that can be read, as depth in a JPEG.
+    """
+    by_codec = sorted(twins, key=lambda topic: (len(topic), topic))
+    if what != LEFT_INFRARED:
+        by_codec.sort(key=lambda topic: topic.endswith("/compressed"))
+    if len(by_codec) == 1:
+        return by_codec[0]
+    first = bag.first_messages(by_codec)
+    usable = [t for t in by_codec if t in first and _can_read(first[t], what)] or by_codec
+    counts = {topic: bag.count(topic) or 0 for topic in usable}
+    return next(t for t in usable if 2 * counts[t] >= max(counts.values()))
+
+
+def _can_read(message: Any, what: str) -> bool:
+    try:
+        if what == LEFT_INFRARED:
+            messages.read_infrared(message)
+        else:
+            messages.read_depth_mm(message)
+    except RecordingError:
+        return False
+    return True
 
 
 def _missing(bag: Bag, topic: str, option: str, present: Iterable[str]) -> RecordingError:

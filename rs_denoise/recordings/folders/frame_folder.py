@@ -57,8 +57,24 @@ def read_frame(folder: Path) -> Frame:
     )
 
 
+def read_assumed(folder: Path) -> list[str]:
+    """The fields of camera.json that had to be assumed when it was written."""
+    try:
+        assumed = json.loads((folder / "camera.json").read_text("utf-8-sig")).get("assumed", [])
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return []
+    return [str(name) for name in assumed] if isinstance(assumed, list) else []
+
+
 def write_frame(folder: Path, frame: Frame, **notes: object) -> None:
-    """Writes `frame`. camera.json appears last, so a folder that has one is complete."""
+    """Writes `frame`. camera.json appears last, so a folder that has one is complete.
+
+    Args:
+        folder: made if needed.
+        frame: what to write.
+        notes: further keys of camera.json. `assumed` is the list of the camera's fields that had to
+            be assumed; an empty one is left out.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     images = {
         "depth.png": frame.depth_mm,
@@ -69,6 +85,8 @@ def write_frame(folder: Path, frame: Frame, **notes: object) -> None:
     for name, image in images.items():
         if image is not None:
             write_png(folder / name, image)
+    if not notes.get("assumed"):
+        notes.pop("assumed", None)
     if frame.stamp_ns is not None:
         notes["stamp_ns"] = frame.stamp_ns
     with complete_or_absent(folder / "camera.json") as unfinished:

@@ -1,11 +1,17 @@
+import json
+import sqlite3
+
+import cv2
 import numpy as np
 import pytest
-from recordings.bags.example_bags import INFO, Ros, driver, picture
+from recordings.bags.example_bags import DEPTH, INFO, INFRARED, Ros, driver, picture
+from rosbags.rosbag2 import StoragePlugin
 from rosbags.typesys import get_types_from_msg
 
 from rs_denoise.recordings.bags.bag import EXTRINSICS, Bag
 from rs_denoise.recordings.bags.topics import TopicOverrides, find_topics
 from rs_denoise.recordings.frame import RecordingError
+from rs_denoise.recordings.recording import open_recording
 
 ROS = Ros(2)
 D, GREY = picture(0)
@@ -139,3 +145,85 @@ def test_the_baseline_out_of_the_drivers_extrinsics(tmp_path):
     messages.append(("/camera/extrinsics/depth_to_infra2", between))
     found = find_topics(Bag(ros.write(tmp_path / "bag", messages)), TopicOverrides())
     assert found.baseline_m == pytest.approx(0.095) and not found.notes
+
+
+def jpeg(topic, pixels):
+    data = cv2.imencode(".jpg", (pixels >> 8).astype(np.uint8))[1].tobytes()
+    return topic, ROS.compressed(data, "16UC1; jpeg compressed ", 0)
+
+
+@pytest.mark.parametrize("option", [TopicOverrides(), TopicOverrides(depth=DEPTH)])
+def test_depth_of_16_bit_comes_before_its_jpeg(tmp_path, option):
+    found = chosen(tmp_path, [
+        info(INFO), jpeg(f"{DEPTH}/compressed", D),
+        (f"{DEPTH}/compressedDepth", ROS.compressed_depth(D, 0)),
+        (f"{INFRARED}/compressed", ROS.compressed(cv2.imencode(".jpg", GREY)[1].tobytes(),
+                                                  "mono8; jpeg compressed ", 0)),
+        (f"{INFRARED}/compressedDepth", ROS.compressed(b"", "mono8; compressedDepth png", 0)),
+    ], option)  # fmt: skip
+    assert found.depth == f"{DEPTH}/compressedDepth"
+    assert found.infrared == f"{INFRARED}/compressed"
+
+
+@pytest.mark.parametrize(
+    ("left", "option"),
+    [(0, TopicOverrides()), (1, TopicOverrides()), (0, TopicOverrides(depth=DEPTH))],
+)
+def test_a_raw_topic_that_is_all_but_empty_does_not_come_before_its_full_twin(
+    tmp_path, left, option
+):
+    twins = [(f"{DEPTH}/compressedDepth", ROS.compressed_depth(D, k)) for k in range(5)]
+    bag = ROS.write(tmp_path / "bag", [*driver(ROS, 5), *twins], plugin=StoragePlugin.SQLITE3)
+    with sqlite3.connect(next(bag.glob("*.db3"))) as database:
+        of_raw = "topic_id = (SELECT id FROM topics WHERE name = ?)"
+        database.execute(
+            f"DELETE FROM messages WHERE {of_raw} AND id NOT IN "
+            f"(SELECT id FROM messages WHERE {of_raw} LIMIT {left})",
+            (DEPTH, DEPTH),
+        )
+    assert find_topics(Bag(bag), option).depth == f"{DEPTH}/compressedDepth"
+
+
+def two_cameras():
+    """The front camera has depth alone; only the rear one has infrared and a baseline."""
+    front = [m for m in driver(ROS, 1, "/camera/front") if "infra" not in m[0]]
+    return [*driver(ROS, 1, "/camera/rear"), *front]
+
+
+def test_infrared_and_baseline_of_another_camera_are_not_taken(tmp_path):
+    found = chosen(tmp_path, two_cameras(), TopicOverrides("/camera/front/depth/image_rect_raw"))
+    assert found.infrared is None and found.baseline_m == 0.05
+    assert found.assumed == ["baseline_m"]
+    assert "assumed to be 0.05 m" in "\n".join(found.notes)
+
+
+def test_cameras_named_left_and_right_are_two_cameras(tmp_path):
+    front = [m for m in driver(ROS, 1, "/left") if "infra" not in m[0]]
+    found = chosen(
+        tmp_path, [*driver(ROS, 1, "/right"), *front], TopicOverrides("/left/depth/image_rect_raw")
+    )
+    assert found.infrared is None and found.assumed == ["baseline_m"]
+
+
+def test_depth_aligned_to_colour_is_read_without_the_infrared_of_another_viewpoint(tmp_path):
+    aligned = "/camera/aligned_depth_to_color/image_raw"
+    found = chosen(
+        tmp_path,
+        [*driver(ROS, 1), image(aligned), info("/camera/aligned_depth_to_color/camera_info")],
+        TopicOverrides(aligned),
+    )
+    assert found.infrared is None and found.baseline_m == pytest.approx(0.055)
+    assert "aligned to colour" in found.notes[0] and "assumed" in found.notes[0]
+
+
+def test_what_is_assumed_stays_known_in_frame_folders(tmp_path):
+    from rs_denoise.recordings.folders.frame_folder import write_frame
+
+    bag = ROS.write(tmp_path / "bag", two_cameras())
+    opened = open_recording(bag, TopicOverrides("/camera/front/depth/image_rect_raw"))
+    for frame in opened:
+        write_frame(tmp_path / "frames" / frame.name, frame, assumed=opened.assumed)
+    (file,) = tmp_path.glob("frames/*/camera.json")
+    assert json.loads(file.read_text())["assumed"] == ["baseline_m"]
+    again = open_recording(tmp_path / "frames")
+    assert again.assumed == ["baseline_m"] and "assumed: baseline_m" in again.notes[0]
