@@ -60,8 +60,8 @@ def random_matcher(rng: np.random.Generator) -> Matcher:
     second_peak, left_right_px = [
         (rng.uniform(3.0, 4.6), rng.uniform(0.55, 0.8)),
         (rng.uniform(3.0, 4.6), rng.uniform(0.55, 0.8)),
-        (rng.uniform(0.0, 2.5), rng.uniform(0.8, 1.5)),
-        (rng.uniform(5.0, 8.0), rng.uniform(0.4, 0.6)),
+        (rng.uniform(1.0, 2.8), rng.uniform(0.8, 1.2)),
+        (rng.uniform(4.6, 6.5), rng.uniform(0.4, 0.6)),
     ][rng.integers(4)]
     return Matcher(
         blur_px=float(rng.uniform(0.3, 0.5)),

@@ -64,12 +64,12 @@ def random_sensor(rng: np.random.Generator) -> Sensor:
         black=float(rng.uniform(0, 6)),
         blur_px=float(rng.uniform(0.7, 1.1)),
         vignetting=float(rng.uniform(0.0, 0.5)),
-        full_well=float(np.exp(rng.uniform(np.log(40_000), np.log(400_000)))),
-        read_noise=float(rng.uniform(2, 15)),
+        full_well=float(np.exp(rng.uniform(np.log(22_000), np.log(200_000)))),
+        read_noise=float(rng.uniform(3, 17)),
         shift_px=float(rng.normal(0, 0.17)) if misaligned else 0.0,
         shear=float(rng.normal(0, 2e-4)) if misaligned else 0.0,
         bias_px=float(rng.normal(0, 0.06)),
-        warp_px=float(rng.uniform(0.03, 0.16)),
+        warp_px=float(rng.uniform(0.03, 0.14)),
         warp_seed=int(rng.integers(2**31)),
     )
 

@@ -5,7 +5,7 @@ World frame: metres, z up. Camera frame: x right, y down, z forward.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import trimesh
@@ -22,9 +22,11 @@ PLACE_WEIGHTS = {"room": 0.40, "corridor": 0.12, "warehouse": 0.16, "desk": 0.17
 # Most windows are open.
 GLAZED = 0.08
 # Fraction of scenes with things that have gaps, how many of them, and how far they may be.
-WITH_OPENWORK = 0.6
-OPENWORK_COUNT = (1, 4)
+WITH_OPENWORK = 0.45
+OPENWORK_COUNT = (1, 2)
 OPENWORK_FARTHEST_M = 4.5
+# How much room a scene leaves before the camera, in multiples of `Preset.closest_m`.
+ROOM_BEFORE_CAMERA = (1.2, 3.2)
 # What need not stand on the floor.
 FLOATING = (openwork.hand, openwork.cables)
 
@@ -63,6 +65,10 @@ def random_scene(
     A camera that is not made for any of them is taken to all of them.
     """
     places = tuple(name for name in places if name in preset.places) or places
+    # Most scenes are tidy, with some room before the camera, as those are where real cameras were
+    # measured; some are full and near.
+    preset = replace(preset, closest_m=preset.closest_m * rng.uniform(*ROOM_BEFORE_CAMERA))
+    clutter = rng.random() ** 2
     weights = np.array([PLACE_WEIGHTS[name] for name in places])
     name = str(rng.choice(places, p=weights / weights.sum()))
     place = PLACES[name](rng, furniture)
@@ -70,7 +76,7 @@ def random_scene(
     surfaces = list(place.surfaces)
     makers, weights = list(place.things), np.array(list(place.things.values()))
     glazed = rng.random() < GLAZED
-    count = int(rng.integers(place.count[0], place.count[1] + 1))
+    count = round(place.count[0] + clutter * (place.count[1] - place.count[0]))
     for k in range(count):
         spot = _along_a_ray(rng, preset, pose, place)
         maker = makers[int(rng.choice(len(makers), p=weights / weights.sum()))]
