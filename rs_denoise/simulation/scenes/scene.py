@@ -22,7 +22,7 @@ PLACE_WEIGHTS = {"room": 0.40, "corridor": 0.12, "warehouse": 0.16, "desk": 0.17
 # Most windows are open.
 GLAZED = 0.08
 # Fraction of scenes with things that have gaps, how many of them, and how far they may be.
-WITH_OPENWORK = 0.45
+WITH_OPENWORK = 0.6
 OPENWORK_COUNT = (1, 2)
 OPENWORK_FARTHEST_M = 4.5
 # How much room a scene leaves before the camera, in multiples of `Preset.closest_m`.
@@ -65,14 +65,14 @@ def random_scene(
     A camera that is not made for any of them is taken to all of them.
     """
     places = tuple(name for name in places if name in preset.places) or places
-    # Most scenes are tidy, with some room before the camera, as those are where real cameras were
-    # measured; some are full and near.
-    preset = replace(preset, closest_m=preset.closest_m * rng.uniform(*ROOM_BEFORE_CAMERA))
+    # Most scenes are tidy, as those are where real cameras were measured; some are full.
     clutter = rng.random() ** 2
     weights = np.array([PLACE_WEIGHTS[name] for name in places])
     name = str(rng.choice(places, p=weights / weights.sum()))
     place = PLACES[name](rng, furniture)
     pose = _random_pose(rng, place)
+    if place.floor == 0:  # around a table there is no room to spare
+        preset = replace(preset, closest_m=preset.closest_m * rng.uniform(*ROOM_BEFORE_CAMERA))
     surfaces = list(place.surfaces)
     makers, weights = list(place.things), np.array(list(place.things.values()))
     glazed = rng.random() < GLAZED
