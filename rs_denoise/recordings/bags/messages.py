@@ -18,6 +18,7 @@ from rs_denoise.image_message import (
     list_encodings,
     view_pixels,
 )
+from rs_denoise.recordings.bags.rvl import decode_rvl, read_rvl_size
 from rs_denoise.recordings.frame import MAX_STAMP_NS, RecordingError
 from rs_denoise.recordings.images import PNG_SIGNATURE, check_size, decode_image, read_size
 
@@ -45,7 +46,10 @@ def read_image_size(message: Any) -> tuple[int, int]:
         RecordingError: it is neither PNG nor JPEG, or has more pixels than any camera.
     """
     if message.__msgtype__ == COMPRESSED:
-        return read_size(_strip_depth_header(bytes(message.data)))
+        data = bytes(message.data)
+        if _is_rvl(message):
+            return read_rvl_size(data[len(DEPTH_HEADER) :])
+        return read_size(_strip_depth_header(data))
     return check_size(message.width, message.height)
 
 
@@ -54,7 +58,7 @@ def read_depth_mm(message: Any, unit_m: float = MILLIMETRE_M) -> np.ndarray:
 
     Args:
         message: Image of 16UC1 or mono16 (in `unit_m`) or 32FC1 (in metres, REP-118), or a
-            CompressedImage that holds a PNG of 16 bit.
+            CompressedImage that holds a PNG of 16 bit or RVL.
         unit_m: depth unit in metres; drivers publish millimetres.
 
     Returns:
@@ -104,15 +108,31 @@ def _view_pixels(message: Any, types: dict[str, np.dtype]) -> np.ndarray:
 
 
 def _decode_depth(message: Any) -> np.ndarray:
-    if not message.format.startswith(("16UC1", "mono16")):
+    data = bytes(message.data)
+    # Some senders write only "png", or no format: what the image is decides.
+    if message.format.startswith("32FC1") or _is_quantised(data):
         raise RecordingError(
             f"its format is '{message.format}', expected 16UC1: metric depth is quantised in it; "
             "record the raw topic"
         )
-    image = decode_image(_strip_depth_header(bytes(message.data)))
+    if _is_rvl(message):
+        return decode_rvl(data[len(DEPTH_HEADER) :])
+    image = decode_image(_strip_depth_header(data))
     if image.dtype != np.uint16 or image.ndim != 2:
         raise RecordingError("is not a depth image of 16 bit")
     return image
+
+
+def _is_rvl(message: Any) -> bool:
+    return message.format.endswith("compressedDepth rvl")
+
+
+def _is_quantised(data: bytes) -> bool:
+    """Whether the header of compressedDepth has the parameters by which metric depth is stored."""
+    if not data[len(DEPTH_HEADER) :].startswith(PNG_SIGNATURE):
+        return False
+    _, *parameters = struct.unpack_from("<iff", data)
+    return any(parameters)
 
 
 def _strip_depth_header(data: bytes) -> bytes:
