@@ -215,6 +215,9 @@ def _with_requirements(summary: Summary, requirements: list[Requirement]) -> Sum
 def _setup(
     height_m: float | None, pitch_deg: float, rois: list[str] | None, wall_mm: float | None
 ) -> CameraSetup:
+    for option, value in {"height": height_m, "pitch": pitch_deg}.items():
+        if value is not None and not math.isfinite(value):
+            raise typer.BadParameter(f"--camera-{option} must be a finite number, got {value}")
     if wall_mm is not None and not rois:
         raise typer.BadParameter("--wall needs --roi: give the rectangle that shows the wall")
     if height_m is None and pitch_deg:

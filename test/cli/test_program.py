@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -13,9 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from recordings.bags.example_bags import Ros, driver
 from rosbags.rosbag2 import StoragePlugin
+from typer.testing import CliRunner
 
 from rs_denoise.camera import CameraError
+from rs_denoise.cli import autoencoder, main
 from rs_denoise.cli.program import TRACEBACK, run
+from rs_denoise.model import model_file
 from rs_denoise.recordings.folders.frame_folder import write_frame
 from rs_denoise.recordings.frame import Frame, RecordingError
 from rs_denoise.recordings.recording import open_recording
@@ -149,3 +153,52 @@ def test_no_reading_command_ends_in_a_traceback(tmp_path, command):
     )  # fmt: skip
     assert out.returncode == 2 and "Traceback" not in out.stderr, out.stderr
     assert "fx is 'wide', expected a number" in " ".join(out.stderr.split())
+
+
+@pytest.mark.parametrize("option", [
+    ["--camera-height", "inf"], ["--camera-height", "1", "--camera-pitch", "nan"],
+])  # fmt: skip
+def test_a_camera_at_no_finite_place_is_refused(tmp_path, option):
+    result = CliRunner().invoke(main.app, ["evaluate", str(tmp_path), *option])
+    assert result.exit_code == 2 and "must be a finite number" in result.output
+
+
+def test_markdown_of_a_recording_without_ground_truth_is_written(tmp_path):
+    write_frame(tmp_path / "frames" / "f", wall())
+    out = tmp_path / "out.md"
+    arguments = ["evaluate", tmp_path / "frames", "--model", "unet-tiny", "--markdown", out]
+    result = CliRunner().invoke(main.app, [str(a) for a in arguments])
+    assert result.exit_code == 0, result.output
+    assert out.read_text().startswith("0 frames")
+
+
+def test_a_broken_image_does_not_end_the_tests_of_an_autoencoder(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    images = tmp_path / "images" / "test"
+    for folder in (images, autoencoder.DENOISED, autoencoder.TEST_CROPPED, "models/a.model"):
+        (tmp_path / folder).mkdir(parents=True)
+    shutil.copy(model_file("unet-tiny"), "models/a.model/model.pt")
+    (images / "res-broken.png").write_bytes(b"no")
+    old = autoencoder.DENOISED / "res-old.png"
+    old.write_bytes(b"old")
+    with pytest.raises(autoencoder.AutoencoderError, match="no frame in it can be read"):
+        autoencoder._test(images, Path("models/a.model"))
+    assert old.exists()
+    cv2.imwrite(str(images / "res-whole.png"), wall().depth_mm)
+    autoencoder._test(images, Path("models/a.model"))
+    assert [p.name for p in autoencoder.DENOISED.iterdir()] == ["res-whole.png"]
+    assert "skipped broken" in capsys.readouterr().out
+
+
+def test_an_unusable_frame_is_replaced_by_the_next_in_a_training(caplog):
+    from dataclasses import replace
+
+    from rs_denoise.training.data import CropDataset
+
+    def broken():
+        raise RecordingError("b/depth.png: not a readable PNG")
+
+    good = replace(wall(), ground_truth_mm=wall().depth_mm)
+    data = CropDataset([broken, lambda: wall(), lambda: good], 32, 1, False, 0)
+    assert [tuple(data[k]["truth_px"].shape) for k in range(3)] == [(1, 1, 32, 32)] * 3
+    assert "b/depth.png" in caplog.text and "0: training needs ground truth" in caplog.text
