@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
-from mcap.reader import make_reader
+from mcap.reader import SeekingReader, make_reader
 from mcap.records import Channel, Chunk, McapRecord, Message, Schema
 from mcap.stream_reader import StreamReader, breakup_chunk
 
@@ -17,6 +18,8 @@ from rs_denoise.recordings.skipped import Skipped
 MAGIC = b"\x89MCAP0\r\n"
 # A truncated file has no list of its topics; so much of its start is searched for them.
 SCAN_BYTES = 1 << 30
+# Recorders write what arrives within a second in any order; framesets wait for so long.
+MAX_DISORDER_NS = 1_000_000_000
 # Recorders write chunks of a few megabytes; a chunk that claims far more is damaged.
 MAX_CHUNK_BYTES = 1 << 30
 
@@ -36,6 +39,7 @@ class McapFile:
         self._path = path
         self.types, self.counts = _read_index(path)
         self.types = self.types or _scan_types(path)
+        self._is_unordered = _is_unordered(path)
         if not self.types:
             raise RecordingError(f"{path}: no message in it can be read; was it cut off early?")
 
@@ -45,7 +49,8 @@ class McapFile:
         """Yields topic, time of arrival in ns, and serialised message (see `BagFile`)."""
         names: dict[int, str] = {}
         count = 0
-        for record in _read_records(self._path, skipped):
+        in_time = _read_in_time(self._path, topics, skipped)
+        for record in in_time if self._is_unordered else _read_records(self._path, skipped):
             if isinstance(record, Channel) and record.topic in topics:
                 names[record.id] = record.topic
             elif isinstance(record, Message):
@@ -74,6 +79,38 @@ def _read_index(path: Path) -> tuple[dict[str, str], dict[str, int]]:
             if known is not None:
                 counts[channel.topic] = counts.get(channel.topic, 0) + known[channel.id]
     return types, counts
+
+
+def _is_unordered(path: Path) -> bool:
+    """Whether the chunks are far from the order of time, as those of a merged file are.
+
+    The order of recorders is kept where it serves: it needs no index, which may be damaged.
+    """
+    try:
+        with path.open("rb") as file:
+            summary = make_reader(file).get_summary()
+    except Exception:  # truncated; the library raises exceptions of many kinds
+        return False
+    chunks = sorted(summary.chunk_indexes, key=lambda c: c.chunk_start_offset) if summary else []
+    starts = [chunk.message_start_time for chunk in chunks]
+    return any(a - b > MAX_DISORDER_NS for a, b in pairwise(starts))
+
+
+def _read_in_time(
+    path: Path, topics: Collection[str], skipped: Skipped
+) -> Iterator[Channel | Message]:
+    """Yields channels and messages of these topics in the order of time, by the file's index.
+
+    Holds one chunk of each topic in memory.
+    """
+    with path.open("rb") as file:
+        reader = SeekingReader(file, record_size_limit=MAX_CHUNK_BYTES)
+        try:
+            for _, channel, message in reader.iter_messages(topics=topics, log_time_order=True):
+                yield channel
+                yield message
+        except Exception as error:  # the parser raises exceptions of many kinds
+            skipped.add(f"what follows in {path.name}", f"a chunk is damaged ({_describe(error)})")
 
 
 def _scan_types(path: Path) -> dict[str, str]:

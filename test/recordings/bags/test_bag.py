@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import zstandard
 from mcap.writer import CompressionType
+from mcap.writer import Writer as McapWriter
 from recordings.bags.example_bags import (
     DEPTH,
     HEIGHT,
@@ -310,3 +311,30 @@ def test_files_that_were_renamed_are_read_although_metadata_does_not_name_them(t
     bag(tmp_path / "bag")
     file_of(tmp_path / "bag").rename(tmp_path / "bag" / "kitchen.mcap")
     check(read(tmp_path / "bag")[0])
+
+
+@pytest.mark.parametrize("last", [INFO, INFRARED])
+def test_an_mcap_written_topic_after_topic_is_read_in_the_order_of_time(tmp_path, last):
+    order = [t for t in (INFO, "/camera/infra2/camera_info", DEPTH, INFRARED) if t != last]
+    order.append(last)
+    messages = list(driver(ROS2, 60))
+    path = tmp_path / "a.mcap"
+    with path.open("wb") as file:
+        writer = McapWriter(file, 50_000, CompressionType.ZSTD)
+        writer.start(profile="ros2")
+        for wanted in order:
+            schema = channel = None
+            for topic, message in messages:
+                if topic != wanted:
+                    continue
+                kind = message.__msgtype__
+                if channel is None:
+                    schema = writer.register_schema(kind, "ros2msg", b"")
+                    channel = writer.register_channel(topic, "cdr", schema)
+                stamp = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
+                raw = bytes(ROS2.store.serialize_cdr(message, kind))
+                writer.add_message(channel, stamp, raw, stamp)
+        writer.finish()
+    frames, skipped = read(path)
+    check(frames, 60)
+    assert not skipped and all(frame.infrared is not None for frame in frames)
