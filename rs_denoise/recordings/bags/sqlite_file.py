@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import struct
+from array import array
 from collections.abc import Collection, Iterator
 from contextlib import closing
 from itertools import pairwise
@@ -14,6 +15,8 @@ from rs_denoise.recordings.frame import RecordingError
 from rs_denoise.recordings.skipped import Skipped
 
 MAGIC = b"SQLite format 3\x00"
+# Recorders write what arrives within a second in any order; framesets wait for so long.
+MAX_DISORDER_NS = 1_000_000_000
 
 
 class SqliteFile:
@@ -41,6 +44,7 @@ class SqliteFile:
         self._names: dict[int, str] = {number: name for number, name, _ in rows}
         self.types: dict[str, str] = {name: kind for _, name, kind in rows}
         self.counts = self._count_messages()
+        self._is_unordered = self._find_disorder() and not self._is_truncated()
 
     def messages(
         self, topics: Collection[str], skipped: Skipped, max_messages: int | None = None
@@ -54,6 +58,8 @@ class SqliteFile:
             first = f"SELECT * FROM messages ORDER BY id LIMIT {int(max_messages)}"
             query = f"SELECT topic_id, timestamp, data, id FROM ({first}) {condition}"
         rows = self._read_rows(query, wanted, skipped)
+        if self._is_unordered:
+            rows = self._read_in_time(condition, wanted, skipped, max_messages)
         for number, time_ns, data, row in _drop_last(rows) if self._is_truncated() else rows:
             if isinstance(data, bytes) and isinstance(time_ns, int):
                 yield self._names[number], time_ns, data
@@ -69,6 +75,34 @@ class SqliteFile:
             return {}
         counts = dict.fromkeys(self.types, 0)
         return counts | {self._names[n]: count for n, count in rows if n in self._names}
+
+    def _find_disorder(self) -> bool:
+        """Whether the rows are far from the order of time, as those of a merged file are."""
+        newest = 0
+        try:
+            with closing(self._connect()) as database:
+                for (time_ns,) in database.execute("SELECT timestamp FROM messages ORDER BY id"):
+                    if isinstance(time_ns, int):
+                        if time_ns < newest - MAX_DISORDER_NS:
+                            return True
+                        newest = max(newest, time_ns)
+        except (sqlite3.Error, OverflowError):
+            return False
+        return False
+
+    def _read_in_time(
+        self, condition: str, wanted: list[int], skipped: Skipped, max_messages: int | None
+    ) -> Iterator[tuple]:
+        """Yields rows in the order of time; holds their numbers, not their data, in memory."""
+        numbers = f"SELECT id FROM messages {condition} ORDER BY timestamp, id"
+        row = "SELECT topic_id, timestamp, data, id FROM messages WHERE id = ?"
+        try:
+            with closing(self._connect()) as database:
+                ordered = array("q", (number for (number,) in database.execute(numbers, wanted)))
+                for number in ordered[:max_messages]:
+                    yield from database.execute(row, (number,))
+        except (sqlite3.Error, OverflowError) as error:
+            skipped.add(f"what follows in {self._path.name}", f"the file is damaged ({error})")
 
     def _read_rows(self, query: str, wanted: list[int], skipped: Skipped) -> Iterator[tuple]:
         last = 0

@@ -338,3 +338,19 @@ def test_an_mcap_written_topic_after_topic_is_read_in_the_order_of_time(tmp_path
     frames, skipped = read(path)
     check(frames, 60)
     assert not skipped and all(frame.infrared is not None for frame in frames)
+
+
+@pytest.mark.parametrize("last", [INFO, INFRARED])
+def test_a_db3_written_topic_after_topic_is_read_in_the_order_of_time(tmp_path, last):
+    path = tmp_path / "bag"
+    bag(path, 60, SQLITE)
+    with sqlite3.connect(file_of(path)) as database:
+        database.execute(f"UPDATE messages SET timestamp = {START_NS} + (id - 1) / 4 * 33000000")
+        database.execute(
+            "UPDATE messages SET id = id + 1000 * topic_id + "
+            "100000 * (topic_id = (SELECT id FROM topics WHERE name = ?))",
+            (last,),
+        )
+    frames, skipped = read(path)
+    check(frames, 60)
+    assert not skipped and all(frame.infrared is not None for frame in frames)
