@@ -29,7 +29,7 @@ from rs_denoise.recordings.images import write_png
 from rs_denoise.recordings.recording import open_recording
 
 
-class Format(str, Enum):
+class RecordingFormat(str, Enum):
     """What can be written."""
 
     rosbag2 = "rosbag2"
@@ -41,12 +41,12 @@ def convert(
     recording: options.RecordingPath,
     out: Annotated[Path, typer.Argument(help="The output; must not exist.")],
     to: Annotated[
-        Format,
+        RecordingFormat,
         typer.Option(
             help="rosbag2: a folder for RViz and Foxglove, with the driver's topics; realsense: a "
             ".db3 for RealSense Viewer; frames: folders of PNG."
         ),
-    ] = Format.rosbag2,
+    ] = RecordingFormat.rosbag2,
     denoise: Annotated[
         bool, typer.Option(help="Add denoised depth beside the camera's depth.")
     ] = False,
@@ -67,7 +67,7 @@ def convert(
 
     OUT appears when it is complete.
     """
-    if to is Format.realsense and out.suffix != SUFFIX:
+    if to is RecordingFormat.realsense and out.suffix != SUFFIX:
         raise typer.BadParameter(f"recordings of the SDK end in {SUFFIX}, got '{out.name}'")
     console = Console()
     overrides = TopicOverrides(
@@ -86,7 +86,11 @@ def convert(
 
 
 def _write(
-    out: Path, to: Format, frames: Iterable[Frame], denoise: Method | None, assumed: list[str]
+    out: Path,
+    to: RecordingFormat,
+    frames: Iterable[Frame],
+    denoise: Method | None,
+    assumed: list[str],
 ) -> int:
     """Writes the frames to `out`, which appears when it is complete; gives their number."""
     # A stopped `rs_denoise denoise` leaves OUT.part.
@@ -94,7 +98,7 @@ def _write(
         if path.exists():
             raise RecordingError(f"{path}: exists already; remove it first")
     with complete_or_absent(out) as unfinished:
-        if to is Format.frames:
+        if to is RecordingFormat.frames:
             count = _write_frames(unfinished, frames, denoise, assumed)
         else:
             count = _WRITERS[to](unfinished, frames, denoise)
@@ -116,7 +120,7 @@ def _write_frames(
     return count
 
 
-_WRITERS: dict[Format, Callable[[Path, Iterable[Frame], Method | None], int]] = {
-    Format.rosbag2: write_rosbag2,
-    Format.realsense: write_sdk_recording,
+_WRITERS: dict[RecordingFormat, Callable[[Path, Iterable[Frame], Method | None], int]] = {
+    RecordingFormat.rosbag2: write_rosbag2,
+    RecordingFormat.realsense: write_sdk_recording,
 }

@@ -37,7 +37,7 @@ CAMERA, CONFIDENCE = "camera.json", "confidence.png"
 Folders = dict[Path, int | None]
 
 
-class Format(str, Enum):
+class ResultFormat(str, Enum):
     """What can be written."""
 
     images = "images"
@@ -48,13 +48,13 @@ def denoise(
     recording: options.RecordingPath,
     out: Annotated[Path, typer.Argument(help="The output folder.")],
     format_: Annotated[
-        Format,
+        ResultFormat,
         typer.Option(
             "--format",
             help="images: OUT/<frame>/depth.png (uint16 mm), confidence.png (uint8, 255 = certain) "
             "and camera.json; rosbag2: a copy of the bag with denoised/... beside its topics.",
         ),
-    ] = Format.images,
+    ] = ResultFormat.images,
     model: options.ModelFile = options.DEFAULT_MODEL_FILE,
     device: options.Device = "auto",
     min_confidence: options.MinConfidence = options.DEFAULT_MIN_CONFIDENCE,
@@ -70,17 +70,17 @@ def denoise(
         depth_topic, infrared_topic, camera_info=camera_info_topic, baseline_m=baseline
     )
     opened = open_recording(recording, overrides)
-    if format_ is Format.rosbag2 and out.exists():
+    if format_ is ResultFormat.rosbag2 and out.exists():
         raise RecordingError(f"{out}: exists already; remove it first")
     denoiser = OfflineDenoiser.load(model, device, Gate(min_confidence, fill_confidence))
-    images = out if format_ is Format.images else out.with_name(f"{out.name}.part")
+    images = out if format_ is ResultFormat.images else out.with_name(f"{out.name}.part")
     settings = _collect_settings(recording, denoiser, overrides)
     if not begin_or_resume(images, DENOISED_NOTE, settings):
         console.print("[yellow]its denoised.json was damaged: every frame is denoised again")
         _mark_incomplete(images)
     folders, new = _denoise_frames(opened, denoiser, images, console)
     missing: list[str] = []
-    if format_ is Format.rosbag2:
+    if format_ is ResultFormat.rosbag2:
         with complete_or_absent(out) as unfinished:
             missing = _write_bag(recording, overrides, opened, folders, unfinished)
         shutil.rmtree(images)

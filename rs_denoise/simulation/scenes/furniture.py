@@ -54,7 +54,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Model:
+class CatalogEntry:
     """An entry of the catalogue: OBJ path inside its archive; width, depth, height in metres."""
 
     archive: Path
@@ -81,7 +81,7 @@ class Furniture:
         cache: Path | None = None,
     ) -> None:
         self.cache = cache or cache_folder() / "furniture"
-        self.models: list[Model] = []
+        self.models: list[CatalogEntry] = []
         self.photographs: list[tuple[Path, str]] = []
         pattern = "*-CC-0.sh3f" if public_domain else "*.sh3f"
         for archive in sorted(library.glob(pattern)) if library else []:
@@ -127,7 +127,7 @@ def _opened(archive: Path) -> zipfile.ZipFile:
     return zipfile.ZipFile(archive)
 
 
-def _catalog(archive: Path, tenths: range) -> tuple[list[Model], list[str]]:
+def _catalog(archive: Path, tenths: range) -> tuple[list[CatalogEntry], list[str]]:
     """Models and photographs of the archive whose content falls to these tenths."""
     with zipfile.ZipFile(archive) as z:
         text = z.read("PluginFurnitureCatalog.properties").decode("latin-1")
@@ -141,7 +141,7 @@ def _catalog(archive: Path, tenths: range) -> tuple[list[Model], list[str]]:
         f = fields[number]
         if f.get("model", "").endswith(".obj") and f["model"] in ours and "width" in f:
             width, depth, height = (float(f[k]) / 100.0 for k in ("width", "depth", "height"))
-            models.append(Model(archive, f["model"], (width, depth, height)))
+            models.append(CatalogEntry(archive, f["model"], (width, depth, height)))
     icons = {f.get(key) for f in fields.values() for key in ("icon", "planIcon")}
     images = (name for name in sorted(ours - icons) if name.lower().endswith((".jpg", ".png")))
     return models, list(images)

@@ -24,7 +24,7 @@ GLAZED = 0.08
 # Fraction of scenes with things that have gaps, how many of them, and how far they may be.
 WITH_OPENWORK = 0.6
 OPENWORK_COUNT = (1, 2)
-OPENWORK_FARTHEST_M = 4.5
+MAX_OPENWORK_M = 4.5
 # How much room a scene leaves before the camera, in multiples of `Preset.closest_m`.
 ROOM_BEFORE_CAMERA = (1.2, 3.2)
 # What need not stand on the floor.
@@ -137,7 +137,7 @@ def _openwork_in_view(
     """Something with gaps, near or far, that stands or floats before a random pixel."""
     maker = place.openwork[int(rng.integers(len(place.openwork)))]
     ray = _random_ray(rng, preset.camera, pose, margin=0.15)
-    farthest = min(OPENWORK_FARTHEST_M, 0.95 * _distance_to_wall(pose[:3, 3], ray, place))
+    farthest = min(MAX_OPENWORK_M, 0.95 * _distance_to_wall(pose[:3, 3], ray, place))
     nearest = 1.3 * preset.closest_m
     depth = float(np.exp(rng.uniform(np.log(nearest), np.log(max(farthest, 1.1 * nearest)))))
     point = pose[:3, 3] + depth * ray
