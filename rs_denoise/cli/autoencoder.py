@@ -38,7 +38,7 @@ TILE_PX = 480
 SUFFIX = ".model"
 MODEL_FILE, CHECKPOINT = "model.pt", "last.ckpt"
 
-console = Console()
+console, warnings = Console(), Console(stderr=True)
 
 
 class AutoencoderError(RuntimeError):
@@ -142,12 +142,14 @@ def _crop(images: Path) -> None:
         )
     for old in (*TRAIN_CROPPED.glob("*.png"), *TRAIN_MASKED.glob("*.png")):
         old.unlink()
+    readable = [triple for triple in triples if _read(triple) is not None]
+    if not readable:
+        raise AutoencoderError(f"{images}: no frame in it can be read")
     without = 0
-    for triple in track(triples, "cropping", console=console):
-        if _read(triple) is not None:
-            without += write_crops(triple, TRAIN_MASKED, TRAIN_CROPPED) == 0
+    for triple in track(readable, "cropping", console=console):
+        without += write_crops(triple, TRAIN_MASKED, TRAIN_CROPPED) == 0
     crops = len(find_autoencoder_frames(TRAIN_CROPPED))
-    console.print(f"{crops} crops of {len(triples) - without} frames in {TRAIN_CROPPED}")
+    console.print(f"{crops} crops of {len(readable) - without} frames in {TRAIN_CROPPED}")
     if without:
         console.print(f"[yellow]{without} frames have no {TRUTH}*.png and were left out")
     if not crops:
@@ -208,13 +210,14 @@ def _test(images: Path, model_path: Path) -> None:
     model = load_with_fallback(_within(model_path, MODEL_FILE))
     triples = find_autoencoder_frames(images)
     count = 0
+    if not triples:
+        _clear_results()
     for triple in track(triples, f"denoising with {model_path.name}", console=console):
         frame = _read(triple)
         if frame is None:
             continue
-        if not count:  # Results of before stay if there are no new ones.
-            for old in (*TEST_CROPPED.glob("*.png"), *DENOISED.glob("*.png")):
-                old.unlink()
+        if not count:  # Earlier results stay if no frame can be read.
+            _clear_results()
         count += 1
         # The Denoise-Autoencoder had no gate: every measured pixel is published.
         denoiser = Denoiser(model, frame.camera, Gate(0.0, 0.0, 1.0), tile_px=TILE_PX)
@@ -226,12 +229,18 @@ def _test(images: Path, model_path: Path) -> None:
     console.print(f"{count} frames of {images} in {DENOISED}")
 
 
+def _clear_results() -> None:
+    for old in (*TEST_CROPPED.glob("*.png"), *DENOISED.glob("*.png")):
+        old.unlink()
+
+
 def _read(triple: AutoencoderFrame) -> Frame | None:
     """The frame; None if it cannot be read, which is printed."""
     try:
         return triple()
     except (RecordingError, CameraError, OSError) as error:
-        console.print(f"[yellow]skipped {triple.name}: {error}", highlight=False)
+        text = f"[yellow]skipped {triple.name}: {error}"
+        warnings.print(text, highlight=False, soft_wrap=True)
         return None
 
 

@@ -58,7 +58,7 @@ def test_evaluate_prints_and_writes_figures_and_names_what_it_skipped(frames, tm
 
 @pytest.mark.parametrize(
     ("share", "code", "said"),
-    [(2, 0, "met: "), (0.01, 1, "not met: "), (2, 2, "no figure 'nothing'")],
+    [(2, 0, "met: "), (0.01, 1, "not met: "), (2, 2, "no metric 'nothing'")],
 )
 def test_a_requirement_decides_the_exit_code_and_loses_no_figure(
     frames, tmp_path, share, code, said
