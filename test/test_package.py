@@ -141,7 +141,7 @@ def topics_of_the_node(ros):
     try:
         # Not the graph: a node of this name that an earlier test ended may still stand there.
         offered = {publisher.topic_name for publisher in node.publishers}
-        return offered | {source.topic for source in node._inputs}
+        return offered | {source.topic for source in node._inputs.required}
     finally:
         node.destroy_node()
 

@@ -113,7 +113,11 @@ def jpeg_claims(width, height):
     (png(picture(0)[0])[:4000], "cannot be decoded"),
     (png(picture(0)[1]), "is not a depth image of 16 bit"),
     (b"\xff\xd8" + bytes(60), "its header is damaged"),
-    (b"\xff\xd8\xff\xc0\x00\x11\x08\xff\xff\xff\xff\x01" + bytes(60), "claims 65535x65535 pixels"),
+    # Pillow 13 reads this broken header, 12 refuses it; either way nothing is decoded.
+    (
+        b"\xff\xd8\xff\xc0\x00\x11\x08\xff\xff\xff\xff\x01" + bytes(60),
+        "claims 65535x65535 pixels|its header is damaged",
+    ),
     (jpeg_claims(65535, 65535), "claims 65535x65535 pixels"),
 ])  # fmt: skip
 def test_a_compressed_image_that_cannot_be_is_told(data, reason):
