@@ -20,6 +20,8 @@ WRONG_MATCH_PX = 2.0
 MAX_SLOPE = 0.2
 # How much nearer a pasted piece is than its background.
 PASTE_STEP_PX = (1.5, 30.0)
+# Fraction of the crops whose edges are fattened beyond what the simulator's matcher did.
+FATTENED = 0.2
 
 
 class Crop(NamedTuple):
@@ -50,7 +52,7 @@ def _vary(crop: Crop, scale_px_mm: float, rng: np.random.Generator) -> Crop:
         factor = np.exp(rng.uniform(*np.log(SCALES_PX_MM))) / scale_px_mm
         crop = _imitate_other_camera(crop, np.float32(min(factor, MAX_SCALE_FACTOR)))
     disparity, infrared, truth = crop
-    if rng.random() < 0.6:
+    if rng.random() < FATTENED:
         disparity = fatten_edges(disparity, truth, rng)
     if rng.random() < 0.6:
         disparity = _add_waves(disparity, rng)
@@ -66,8 +68,8 @@ def fatten_edges(disparity: np.ndarray, truth: np.ndarray, rng: np.random.Genera
     """Lets the nearer surface bridge gaps, or extend beyond its edge, in random patches.
 
     Real cameras err in this way: gaps in chairs and between leaves are closed, smoothly and without
-    a hole, seven times out of eight towards near (`rs_denoise simulate --check`). The matchers of
-    the simulator leave gaps open, or invalid.
+    a hole, seven times out of eight towards near (`rs_denoise simulate --check`). So does the
+    simulator's matcher; this adds bridges where its scenes have few.
     """
     bridged = rng.random() < 0.6
     size = int(rng.integers(5, 36) if bridged else rng.integers(3, 13))
