@@ -187,7 +187,7 @@ def test_a_broken_image_does_not_end_the_tests_of_an_autoencoder(tmp_path, monke
     cv2.imwrite(str(images / "res-whole.png"), wall().depth_mm)
     autoencoder._test(images, Path("models/a.model"))
     assert [p.name for p in autoencoder.DENOISED.iterdir()] == ["res-whole.png"]
-    assert "skipped broken" in capsys.readouterr().out
+    assert "skipped broken" in capsys.readouterr().err
 
 
 def test_an_unusable_frame_is_replaced_by_the_next_in_a_training(caplog):
