@@ -85,7 +85,12 @@ class Denoiser:
         manifest = model.manifest
         self.tiling = Tiling(tile_px, manifest.receptive_field_px, manifest.stride_px)
 
-    def denoise(self, depth_mm: np.ndarray, infrared: np.ndarray | None = None) -> Denoised:
+    def denoise(
+        self,
+        depth_mm: np.ndarray,
+        infrared: np.ndarray | None = None,
+        infrared_right: np.ndarray | None = None,
+    ) -> Denoised:
         """Denoises one frame.
 
         Args:
@@ -97,10 +102,15 @@ class Denoiser:
             FrameError: the size is not the camera's, or the type is not numeric.
             NetworkError: the network gave NaN or infinity.
         """
-        return self.apply_gate(self.estimate(depth_mm, infrared), self.gate)
+        return self.apply_gate(self.estimate(depth_mm, infrared, infrared_right), self.gate)
 
     @torch.inference_mode()
-    def estimate(self, depth_mm: np.ndarray, infrared: np.ndarray | None = None) -> Estimate:
+    def estimate(
+        self,
+        depth_mm: np.ndarray,
+        infrared: np.ndarray | None = None,
+        infrared_right: np.ndarray | None = None,
+    ) -> Estimate:
         """Runs the network on one frame; arguments and errors are those of `denoise`."""
         scale = self.camera.disparity_scale_px_mm
         measured_px = depth_to_disparity(self._upload(depth_mm, "depth"), scale)

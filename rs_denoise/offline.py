@@ -76,6 +76,7 @@ class _Network:
             self._denoiser = Denoiser(self.model, frame.camera)
         if self._latest is None or self._latest[0] is not frame:
             start = time.perf_counter()
-            self._latest = frame, self._denoiser.estimate(frame.depth_mm, frame.infrared)
+            images = frame.depth_mm, frame.infrared, frame.infrared_right
+            self._latest = frame, self._denoiser.estimate(*images)
             self.times_ms.append(1e3 * (time.perf_counter() - start))
         return self._denoiser, self._latest[1]

@@ -75,11 +75,9 @@ def choose_precision(model: Model) -> tuple[Model, Agreement | None]:
 
 def compare(model: Model, reference: Model) -> Agreement:
     """Measures how far apart two models are on a synthetic frame."""
-    depth, infrared = synthetic_frame(TYPICAL_CAMERA)
+    frame = synthetic_frame(TYPICAL_CAMERA)
     scale = TYPICAL_CAMERA.disparity_scale_px_mm
-    one, other = (
-        Denoiser(m, TYPICAL_CAMERA).denoise(depth, infrared).depth_mm for m in (model, reference)
-    )
+    one, other = (Denoiser(m, TYPICAL_CAMERA).denoise(*frame).depth_mm for m in (model, reference))
     both = (one > 0) & (other > 0)
     if not both.any():
         return INCOMPARABLE

@@ -26,7 +26,7 @@ def test_a_gpu_gives_what_a_cpu_gives(name, precision):
 @pytest.mark.parametrize("tile_px", [512, 1536])
 @pytest.mark.parametrize("kind", [np.uint16, ">u2", np.float32, np.float64])
 def test_every_kind_of_depth_goes_up_and_comes_down(kind, tile_px):
-    depth, infrared = synthetic_frame(TYPICAL_CAMERA)
+    depth, infrared, _ = synthetic_frame(TYPICAL_CAMERA)
     gate = Gate(max_range_mm=5000)
     on_cpu, on_gpu = (
         Denoiser(Model.load("unet", device, "float32"), TYPICAL_CAMERA, gate, tile_px)
@@ -40,7 +40,7 @@ def test_every_kind_of_depth_goes_up_and_comes_down(kind, tile_px):
 
 
 def test_results_stay_when_the_next_frame_comes():
-    depth, infrared = synthetic_frame(TYPICAL_CAMERA)
+    depth, infrared, _ = synthetic_frame(TYPICAL_CAMERA)
     denoiser = Denoiser(load_with_fallback("unet", "cuda"), TYPICAL_CAMERA)
     first = denoiser.denoise(depth, infrared)
     kept = first.depth_mm.copy()

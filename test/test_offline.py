@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 
 from rs_denoise.denoiser import Denoiser
@@ -18,6 +20,22 @@ def test_a_frame_comes_out_as_of_the_core_in_whole_millimetres(make_model):
     assert np.array_equal(denoiser.denoise(one).confidence, expected.confidence)
     assert denoiser(one).dtype == np.uint16
     assert np.array_equal(denoiser(one), np.rint(expected.depth_mm))
+
+
+def test_the_right_infrared_goes_to_the_denoiser_too(make_model, monkeypatch):
+    model, seen = make_model(Scaled()), []
+    right = noisy_wall(96, 64, seed=3)[1]
+    estimate = Denoiser.estimate
+
+    def watch(denoiser, depth_mm, infrared=None, infrared_right=None):
+        seen.append(infrared_right)
+        return estimate(denoiser, depth_mm, infrared, infrared_right)
+
+    monkeypatch.setattr(Denoiser, "estimate", watch)
+    denoiser = OfflineDenoiser(model)
+    denoiser(replace(frame(), infrared_right=right))
+    denoiser(frame())
+    assert seen[0] is right and seen[1] is None
 
 
 def test_the_network_runs_once_a_frame_for_all_gates(make_model):

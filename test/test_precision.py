@@ -54,7 +54,7 @@ class NearTheEnd(nn.Module):
 
 
 def test_a_network_that_overflows_in_it_is_computed_in_float32(make_model, tmp_path, monkeypatch):
-    depth_mm, _ = synthetic_frame(TYPICAL_CAMERA)
+    depth_mm, *_ = synthetic_frame(TYPICAL_CAMERA)
     nearest_px = TYPICAL_CAMERA.disparity_scale_px_mm / depth_mm[depth_mm > 0].min()
     make_model(NearTheEnd(float(nearest_px)))
     path = tmp_path / "model.pt"
@@ -79,11 +79,25 @@ def test_float32_needs_no_comparison(make_model):
 
 
 def test_the_synthetic_frame_is_one_as_cameras_give_it():
-    depth, infrared = synthetic_frame(TYPICAL_CAMERA)
-    assert depth.shape == infrared.shape == (480, 848)
+    depth, infrared, infrared_right = synthetic_frame(TYPICAL_CAMERA)
+    assert depth.shape == infrared.shape == infrared_right.shape == (480, 848)
     assert (depth.dtype, infrared.dtype) == (np.uint16, np.uint8)
+    assert infrared_right.dtype == np.uint8
     assert depth[depth > 0].min() > 590 and 7000 < depth.max() < 9000
     assert 0.001 < (depth == 0).mean() < 0.1
     np.testing.assert_array_equal(depth, synthetic_frame(TYPICAL_CAMERA)[0])
     small = synthetic_frame(Camera(64, 48, 40.0, 40.0, 31.5, 23.5, 0.05))[0]
     assert small.shape == (48, 64)
+
+
+def test_the_right_infrared_of_the_synthetic_frame_matches_the_left_at_its_depth():
+    depth, infrared, infrared_right = synthetic_frame(TYPICAL_CAMERA)
+    scale = TYPICAL_CAMERA.disparity_scale_px_mm
+    y, x = np.nonzero(depth)
+    disparity = np.rint(scale / depth[y, x]).astype(int)
+    inside = x >= disparity
+    y, x, disparity = y[inside], x[inside], disparity[inside]
+    matches = infrared[y, x] == infrared_right[y, x - disparity]
+    off_by_two = infrared[y, x - 2] == infrared_right[y, x - disparity]
+    # The rest is hidden from the right imager.
+    assert matches.mean() > 0.9 and off_by_two.mean() < 0.1

@@ -45,11 +45,11 @@ class CoreSpeed:
 def time_core(model: Model, width: int, height: int, frames: int) -> CoreSpeed:
     """Times `frames` frames of a D435-like camera, each followed by librealsense's filters."""
     camera = d435_like_camera(width, height)
-    depth, infrared = synthetic_frame(camera)
+    frame = synthetic_frame(camera)
     denoiser = Denoiser(model, camera)
-    candidates: list[Callable[[], object]] = [lambda: denoiser.denoise(depth, infrared)]
+    candidates: list[Callable[[], object]] = [lambda: denoiser.denoise(*frame)]
     with contextlib.suppress(LibrealsenseMissing):
-        candidates.append(LibrealsenseStream(camera, depth).process)
+        candidates.append(LibrealsenseStream(camera, frame[0]).process)
     times_ms = time_in_turns(candidates, frames)
     p50, p99 = np.percentile(times_ms[0], [50, 99])
     ratio = float(np.median(times_ms[1]) / p50) if len(times_ms) > 1 else None

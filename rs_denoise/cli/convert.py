@@ -55,6 +55,7 @@ def convert(
     ] = DEFAULT_RATE_HZ,
     depth_topic: options.DepthTopic = None,
     infrared_topic: options.InfraredTopic = None,
+    right_infrared_topic: options.RightInfraredTopic = None,
     ground_truth_topic: options.GroundTruthTopic = None,
     camera_info_topic: options.CameraInfoTopic = None,
     baseline: options.Baseline = None,
@@ -71,7 +72,12 @@ def convert(
         raise typer.BadParameter(f"recordings of the SDK end in {SUFFIX}, got '{out.name}'")
     console = Console()
     overrides = TopicOverrides(
-        depth_topic, infrared_topic, ground_truth_topic, camera_info_topic, baseline
+        depth_topic,
+        infrared_topic,
+        ground_truth_topic,
+        camera_info_topic,
+        baseline,
+        right_infrared_topic,
     )
     source = open_recording(recording, overrides)
     method: Method | None = None

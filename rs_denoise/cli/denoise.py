@@ -61,13 +61,18 @@ def denoise(
     fill_confidence: options.FillConfidence = options.DEFAULT_FILL_CONFIDENCE,
     depth_topic: options.DepthTopic = None,
     infrared_topic: options.InfraredTopic = None,
+    right_infrared_topic: options.RightInfraredTopic = None,
     camera_info_topic: options.CameraInfoTopic = None,
     baseline: options.Baseline = None,
 ) -> None:
     """Denoises every frame of a recording. Repeat the command to resume a stopped run."""
     console = Console()
     overrides = TopicOverrides(
-        depth_topic, infrared_topic, camera_info=camera_info_topic, baseline_m=baseline
+        depth_topic,
+        infrared_topic,
+        camera_info=camera_info_topic,
+        baseline_m=baseline,
+        infrared_right=right_infrared_topic,
     )
     opened = open_recording(recording, overrides)
     if format_ is ResultFormat.rosbag2 and out.exists():

@@ -112,6 +112,7 @@ def evaluate(
     ] = None,
     depth_topic: options.DepthTopic = None,
     infrared_topic: options.InfraredTopic = None,
+    right_infrared_topic: options.RightInfraredTopic = None,
     ground_truth_topic: options.GroundTruthTopic = None,
     camera_info_topic: options.CameraInfoTopic = None,
     baseline: options.Baseline = None,
@@ -126,7 +127,12 @@ def evaluate(
     requirements = _parse_requirements(require or [])
     setup = _setup(camera_height, camera_pitch, roi, wall)
     topics = TopicOverrides(
-        depth_topic, infrared_topic, ground_truth_topic, camera_info_topic, baseline
+        depth_topic,
+        infrared_topic,
+        ground_truth_topic,
+        camera_info_topic,
+        baseline,
+        right_infrared_topic,
     )
     opened = open_recording(recording, topics)
     denoised = OfflineDenoiser.load(model, device, Gate(min_confidence, fill_confidence))

@@ -41,6 +41,10 @@ InfraredTopic = Annotated[
     str | None,
     typer.Option(help="Left infrared.", show_default="found", rich_help_panel=TOPICS),
 ]
+RightInfraredTopic = Annotated[
+    str | None,
+    typer.Option(help="Right infrared.", show_default="found", rich_help_panel=TOPICS),
+]
 GroundTruthTopic = Annotated[
     str | None,
     typer.Option(help="Ground truth depth.", show_default="found", rich_help_panel=TOPICS),

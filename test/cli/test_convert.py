@@ -23,7 +23,8 @@ def folder(tmp_path_factory):
     for k in range(4):
         depth, infrared = noisy_wall(96, 64, seed=k)
         truth = np.full_like(depth, 2000)
-        write_frame(path / f"{k}", Frame(f"{k}", camera(96, 64), depth, infrared, truth))
+        right = 255 - infrared
+        write_frame(path / f"{k}", Frame(f"{k}", camera(96, 64), depth, infrared, truth, right))
     (path / "2" / "depth.png").write_bytes(b"not a picture")
     return path
 
@@ -39,7 +40,7 @@ def assert_converted(out, folder, fields):
 
 
 def test_frames_become_a_bag_and_the_bag_becomes_frames(folder, tmp_path):
-    fields = ("depth_mm", "infrared", "ground_truth_mm")
+    fields = ("depth_mm", "infrared", "infrared_right", "ground_truth_mm")
     code, printed, error = run(folder, tmp_path / "bag", "--rate", 10)
     assert code == 0, error
     assert "3 frames in" in printed and "skipped 2" in printed
@@ -57,7 +58,7 @@ def test_frames_become_a_recording_of_the_sdk(folder, tmp_path):
     arguments = (folder, path, "--to", "realsense", "--rate", 10, "--denoise")
     code, printed, error = run(*arguments)
     assert code == 0 and "3 frames in" in printed, error
-    assert_converted(path, folder, ("depth_mm", "infrared", "ground_truth_mm"))
+    assert_converted(path, folder, ("depth_mm", "infrared", "infrared_right", "ground_truth_mm"))
 
 
 def test_denoised_depth_lies_beside_that_of_the_camera(folder, tmp_path):

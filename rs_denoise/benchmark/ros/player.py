@@ -44,6 +44,9 @@ class Player(Node):
         qos = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
         self._depth = self.create_publisher(Image, "depth/image_rect_raw", qos)
         self._infrared = self.create_publisher(Image, "infra1/image_rect_raw", qos)
+        self._infrared_right = None
+        if any(frame.infrared_right is not None for frame in frames):
+            self._infrared_right = self.create_publisher(Image, "infra2/image_rect_raw", qos)
         self._infos = {
             name: self.create_publisher(CameraInfo, f"{name}/camera_info", qos)
             for name in ("depth", "infra1", "infra2")
@@ -75,7 +78,7 @@ class Player(Node):
             time.sleep(max(0, stamp_ns - self.get_clock().now().nanoseconds) / 1e9)
             self._publish(self._frames[k % len(self._frames)], stamp_ns)
             rclpy.spin_once(self, timeout_sec=0)
-        for publisher in (self._depth, self._infrared):
+        for publisher in filter(None, (self._depth, self._infrared, self._infrared_right)):
             # A publisher that is destroyed takes messages in flight with it.
             publisher.wait_for_all_acked(Duration(seconds=1))
 
@@ -87,6 +90,9 @@ class Player(Node):
         if frame.infrared is not None:
             header = _header(stamp_ns, "infra1")
             self._infrared.publish(image_message(frame.infrared, "mono8", header))
+        if frame.infrared_right is not None and self._infrared_right is not None:
+            header = _header(stamp_ns, "infra2")
+            self._infrared_right.publish(image_message(frame.infrared_right, "mono8", header))
 
 
 def load_frames(recording: Path) -> list[Frame]:

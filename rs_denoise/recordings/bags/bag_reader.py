@@ -46,7 +46,7 @@ class BagReader:
         self.count = self._bag.count(self._topics.depth)
 
     def read(self, skipped: Skipped) -> Iterator[Frame]:
-        """Yields each depth image with its infrared and ground truth, in the order of arrival.
+        """Yields each depth image with infrared of both imagers and ground truth, in their order.
 
         Needs constant memory: images wait at most a second for their partners. An image that
         cannot be used is named in `skipped`. A depth image without infrared or ground truth is
@@ -72,7 +72,7 @@ class BagReader:
                 continue
             role = roles[topic]
             try:
-                if role == "infrared":
+                if role in ("infrared", "right infrared"):
                     image = messages.read_infrared(message)
                 else:
                     image = messages.read_depth_mm(message, unit_m)
@@ -174,6 +174,9 @@ class _FrameBuilder:
                 camera=camera,
                 depth_mm=frameset.depth,
                 infrared=infrared,
+                infrared_right=self._check_size(
+                    frameset, "right infrared", frameset.infrared_right
+                ),
                 ground_truth_mm=self._check_size(frameset, "ground truth", frameset.ground_truth),
                 stamp_ns=frameset.stamp_ns,
             )

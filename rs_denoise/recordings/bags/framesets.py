@@ -1,4 +1,4 @@
-"""Framesets: a depth image with the infrared and ground truth of the same moment, by their stamps.
+"""Framesets: a depth image with infrared and ground truth of the same moment, by their stamps.
 
 The node pairs live messages by other rules (`rs_denoise.pipeline`): it must not wait, and it drops
 depth without infrared. Here a second is waited for, and each depth image is kept.
@@ -29,6 +29,7 @@ class Frameset:
     stamp_ns: int
     depth: np.ndarray
     infrared: np.ndarray | None
+    infrared_right: np.ndarray | None
     ground_truth: np.ndarray | None
 
 
@@ -37,14 +38,16 @@ class FramesetBuilder:
 
     def __init__(self) -> None:
         self._depth: list[Stamped] = []
-        self._others: dict[str, list[Stamped]] = {"infrared": [], "ground truth": []}
+        self._others: dict[str, list[Stamped]] = {
+            "infrared": [], "right infrared": [], "ground truth": []
+        }  # fmt: skip
         self._newest_ns: int | None = None
 
     def add(self, role: str, stamp_ns: int, image: np.ndarray) -> Iterator[Frameset]:
         """Adds an image; yields the framesets that are complete now.
 
         Args:
-            role: "depth", "infrared" or "ground truth".
+            role: "depth", "infrared", "right infrared" or "ground truth".
             stamp_ns: of its header.
             image: [H, W].
         """
@@ -74,8 +77,8 @@ class FramesetBuilder:
             self._others[role] = [i for i in images if i[0] >= until_ns - SLOP_NS][-MAX_WAITING:]
 
     def _build(self, stamp_ns: int, depth: np.ndarray) -> Frameset:
-        infrared, truth = (self._pop_nearest(role, stamp_ns) for role in self._others)
-        return Frameset(stamp_ns, depth, infrared, truth)
+        others = (self._pop_nearest(role, stamp_ns) for role in self._others)
+        return Frameset(stamp_ns, depth, *others)
 
     def _pop_nearest(self, role: str, stamp_ns: int) -> np.ndarray | None:
         """Removes and gives the nearest image, unless a later depth image is nearer to it.

@@ -21,7 +21,7 @@ from rosbags.typesys import Stores, get_typestore
 from rs_denoise.camera import Camera
 from rs_denoise.camera_info import camera_info_fields
 from rs_denoise.recordings.bags.messages import COMPRESSED, DEPTH_HEADER, INFO
-from rs_denoise.recordings.bags.topic_names import DEPTH, GROUND_TRUTH, INFRARED
+from rs_denoise.recordings.bags.topic_names import DEPTH, GROUND_TRUTH, INFRARED, INFRARED_RIGHT
 from rs_denoise.recordings.frame import Frame, RecordingError
 from rs_denoise.recordings.images import encode_png
 
@@ -60,6 +60,8 @@ def write_rosbag2(
             driver.put_image(DEPTH, stamp, frame.depth_mm)
             if frame.infrared is not None:
                 driver.put_image(INFRARED, stamp, frame.infrared)
+            if frame.infrared_right is not None:
+                driver.put_image(INFRARED_RIGHT, stamp, frame.infrared_right)
             if frame.ground_truth_mm is not None:
                 driver.put_image(GROUND_TRUTH, stamp, frame.ground_truth_mm)
             if denoise is not None:

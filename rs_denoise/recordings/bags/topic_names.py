@@ -7,6 +7,7 @@ import re
 # realsense-ros, below the camera's namespace.
 DEPTH = "depth/image_rect_raw"
 INFRARED = "infra1/image_rect_raw"
+INFRARED_RIGHT = "infra2/image_rect_raw"
 GROUND_TRUTH = "ground_truth/image_rect_raw"
 # librealsense's own recordings. Depth_0 is the camera's; further depth streams have sensors of
 # their own, named by their content. Infrared_0 is the left imager of cameras that have only one,
@@ -15,6 +16,7 @@ SDK_DEPTH = re.compile(r"/Depth_0/image/data$")
 SDK_FURTHER_DEPTH = re.compile(r"/Depth_[1-9]\d*/image/data$")
 SDK_GROUND_TRUTH = "Name=Ground Truth"
 SDK_INFRARED = re.compile(r"/Infrared_[01]/image/data$")
+SDK_INFRARED_RIGHT = re.compile(r"/Infrared_2/image/data$")
 SDK_SENSOR = re.compile(r"^/device_\d+/sensor_\d+/")
 # image_transport appends the codec to the name of the raw topic.
 CODECS = ("/compressedDepth", "/compressed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,7 @@ from rs_denoise.recordings.bags.topic_names import (
     GROUND_TRUTH,
     INFRA,
     INFRARED,
+    INFRARED_RIGHT,
     LEFT,
     NOT_MEASURED,
     RIGHT,
@@ -24,6 +26,7 @@ from rs_denoise.recordings.bags.topic_names import (
     SDK_FURTHER_DEPTH,
     SDK_GROUND_TRUTH,
     SDK_INFRARED,
+    SDK_INFRARED_RIGHT,
     SDK_SENSOR,
     has_part,
     is_of_camera,
@@ -32,16 +35,19 @@ from rs_denoise.recordings.bags.topic_names import (
 from rs_denoise.recordings.frame import RecordingError
 
 LEFT_INFRARED = "infrared of the left imager"
+RIGHT_INFRARED = "infrared of the right imager"
+INFRARED_IMAGES = (LEFT_INFRARED, RIGHT_INFRARED)
 
 
 @dataclass(frozen=True)
 class TopicOverrides:
-    """TopicOverrides to read instead of those that are found; None: find them.
+    """Topics to read instead of those that are found; None: find them.
 
     Attributes:
-        depth, infrared, ground_truth: of images, raw or compressed.
+        depth, infrared, ground_truth: of images, raw or compressed; infrared of the left imager.
         camera_info: of the depth images.
         baseline_m: between the imagers, instead of the recorded one.
+        infrared_right: of the right imager's images, raw or compressed.
     """
 
     depth: str | None = None
@@ -49,6 +55,7 @@ class TopicOverrides:
     ground_truth: str | None = None
     camera_info: str | None = None
     baseline_m: float | None = None
+    infrared_right: str | None = None
 
 
 @dataclass(frozen=True)
@@ -56,7 +63,8 @@ class CameraTopics:
     """The topics of one camera in a bag.
 
     Attributes:
-        depth, infrared, ground_truth, camera_info: topics; None where there is none.
+        depth, infrared, infrared_right, ground_truth, camera_info: topics; None where there is
+            none.
         baseline_m: between the imagers.
         units: topic of librealsense's option for the depth unit, or None.
         metadata: librealsense's metadata topic of each image topic that has one.
@@ -66,6 +74,7 @@ class CameraTopics:
 
     depth: str
     infrared: str | None
+    infrared_right: str | None
     ground_truth: str | None
     camera_info: str
     baseline_m: float
@@ -76,8 +85,13 @@ class CameraTopics:
 
     @property
     def images(self) -> dict[str, str]:
-        """Role ("depth", "infrared" or "ground truth") of each image topic."""
-        roles = {self.depth: "depth", self.infrared: "infrared", self.ground_truth: "ground truth"}
+        """Role ("depth", "infrared", "right infrared", "ground truth") of each image topic."""
+        roles = {
+            self.depth: "depth",
+            self.infrared: "infrared",
+            self.infrared_right: "right infrared",
+            self.ground_truth: "ground truth",
+        }
         return {topic: role for topic, role in roles.items() if topic}
 
 
@@ -92,12 +106,14 @@ def find_topics(bag: Bag, overrides: TopicOverrides) -> CameraTopics:
     assumed: list[str] = []
     depth = _find_depth(bag, overrides.depth, notes)
     infrared = _find_infrared(bag, overrides.infrared, depth, notes)
+    right = _find_infrared_right(bag, overrides.infrared_right, depth)
     truth = _find_ground_truth(bag, overrides.ground_truth)
-    images = [topic for topic in (depth, infrared, truth) if topic]
+    images = [topic for topic in (depth, infrared, right, truth) if topic]
     metadata = {image: f"{strip_codec(image).rpartition('/')[0]}/metadata" for image in images}
     return CameraTopics(
         depth=depth,
         infrared=infrared,
+        infrared_right=right,
         ground_truth=truth,
         camera_info=_find_camera_info(bag, overrides.camera_info, depth, notes),
         baseline_m=overrides.baseline_m or find_baseline_m(bag, depth, notes, assumed),
@@ -138,16 +154,10 @@ def _find_infrared(bag: Bag, override: str | None, depth: str, notes: list[str])
             "and the baseline of the imagers is assumed to hold for it"
         )
         return None
-    # Only of the same camera: infrared of another camera is worse than none.
-    wanted = strip_codec(depth).removesuffix(DEPTH) + INFRARED
-    sensor = SDK_SENSOR.search(depth)
-    if sensor:
-        of_sensor = [t for t in _image_topics(bag) if t.startswith(sensor[0])]
-        found = [t for t in of_sensor if SDK_INFRARED.search(strip_codec(t))]
-    else:
-        found = [t for t in _image_topics(bag) if strip_codec(t) == wanted]
+    found = _find_by_driver_name(bag, depth, INFRARED, SDK_INFRARED)
     if not found:
-        found = _find_grey_of_left_imager(bag, depth)
+        grey = [topic for topic in _find_grey(bag, depth) if not has_part(topic, RIGHT)]
+        found = [topic for topic in grey if has_part(topic, LEFT)] or grey
         if found:
             notes.append(f"infrared is read from {found[0]}, found by its encoding")
     if not found:
@@ -156,13 +166,34 @@ def _find_infrared(bag: Bag, override: str | None, depth: str, notes: list[str])
     return _require_one(bag, found, LEFT_INFRARED, "--infrared-topic")
 
 
-def _find_grey_of_left_imager(bag: Bag, depth: str) -> list[str]:
+def _find_infrared_right(bag: Bag, override: str | None, depth: str) -> str | None:
+    """The right imager's infrared; not every model uses it, so a missing one is not noted."""
+    if override:
+        return _select(bag, override, RIGHT_INFRARED, "--right-infrared-topic")
+    if has_part(depth, ALIGNED):
+        return None
+    found = _find_by_driver_name(bag, depth, INFRARED_RIGHT, SDK_INFRARED_RIGHT)
+    found = found or [topic for topic in _find_grey(bag, depth) if has_part(topic, RIGHT)]
+    one_camera = len({strip_codec(topic) for topic in found}) == 1
+    return _pick(bag, found, RIGHT_INFRARED) if one_camera else None
+
+
+def _find_by_driver_name(bag: Bag, depth: str, name: str, sdk_name: re.Pattern[str]) -> list[str]:
+    """Infrared of the camera of `depth`; that of another camera would be worse than none."""
+    sensor = SDK_SENSOR.search(depth)
+    if sensor:
+        of_sensor = [t for t in _image_topics(bag) if t.startswith(sensor[0])]
+        return [t for t in of_sensor if sdk_name.search(strip_codec(t))]
+    wanted = strip_codec(depth).removesuffix(DEPTH) + name
+    return [t for t in _image_topics(bag) if strip_codec(t) == wanted]
+
+
+def _find_grey(bag: Bag, depth: str) -> list[str]:
+    """Topics of grey images, of whatever name, of the camera of `depth`."""
     others = {t: k for t, k in _image_topics(bag).items() if strip_codec(t) != strip_codec(depth)}
     others = {t: k for t, k in others.items() if not has_part(t, NOT_MEASURED)}
     others = {t: k for t, k in others.items() if is_of_camera(t, depth)}
-    grey = list(_filter_by_encoding(bag, others, INFRARED_TYPES, "/compressed"))
-    grey = [topic for topic in grey if not has_part(topic, RIGHT)]
-    return [topic for topic in grey if has_part(topic, LEFT)] or grey
+    return list(_filter_by_encoding(bag, others, INFRARED_TYPES, "/compressed"))
 
 
 def _find_ground_truth(bag: Bag, override: str | None) -> str | None:
@@ -264,7 +295,7 @@ def _pick(bag: Bag, twins: list[str], what: str) -> str:
     The raw one, unless it has far fewer messages, or none that can be read, as depth in a JPEG.
     """
     by_codec = sorted(twins, key=lambda topic: (len(topic), topic))
-    if what != LEFT_INFRARED:
+    if what not in INFRARED_IMAGES:
         by_codec.sort(key=lambda topic: topic.endswith("/compressed"))
     if len(by_codec) == 1:
         return by_codec[0]
@@ -276,7 +307,7 @@ def _pick(bag: Bag, twins: list[str], what: str) -> str:
 
 def _can_read(message: Any, what: str) -> bool:
     try:
-        if what == LEFT_INFRARED:
+        if what in INFRARED_IMAGES:
             messages.read_infrared(message)
         else:
             messages.read_depth_mm(message)

@@ -15,6 +15,7 @@ WIDTH, HEIGHT = 80, 64
 PERIOD_NS = 33_000_000
 START_NS = 10**9
 DEPTH, INFRARED = "/camera/depth/image_rect_raw", "/camera/infra1/image_rect_raw"
+RIGHT = "/camera/infra2/image_rect_raw"
 INFO, RIGHT_INFO = "/camera/depth/camera_info", "/camera/infra2/camera_info"
 
 
@@ -119,7 +120,12 @@ def picture(k):
     return noisy_wall(WIDTH, HEIGHT, depth_mm=1500 + 10 * k, seed=k)
 
 
-def driver(ros, count=5, namespace="/camera"):
+def right_picture(k):
+    """Right infrared of frame `k`."""
+    return 255 - picture(k)[1]
+
+
+def driver(ros, count=5, namespace="/camera", right=False):
     """What a driver publishes, raw: camera infos, depth and infrared of `count` frames."""
     for k in range(count):
         stamp = START_NS + k * PERIOD_NS
@@ -128,14 +134,22 @@ def driver(ros, count=5, namespace="/camera"):
         yield f"{namespace}/infra2/camera_info", ros.info(stamp, shift=-425 * 0.055)
         yield f"{namespace}/depth/image_rect_raw", ros.image(depth, "16UC1", stamp)
         yield f"{namespace}/infra1/image_rect_raw", ros.image(infrared, "mono8", stamp)
+        if right:
+            yield f"{namespace}/infra2/image_rect_raw", ros.image(right_picture(k), "mono8", stamp)
 
 
-def check(frames, count=5, baseline_m=0.055):
-    """That these are the first frames of `driver`; the last may have lost its infrared."""
+def check(frames, count=5, baseline_m=0.055, right=False):
+    """That these are the first frames of `driver`; the last may have lost its infrared.
+
+    Args:
+        right: the right infrared must be there, and be that of its frame.
+    """
     assert [frame.stamp_ns for frame in frames] == [START_NS + k * PERIOD_NS for k in range(count)]
     for k, frame in enumerate(frames):
         depth, infrared = picture(k)
         np.testing.assert_array_equal(frame.depth_mm, depth)
         if frame.infrared is not None or k < count - 1:
             np.testing.assert_array_equal(frame.infrared, infrared)
+        if right:
+            np.testing.assert_array_equal(frame.infrared_right, right_picture(k))
         assert frame.camera == camera(WIDTH, HEIGHT, baseline_m=baseline_m)

@@ -35,7 +35,7 @@ MCAP, SQLITE = StoragePlugin.MCAP, StoragePlugin.SQLITE3
 
 
 def bag(path, count=5, plugin=MCAP, **options):
-    return ROS2.write(path, driver(ROS2, count), plugin=plugin, **options)
+    return ROS2.write(path, driver(ROS2, count, right=True), plugin=plugin, **options)
 
 
 def file_of(folder):
@@ -59,17 +59,17 @@ def test_every_storage_and_compression(tmp_path, plugin, mode, metadata):
     if metadata == "without":
         (tmp_path / "bag" / "metadata.yaml").unlink()
     frames, skipped = read(tmp_path / "bag")
-    check(frames)
+    check(frames, right=True)
     assert not skipped
-    check(read(file_of(tmp_path / "bag"))[0])
+    check(read(file_of(tmp_path / "bag"))[0], right=True)
 
 
 @pytest.mark.parametrize("compression", [None, *Writer1.CompressionFormat])
 def test_bags_of_ros_1(tmp_path, compression):
     ros = Ros(1)
-    ros.write(tmp_path / "a.bag", driver(ros), compression=compression)
+    ros.write(tmp_path / "a.bag", driver(ros, right=True), compression=compression)
     frames, skipped = read(tmp_path / "a.bag")
-    check(frames)
+    check(frames, right=True)
     assert not skipped
 
 
@@ -345,7 +345,7 @@ def test_a_db3_written_topic_after_topic_is_read_in_the_order_of_time(tmp_path, 
     path = tmp_path / "bag"
     bag(path, 60, SQLITE)
     with sqlite3.connect(file_of(path)) as database:
-        database.execute(f"UPDATE messages SET timestamp = {START_NS} + (id - 1) / 4 * 33000000")
+        database.execute(f"UPDATE messages SET timestamp = {START_NS} + (id - 1) / 5 * 33000000")
         database.execute(
             "UPDATE messages SET id = id + 1000 * topic_id + "
             "100000 * (topic_id = (SELECT id FROM topics WHERE name = ?))",

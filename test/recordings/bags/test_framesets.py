@@ -29,6 +29,17 @@ def test_the_nearest_infrared_within_5_ms_belongs_whichever_comes_first():
     assert paired(arrivals) == [(3, 0), (33, 31), (66, None)]
 
 
+def test_right_infrared_is_paired_as_left_infrared_is_and_apart_from_it():
+    builder, framesets = FramesetBuilder(), []
+    arrivals = [("right infrared", 0), ("depth", 3), ("infrared", 4), ("depth", 33),
+                ("right infrared", 36), ("infrared", 50)]  # fmt: skip
+    for role, stamp_ms in arrivals:
+        framesets += builder.add(role, stamp_ms * MS, image(stamp_ms))
+    framesets += builder.flush()
+    found = [(f.infrared, f.infrared_right) for f in framesets]
+    assert [[i if i is None else i.item() for i in pair] for pair in found] == [[4, 0], [None, 36]]
+
+
 def test_what_comes_more_than_a_second_late_is_not_waited_for():
     pairing = FramesetBuilder()
     assert not list(pairing.add("depth", 0, image(0)))
@@ -70,7 +81,7 @@ def test_an_infrared_image_belongs_to_one_depth_image():
     assert paired([("depth", 0), ("depth", 3), ("infrared", 3)]) == [(0, None), (3, 3)]
 
 
-@given(st.lists(st.tuples(st.sampled_from(["depth", "infrared", "ground truth"]),
+@given(st.lists(st.tuples(st.sampled_from(["depth", "infrared", "right infrared", "ground truth"]),
                           st.integers(0, 3000)), max_size=300))  # fmt: skip
 def test_every_depth_image_comes_out_once_in_its_order(arrivals):
     depths = [stamp for role, stamp in arrivals if role == "depth"]

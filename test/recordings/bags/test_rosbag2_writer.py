@@ -16,7 +16,8 @@ def frames(count=5):
         depth, infrared = noisy_wall(80, 64, seed=k)
         truth = depth + 1 if k % 2 == 0 else None
         stamp = 10**9 + k * 33_000_000
-        yield Frame("", camera(80, 64), depth, infrared, truth, stamp_ns=stamp)
+        right = 255 - infrared if k % 3 == 0 else None
+        yield Frame("", camera(80, 64), depth, infrared, truth, right, stamp)
 
 
 def test_what_is_written_is_read(tmp_path):
@@ -25,6 +26,7 @@ def test_what_is_written_is_read(tmp_path):
         assert read.stamp_ns == written.stamp_ns and read.camera == written.camera
         np.testing.assert_array_equal(read.depth_mm, written.depth_mm)
         np.testing.assert_array_equal(read.infrared, written.infrared)
+        np.testing.assert_array_equal(read.infrared_right, written.infrared_right)
         assert (read.ground_truth_mm is None) == (written.ground_truth_mm is None)
 
 

@@ -5,7 +5,16 @@ import time
 
 import numpy as np
 import pytest
-from recordings.bags.example_bags import HEIGHT, PERIOD_NS, START_NS, WIDTH, Ros, check, picture
+from recordings.bags.example_bags import (
+    HEIGHT,
+    PERIOD_NS,
+    START_NS,
+    WIDTH,
+    Ros,
+    check,
+    picture,
+    right_picture,
+)
 
 from rs_denoise.recordings.frame import RecordingError
 from rs_denoise.recordings.recording import open_recording
@@ -35,7 +44,7 @@ def old(unit_m=0.001, option_unit_m=None, infrared="Infrared_1", separator="_", 
         depth, grey = picture(k)
         for name, pixels, encoding, extra in (
             ("Depth_0", depth, "mono16", unit), (infrared, grey, "8UC1", bytes(4)),
-            ("Infrared_2", 255 - grey, "8UC1", bytes(4)),
+            ("Infrared_2", right_picture(k), "8UC1", bytes(4)),
         ):  # fmt: skip
             topic = f"{SENSOR}/{name}/image"
             yield f"{topic}/data", ROS.image(pixels, encoding, stamp(k)), extra
@@ -48,7 +57,7 @@ def old(unit_m=0.001, option_unit_m=None, infrared="Infrared_1", separator="_", 
 def test_old_recordings(tmp_path, infrared, separator):
     messages = old(infrared=infrared, separator=separator)
     recording = open_recording(ROS.write(tmp_path / "a.bag", messages))
-    check(list(recording))
+    check(list(recording), right=True)
     assert not recording.skipped and not recording.notes
 
 
@@ -68,7 +77,10 @@ def test_images_of_old_recordings_without_the_added_bytes(tmp_path):
 def test_the_right_infrared_alone_is_not_taken_for_the_left_one(tmp_path):
     messages = [m for m in old() if "Infrared_1" not in m[0]]
     recording = open_recording(ROS.write(tmp_path / "a.bag", messages))
-    assert [frame.infrared for frame in recording] == [None] * 5
+    frames = list(recording)
+    assert [frame.infrared for frame in frames] == [None] * 5
+    for k, frame in enumerate(frames):
+        np.testing.assert_array_equal(frame.infrared_right, right_picture(k))
     assert "no infrared" in recording.notes[0]
 
 

@@ -43,6 +43,7 @@ def test_the_drivers_names_come_before_all_else(tmp_path):
     ])  # fmt: skip
     assert found.depth == "/camera/depth/image_rect_raw"
     assert found.infrared == "/camera/infra1/image_rect_raw"
+    assert found.infrared_right == "/camera/infra2/image_rect_raw"
     assert found.ground_truth == "/camera/ground_truth/image_rect_raw"
     assert found.camera_info == INFO
     assert found.baseline_m == pytest.approx(0.055) and not found.notes
@@ -63,6 +64,7 @@ def test_other_names_are_found_by_what_the_first_image_is(tmp_path, pixels, enco
         info("/head/rgb/camera_info", fx=600), info("/head/wide/camera_info", width=640),
     ])  # fmt: skip
     assert (found.depth, found.infrared) == ("/head/stereo/depth_map", "/head/left/image_rect")
+    assert found.infrared_right == "/head/right/image_rect"
     assert found.baseline_m == pytest.approx(0.095)
     assert found.camera_info in ("/head/left/camera_info", "/head/right/camera_info")
     assert [note.split(" is read from ")[0] for note in found.notes] == [
@@ -78,19 +80,21 @@ def test_what_is_missing_is_told_in_notes(tmp_path):
 
 
 def test_named_topics_and_a_named_baseline_go_before_what_is_found(tmp_path):
-    names = TopicOverrides("/b/depth", "/b/grey", "/b/truth", "/b/info", 0.12)
+    names = TopicOverrides("/b/depth", "/b/grey", "/b/truth", "/b/info", 0.12, "/b/other")
     found = chosen(tmp_path, [
         *driver(ROS, 1), ("/b/depth/compressedDepth", ROS.compressed_depth(D, 0)), ir("/b/grey"),
-        image("/b/truth"), info("/b/info"),
+        ir("/b/other"), image("/b/truth"), info("/b/info"),
     ], names)  # fmt: skip
     assert found.depth == "/b/depth/compressedDepth"
     read = (found.infrared, found.ground_truth, found.camera_info, found.baseline_m)
     assert read == ("/b/grey", "/b/truth", "/b/info", 0.12) and not found.notes
+    assert found.infrared_right == "/b/other"
 
 
 @pytest.mark.parametrize("option, topics", [
     ("--depth-topic", TopicOverrides(depth="/x")),
     ("--infrared-topic", TopicOverrides(infrared="/x")),
+    ("--right-infrared-topic", TopicOverrides(infrared_right="/x")),
     ("--ground-truth-topic", TopicOverrides(ground_truth="/x")),
     ("--camera-info-topic", TopicOverrides(camera_info="/x")),
 ])  # fmt: skip
@@ -114,10 +118,15 @@ def test_what_could_be_meant_is_listed_with_the_option_that_says_which(tmp_path,
 
 
 def test_of_two_cameras_the_named_one_is_read_with_its_own_infrared_and_baseline(tmp_path):
-    rear = [info("/rear/infra2/camera_info", shift=-425 * 0.09), *driver(ROS, 1, "/rear")]
+    rear = [
+        info("/rear/infra2/camera_info", shift=-425 * 0.09), *driver(ROS, 1, "/rear", right=True)
+    ]  # fmt: skip
     found = chosen(
-        tmp_path, [*driver(ROS, 1, "/front"), *rear], TopicOverrides("/rear/depth/image_rect_raw")
+        tmp_path,
+        [*driver(ROS, 1, "/front", right=True), *rear],
+        TopicOverrides("/rear/depth/image_rect_raw"),
     )
+    assert found.infrared_right == "/rear/infra2/image_rect_raw"
     assert found.infrared == "/rear/infra1/image_rect_raw"
     assert found.camera_info == "/rear/depth/camera_info"
     assert found.baseline_m == pytest.approx(0.09)
@@ -187,12 +196,12 @@ def test_a_raw_topic_that_is_all_but_empty_does_not_come_before_its_full_twin(
 def two_cameras():
     """The front camera has depth alone; only the rear one has infrared and a baseline."""
     front = [m for m in driver(ROS, 1, "/camera/front") if "infra" not in m[0]]
-    return [*driver(ROS, 1, "/camera/rear"), *front]
+    return [*driver(ROS, 1, "/camera/rear", right=True), *front]
 
 
 def test_infrared_and_baseline_of_another_camera_are_not_taken(tmp_path):
     found = chosen(tmp_path, two_cameras(), TopicOverrides("/camera/front/depth/image_rect_raw"))
-    assert found.infrared is None and found.baseline_m == 0.05
+    assert found.infrared is None and found.infrared_right is None and found.baseline_m == 0.05
     assert found.assumed == ["baseline_m"]
     assert "assumed to be 0.05 m" in "\n".join(found.notes)
 
@@ -209,10 +218,15 @@ def test_depth_aligned_to_colour_is_read_without_the_infrared_of_another_viewpoi
     aligned = "/camera/aligned_depth_to_color/image_raw"
     found = chosen(
         tmp_path,
-        [*driver(ROS, 1), image(aligned), info("/camera/aligned_depth_to_color/camera_info")],
+        [
+            *driver(ROS, 1, right=True),
+            image(aligned),
+            info("/camera/aligned_depth_to_color/camera_info"),
+        ],
         TopicOverrides(aligned),
     )
-    assert found.infrared is None and found.baseline_m == pytest.approx(0.055)
+    assert found.infrared is None and found.infrared_right is None
+    assert found.baseline_m == pytest.approx(0.055)
     assert "aligned to colour" in found.notes[0] and "assumed" in found.notes[0]
 
 
