@@ -15,13 +15,14 @@ from rs_denoise.offline import DENOISED, RAW
 
 # A terminal has 80 columns, a document more.
 COMPARED = {
-    Accuracy.mae_mm: "MAE", Accuracy.rmse_mm: "RMSE", Accuracy.bad5_pct: ">5 %\noff",
+    Accuracy.mae_mm: "MAE", Accuracy.bad5_pct: ">5 %\noff", Accuracy.gross_pct: "gross",
     Accuracy.false_free_pct: "false\nfree", Accuracy.false_obstacle_pct: "false\nobst.",
     Accuracy.high_frequency_error_px: "HF\nerror", Accuracy.edge_band_mae_px: "edge\nband",
     Accuracy.thin_recall_pct: "thin\nrecall",
 }  # fmt: skip
 IN_DOCUMENTS = {
     Accuracy.mae_mm: "MAE", Accuracy.rmse_mm: "RMSE", Accuracy.bad5_pct: ">5 % off",
+    Accuracy.gross_pct: "gross",
     Accuracy.false_free_pct: "false free space", Accuracy.false_obstacle_pct: "false obstacles",
     Accuracy.high_frequency_error_px: "high-frequency error",
     Accuracy.edge_band_mae_px: "edge band", Accuracy.thin_recall_pct: "thin recall",
@@ -30,6 +31,9 @@ IN_DOCUMENTS = {
 }  # fmt: skip
 PUBLISHED_TITLE = "all published pixels, as ratios to all raw pixels"
 SAME_TITLE = "the pixels that raw has too, as ratios to raw"
+AT_FILL_TITLE = (
+    "the most confident {} % of raw's pixels, before any gate, as ratios to all raw pixels"
+)
 
 
 def accuracy_table(summary: Summary) -> Table | None:
@@ -56,7 +60,7 @@ def accuracy_table(summary: Summary) -> Table | None:
 
 
 def methods_tables(summary: Summary) -> list[Table]:
-    """A row for each method: fill rate and ratios to raw, over all it publishes and the same px."""
+    """A row for each method: fill rate and ratios to raw, over several sets of pixels."""
     tables = []
     for title, rows in _method_rows(summary, COMPARED).items():
         table = Table(
@@ -135,12 +139,23 @@ def _method_rows(summary: Summary, metrics: Iterable[Metric]) -> dict[str, list[
     for name, method in summary.methods.items():
         if raw is None or method.published is None:
             continue
-        fill = _number(method.published.fill_pct, 1)
         pairs = {PUBLISHED_TITLE: (raw, method.published), SAME_TITLE: _same_pixels(method, raw)}
         for title, (before, after) in pairs.items():
-            ratios = [_ratio(metric.of(before), metric.of(after)) for metric in metrics]
-            rows[title].append((name, fill, *ratios))
+            rows[title].append(_method_row(name, method.published, before, after, metrics))
+        at_fills = {97: method.at_fill_97, 90: method.at_fill_90}
+        for percent, block in at_fills.items():
+            if block is not None:
+                title = AT_FILL_TITLE.format(percent)
+                row = _method_row(name, block, raw, block, metrics)
+                rows.setdefault(title, []).append(row)
     return rows
+
+
+def _method_row(
+    name: str, filled: Accuracy, before: Accuracy, after: Accuracy, metrics: list[Metric]
+) -> tuple[str, ...]:
+    ratios = [_ratio(metric.of(before), metric.of(after)) for metric in metrics]
+    return name, _number(filled.fill_pct, 1), *ratios
 
 
 def _same_pixels(method: MethodSummary, raw: Accuracy) -> tuple[Accuracy, Accuracy]:

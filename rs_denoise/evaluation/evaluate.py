@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 
@@ -18,7 +19,10 @@ from rs_denoise.evaluation.metrics.blocks import (
     TemporalNoise,
 )
 from rs_denoise.evaluation.metrics.by_distance import ErrorByDistance
-from rs_denoise.evaluation.metrics.confidence import measure_confidence
+from rs_denoise.evaluation.metrics.confidence import (
+    measure_confidence,
+    select_most_confident,
+)
 from rs_denoise.evaluation.metrics.ground_truth import GroundTruth
 from rs_denoise.evaluation.metrics.metric import Block
 from rs_denoise.evaluation.metrics.no_reference import measure_without_reference
@@ -69,6 +73,8 @@ class _Measured:
     published: list[Accuracy] = field(default_factory=list)
     same: list[Accuracy] = field(default_factory=list)
     same_raw: list[Accuracy] = field(default_factory=list)
+    at_fill_97: list[Accuracy] = field(default_factory=list)
+    at_fill_90: list[Accuracy] = field(default_factory=list)
     confidence: list[ConfidenceQuality] = field(default_factory=list)
 
     def summarise(self, temporal: TemporalNoise) -> MethodSummary:
@@ -79,6 +85,8 @@ class _Measured:
             published=_mean_or_none(self.published),
             same=_mean_or_none(self.same),
             same_raw=_mean_or_none(self.same_raw),
+            at_fill_97=_mean_or_none(self.at_fill_97),
+            at_fill_90=_mean_or_none(self.at_fill_90),
             confidence=_mean_or_none(self.confidence),
         )
 
@@ -106,8 +114,18 @@ class Evaluation:
         self._by_distance = ErrorByDistance()
         self._mount_errors: list[str] = []
 
-    def add(self, frame: Frame, depths_mm: dict[str, np.ndarray]) -> None:
-        """Takes one frame, and each method's depth of it, [H, W] uint16 mm."""
+    def add(
+        self, frame: Frame, depths_mm: dict[str, np.ndarray],
+        ungated: Mapping[str, Denoised] = MappingProxyType({}),
+    ) -> None:  # fmt: skip
+        """Takes one frame.
+
+        Args:
+            frame: the camera's depth, with or without ground truth.
+            depths_mm: each method's depth of it, [H, W] uint16 mm.
+            ungated: by method, what its network gives before any gate; of networks that predict
+                their uncertainty. Only used with ground truth.
+        """
         depths_mm = {RAW: frame.depth_mm} | depths_mm
         for method in depths_mm:
             self._measured.setdefault(method, _Measured())
@@ -116,33 +134,39 @@ class Evaluation:
         self._add_obstacles(frame, depths_mm)
         if frame.ground_truth_mm is None:
             self.without_truth.append(frame.name)
-        else:
-            self.frames.append(frame.name)
-            self._add_accuracy(frame, depths_mm, frame.ground_truth_mm)
-
-    def add_confidence(self, frame: Frame, method: str, answer: Denoised) -> None:
-        """Measures confidence on one frame, where input and ground truth are valid."""
-        assert frame.ground_truth_mm is not None
+            return
+        self.frames.append(frame.name)
         truth = GroundTruth.of(frame.ground_truth_mm, frame.camera.disparity_scale_px_mm)
-        both = truth.known & (answer.depth_mm > 0)
-        error = answer.depth_mm[both] - truth.depth_mm[both]
-        right = np.abs(error) <= TOLERANCE * truth.depth_mm[both]
-        quality = measure_confidence(error, right, answer.confidence[both])
-        self._measured[method].confidence.append(quality)
+        self._add_accuracy(frame, depths_mm, truth)
+        for method, answer in ungated.items():
+            self._add_confidence(frame, method, answer, truth)
 
     def _add_accuracy(
-        self, frame: Frame, depths_mm: dict[str, np.ndarray], truth_mm: np.ndarray
+        self, frame: Frame, depths_mm: dict[str, np.ndarray], truth: GroundTruth
     ) -> None:
         scale = frame.camera.disparity_scale_px_mm
-        truth = GroundTruth.of(truth_mm, scale)
         for method, depth_mm in depths_mm.items():
             measured = self._measured[method]
             measured.published.append(measure_accuracy(depth_mm, truth, scale))
-            self._by_distance.add(method, depth_mm, truth_mm)
+            self._by_distance.add(method, depth_mm, truth.depth_mm)
             if method != RAW:
                 same = (frame.depth_mm > 0) & (depth_mm > 0)
                 measured.same.append(measure_accuracy(depth_mm, truth, scale, same))
                 measured.same_raw.append(measure_accuracy(frame.depth_mm, truth, scale, same))
+
+    def _add_confidence(
+        self, frame: Frame, method: str, answer: Denoised, truth: GroundTruth
+    ) -> None:
+        """Measures confidence where input and ground truth are valid, and accuracy at fills."""
+        measured, depth_mm = self._measured[method], answer.depth_mm
+        both = truth.known & (depth_mm > 0)
+        error = depth_mm[both] - truth.depth_mm[both]
+        right = np.abs(error) <= TOLERANCE * truth.depth_mm[both]
+        measured.confidence.append(measure_confidence(error, right, answer.confidence[both]))
+        scale = frame.camera.disparity_scale_px_mm
+        for percent, blocks in ((97, measured.at_fill_97), (90, measured.at_fill_90)):
+            kept = select_most_confident(answer.confidence, frame.depth_mm > 0, percent)
+            blocks.append(measure_accuracy(depth_mm * kept, truth, scale))
 
     def _add_no_reference(self, frame: Frame, depths_mm: dict[str, np.ndarray]) -> None:
         planes = self.setup.planes
@@ -216,10 +240,8 @@ def evaluate(
         if size is not None:
             frame = resample_frame(frame, *size)
         depths_mm = {name: method(frame) for name, method in methods.items()}
-        result.add(frame, depths_mm)
-        if frame.ground_truth_mm is not None:
-            for name, denoiser in confident.items():
-                result.add_confidence(frame, name, denoiser.denoise(frame))
+        ungated = {name: denoiser.denoise(frame) for name, denoiser in confident.items()}
+        result.add(frame, depths_mm, ungated)
         if watch is not None:
             watch(frame, depths_mm)
     return result

@@ -27,6 +27,9 @@ class MethodSummary:
         same: over the pixels valid in input, output and ground truth; None of raw depth.
         same_raw: the camera's depth over the same pixels: dropping pixels does not improve `same`
             against it.
+        at_fill_97, at_fill_90: over the most confident 97 % and 90 % of the camera's valid pixels,
+            before any gate, so that methods are compared at equal fill. As `confidence`, only of
+            models that predict their uncertainty, and once for a model with several gates.
         confidence: of a model that predicts its uncertainty, before any gate.
     """
 
@@ -36,6 +39,8 @@ class MethodSummary:
     published: Accuracy | None = None
     same: Accuracy | None = None
     same_raw: Accuracy | None = None
+    at_fill_97: Accuracy | None = None
+    at_fill_90: Accuracy | None = None
     confidence: ConfidenceQuality | None = None
 
     def blocks(self) -> dict[str, MetricBlock]:
@@ -46,6 +51,8 @@ class MethodSummary:
             "published": self.published,
             "same": self.same,
             "same_raw": self.same_raw,
+            "at_fill_97": self.at_fill_97,
+            "at_fill_90": self.at_fill_90,
             "ranking": self.confidence,
             "temporal": self.temporal,
         }

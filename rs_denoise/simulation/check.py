@@ -7,7 +7,6 @@ import numpy as np
 from rs_denoise.depth import to_disparity_px
 from rs_denoise.evaluation.metrics.accuracy import measure_accuracy
 from rs_denoise.evaluation.metrics.averages import mean, median
-from rs_denoise.evaluation.metrics.gross import gross_percentage
 from rs_denoise.evaluation.metrics.ground_truth import (
     EDGE_STEP,
     GroundTruth,
@@ -100,7 +99,7 @@ def statistics(frame: Frame) -> dict[str, float]:
         "bad5_pct": accuracy.bad5_pct,
         "interior_px": accuracy.interior_mae_px,
         "rim_px": accuracy.edge_band_mae_px,
-        "gross_pct": gross_percentage(frame.depth_mm, frame.ground_truth_mm),
+        "gross_pct": accuracy.gross_pct,
         "thin_recall_pct": accuracy.thin_recall_pct,
         "rim_sign_px": mean(error[valid & truth.edge_band & (np.abs(error) < 3)]),
     }

@@ -47,7 +47,9 @@ def test_evaluate_prints_and_writes_figures_and_names_what_it_skipped(frames, tm
     assert set(summary["methods"]) == {"raw", "denoised", "denoised_cautious", "denoised_complete"}
     blocks = summary["methods"]["denoised"]
     assert all(set(blocks[name]) == keys for name in ("published", "same", "same_raw"))
-    assert set(blocks) - {"published", "same", "same_raw"} == {"ranking", "alone", "temporal"}
+    assert set(blocks) - {"published", "same", "same_raw"} == {
+        "at_fill_97", "at_fill_90", "ranking", "alone", "temporal"
+    }  # fmt: skip
     assert summary["model"].startswith("unet") and summary["timing"]["frames"] == 2
     assert "obstacles" in summary["not_computed"] and summary["recording"] == "in"
     text = (tmp_path / "out.md").read_text()

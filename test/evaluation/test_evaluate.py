@@ -7,7 +7,10 @@ from conftest import REAL_DATA
 from rs_denoise.drawing.picture import draw_before_after
 from rs_denoise.evaluation.evaluate import CameraSetup, evaluate
 from rs_denoise.evaluation.metrics.blocks import ConfidenceQuality
-from rs_denoise.evaluation.metrics.confidence import measure_confidence
+from rs_denoise.evaluation.metrics.confidence import (
+    measure_confidence,
+    select_most_confident,
+)
 from rs_denoise.evaluation.metrics.obstacles import Mount
 from rs_denoise.evaluation.metrics.planes import Roi
 from rs_denoise.evaluation.report.frame_selection import FrameSelection
@@ -39,6 +42,7 @@ def test_an_identity_scores_as_the_input(make_model):
     )
     methods = summary["methods"]
     blocks = {"published", "same", "same_raw", "ranking", "alone", "temporal"}
+    blocks |= {"at_fill_97", "at_fill_90"}
     assert summary["frames"] == 2 and set(methods["denoised"]) == blocks
     assert methods["denoised"]["published"] == methods["raw"]["published"]
     assert methods["denoised"]["same"] == methods["denoised"]["same_raw"]
@@ -56,6 +60,42 @@ def test_dropping_pixels_is_no_accuracy(make_model):
     assert methods["raw"]["published"]["bad5_pct"] == pytest.approx(50, abs=1)
     assert methods["denoised"]["published"]["fill_pct"] == pytest.approx(49, abs=1)
     assert methods["denoised"]["same_raw"]["bad5_pct"] == 0
+
+
+def test_at_equal_fill_the_least_confident_pixels_are_left_out(make_model):
+    """Of 0.2 px of doubt, what is far is doubted most."""
+    near = frame()
+    depth = near.depth_mm.copy()
+    far = np.zeros(depth.shape, bool)
+    far[:, :9] = True
+    depth[far & (depth > 0)] = 8000
+    mixed = Frame("m", near.camera, depth, near.infrared, near.ground_truth_mm)
+    # Two gates that publish very different numbers of pixels.
+    for gate in (Gate(0.0, fill_confidence=1.01), Gate(0.99, fill_confidence=1.01)):
+        method = denoised(make_model(Scaled(1.0, 0.2)), gate)
+        methods = evaluate([mixed], method).summarise().to_json()["methods"]
+        raw, at_97, at_90 = (
+            methods["raw"]["published"],
+            *(methods["denoised"][f"at_fill_{percent}"] for percent in (97, 90)),
+        )
+        assert at_97["fill_pct"] == pytest.approx(0.97 * raw["fill_pct"], abs=0.02)
+        assert at_90["fill_pct"] == pytest.approx(0.90 * raw["fill_pct"], abs=0.02)
+        wrong = 100 * (far & (depth > 0)).sum() / (depth > 0).sum()
+        assert raw["gross_far_pct"] > 5
+        assert raw["bad5_pct"] == pytest.approx(wrong, abs=0.01)
+        assert at_97["bad5_pct"] == pytest.approx((wrong - 3) / 0.97, abs=0.05)
+        assert at_90["bad5_pct"] == at_90["gross_pct"] == 0
+        assert "at_fill_97" not in methods["raw"]
+
+
+def test_the_most_confident_pixels_are_counted_exactly():
+    confidence = np.array([[0.9, 0.5, 0.9], [1.0, 0.9, 0.1]])
+    valid = np.array([[True, True, True], [False, True, True]])
+    chosen = select_most_confident(confidence, valid, 40)
+    # Of equally confident pixels the first are taken.
+    assert chosen.tolist() == [[True, False, True], [False, False, False]]
+    assert np.array_equal(select_most_confident(confidence, valid, 100), valid)
+    assert not select_most_confident(confidence, np.zeros_like(valid), 97).any()
 
 
 def test_confidence_that_sorts_errors_by_hand():
@@ -81,7 +121,8 @@ def test_confidence_of_one_model_is_measured_once(make_model):
     model = make_model(Scaled())
     methods = {"a": OfflineDenoiser(model, Gate()), "b": OfflineDenoiser(model, Gate(0.9))}
     scored = evaluate([frame()], methods).summarise().to_json()["methods"]
-    assert "ranking" in scored["a"] and "ranking" not in scored["b"]
+    for block in ("ranking", "at_fill_97", "at_fill_90"):
+        assert block in scored["a"] and block not in scored["b"]
 
 
 def test_frames_without_truth_are_scored_alone_and_nothing_is_nan_in_json(make_model):

@@ -12,6 +12,7 @@ import numpy as np
 
 from rs_denoise.evaluation.metrics.averages import mean, median, percentage
 from rs_denoise.evaluation.metrics.blocks import Accuracy
+from rs_denoise.evaluation.metrics.gross import measure_gross_errors
 from rs_denoise.evaluation.metrics.ground_truth import OUTLIER_FRACTION, GroundTruth
 
 # The high-frequency error is what is left of errors below the limit less their mean over a window.
@@ -38,6 +39,7 @@ def measure_accuracy(
     error_px = np.where(valid, disparity_scale_px_mm / depth - truth.disparity_px, 0.0)
     relative = error_mm / np.maximum(truth.depth_mm, 1)
     outlier = np.abs(relative) > OUTLIER_FRACTION
+    gross_mm = measure_gross_errors(depth_mm, truth, outlier)
     true, measured = truth.depth_mm[valid], depth[valid]
     ratio = np.maximum(true / measured, measured / true)
     between = (depth > 1.05 * truth.nearest_mm) & (depth < 0.95 * truth.farthest_mm)
@@ -56,11 +58,15 @@ def measure_accuracy(
         bad5_pct=percentage(outlier & valid, valid),
         false_free_pct=percentage((relative > OUTLIER_FRACTION) & valid, valid),
         false_obstacle_pct=percentage((relative < -OUTLIER_FRACTION) & valid, valid),
+        gross_pct=percentage(gross_mm, valid),
+        gross_near_pct=percentage(gross_mm < 0, valid),
+        gross_far_pct=percentage(gross_mm > 0, valid),
         flying_pct=percentage(at_edge & between & outlier, at_edge),
         high_frequency_error_px=_high_frequency_error(error_px, valid & truth.interior),
         interior_mae_px=mean(np.abs(error_px[valid & truth.interior])),
         edge_band_mae_px=mean(np.abs(error_px[valid & truth.edge_band])),
         disparity_mae_px=mean(np.abs(error_px[valid])),
+        disparity_median_px=median(np.abs(error_px[valid])),
         thin_recall_pct=percentage(thin & valid & ~outlier, thin),
     )
 

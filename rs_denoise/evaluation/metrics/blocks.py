@@ -78,6 +78,24 @@ class Accuracy(MetricBlock):
         min_change=0.02,
         json_key="phantom_pct",
     )
+    gross_pct: Metric = Metric(
+        "Gross errors",
+        "%",
+        "Valid pixels more than 5 % off from every ground truth within 2 px.",
+        min_change=0.02,
+    )
+    gross_near_pct: Metric = Metric(
+        "Gross errors, too near",
+        "%",
+        "Valid pixels with a gross error that are nearer than the most similar of these truths.",
+        min_change=0.02,
+    )
+    gross_far_pct: Metric = Metric(
+        "Gross errors, too far",
+        "%",
+        "Valid pixels with a gross error that are farther than the most similar of these truths.",
+        min_change=0.02,
+    )
     flying_pct: Metric = Metric(
         "Flying pixels",
         "%",
@@ -112,6 +130,13 @@ class Accuracy(MetricBlock):
         "Disparity error",
         "px",
         "Mean absolute disparity error of all valid pixels.",
+        digits=3,
+        min_change=0.001,
+    )
+    disparity_median_px: Metric = Metric(
+        "Median disparity error",
+        "px",
+        "Median absolute disparity error of all valid pixels.",
         digits=3,
         min_change=0.001,
     )

@@ -1,4 +1,7 @@
-"""Whether confidence predicts errors: sorted by it (AUSE), and as a probability (calibration)."""
+"""Whether confidence predicts errors: sorted by it (AUSE), and as a probability (calibration).
+
+It also selects the pixels over which methods are compared at equal fill.
+"""
 
 from __future__ import annotations
 
@@ -38,6 +41,24 @@ def measure_confidence(
         ause=float(np.mean(by_confidence - by_error) / total) if total > 0 else 0.0,
         calibration_error=_calibration_error(right, confidence),
     )
+
+
+def select_most_confident(confidence: np.ndarray, valid: np.ndarray, percent: float) -> np.ndarray:
+    """Selects the most confident of the valid pixels.
+
+    Args:
+        confidence: [H, W].
+        valid: [H, W] bool.
+        percent: of the valid pixels, how many to select. Of equally confident ones, the first.
+
+    Returns:
+        [H, W] bool.
+    """
+    candidates = np.flatnonzero(valid)
+    order = np.argsort(-confidence.ravel()[candidates], kind="stable")
+    selected = np.zeros(valid.shape, bool)
+    selected.ravel()[candidates[order[: round(percent / 100 * len(candidates))]]] = True
+    return selected
 
 
 def _calibration_error(right: np.ndarray, confidence: np.ndarray) -> float:

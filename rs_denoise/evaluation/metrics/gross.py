@@ -4,34 +4,39 @@ from __future__ import annotations
 
 import numpy as np
 
-from rs_denoise.evaluation.metrics.averages import percentage
-from rs_denoise.evaluation.metrics.ground_truth import MAX_SCORED_MM, OUTLIER_FRACTION
+from rs_denoise.evaluation.metrics.ground_truth import OUTLIER_FRACTION, GroundTruth
 
 # An edge that is so many pixels off is no gross error.
 REACH_PX = 2
 
 
-def gross_percentage(depth_mm: np.ndarray, ground_truth_mm: np.ndarray) -> float:
-    """Measures how many pixels are more than 5 % off from every ground truth within 2 px.
+def measure_gross_errors(
+    depth_mm: np.ndarray, truth: GroundTruth, outlier: np.ndarray
+) -> np.ndarray:
+    """Finds the pixels that are more than 5 % off from every ground truth within 2 px.
 
     A depth edge that stands 1 or 2 px beside the true one, or a scan that is registered so far
     off, does not count.
 
     Args:
-        depth_mm: [H, W], 0 = invalid.
-        ground_truth_mm: [H, W], 0 = unknown.
+        depth_mm: [H, W].
+        truth: of the same size.
+        outlier: [H, W] bool, pixels more than 5 % off from their own ground truth. No other pixel
+            can be a gross error, so only these few are compared with their neighbourhood.
 
     Returns:
-        Percent of the valid pixels with ground truth below 6 m; NaN if there are none.
+        [N] float32, for each gross error the signed distance in mm to the ground truth nearest in
+        value: negative where depth is too near, positive where it is too far.
     """
-    height, width = ground_truth_mm.shape
-    published = (depth_mm > 0) & (ground_truth_mm > 0) & (ground_truth_mm < MAX_SCORED_MM)
-    depth = depth_mm.astype(np.float32)
-    padded = np.pad(ground_truth_mm.astype(np.float32), REACH_PX)
-    gross = published.copy()
-    for row in range(2 * REACH_PX + 1):
-        for column in range(2 * REACH_PX + 1):
-            truth = padded[row : row + height, column : column + width]
-            # Unknown ground truth is 0, which no depth is near to.
-            gross &= np.abs(depth - truth) > OUTLIER_FRACTION * truth
-    return percentage(gross, published)
+    rows, columns = np.nonzero(outlier)
+    # Padding by the reach makes 0 the first row and column of a pixel's window.
+    down, right = np.mgrid[: 2 * REACH_PX + 1, : 2 * REACH_PX + 1].reshape(2, -1)
+    padded = np.pad(truth.unlimited_mm, REACH_PX)
+    nearby_mm = padded[rows[:, None] + down, columns[:, None] + right]
+    error_mm = depth_mm[rows, columns].astype(np.float32)[:, None] - nearby_mm
+    distance_mm = np.abs(error_mm)
+    # Unknown ground truth is 0, which no depth is near to.
+    gross = np.all(distance_mm > np.float32(OUTLIER_FRACTION) * nearby_mm, axis=1)
+    distance_mm[nearby_mm == 0] = np.inf
+    nearest = distance_mm[gross].argmin(axis=1)
+    return error_mm[gross][np.arange(len(nearest)), nearest]

@@ -27,6 +27,8 @@ class GroundTruth:
     Attributes:
         depth_mm: float32, 0 where ground truth is unknown or not scored.
         disparity_px: float32, 0 there too.
+        unlimited_mm: float32, 0 only where ground truth is unknown: what is not scored still
+            explains depth beside it.
         edge: within 5 px of a depth step of more than 5 %.
         edge_band: within 7 px of a depth step of more than 3 %.
         interior: surfaces, the pixels outside the edge band.
@@ -36,6 +38,7 @@ class GroundTruth:
 
     depth_mm: np.ndarray
     disparity_px: np.ndarray
+    unlimited_mm: np.ndarray
     edge: np.ndarray
     edge_band: np.ndarray
     interior: np.ndarray
@@ -58,6 +61,7 @@ class GroundTruth:
         return cls(
             depth_mm=depth,
             disparity_px=disparity.astype(np.float32),
+            unlimited_mm=ground_truth_mm.astype(np.float32),
             edge=known & find_near_steps(depth, known, EDGE_STEP, EDGE_WINDOW_PX),
             edge_band=edge_band,
             interior=known & ~edge_band,

@@ -71,6 +71,8 @@ def make_tables(summary: Summary) -> list[ReportTable]:
             "pixels than the camera here.",
         ),
         _compare_same_pixels(methods),
+        _compare_at_fill(methods, 97, lambda method: method.at_fill_97),
+        _compare_at_fill(methods, 90, lambda method: method.at_fill_90),
     ]  # fmt: skip
     found += [_compare_with_raw(methods, part.read, part.title, "") for part in PARTS]
     return [table for table in found if table.rows]
@@ -152,6 +154,25 @@ def _compare_same_pixels(methods: dict[str, MethodSummary]) -> ReportTable:
         "a metric."
     )
     return ReportTable("The same pixels", note, tuple(metrics), rows)
+
+
+def _compare_at_fill(
+    methods: dict[str, MethodSummary],
+    percent: int,
+    read: Callable[[MethodSummary], Accuracy | None],
+) -> ReportTable:
+    """A row for each model that predicts its uncertainty; ratios to all pixels of the camera."""
+
+    def read_camera_whole(method: MethodSummary) -> Accuracy | None:
+        return method.published if method is methods.get(RAW) else read(method)
+
+    note = (
+        f"Methods at equal fill: the {percent} % of the camera's valid pixels that the method is "
+        "most confident of, before any gate. Ratios are to all pixels of the camera."
+    )
+    title = f"The most confident {percent} %"
+    table = _compare_with_raw(methods, read_camera_whole, title, note)
+    return table if len(table.rows) > 1 else ReportTable(title, note, (), ())
 
 
 def _measured_blocks(
