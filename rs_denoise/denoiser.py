@@ -97,6 +97,8 @@ class Denoiser:
             depth_mm: [H, W], uint16 or float, mm; 0, NaN and infinity are invalid.
             infrared: [H, W], grey levels 0..255 of the left imager, taken at the same time. None
                 if there is none; confidence is then lower.
+            infrared_right: the same of the right imager. It is used beside the left one, by models
+                that can (`model.kind.uses_right_infrared`), and raises their confidence.
 
         Raises:
             FrameError: the size is not the camera's, or the type is not numeric.
@@ -113,13 +115,14 @@ class Denoiser:
     ) -> Estimate:
         """Runs the network on one frame; arguments and errors are those of `denoise`."""
         scale = self.camera.disparity_scale_px_mm
-        measured_px = depth_to_disparity(self._upload(depth_mm, "depth"), scale)
-        if infrared is None:
-            grey = torch.zeros_like(measured_px)
-        else:
-            grey = self._upload(infrared, "infrared")
         kind = self.model.kind
-        outputs = self._run_in_tiles(kind.channels(FrameTensors(measured_px, grey, scale)))
+        measured_px = depth_to_disparity(self._upload(depth_mm, "depth"), scale)
+        left, right = torch.zeros_like(measured_px), None
+        if infrared is not None:
+            left = self._upload(infrared, "infrared")
+            if infrared_right is not None and kind.uses_right_infrared:
+                right = self._upload(infrared_right, "right infrared")
+        outputs = self._run_in_tiles(FrameTensors(measured_px, left, right, scale))
         disparity_px, confidence = kind.read(outputs, scale)
         self._check_finite(outputs if confidence is None else [*outputs, confidence])
         if infrared is None and confidence is not None:
@@ -141,21 +144,39 @@ class Denoiser:
         depth, confidence_image = self._download(depth_mm, confidence)
         return Denoised(depth, confidence_image, valid_before_range)
 
-    def _run_in_tiles(self, channels: list[Tensor]) -> list[Tensor]:
-        """The network's outputs for a whole frame, from [1, 1, H, W] channels of any size."""
-        height, width = channels[0].shape[-2:]
-        bottom, right = self.tiling.padded(height) - height, self.tiling.padded(width) - width
-        padded = [functional.pad(channel, (0, right, 0, bottom)) for channel in channels]
-        tiles = list(self.tiling.tiles(*padded[0].shape[-2:]))
+    def _run_in_tiles(self, frame: FrameTensors) -> list[Tensor]:
+        """The network's outputs for a whole frame, [1, 1, H, W] each."""
+        height, width = frame.measured_px.shape[-2:]
+        inputs, strides = self._padded_inputs(frame), [i.stride for i in self.model.kind.inputs]
+        padded_size = inputs[0].shape[-2:]
+        tiles = list(self.tiling.tiles(*padded_size))
         if len(tiles) == 1:
-            outputs = list(self.model(*padded))
+            outputs = list(self.model(*inputs))
         else:
-            outputs = [torch.empty_like(padded[0]) for _ in self.model.kind.outputs]
+            outputs = [inputs[0].new_empty((1, 1, *padded_size)) for _ in self.model.kind.outputs]
             for tile in tiles:
-                window = [channel[..., tile.rows, tile.columns] for channel in padded]
+                window = [x[tile.window(s)] for x, s in zip(inputs, strides, strict=True)]
                 for output, part in zip(outputs, self.model(*window), strict=True):
                     output[..., tile.core_rows, tile.core_columns] = part[(..., *tile.kept)]
         return [output[..., :height, :width] for output in outputs]
+
+    def _padded_inputs(self, frame: FrameTensors) -> list[Tensor]:
+        """The network's inputs for a frame that is padded with invalid pixels to whole strides."""
+        height, width = frame.measured_px.shape[-2:]
+        bottom, right = self.tiling.padded(height) - height, self.tiling.padded(width) - width
+
+        def pad(image: Tensor) -> Tensor:
+            return functional.pad(image, (0, right, 0, bottom))
+
+        other = frame.infrared_right
+        return self.model.kind.tensors(
+            FrameTensors(
+                pad(frame.measured_px),
+                pad(frame.infrared),
+                None if other is None else pad(other),
+                frame.disparity_scale_px_mm,
+            )
+        )
 
     def _check_finite(self, images: list[Tensor]) -> None:
         # One sum for all: NaN or infinity in any pixel makes it NaN or infinite.

@@ -12,7 +12,9 @@ from pathlib import Path
 
 from rs_denoise.network_kind import NETWORK_KINDS
 
-FORMAT = 1
+FORMAT = 2
+# Format 1 knew no inputs from the right infrared image; otherwise it is the same.
+READABLE_FORMATS = (1, 2)
 BETTER, WORSE, NOT_MEASURED = VERDICTS = (
     "better than identity",
     "worse than identity",
@@ -68,9 +70,9 @@ class Manifest:
         try:
             values = json.loads(text)
             version = values["format"]
-            if type(version) is not int or version != FORMAT:
+            if type(version) is not int or version not in READABLE_FORMATS:
                 raise ModelError(
-                    f"{source}: manifest format {version!r}, this rs_denoise reads {FORMAT}: "
+                    f"{source}: manifest format {version!r}, this rs_denoise reads up to {FORMAT}: "
                     "upgrade rs_denoise, or export the model again with this version"
                 )
             manifest = cls(**{f.name: values[f.name] for f in fields(cls)})
@@ -97,10 +99,10 @@ class Manifest:
             allowed = " or ".join(f"'{kind}'" for kind in NETWORK_KINDS)
             yield f"confidence must be {allowed}, got {self.confidence!r:.99}"
         kind = NETWORK_KINDS[self.confidence]
-        for key in ("inputs", "outputs"):
-            if getattr(self, key) != list(getattr(kind, key)):
+        for key, names in (("inputs", kind.input_names), ("outputs", list(kind.outputs))):
+            if getattr(self, key) != names:
                 yield (
-                    f"{key} must be {list(getattr(kind, key))} with confidence "
+                    f"{key} must be {names} with confidence "
                     f"'{self.confidence}', got {getattr(self, key)!r:.99}"
                 )
         if self.verdict not in VERDICTS:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from rs_denoise.manifest import Manifest, ModelError
 from rs_denoise.model_archive import MANIFEST, read_manifest
-from rs_denoise.network_kind import NETWORK_KINDS, NetworkKind
+from rs_denoise.network_kind import NETWORK_KINDS, Input, NetworkKind
 
 # Types of the convolutions, by name.
 PRECISIONS = {
@@ -95,12 +95,12 @@ class Model:
         """Whether results have a confidence."""
         return self.kind.predicts_uncertainty
 
-    def __call__(self, *channels: Tensor) -> tuple[Tensor, ...]:
+    def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Runs the network.
 
         Args:
-            channels: the kind's inputs in order, each [N, 1, H, W] float32; H and W are multiples
-                of the stride.
+            inputs: the kind's inputs in order, float32; the frame's height and width are multiples
+                of the network's stride.
 
         Returns:
             The kind's outputs in order, each [N, 1, H, W] float32.
@@ -108,16 +108,16 @@ class Model:
         with torch.autocast(
             self.device.type, self.precision, enabled=self.precision != torch.float32
         ):
-            result = self._network(*channels)
+            result = self._network(*inputs)
         return result if isinstance(result, tuple) else (result.float(),)
 
     def _try(self) -> None:
         """Checks sizes, types and values once, on a small image that is not square."""
-        channels = _example(self.manifest)
-        shape = tuple(channels[0].shape)
+        example = _example(self.manifest)
+        shape = tuple(example[0].shape)
         try:
             with torch.inference_mode():
-                outputs = self(*(channel.to(self.device) for channel in channels))
+                outputs = self(*(tensor.to(self.device) for tensor in example))
             shapes = [tuple(x.shape) for x in outputs]
             sound = all(x.dtype == torch.float32 and x.isfinite().all() for x in outputs)
             positive = all(bool((x > 0).all()) for x in outputs[1:])
@@ -162,13 +162,15 @@ def save(network: nn.Module, manifest: Manifest, path: Path) -> None:
 
 
 def _example(manifest: Manifest) -> tuple[Tensor, ...]:
-    """Small channels that a network must be able to process."""
-    side = 4 * manifest.stride_px
-    first, *others = manifest.inputs
-    return tuple(
-        torch.full((1, 1, side, 2 * side), 20.0 if name == first else 40.0)
-        for name in (first, *others)
-    )
+    """A small frame's inputs, which a network must be able to process."""
+    height, width = 4 * manifest.stride_px, 8 * manifest.stride_px
+    first, *others = NETWORK_KINDS[manifest.confidence].inputs
+
+    def filled(value: float, tensor: Input) -> Tensor:
+        stride = tensor.stride
+        return torch.full((1, tensor.channels, height // stride, width // stride), value)
+
+    return (filled(20.0, first), *(filled(40.0, other) for other in others))
 
 
 def torch_device(name: str) -> torch.device:

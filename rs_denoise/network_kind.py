@@ -14,6 +14,13 @@ import torch
 from torch import Tensor
 
 from rs_denoise.disparity import depth_to_disparity, disparity_to_depth
+from rs_denoise.matching import (
+    EVIDENCE_CHANNELS,
+    STRIDE,
+    candidate_surfaces,
+    matching_evidence,
+    no_evidence,
+)
 
 # Confidence is the probability that depth is within this fraction of the truth.
 TOLERANCE = 0.05
@@ -26,29 +33,54 @@ class FrameTensors:
     Attributes:
         measured_px: disparity as measured, 0 = invalid.
         infrared: grey levels 0..255 of the left imager; all 0 where there is none.
+        infrared_right: those of the right imager, None where there is none.
         disparity_scale_px_mm: fx * baseline.
     """
 
     measured_px: Tensor
     infrared: Tensor
+    infrared_right: Tensor | None
     disparity_scale_px_mm: float
+
+
+@dataclass(frozen=True)
+class Input:
+    """One input of a network.
+
+    Attributes:
+        name: as in manifests.
+        channels: of its tensor.
+        stride: the tensor has every stride-th pixel of every stride-th row.
+    """
+
+    name: str
+    channels: int = 1
+    stride: int = 1
 
 
 class NetworkKind(ABC):
     """The interface between the core and the networks of one kind.
 
     Attributes:
-        inputs, outputs: names of the network's tensors in the order of forward(), as in manifests.
+        inputs: the network's inputs in the order of forward().
+        outputs: names of the network's outputs in their order, as in manifests.
         predicts_uncertainty: whether `read` gives a confidence.
+        uses_right_infrared: whether the right infrared image improves the result.
     """
 
-    inputs: tuple[str, ...]
+    inputs: tuple[Input, ...]
     outputs: tuple[str, ...]
     predicts_uncertainty: bool
+    uses_right_infrared: bool = False
+
+    @property
+    def input_names(self) -> list[str]:
+        """Names of the inputs, as in manifests."""
+        return [i.name for i in self.inputs]
 
     @abstractmethod
-    def channels(self, frame: FrameTensors) -> list[Tensor]:
-        """The network's inputs for a frame, each [1, 1, H, W] float32."""
+    def tensors(self, frame: FrameTensors) -> list[Tensor]:
+        """The network's inputs for a frame, [1, C, H / stride, W / stride] float32 each."""
 
     @abstractmethod
     def read(
@@ -60,11 +92,11 @@ class NetworkKind(ABC):
 class LaplaceNetworks(NetworkKind):
     """Networks that give disparity and the scale b of a Laplace distribution of its error."""
 
-    inputs = ("disparity_px", "infrared")
+    inputs: tuple[Input, ...] = (Input("disparity_px"), Input("infrared"))
     outputs = ("disparity_px", "scale_px")
     predicts_uncertainty = True
 
-    def channels(self, frame: FrameTensors) -> list[Tensor]:  # noqa: D102
+    def tensors(self, frame: FrameTensors) -> list[Tensor]:  # noqa: D102
         return [frame.measured_px, frame.infrared]
 
     def read(  # noqa: D102
@@ -76,14 +108,35 @@ class LaplaceNetworks(NetworkKind):
         return disparity_px, confidence
 
 
+class StereoNetworks(LaplaceNetworks):
+    """Networks that also see where the left and the right infrared image agree."""
+
+    inputs = (
+        Input("disparity_px"),
+        Input("infrared"),
+        Input("surfaces_px", 2, STRIDE),
+        Input("evidence", EVIDENCE_CHANNELS, STRIDE),
+    )
+    uses_right_infrared = True
+
+    def tensors(self, frame: FrameTensors) -> list[Tensor]:  # noqa: D102
+        measured, left, right = frame.measured_px, frame.infrared, frame.infrared_right
+        surfaces = candidate_surfaces(measured)
+        if right is None:
+            evidence = no_evidence(measured)
+        else:
+            evidence = matching_evidence(measured, surfaces, left, right)
+        return [measured, left, surfaces, evidence]
+
+
 class DepthNetworks(NetworkKind):
     """Networks of the 2020 Denoise-Autoencoder: depth in, depth out, without uncertainty."""
 
-    inputs = ("depth_mm", "infrared")
+    inputs = (Input("depth_mm"), Input("infrared"))
     outputs = ("depth_mm",)
     predicts_uncertainty = False
 
-    def channels(self, frame: FrameTensors) -> list[Tensor]:  # noqa: D102
+    def tensors(self, frame: FrameTensors) -> list[Tensor]:  # noqa: D102
         depth_mm = disparity_to_depth(frame.measured_px, frame.disparity_scale_px_mm)
         return [depth_mm, frame.infrared]
 
@@ -94,4 +147,8 @@ class DepthNetworks(NetworkKind):
 
 
 # By what a manifest has under `confidence`.
-NETWORK_KINDS: dict[str, NetworkKind] = {"laplace": LaplaceNetworks(), "none": DepthNetworks()}
+NETWORK_KINDS: dict[str, NetworkKind] = {
+    "laplace": LaplaceNetworks(),
+    "laplace-stereo": StereoNetworks(),
+    "none": DepthNetworks(),
+}

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import EllipsisType
 
 
 class TilingError(ValueError):
@@ -29,6 +30,13 @@ class Tile:
     columns: slice
     core_rows: slice
     core_columns: slice
+
+    def window(self, stride: int = 1) -> tuple[EllipsisType, slice, slice]:
+        """Indexes the window in an image that has every `stride`-th pixel of the frame."""
+        rows, columns = (
+            slice(part.start // stride, part.stop // stride) for part in (self.rows, self.columns)
+        )
+        return ..., rows, columns
 
     @property
     def kept(self) -> tuple[slice, slice]:

@@ -27,7 +27,7 @@ def kind_fields(confidence: str) -> dict:
     """The fields of a manifest that a kind of networks decides."""
     kind = NETWORK_KINDS[confidence]
     return {
-        "confidence": confidence, "inputs": list(kind.inputs), "outputs": list(kind.outputs)
+        "confidence": confidence, "inputs": kind.input_names, "outputs": list(kind.outputs)
     }  # fmt: skip
 
 

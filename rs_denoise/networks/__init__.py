@@ -24,13 +24,15 @@ class RegisteredNetwork:
     """
 
     build: Callable[[], Network]
-    kind: Literal["laplace", "none"]
+    kind: Literal["laplace-stereo", "none"]
     loop: Literal["disparity", "depth", "adversarial"]
 
 
 NETWORKS = {
-    "unet": RegisteredNetwork(UNet, "laplace", "disparity"),
-    "unet-tiny": RegisteredNetwork(lambda: UNet((16, 32, 64), skip=2), "laplace", "disparity"),
+    "unet": RegisteredNetwork(UNet, "laplace-stereo", "disparity"),
+    "unet-tiny": RegisteredNetwork(
+        lambda: UNet((16, 32, 64), skip=2), "laplace-stereo", "disparity"
+    ),
     # Those of the Denoise-Autoencoder of 2020.
     "autoencoder-classic": RegisteredNetwork(ConvAutoencoder, "none", "depth"),
     "unet-classic": RegisteredNetwork(ClassicUNet, "none", "depth"),

@@ -1,10 +1,12 @@
 """The real-time U-Net: it keeps the measured disparity, or takes one that was measured nearby.
 
 A wrong match can rarely be corrected by adding a number to it: the right disparity is that of the
-surface the pixel belongs to, which was measured a few pixels away. The network therefore predicts
-where to take disparity from, as kernel-predicting networks do (Bako et al. 2017,
-"Kernel-predicting convolutional networks for denoising Monte Carlo renderings"), then a residual,
-and the scale of its uncertainty.
+surface the pixel belongs to, which was measured a few pixels away. So the network chooses, pixel by
+pixel, between the measured disparity, the nearest and the farthest surface around it, and a mean
+over places that it picks, as kernel-predicting networks do (Bako et al. 2017, "Kernel-predicting
+convolutional networks for denoising Monte Carlo renderings"). It adds a residual, and predicts the
+scale of its uncertainty. Where there is a right infrared image, matching evidence (`matching.py`)
+tells it which surface both images show.
 
 No layer uses statistics of the whole image, so a tile gives what the whole frame gives. No layer
 convolves at full resolution: the stem halves it, which makes the network fast on a CPU.
@@ -19,6 +21,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from rs_denoise.matching import EVIDENCE_CHANNELS
+from rs_denoise.matching import STRIDE as EVIDENCE_STRIDE
 
 # Disparity differences are scaled linearly below this and logarithmically above: noise is about
 # 0.2 px, a wrong match can be 50 px off, and both must fit into a few units.
@@ -39,12 +44,14 @@ OFFSETS = [(0, 0)] + [
 ]
 # Added to the logits of valid disparities, so that invalid ones get no weight.
 VALID_LOGIT = 100.0
-# Logit that makes an untrained network keep 95 % of the measured disparity.
-KEEP_LOGIT = 3.0
+# Logits of an untrained network: it keeps 95 % of the measured disparity.
+KEEP_LOGIT, SURFACE_LOGIT = 3.0, -3.0
+# Candidates that lie farther from the chosen one than this are other surfaces, and get no weight.
+SAME_SURFACE_PX = 1.0
 
 
 class UNet(nn.Module):
-    """Disparity and infrared in, disparity and its uncertainty out.
+    """Disparity, infrared and matching evidence in, disparity and its uncertainty out.
 
     Args:
         widths: channels at each resolution, each half of the one before.
@@ -63,6 +70,10 @@ class UNet(nn.Module):
         self.widths, self.skip = widths, skip
         pairs = list(pairwise(widths))
         self.stem = _block(4, widths[0], size=6, stride=2)
+        self.evidence = nn.Sequential(
+            _block(EVIDENCE_CHANNELS + 2, widths[0], size=2 * skip + 1, stride=skip),
+            nn.Conv2d(widths[0], widths[0], 1),
+        )
         self.downs = nn.ModuleList(
             nn.Sequential(_block(fine, coarse, stride=2), _block(coarse, coarse))
             for fine, coarse in pairs
@@ -72,8 +83,14 @@ class UNet(nn.Module):
         self.merges = nn.ModuleList(_block(fine, fine) for fine, _ in pairs)
         self.select = nn.Conv2d(widths[1], len(OFFSETS) + 1, 3, padding=1)
         self.head = nn.Conv2d(widths[0], 12, 3, padding=1)
-        for layer in (self.head, self.select):  # an untrained network changes almost nothing
-            nn.init.zeros_(layer.weight)
+        self.choose = nn.Conv2d(widths[0], 8, 3, padding=1)
+        for layer in (
+            self.head,
+            self.select,
+            self.choose,
+            self.evidence[1],
+        ):  # an untrained network changes almost nothing
+            nn.init.zeros_(layer.weight)  # type: ignore[arg-type]
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
     @property
@@ -83,14 +100,19 @@ class UNet(nn.Module):
         sizes = [2 * self.skip * 2**level for level in range(len(self.widths))]
         downs = 3 * self.skip + sum(sizes[:-1]) + sum(sizes[1:]) + sizes[-1]
         ups = sum(sizes[:-1]) + sum(sizes[1:])  # convolutions, and the blocks of upsampling
-        return reference + downs + ups + BLOCK_PX * self.skip
+        return reference + downs + ups + 2 * BLOCK_PX * self.skip  # taken, and enlarged
 
-    def forward(self, disparity_px: Tensor, infrared: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, disparity_px: Tensor, infrared: Tensor, surfaces_px: Tensor, evidence: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Denoises.
 
         Args:
             disparity_px: [N, 1, H, W] float32, 0 = invalid.
             infrared: [N, 1, H, W] float32 grey levels 0..255; all 0 where there is none.
+            surfaces_px: [N, 2, H/2, W/2] float32, of `matching.candidate_surfaces`.
+            evidence: [N, EVIDENCE_CHANNELS, H/2, W/2] float32, of `matching.matching_evidence`; all
+                0 where there is no right infrared.
 
         Returns:
             disparity_px: [N, 1, H, W] float32, at every pixel, also where the input is invalid.
@@ -110,7 +132,9 @@ class UNet(nn.Module):
             ],
             dim=1,
         )
-        levels = [self.stem(features)]
+        beside = surfaces_px - disparity_px[..., ::EVIDENCE_STRIDE, ::EVIDENCE_STRIDE]
+        beside = _asinh(beside / LINEAR_PX) * torch.sign(surfaces_px)
+        levels = [self.stem(features) + self.evidence(torch.cat([evidence, beside], dim=1))]
         for down in self.downs:
             levels.append(down(levels[-1]))
         levels[-1] = self.bottleneck(levels[-1])
@@ -118,19 +142,41 @@ class UNet(nn.Module):
             upsampled = _upsample(self.ups[level](levels[level + 1]), 2)
             levels[level] = self.merges[level](levels[level] + upsampled)
         taken = _take_from_neighbours(sparse, reference, self.select(levels[1]))
+        taken = _enlarge(taken, BLOCK_PX * self.skip)
         output = functional.pixel_shuffle(self.head(levels[0]), 2).float()
-        residual = LINEAR_PX * torch.sinh(output[:, :1].clamp(-MAX_RESIDUAL, MAX_RESIDUAL))
+        choice = functional.pixel_shuffle(self.choose(levels[0]), 2).float()
+        residual = LINEAR_PX * _sinh(output[:, :1].clamp(-MAX_RESIDUAL, MAX_RESIDUAL))
         scale_px = torch.exp(output[:, 1:2].clamp(-4.0, 4.0))
-        keep = torch.sigmoid(output[:, 2:] + KEEP_LOGIT)
+        keep = output[:, 2:] + KEEP_LOGIT
+        logits = torch.cat([keep, choice + SURFACE_LOGIT, torch.zeros_like(keep)], dim=1)
         if self.skip > 1:
-            parts = (taken, residual, scale_px, keep)
-            taken, residual, scale_px, keep = (_upsample(part, self.skip) for part in parts)
-        keep = keep * torch.sign(disparity_px)
-        return (taken + keep * (disparity_px - taken) + residual).clamp_min(0.0), scale_px
+            parts = (residual, scale_px, logits)
+            residual, scale_px, logits = (_upsample(part, self.skip) for part in parts)
+        surfaces = _upsample(surfaces_px, EVIDENCE_STRIDE)
+        chosen = _choose(torch.cat([disparity_px, surfaces, taken], dim=1), logits)
+        return (chosen + residual).clamp_min(0.0), scale_px
+
+
+def _choose(candidates_px: Tensor, logits: Tensor) -> Tensor:
+    """A weighted mean of the candidates that lie on the likeliest one's surface.
+
+    Args:
+        candidates_px: [N, K, H, W]; 0 = invalid, gets no weight.
+        logits: of the same shape.
+    """
+    logits = logits + torch.sign(candidates_px) * VALID_LOGIT
+    likeliest_px = candidates_px.gather(1, logits.argmax(dim=1, keepdim=True))
+    distance = (candidates_px - likeliest_px) * (1.0 / SAME_SURFACE_PX)
+    square = distance * distance
+    weights = torch.softmax(logits, dim=1) * torch.reciprocal(1.0 + square * square)
+    total = (weights * candidates_px).sum(dim=1, keepdim=True)
+    return total / weights.sum(dim=1, keepdim=True)
 
 
 def _take_from_neighbours(disparity_px: Tensor, reference: Tensor, logits: Tensor) -> Tensor:
     """The disparity that each block takes: a weighted mean of valid neighbours and the reference.
+
+    [N, 1, H/4, W/4], where the others are [N, C, H, W] and [N, C, H/4, W/4].
 
     One pixel represents its block, because a mean across an edge lies on neither surface.
     """
@@ -138,8 +184,18 @@ def _take_from_neighbours(disparity_px: Tensor, reference: Tensor, logits: Tenso
     around = _around(disparity_px[one], reference[one])
     masked = logits.contiguous().float().add(torch.sign(around), alpha=VALID_LOGIT)
     weights = torch.softmax(masked, dim=1)
-    taken = (weights * around).sum(dim=1, keepdim=True)
-    return _upsample(taken, BLOCK_PX)
+    return (weights * around).sum(dim=1, keepdim=True)
+
+
+def _enlarge(image_px: Tensor, times: int) -> Tensor:
+    """Enlarges disparity: smoothly on a surface, so that no grid shows, and sharply at edges."""
+    sharp = _upsample(image_px, times)
+    smooth = functional.interpolate(
+        image_px, scale_factor=float(times), mode="bilinear", align_corners=False
+    )
+    difference = smooth - sharp
+    square = difference * difference * (1.0 / SAME_SURFACE_PX**2)
+    return sharp + difference * torch.reciprocal(1.0 + square * square)
 
 
 def _around(image: Tensor, reference: Tensor) -> Tensor:
@@ -165,7 +221,12 @@ def _block(inputs: int, outputs: int, size: int = 3, stride: int = 1) -> nn.Sequ
 def _asinh(x: Tensor) -> Tensor:
     """torch.asinh from vectorised functions, in a seventh of its time."""
     size = x.abs()
-    return torch.copysign(torch.log1p(size + size * size / (1 + torch.sqrt(size * size + 1))), x)
+    return torch.sign(x) * torch.log1p(size + size * size / (1 + torch.sqrt(size * size + 1)))
+
+
+def _sinh(x: Tensor) -> Tensor:
+    """torch.sinh from operators that other runtimes have too."""
+    return 0.5 * (torch.exp(x) - torch.exp(-x))
 
 
 def _upsample(x: Tensor, times: int) -> Tensor:

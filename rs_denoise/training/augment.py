@@ -1,6 +1,7 @@
 """Augmentation: varies crops as real cameras vary, and adds errors that simulation lacks.
 
-All images of a crop are [S, S] float32.
+All images of a crop are [S, S] float32. What changes the measured disparity happens before matching
+evidence is computed, so that the images contradict what is wrong.
 """
 
 from __future__ import annotations
@@ -9,6 +10,9 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+import torch
+
+from rs_denoise.matching import candidate_surfaces, matching_evidence, no_evidence
 
 # fx * baseline of the cameras that one model serves: from the D405 to the D455 at 1280x720.
 SCALES_PX_MM = (3_500, 70_000)
@@ -22,23 +26,57 @@ MAX_SLOPE = 0.2
 PASTE_STEP_PX = (1.5, 30.0)
 # Fraction of the crops whose edges are fattened beyond what the simulator's matcher did.
 FATTENED = 0.2
+# Fractions of the crops without any infrared, and without the right one.
+NO_INFRARED, NO_RIGHT = 0.1, 0.25
 
 
 class Crop(NamedTuple):
-    """A training example.
+    """A part of a frame.
 
     Attributes:
         disparity: as measured, px, 0 = invalid.
         infrared: grey levels, all 0 = none.
         truth: true disparity, px, 0 = unknown.
+        right: the same rows of the right infrared image, [S, margin + S] float32: the crop's own
+            columns, and as many before them as matches need and the frame has. None = none.
     """
 
     disparity: np.ndarray
     infrared: np.ndarray
     truth: np.ndarray
+    right: np.ndarray | None = None
 
 
-def augment(crops: list[Crop], scale_px_mm: float, rng: np.random.Generator) -> list[Crop]:
+class Example(NamedTuple):
+    """A crop with its matching evidence, to train on.
+
+    Attributes:
+        disparity, infrared, truth: as of `Crop`, [1, S, S].
+        surfaces, evidence: as of `rs_denoise.matching`, [C, S/2, S/2]; no evidence is all 0.
+    """
+
+    disparity: np.ndarray
+    infrared: np.ndarray
+    truth: np.ndarray
+    surfaces: np.ndarray
+    evidence: np.ndarray
+
+
+def prepare(crop: Crop) -> Example:
+    """Computes the inputs of a network from a crop."""
+    disparity, left = (torch.from_numpy(x)[None, None] for x in (crop.disparity, crop.infrared))
+    surfaces = candidate_surfaces(disparity)
+    if crop.right is None:
+        evidence = no_evidence(disparity)
+    else:
+        right = torch.from_numpy(crop.right)[None, None]
+        margin = right.shape[-1] - left.shape[-1]
+        evidence = matching_evidence(disparity, surfaces, left, right, margin)
+    images = (disparity[0], left[0], torch.from_numpy(crop.truth)[None], surfaces[0], evidence[0])
+    return Example(*(image.numpy() for image in images))
+
+
+def augment(crops: list[Crop], scale_px_mm: float, rng: np.random.Generator) -> list[Example]:
     """Varies the crops of one frame; `scale_px_mm` is fx * baseline of its camera."""
     pasted = [
         _copy_paste(crops[k - 1], crop, rng) if rng.random() < 0.15 else crop
@@ -47,21 +85,26 @@ def augment(crops: list[Crop], scale_px_mm: float, rng: np.random.Generator) -> 
     return [_vary(crop, scale_px_mm, rng) for crop in pasted]
 
 
-def _vary(crop: Crop, scale_px_mm: float, rng: np.random.Generator) -> Crop:
-    if rng.random() < 0.5:
-        factor = np.exp(rng.uniform(*np.log(SCALES_PX_MM))) / scale_px_mm
-        crop = _imitate_other_camera(crop, np.float32(min(factor, MAX_SCALE_FACTOR)))
-    disparity, infrared, truth = crop
+def _vary(crop: Crop, scale_px_mm: float, rng: np.random.Generator) -> Example:
+    # Flipped vertically only: occlusion shadows are on the left side.
+    flip = -1 if rng.random() < 0.5 else 1
+    disparity, infrared, truth, right = (
+        None if x is None else np.ascontiguousarray(x[::flip], np.float32) for x in crop
+    )
+    assert disparity is not None and infrared is not None and truth is not None
     if rng.random() < FATTENED:
         disparity = fatten_edges(disparity, truth, rng)
     if rng.random() < 0.6:
         disparity = _add_waves(disparity, rng)
-    infrared = np.zeros_like(infrared) if rng.random() < 0.1 else _change_exposure(infrared, rng)
-    # Flipped vertically only: occlusion shadows are on the left side.
-    flip = -1 if rng.random() < 0.5 else 1
-    return Crop(
-        *(np.ascontiguousarray(x[::flip], np.float32) for x in (disparity, infrared, truth))
-    )
+    if rng.random() < NO_INFRARED:
+        infrared, right = np.zeros_like(infrared), None
+    elif rng.random() < NO_RIGHT:
+        right = None
+    example = prepare(Crop(disparity, infrared, truth, right))
+    if rng.random() < 0.5:
+        factor = np.exp(rng.uniform(*np.log(SCALES_PX_MM))) / scale_px_mm
+        example = _imitate_other_camera(example, np.float32(min(factor, MAX_SCALE_FACTOR)))
+    return example._replace(infrared=_change_exposure(example.infrared, rng))
 
 
 def fatten_edges(disparity: np.ndarray, truth: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -88,7 +131,7 @@ def _copy_paste(near: Crop, far: Crop, rng: np.random.Generator) -> Crop:
     """Copy-paste augmentation: pastes bars or blobs of one crop in front of another.
 
     They have many gaps, which a real camera would bridge. Left of each piece is its occlusion
-    shadow, as wide as its disparity exceeds the background's.
+    shadow, as wide as its disparity exceeds the background's. There is no right image of both.
     """
     if not (near.truth > 0).all() or not (far.truth > 0).all():
         return far
@@ -135,23 +178,28 @@ def _noise(shape: tuple[int, ...], sigma_px: float, rng: np.random.Generator) ->
     return noise / max(float(noise.std()), 1e-6)
 
 
-def _imitate_other_camera(crop: Crop, factor: np.float32) -> Crop:
-    """Multiplies disparity by `factor`; noise keeps its size in px, wrong matches do not."""
-    disparity, infrared, truth = crop
+def _imitate_other_camera(example: Example, factor: np.float32) -> Example:
+    """Multiplies disparity by `factor`; noise keeps its size in px, wrong matches do not.
+
+    The evidence stays: it tells in px how far a match is from the best one.
+    """
+    disparity, truth = example.disparity, example.truth
     error = np.where((disparity > 0) & (truth > 0), disparity - truth, 0)
     noise = np.where(np.abs(error) < WRONG_MATCH_PX, error, 0)
     scaled = np.maximum(factor * (disparity - noise) + noise, 0)
-    return Crop(scaled, infrared, factor * truth)
+    surfaces = candidate_surfaces(torch.from_numpy(scaled)[None])[0].numpy()
+    return example._replace(disparity=scaled, truth=factor * truth, surfaces=surfaces)
 
 
 def _add_waves(disparity: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Adds smooth noise as real depth has it, at scales that a network can remove."""
     wave = rng.uniform(0.0, 0.25) * _noise(disparity.shape, rng.uniform(1.5, 12.0), rng)
-    return np.where(disparity > 0, np.maximum(disparity + wave, 0.1), 0)
+    return np.where(disparity > 0, np.maximum(disparity + wave, np.float32(0.1)), 0)
 
 
 def _change_exposure(infrared: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Changes exposure and gamma."""
     gamma = np.exp(rng.normal(0, 0.2))
     gain = np.exp(rng.normal(0, 0.5))
-    return np.clip(np.rint(255 * gain * (infrared / 255) ** gamma), 0, 255)
+    changed = np.clip(np.rint(255 * gain * (infrared / 255) ** gamma), 0, 255)
+    return changed.astype(np.float32)

@@ -15,10 +15,14 @@ from rs_denoise.camera import CameraError
 from rs_denoise.depth import to_disparity_px
 from rs_denoise.recordings.frame import Frame, RecordingError
 from rs_denoise.recordings.random_access import FrameReader
-from rs_denoise.training.augment import Crop, augment
+from rs_denoise.training.augment import Crop, Example, augment, prepare
 
 # Pixels of a frame per pixel of a crop: crops as of 640x360 to 1280x720, from frames of 848x480.
 ZOOM_RANGE = (0.75, 1.6)
+# Matches lie up to this far to the left in the right image, px.
+MAX_DISPARITY_PX = 128
+# Keys of a batch, as `Example` has them.
+KEYS = ("disparity_px", "infrared", "truth_px", "surfaces_px", "evidence")
 
 _log = logging.getLogger(__name__)
 
@@ -31,8 +35,9 @@ class CropDataset(Dataset):
     """Random crops of frames, as dictionaries of [CROPS, 1, S, S] float32 tensors.
 
     Keys: `disparity_px` (0 = invalid), `infrared` (grey levels, all 0 = none), `truth_px`
-    (0 = unknown), and `scale_px_mm` ([CROPS, 1, 1, 1], fx * baseline). Each frame is decoded once
-    for several crops, because decoding takes as long as training.
+    (0 = unknown), `surfaces_px` and `evidence` ([CROPS, C, S/2, S/2], see `rs_denoise.matching`),
+    and `scale_px_mm` ([CROPS, 1, 1, 1], fx * baseline). Each frame is decoded once for several
+    crops, because decoding takes as long as training.
 
     Args:
         readers: of frames with ground truth.
@@ -67,15 +72,11 @@ class CropDataset(Dataset):
         disparity = to_disparity_px(frame.depth_mm, scale)
         infrared = frame.infrared if frame.infrared is not None else np.zeros_like(frame.depth_mm)
         rng = np.random.default_rng([self.seed, index])
-        whole = Crop(disparity, infrared.astype(np.float32), truth)
+        whole = Crop(disparity, infrared, truth, frame.infrared_right)
         crops = [self._one_crop(whole, rng) for _ in range(self.crops_per_frame)]
-        if self.augment:
-            crops = augment(crops, scale, rng)
-        names = ("disparity_px", "infrared", "truth_px")
-        batch = {
-            name: torch.from_numpy(np.stack([c[k] for c in crops])[:, None])
-            for k, name in enumerate(names)
-        }
+        varied = augment(crops, scale, rng) if self.augment else map(prepare, crops)
+        examples = list(varied)
+        batch = {key: _stack(examples, k) for k, key in enumerate(KEYS)}
         return batch | {"scale_px_mm": torch.full((self.crops_per_frame, 1, 1, 1), scale)}
 
     def _read(self, index: int) -> tuple[Frame, np.ndarray]:
@@ -106,19 +107,42 @@ class CropDataset(Dataset):
         side = min(round(self.crop * zoom), height, width)
         top = int(rng.integers(0, height - side + 1))
         left = int(rng.integers(0, width - side + 1))
-        window = np.s_[top : top + side, left : left + side]
-        crop = Crop(*(image[window] for image in whole))
-        return crop if side == self.crop else _zoom(crop, self.crop)
+        return _cut(whole, top, left, side, self.crop)
 
 
-def _zoom(crop: Crop, side: int) -> Crop:
-    """Resamples a crop as another resolution of the camera; disparity scales with its pixels."""
-    factor, size = np.float32(side / len(crop.truth)), (side, side)
+def _cut(whole: Crop, top: int, left: int, side: int, size: int) -> Crop:
+    """Cuts a square out of a frame and resamples it to `size`, as another resolution of the camera.
+
+    Disparity scales with its pixels. The right image keeps the columns before the square that its
+    matches may lie in: whole squares of them, so that both images are resampled alike.
+    """
+    factor = np.float32(size / side)
+    window = np.s_[top : top + side, left : left + side]
     disparity, truth = (
-        factor * cv2.resize(image, size, interpolation=cv2.INTER_NEAREST)
-        for image in (crop.disparity, crop.truth)
+        factor * cv2.resize(image[window], (size, size), interpolation=cv2.INTER_NEAREST)
+        for image in (whole.disparity, whole.truth)
     )
-    return Crop(disparity, cv2.resize(crop.infrared, size, interpolation=cv2.INTER_AREA), truth)
+    infrared = _shrink(whole.infrared[window], size, size)
+    if whole.right is None:
+        return Crop(disparity, infrared, truth)
+    squares = -(-MAX_DISPARITY_PX // size)
+    begin = left - squares * side
+    strip = whole.right[top : top + side, max(begin, 0) : left + side]
+    strip = np.pad(strip, ((0, 0), (max(-begin, 0), 0)))
+    right = _shrink(strip, (squares + 1) * size, size)
+    # What lies outside of the frame goes again, an even number of columns.
+    outside = 2 * int(np.ceil(max(-begin, 0) * factor / 2))
+    return Crop(disparity, infrared, truth, np.ascontiguousarray(right[:, outside:]))
+
+
+def _shrink(image: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Resamples grey levels, to float32."""
+    resampled = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    return resampled.astype(np.float32)
+
+
+def _stack(examples: list[Example], field: int) -> Tensor:
+    return torch.from_numpy(np.stack([example[field] for example in examples]))
 
 
 class EpochSampler(DistributedSampler):

@@ -55,7 +55,7 @@ def export(
     kind = NETWORK_KINDS[confidence]
     manifest = Manifest(
         format=FORMAT, name=name, network=network_name, confidence=confidence,
-        inputs=list(kind.inputs), outputs=list(kind.outputs), stride_px=network.stride,
+        inputs=kind.input_names, outputs=list(kind.outputs), stride_px=network.stride,
         receptive_field_px=network.receptive_field_px, training_data=training_data,
         licence="Apache-2.0", metrics={}, verdict=NOT_MEASURED,
     )  # fmt: skip

@@ -20,6 +20,8 @@ WARM_UP_FRACTION = 0.1
 START_FACTOR = 0.04
 # Weight of deceiving the discriminator, beside the error of the generated depth.
 ADVERSARIAL_WEIGHT = 0.01
+# What a network that works in disparity takes of a batch.
+INPUTS = ("disparity_px", "infrared", "surfaces_px", "evidence")
 # Squares cut out of each crop for the generator to fill; side as a fraction of the crop's.
 MASKS, MASK_SIDE = 4, 0.2
 
@@ -82,7 +84,7 @@ class DisparityModule(TrainingModule):
     """Networks that work in disparity and predict their uncertainty."""
 
     def losses(self, batch: dict[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:  # noqa: D102
-        output, scale = self.network(batch["disparity_px"], batch["infrared"])
+        output, scale = self.network(*(batch[name] for name in INPUTS))
         losses = denoising_loss(
             output.float(), scale.float(), batch["disparity_px"], batch["truth_px"]
         )

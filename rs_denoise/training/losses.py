@@ -13,6 +13,9 @@ KNEE_PX = 16.0
 EDGE_WEIGHT = 3.0
 EDGE_WINDOW_PX = 9
 EDGE_STEP = 0.04
+# Thin things weigh more still: they are few pixels, and what a robot collides with.
+THIN_WEIGHT = 2.0
+THIN_PX = 9
 # False free space is worse than a false obstacle, so errors towards far weigh more. (This fits the
 # 0.55 quantile.)
 RECEDING_WEIGHT = 1.2
@@ -47,6 +50,7 @@ def denoising_loss(
     weight = weight * (20.0 / truth_px.clamp_min(1.0)).clamp(0.5, 2.0)
     error = torch.where(known, output_px - truth_px, torch.zeros_like(truth_px))
     weight = torch.where(_near_edge(truth_px), EDGE_WEIGHT * weight, weight)
+    weight = torch.where(_thin(truth_px), THIN_WEIGHT * weight, weight)
     weight = torch.where(error.detach() < 0, RECEDING_WEIGHT * weight, weight)
     accuracy = _mean(KNEE_PX * torch.log1p(error.abs() / KNEE_PX), weight)
     seen = weight * (input_px > 0)
@@ -59,11 +63,26 @@ def denoising_loss(
     }  # fmt: skip
 
 
+def _thin(truth_px: Tensor) -> Tensor:
+    """Where the true foreground is narrower than `THIN_PX`: what an opening removes.
+
+    Looked at by every second pixel, which is a quarter of the work.
+    """
+    sampled, side = truth_px[..., ::2, ::2], THIN_PX // 2 + 1
+    opened = _max_around(-_max_around(-sampled, side), side)
+    thin = sampled - opened > EDGE_STEP * sampled
+    return functional.interpolate(thin.float(), scale_factor=2.0) > 0
+
+
+def _max_around(image: Tensor, side: int) -> Tensor:
+    rows = functional.max_pool2d(image, (side, 1), stride=1, padding=(side // 2, 0))
+    return functional.max_pool2d(rows, (1, side), stride=1, padding=(0, side // 2))
+
+
 def _near_edge(truth_px: Tensor) -> Tensor:
-    nearest_px = functional.max_pool2d(truth_px, 3, stride=1, padding=1)
+    nearest_px = _max_around(truth_px, 3)
     step = (nearest_px - truth_px > EDGE_STEP * nearest_px) & (truth_px > 0)
-    rows = functional.max_pool2d(step.float(), (EDGE_WINDOW_PX, 1), stride=1, padding=(4, 0))
-    return functional.max_pool2d(rows, (1, EDGE_WINDOW_PX), stride=1, padding=(0, 4)) > 0
+    return _max_around(step.float(), EDGE_WINDOW_PX) > 0
 
 
 def _gradient(error: Tensor, truth_px: Tensor, weight: Tensor, axis: int) -> Tensor:

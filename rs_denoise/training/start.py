@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from rs_denoise.model import model_file, read_weights
-from rs_denoise.training.loops import TrainingModule, merge_crops
+from rs_denoise.training.loops import INPUTS, TrainingModule, merge_crops
 
 MODEL_FILE_SUFFIX = ".pt"
 # Layers that had other names in the files of version 0.1.
@@ -88,7 +88,7 @@ def unfold_batch_norm(network: nn.Module, batches: Iterable[dict[str, Tensor]]) 
     training = network.training
     network.eval()
     for batch in batches:
-        network(batch["disparity_px"], batch["infrared"])
+        network(*(batch[name] for name in INPUTS))
     for hook in hooks:
         hook.remove()
     network.train(training)

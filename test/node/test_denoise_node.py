@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from scenes import camera, manifest, noisy_wall
+from scenes import camera, kind_fields, manifest, noisy_wall
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 from rcl_interfaces.srv import GetParameters
@@ -343,13 +343,13 @@ def no_model(path):
 
 
 def truncated_model(path):
-    save(UNet(), manifest(receptive_field_px=158), path)
+    save(UNet(), manifest(receptive_field_px=158, **kind_fields("laplace-stereo")), path)
     path.write_bytes(path.read_bytes()[:5000])
     return "truncated"
 
 
 def newer_model(path):
-    save(UNet(), manifest(format=99), path)
+    save(UNet(), manifest(format=99, **kind_fields("laplace-stereo")), path)
     return "format 99"
 
 

@@ -16,11 +16,12 @@ from scenes import camera
 
 lightning = pytest.importorskip("lightning", reason="Lightning is not installed")
 
+from rs_denoise.matching import EVIDENCE_CHANNELS
 from rs_denoise.training.augment import Crop, _copy_paste, fatten_edges
 from rs_denoise.training.config import ConfigError, TrainingConfig
 from rs_denoise.training.data import CropDataset, EpochSampler
 from rs_denoise.training.export import ExportError, export, load_network
-from rs_denoise.training.loops import merge_crops, module_for
+from rs_denoise.training.loops import INPUTS, merge_crops, module_for
 from rs_denoise.training.precision import choose_training_precision
 from rs_denoise.training.start import StartError, start_from
 from rs_denoise.training.train import TrainingError, train
@@ -47,7 +48,11 @@ def test_crops_hold_what_they_promise(data):
     item = CropDataset(find_frame_readers(data), 192, 3, augment=True, seed=0)[0]
     assert {k: tuple(v.shape) for k, v in item.items()} == dict.fromkeys(
         ("disparity_px", "infrared", "truth_px"), (3, 1, 192, 192)
-    ) | {"scale_px_mm": (3, 1, 1, 1)}
+    ) | {
+        "surfaces_px": (3, 2, 96, 96),
+        "evidence": (3, EVIDENCE_CHANNELS, 96, 96),
+        "scale_px_mm": (3, 1, 1, 1),
+    }
     assert all(v.dtype == torch.float32 and v.isfinite().all() for v in item.values())
     assert (item["infrared"] >= 0).all() and (item["infrared"] <= 255).all()
     assert (item["truth_px"] > 0).all() and (item["disparity_px"] >= 0).all()
@@ -150,13 +155,14 @@ def test_train_stop_resume_export_and_run(data, tmp_path, network):
     assert model.manifest == manifest and model.predicts_uncertainty == (network == "unet-tiny")
     assert manifest.verdict in VERDICTS[:2] and "Network `" in path.with_suffix(".md").read_text()
     # Folding batch normalisation changed nothing.
-    image, infrared = torch.rand(1, 1, 64, 64) * 20 + 1, torch.rand(1, 1, 64, 64) * 255
+    inputs = [20 * torch.rand(1, i.channels, 64 // i.stride, 64 // i.stride) + 1
+              for i in model.kind.inputs]  # fmt: skip
     _, trained = load_network(second)
     with torch.inference_mode():
-        expected = trained(image, infrared)
+        expected = trained(*inputs)
         for a, b in zip(
             expected if isinstance(expected, tuple) else (expected,),
-            model(image, infrared),
+            model(*inputs),
             strict=True,
         ):
             torch.testing.assert_close(a, b, atol=1e-3, rtol=1e-3)
@@ -201,14 +207,14 @@ def test_a_run_can_begin_with_a_shipped_model(data):
     module = module_for("unet-tiny")("unet-tiny", 1e-3, total_steps=1)
     start_from(module, "unet-tiny", batches)
     batch = merge_crops(batches[0])
-    channels = batch["disparity_px"], batch["infrared"]
+    inputs = [batch[name] for name in INPUTS]
     shipped = Model.load("unet-tiny", "cpu", "float32")
     with torch.no_grad():
-        expected = shipped(*channels)
-        for output, wanted in zip(module.network.eval()(*channels), expected, strict=True):
+        expected = shipped(*inputs)
+        for output, wanted in zip(module.network.eval()(*inputs), expected, strict=True):
             torch.testing.assert_close(output, wanted, rtol=1e-3, atol=1e-3)
         # Training normalises by the batch, and its statistics are near the stored ones.
-        trained = module.network.train()(*channels)[0]
+        trained = module.network.train()(*inputs)[0]
         assert (trained - expected[0]).abs().median() < 0.1
     with pytest.raises(StartError, match=r"unet\.pt: not of this network"):
         start_from(module_for("unet-classic")("unet-classic", 1e-3, 1), "unet", batches)
