@@ -58,10 +58,10 @@ def random_matcher(rng: np.random.Generator) -> Matcher:
     for high accuracy (strict checks, many holes).
     """
     second_peak, left_right_px = [
-        (rng.uniform(3.0, 4.6), rng.uniform(0.55, 0.8)),
-        (rng.uniform(3.0, 4.6), rng.uniform(0.55, 0.8)),
-        (rng.uniform(1.0, 2.8), rng.uniform(0.8, 1.2)),
-        (rng.uniform(4.6, 6.5), rng.uniform(0.4, 0.6)),
+        (rng.uniform(3.8, 5.8), rng.uniform(0.5, 0.75)),
+        (rng.uniform(3.8, 5.8), rng.uniform(0.5, 0.75)),
+        (rng.uniform(1.5, 3.5), rng.uniform(0.75, 1.1)),
+        (rng.uniform(5.8, 8.0), rng.uniform(0.35, 0.5)),
     ][rng.integers(4)]
     return Matcher(
         blur_px=float(rng.uniform(0.3, 0.5)),

@@ -62,8 +62,8 @@ def _camera(width: int, height: int, fx: float, baseline_m: float) -> Camera:
 
 
 PRESETS = {
-    "d415": Preset(_camera(848, 480, 600.0, BASELINES_M["d415"]), 0.030, 78.0, 0.5),
-    "d435": Preset(_camera(848, 480, 425.0, BASELINES_M["d435"]), 0.021, 100.0, 0.4),
+    "d415": Preset(_camera(848, 480, 600.0, BASELINES_M["d415"]), 0.030, 78.0, 0.75),
+    "d435": Preset(_camera(848, 480, 425.0, BASELINES_M["d435"]), 0.021, 100.0, 0.45),
     "d455": Preset(_camera(848, 480, 428.0, BASELINES_M["d455"]), 0.056, 100.0, 0.6),
     # No projector: it matches what light and texture there are.
     "d405": Preset(_camera(848, 480, 430.0, BASELINES_M["d405"]), 0.0, 0.0, 0.1, ("desk", "room")),

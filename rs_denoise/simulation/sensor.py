@@ -62,7 +62,7 @@ def random_sensor(rng: np.random.Generator) -> Sensor:
         median_grey=float(np.exp(rng.uniform(np.log(9), np.log(33)))),
         contrast=float(rng.uniform(0.2, 0.45)),
         black=float(rng.uniform(0, 6)),
-        blur_px=float(rng.uniform(0.7, 1.1)),
+        blur_px=float(rng.uniform(0.9, 1.35)),
         vignetting=float(rng.uniform(0.0, 0.5)),
         full_well=float(np.exp(rng.uniform(np.log(27_000), np.log(230_000)))),
         read_noise=float(rng.uniform(2, 14)),

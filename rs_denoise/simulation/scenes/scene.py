@@ -26,7 +26,7 @@ WITH_OPENWORK = 0.6
 OPENWORK_COUNT = (1, 2)
 MAX_OPENWORK_M = 4.5
 # How much room a scene leaves before the camera, in multiples of `Preset.closest_m`.
-ROOM_BEFORE_CAMERA = (1.2, 3.2)
+ROOM_BEFORE_CAMERA = (1.2, 3.6)
 # What need not stand on the floor.
 FLOATING = (openwork.hand, openwork.cables)
 
@@ -66,7 +66,7 @@ def random_scene(
     """
     places = tuple(name for name in places if name in preset.places) or places
     # Most scenes are tidy, as those are where real cameras were measured; some are full.
-    clutter = rng.random() ** 2
+    clutter = rng.random() ** 2.5
     weights = np.array([PLACE_WEIGHTS[name] for name in places])
     name = str(rng.choice(places, p=weights / weights.sum()))
     place = PLACES[name](rng, furniture)
@@ -98,7 +98,7 @@ def random_scene(
         flood=float(rng.uniform(0.1, 0.8)) * dimmed,
         projector=dimmed,
         dots=int(rng.integers(8_000, 20_001)),
-        dot_sigma=float(rng.uniform(0.8, 1.6)),
+        dot_sigma=float(rng.uniform(1.0, 2.0)),
     )
 
 
