@@ -58,10 +58,10 @@ def random_matcher(rng: np.random.Generator) -> Matcher:
     for high accuracy (strict checks, many holes).
     """
     second_peak, left_right_px = [
-        (rng.uniform(3.8, 5.8), rng.uniform(0.5, 0.75)),
-        (rng.uniform(3.8, 5.8), rng.uniform(0.5, 0.75)),
-        (rng.uniform(1.5, 3.5), rng.uniform(0.75, 1.1)),
-        (rng.uniform(5.8, 8.0), rng.uniform(0.35, 0.5)),
+        (rng.uniform(4.4, 7.0), rng.uniform(0.45, 0.7)),
+        (rng.uniform(4.4, 7.0), rng.uniform(0.45, 0.7)),
+        (rng.uniform(2.0, 4.4), rng.uniform(0.7, 1.0)),
+        (rng.uniform(7.0, 10.0), rng.uniform(0.35, 0.45)),
     ][rng.integers(4)]
     return Matcher(
         blur_px=float(rng.uniform(0.3, 0.5)),
