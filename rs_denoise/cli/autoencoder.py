@@ -6,6 +6,7 @@ program has its flags and folders, and runs on this library.
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -140,20 +141,24 @@ def _crop(images: Path) -> None:
             f"{images}: no {DEPTH}*.png in it; put {TRUTH}NAME.png, {DEPTH}NAME.png and "
             f"{INFRARED}NAME.png there, or name their folder with --train_path"
         )
-    for old in (*TRAIN_CROPPED.glob("*.png"), *TRAIN_MASKED.glob("*.png")):
-        old.unlink()
-    readable = [triple for triple in triples if _read(triple) is not None]
-    if not readable:
+    counts = Counter[str]()
+    for triple in track(triples, "cropping", console=console):
+        frame = _read(triple)
+        counts["readable"] += frame is not None
+        if frame is None or frame.ground_truth_mm is None:
+            continue
+        if not counts["cropped"]:  # Earlier crops stay if none can be made of these frames.
+            _clear(TRAIN_CROPPED, TRAIN_MASKED)
+        counts["crops"] += write_crops(frame, TRAIN_MASKED, TRAIN_CROPPED)
+        counts["cropped"] += 1
+    if not counts["readable"]:
         raise AutoencoderError(f"{images}: no frame in it can be read")
-    without = 0
-    for triple in track(readable, "cropping", console=console):
-        without += write_crops(triple, TRAIN_MASKED, TRAIN_CROPPED) == 0
-    crops = len(find_autoencoder_frames(TRAIN_CROPPED))
-    console.print(f"{crops} crops of {len(readable) - without} frames in {TRAIN_CROPPED}")
+    if not counts["cropped"]:
+        raise AutoencoderError(f"{images}: no frame has ground truth ({TRUTH}*.png)")
+    console.print(f"{counts['crops']} crops of {counts['cropped']} frames in {TRAIN_CROPPED}")
+    without = counts["readable"] - counts["cropped"]
     if without:
         console.print(f"[yellow]{without} frames have no {TRUTH}*.png and were left out")
-    if not crops:
-        raise AutoencoderError(f"{images}: no frame has ground truth ({TRUTH}*.png)")
 
 
 def _train(epochs: int, old: Path | None, network: str) -> Path:
@@ -211,13 +216,13 @@ def _test(images: Path, model_path: Path) -> None:
     triples = find_autoencoder_frames(images)
     count = 0
     if not triples:
-        _clear_results()
+        _clear(TEST_CROPPED, DENOISED)
     for triple in track(triples, f"denoising with {model_path.name}", console=console):
         frame = _read(triple)
         if frame is None:
             continue
         if not count:  # Earlier results stay if no frame can be read.
-            _clear_results()
+            _clear(TEST_CROPPED, DENOISED)
         count += 1
         # The Denoise-Autoencoder had no gate: every measured pixel is published.
         denoiser = Denoiser(model, frame.camera, Gate(0.0, 0.0, 1.0), tile_px=TILE_PX)
@@ -229,9 +234,10 @@ def _test(images: Path, model_path: Path) -> None:
     console.print(f"{count} frames of {images} in {DENOISED}")
 
 
-def _clear_results() -> None:
-    for old in (*TEST_CROPPED.glob("*.png"), *DENOISED.glob("*.png")):
-        old.unlink()
+def _clear(*folders: Path) -> None:
+    for folder in folders:
+        for old in folder.glob("*.png"):
+            old.unlink()
 
 
 def _read(triple: AutoencoderFrame) -> Frame | None:

@@ -15,8 +15,14 @@ from rs_denoise.recordings.frame import RecordingError
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # Twice the pixels of any depth camera; a PNG of a few bytes can claim far more.
 MAX_PIXELS = 4096 * 4096
-# The smallest file: recordings are written once and kept.
-SMALLEST = 9
+# Level 9 takes 660 ms for 180 kB of depth of 848x480; this level takes 23 ms for 194 kB.
+PNG_LEVEL = 4
+# By the type of the image. The noise of infrared, and confidence, have no repetitions that zlib's
+# search would find: without it they take 10 instead of 160 ms, and are smaller than at level 9.
+PNG_STRATEGIES = {
+    np.dtype(np.uint8): cv2.IMWRITE_PNG_STRATEGY_RLE,
+    np.dtype(np.uint16): cv2.IMWRITE_PNG_STRATEGY_FILTERED,
+}
 
 
 def read_png(path: Path) -> np.ndarray:
@@ -49,8 +55,10 @@ def write_png(path: Path, image: np.ndarray) -> None:
 
 
 def encode_png(image: np.ndarray) -> bytes:
-    """A PNG of [H, W] uint8 or uint16, as small as it gets."""
-    return cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, SMALLEST])[1].tobytes()
+    """A PNG of [H, W] uint8 or uint16: nearly as small as possible, in a fraction of the time."""
+    strategy = PNG_STRATEGIES[image.dtype]
+    settings = [cv2.IMWRITE_PNG_COMPRESSION, PNG_LEVEL, cv2.IMWRITE_PNG_STRATEGY, strategy]
+    return cv2.imencode(".png", image, settings)[1].tobytes()
 
 
 def decode_image(data: bytes) -> np.ndarray:

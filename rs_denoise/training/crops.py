@@ -8,12 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from rs_denoise.recordings.folders.autoencoder_folder import (
-    DEPTH,
-    INFRARED,
-    TRUTH,
-    AutoencoderFrame,
-)
+from rs_denoise.recordings.folders.autoencoder_folder import DEPTH, INFRARED, TRUTH
+from rs_denoise.recordings.frame import Frame
 from rs_denoise.recordings.images import write_png
 
 CROP_PX = 128
@@ -38,23 +34,25 @@ def cut_into_crops(image: np.ndarray, side: int = CROP_PX) -> Iterator[tuple[int
             yield row, column, padded[top : top + side, left : left + side]
 
 
-def write_crops(triple: AutoencoderFrame, masked: Path, cropped: Path) -> int:
-    """Writes a frame's masked ground truth, then crops of all three as PREFIX-NAME-ROW-COL.png.
+def write_crops(frame: Frame, masked: Path, cropped: Path) -> int:
+    """Writes a frame's masked ground truth, then crops of all images as PREFIX-NAME-ROW-COL.png.
+
+    Args:
+        frame: with ground truth; missing infrared is black.
+        masked, cropped: existing folders for the masked ground truth and for the crops.
 
     Returns:
-        How many crops were written; 0 for a frame without ground truth.
+        How many crops were written of each image.
     """
-    frame = triple()
-    if frame.ground_truth_mm is None:
-        return 0
+    assert frame.ground_truth_mm is not None
     truth = mask_truth(frame.depth_mm, frame.ground_truth_mm)
-    write_png(masked / f"{TRUTH}{triple.name}.png", truth)
+    write_png(masked / f"{TRUTH}{frame.name}.png", truth)
     infrared = frame.infrared
     if infrared is None:
         infrared = np.zeros(truth.shape, np.uint8)
     count = 0
     for prefix, image in ((TRUTH, truth), (INFRARED, infrared), (DEPTH, frame.depth_mm)):
         for row, column, crop in cut_into_crops(image):
-            write_png(cropped / f"{prefix}{triple.name}-{row}-{column}.png", crop)
+            write_png(cropped / f"{prefix}{frame.name}-{row}-{column}.png", crop)
             count += prefix == DEPTH
     return count

@@ -87,6 +87,25 @@ def test_train_path_names_other_images(tmp_path):
     assert (tmp_path / "images" / "train_cropped" / "gt-c0-0-0.png").exists()
 
 
+def test_earlier_crops_stay_if_no_new_ones_can_be_made(workshop):
+    assert run(workshop, "-c").returncode == 0
+    images = workshop / "images"
+    before = {p: p.read_bytes() for p in images.glob("train_*/*.png")}
+    assert before
+    write_frame(workshop / "no_truth", "d0", truth=False)
+    (workshop / "broken").mkdir()
+    (workshop / "broken" / "res-x.png").write_bytes(b"no picture")
+    for folder, said in (("no_truth", "no frame has ground truth"), ("broken", "can be read")):
+        out = run(workshop, "-c", "--train_path", folder)
+        assert out.returncode == 2 and said in " ".join(out.stderr.split())
+        assert {p: p.read_bytes() for p in images.glob("train_*/*.png")} == before
+    write_frame(workshop / "new", "e0")
+    out = run(workshop, "-c", "--train_path", "new")
+    assert "4 crops of 1 frames" in " ".join(out.stdout.split())
+    assert {p.name for p in (images / "train_masked").iterdir()} == {"gt-e0.png"}
+    assert not list((images / "train_cropped").glob("*-a0-*"))
+
+
 def test_an_empty_test_folder_gives_an_empty_result(workshop):
     assert run(workshop, "-n", *SMALL).returncode == 0
     assert run(workshop, "-t").returncode == 0
