@@ -17,11 +17,16 @@ MAX_BASELINE_M = 1.0
 def camera_from_info(info: Any, baseline_m: float) -> Camera:
     """The camera of a camera_info, which does not say the baseline.
 
+    P describes rectified images, which depth and infrared are; K, the camera before rectification,
+    is used if the driver does not fill in P.
+
     Raises:
         CameraError: no camera can have its values.
     """
     k = info.k if hasattr(info, "k") else info.K
-    fx, fy, cx, cy = (float(value) for value in (k[0], k[4], k[2], k[5]))
+    p = info.p if hasattr(info, "p") else info.P
+    values = (p[0], p[5], p[2], p[6]) if p[0] > 0 and p[5] > 0 else (k[0], k[4], k[2], k[5])
+    fx, fy, cx, cy = (float(value) for value in values)
     return Camera(info.width, info.height, fx, fy, cx, cy, baseline_m)
 
 
@@ -29,7 +34,8 @@ def baseline_from_info(info: Any) -> float | None:
     """The baseline in metres from the right imager's camera_info: its P[3] is -fx * baseline.
 
     Returns:
-        None if it does not hold one.
+        None if it does not hold one: P[3] is 0 or positive where a driver does not fill it in, or
+        the camera_info is the left imager's.
     """
     p = info.p if hasattr(info, "p") else info.P
     if not p[0] > 0:

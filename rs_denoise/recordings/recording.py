@@ -11,15 +11,28 @@ from pathlib import Path
 from rs_denoise.camera import CameraError
 from rs_denoise.recordings.bags.bag import METADATA, bag_files, is_bag
 from rs_denoise.recordings.bags.bag_reader import REASONS_IN_ERROR, BagReader
-from rs_denoise.recordings.bags.topics import TopicOverrides
-from rs_denoise.recordings.folders.autoencoder_folder import CAMERA, find_autoencoder_frames
-from rs_denoise.recordings.folders.frame_folder import find_frames, read_assumed, read_frame
+from rs_denoise.recordings.bags.topics import NO_INFRARED, TopicOverrides
+from rs_denoise.recordings.folders.autoencoder_folder import (
+    CAMERA,
+    INFRARED,
+    find_autoencoder_frames,
+)
+from rs_denoise.recordings.folders.frame_folder import (
+    INFRARED_PNG,
+    find_frames,
+    read_assumed,
+    read_frame,
+)
 from rs_denoise.recordings.folders.raw_images import find_raw_frames
 from rs_denoise.recordings.frame import Frame, RecordingError
 from rs_denoise.recordings.skipped import Skipped
 
 FrameReader = Callable[[], Frame]
 FIND_ALL = TopicOverrides()
+DENOISED_ALONE = (
+    "there is none within 5 ms of their depth, or it cannot be read: they are denoised from depth "
+    "alone, less confidently"
+)
 INTRINSICS = ("fx", "fy", "cx", "cy", "baseline_m")
 # `rs_denoise denoise` writes this file into its output folders.
 DENOISED_NOTE = "denoised.json"
@@ -38,6 +51,7 @@ class Recording:
     Attributes:
         count: number of frames, or of a bag's depth images; None if only reading all would tell.
         skipped: what could not be read, with the reason; filled and, at the next reading, cleared.
+            If some frames have no infrared but others have, it says how many.
         notes: what had to be assumed or is missing, as sentences for readers of the results.
         assumed: fields of the camera that had to be assumed; camera.json lists them.
     """
@@ -49,7 +63,16 @@ class Recording:
     assumed: list[str] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[Frame]:
-        return self.read(self.skipped)
+        count = with_infrared = 0
+        try:
+            for frame in self.read(self.skipped):
+                count += 1
+                with_infrared += frame.infrared is not None
+                yield frame
+        finally:  # also if only the first frames are read
+            if 0 < with_infrared < count:
+                what = f"infrared of {count - with_infrared} of {count} frames"
+                self.skipped[what] = DENOISED_ALONE
 
 
 def open_recording(path: Path | str, topics: TopicOverrides = FIND_ALL) -> Recording:
@@ -73,12 +96,14 @@ def open_recording(path: Path | str, topics: TopicOverrides = FIND_ALL) -> Recor
     frames = find_autoencoder_frames(path)
     if frames:
         readers: dict[str, FrameReader] = {frame.name: frame for frame in frames}
+        notes = _note_infrared(frame.path(INFRARED).exists() for frame in frames)
         if (path / CAMERA).exists():
-            return _from_readers(readers, {}, [])
-        return _from_readers(readers, {}, [ASSUMED_CAMERA], INTRINSICS)
+            return _from_readers(readers, {}, notes)
+        return _from_readers(readers, {}, [ASSUMED_CAMERA, *notes], INTRINSICS)
     if raw:
         readers = {frame.name: frame for frame in raw}
-        return _from_readers(readers, {}, [ASSUMED_CAMERA], INTRINSICS)
+        notes = _note_infrared(frame.infrared is not None for frame in raw)
+        return _from_readers(readers, {}, [ASSUMED_CAMERA, *notes], INTRINSICS)
     bags = sorted(filter(is_bag, path.glob("*/")))
     if bags:
         return _open_bags(bags, topics)
@@ -87,12 +112,19 @@ def open_recording(path: Path | str, topics: TopicOverrides = FIND_ALL) -> Recor
     except RecordingError as error:
         raise RecordingError(f"{error}; or {KINDS}") from None
     readers = {f.name: partial(read_frame, f) for f in folders}
-    notes = [ALREADY_DENOISED] if (path / DENOISED_NOTE).exists() else []
     assumed = read_assumed(folders[0]) if folders else []
-    if assumed:
-        notes.append(f"camera.json says that these were assumed: {', '.join(assumed)}")
+    notes = [f"camera.json says that these were assumed: {', '.join(assumed)}"] if assumed else []
+    if (path / DENOISED_NOTE).exists():
+        notes.insert(0, ALREADY_DENOISED)
+    else:
+        notes += _note_infrared((folder / INFRARED_PNG).exists() for folder in folders)
     unreadable = {p.name: reason for p, reason in skipped.items()}
     return _from_readers(readers, unreadable, notes, assumed)
+
+
+def _note_infrared(present: Iterable[bool]) -> list[str]:
+    """A note if no frame has infrared; if only some have none, `Recording.skipped` says so."""
+    return [] if any(present) else [NO_INFRARED]
 
 
 def _open_bag(path: Path, topics: TopicOverrides) -> Recording:

@@ -40,15 +40,17 @@ EXTRINSICS = "realsense2_camera_msgs/msg/Extrinsics"
 
 
 class BagFile(Protocol):
-    """One file of messages, in the order of writing.
+    """One file of messages, in the order of time, or as written if these differ little.
 
     Attributes:
         types: message type of each topic.
         counts: number of messages of each topic; empty if the file does not store it.
+        ros1_topics: the topics whose messages are serialised as in ROS 1.
     """
 
     types: dict[str, str]
     counts: dict[str, int]
+    ros1_topics: set[str]
 
     def messages(
         self, topics: Collection[str], skipped: Skipped, max_messages: int | None = None
@@ -107,7 +109,7 @@ class Bag:
     def messages(
         self, topics: Collection[str], skipped: Skipped, max_messages: int | None = None
     ) -> Iterator[tuple[str, int, Any]]:
-        """Yields topic, time of arrival in ns, and message, in the order of writing.
+        """Yields topic, time of arrival in ns, and message, in the order of `BagFile`.
 
         An Image written by librealsense up to 2.58 has an attribute `unit_m`, its depth unit in m.
 
@@ -117,9 +119,8 @@ class Bag:
             max_messages: stop each file after this many messages of all topics; None: read all.
         """
         for file in self._files:
-            is_ros1 = isinstance(file, rosbag1_file.Rosbag1File)
             for topic, time_ns, raw in file.messages(topics, skipped, max_messages):
-                kind = file.types[topic]
+                kind, is_ros1 = file.types[topic], topic in file.ros1_topics
                 try:
                     message = _parse_ros1(raw, kind, topic) if is_ros1 else _parse_ros2(raw, kind)
                 except (SerdeError, KeyError, DecompressionError) as error:
@@ -132,6 +133,11 @@ class Bag:
         counts = [file.counts.get(topic) for file in self._files if topic in file.types]
         known = [count for count in counts if count is not None]
         return sum(known) if known and len(known) == len(counts) else None
+
+    @property
+    def has_ros1_messages(self) -> bool:
+        """Whether messages are serialised as in ROS 1."""
+        return any(file.ros1_topics for file in self._files)
 
     def first_messages(self, topics: Collection[str]) -> dict[str, Any]:
         """The first message of each topic, if there is one near the start of the bag."""

@@ -45,9 +45,12 @@ def find_baseline_m(bag: Bag, depth: str, notes: list[str], assumed: list[str]) 
         if 0 < baseline_m < MAX_BASELINE_M:
             return baseline_m
     assumed.append("baseline_m")
+    reason = "the recording has no infra2/camera_info with it"
+    if infos:
+        reason = f"{infos[0]} has none (in its P, P[3] is not -fx * baseline)"
     notes.append(
-        f"the baseline is assumed to be {DEFAULT_BASELINE_M} m, a D435's: the recording has no "
-        "infra2/camera_info with it; set it with --baseline"
+        f"the baseline is assumed to be {DEFAULT_BASELINE_M} m, a D435's: {reason}; set it with "
+        "--baseline"
     )
     return DEFAULT_BASELINE_M
 

@@ -46,9 +46,12 @@ def copy_with_denoised(
     """
     if out.exists():
         raise RecordingError(f"{out}: exists already; remove it first")
-    topics = find_topics(Bag(source), overrides)
+    bag = Bag(source)
+    topics = find_topics(bag, overrides)
     if topics.metadata:
         raise CopyError("it is a recording of RealSense's SDK, not of a ROS driver")
+    if bag.has_ros1_messages:
+        raise CopyError("its messages are those of ROS 1")
     try:
         with (
             Reader(source) as reader,

@@ -11,20 +11,20 @@ from itertools import pairwise
 from pathlib import Path
 from urllib.parse import quote
 
+from rs_denoise.recordings.bags.time_order import MAX_DISORDER_NS
 from rs_denoise.recordings.frame import RecordingError
 from rs_denoise.recordings.skipped import Skipped
 
 MAGIC = b"SQLite format 3\x00"
-# Recorders write what arrives within a second in any order; framesets wait for so long.
-MAX_DISORDER_NS = 1_000_000_000
 
 
 class SqliteFile:
-    """The messages of the file, in the order of writing.
+    """The messages of the file, in the order of time, or as written if these differ little.
 
     Attributes:
         types: message type of each topic.
         counts: number of messages of each topic; empty if the file is damaged.
+        ros1_topics: empty, because the messages are serialised as in ROS 2.
 
     Raises:
         RecordingError: it is not a rosbag2, or is truncated before its list of topics.
@@ -44,6 +44,7 @@ class SqliteFile:
         self._names: dict[int, str] = {number: name for number, name, _ in rows}
         self.types: dict[str, str] = {name: kind for _, name, kind in rows}
         self.counts = self._count_messages()
+        self.ros1_topics: set[str] = set()
         self._is_unordered = self._find_disorder() and not self._is_truncated()
 
     def messages(

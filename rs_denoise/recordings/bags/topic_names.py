@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from rs_denoise.recordings.bags.messages import COMPRESSED, IMAGE, INFO
+
 # realsense-ros, below the camera's namespace.
 DEPTH = "depth/image_rect_raw"
 INFRARED = "infra1/image_rect_raw"
@@ -20,6 +22,7 @@ SDK_INFRARED_RIGHT = re.compile(r"/Infrared_2/image/data$")
 SDK_SENSOR = re.compile(r"^/device_\d+/sensor_\d+/")
 # image_transport appends the codec to the name of the raw topic.
 CODECS = ("/compressedDepth", "/compressed")
+IMAGE_NAME = re.compile(r"/image[^/]*$")
 # Parts of the names of images that are not what the left imager measured.
 NOT_MEASURED = re.compile(
     r"(aligned|colou?r|rgb)(_.*)?|.*registered.*|ground_truth|denoised|confidence|.*mask.*"
@@ -32,6 +35,15 @@ STREAM = re.compile(
 LEFT = re.compile(r"left|ir|infra(red)?_?[01]?|left_.*")
 INFRA = re.compile(r"ir|infra.*")
 RIGHT = re.compile(r"right|infra(red)?_?2|right_.*")
+
+
+def guess_type(topic: str) -> str | None:
+    """The message type that drivers give a topic of this name; None for other names."""
+    if topic.endswith("/camera_info"):
+        return INFO
+    if topic.endswith(CODECS):
+        return COMPRESSED
+    return IMAGE if IMAGE_NAME.search(topic) else None
 
 
 def strip_codec(topic: str) -> str:

@@ -38,6 +38,8 @@ LEFT_INFRARED = "infrared of the left imager"
 RIGHT_INFRARED = "infrared of the right imager"
 INFRARED_IMAGES = (LEFT_INFRARED, RIGHT_INFRARED)
 
+NO_INFRARED = f"no {LEFT_INFRARED}: depth is denoised alone, less confidently"
+
 
 @dataclass(frozen=True)
 class TopicOverrides:
@@ -161,7 +163,7 @@ def _find_infrared(bag: Bag, override: str | None, depth: str, notes: list[str])
         if found:
             notes.append(f"infrared is read from {found[0]}, found by its encoding")
     if not found:
-        notes.append("no infrared of the left imager: depth is denoised alone, less confidently")
+        notes.append(NO_INFRARED)
         return None
     return _require_one(bag, found, LEFT_INFRARED, "--infrared-topic")
 

@@ -15,6 +15,8 @@ from rs_denoise.recordings.complete_output import complete_or_absent
 from rs_denoise.recordings.frame import MAX_STAMP_NS, Frame, RecordingError
 from rs_denoise.recordings.images import read_png, write_png
 
+INFRARED_PNG = "infra1.png"
+
 
 def find_frames(path: Path) -> tuple[list[Path], dict[Path, str]]:
     """Finds the frame folders under `path` (itself or its children), and the reasons of others.
@@ -50,7 +52,7 @@ def read_frame(folder: Path) -> Frame:
         name=folder.name,
         camera=camera,
         depth_mm=_read_image(folder / "depth.png", np.uint16, camera),
-        infrared=_read_optional(folder / "infra1.png", np.uint8, camera),
+        infrared=_read_optional(folder / INFRARED_PNG, np.uint8, camera),
         ground_truth_mm=_read_optional(folder / "ground_truth.png", np.uint16, camera),
         infrared_right=_read_optional(folder / "infra2.png", np.uint8, camera),
         stamp_ns=_read_stamp_ns(folder / "camera.json"),
@@ -78,7 +80,7 @@ def write_frame(folder: Path, frame: Frame, **notes: object) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     images = {
         "depth.png": frame.depth_mm,
-        "infra1.png": frame.infrared,
+        INFRARED_PNG: frame.infrared,
         "infra2.png": frame.infrared_right,
         "ground_truth.png": frame.ground_truth_mm,
     }

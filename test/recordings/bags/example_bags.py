@@ -57,6 +57,10 @@ class Ros:
             self.header(stamp_ns), height, width, "plumb_bob", d, k, r, p, 0, 0, roi
         )
 
+    def serialize(self, message) -> bytes:
+        write = self.store.serialize_ros1 if self.version == 1 else self.store.serialize_cdr
+        return bytes(write(message, message.__msgtype__))
+
     def write(self, path, messages, **options):
         """Writes (topic, message) in this order; see `write1` and `write2`."""
         return (write1 if self.version == 1 else write2)(path, self.store, messages, **options)
@@ -80,25 +84,31 @@ def write2(path, store, messages, plugin=StoragePlugin.MCAP, compression=None):
     return path
 
 
-def write_mcap(path, store, messages, compression=CompressionType.NONE, chunk_bytes=20_000):
+def write_mcap(
+    path, ros, messages, compression=CompressionType.NONE, chunk_bytes=20_000, schemas=True,
+    times_ns=None,
+):  # fmt: skip
     """One file, as Foxglove's library writes it; `chunk_bytes` 0: without chunks."""
+    profile, form = ("ros1", "ros1") if ros.version == 1 else ("ros2", "cdr")
     with path.open("wb") as file:
         writer = Writer(
             file, chunk_bytes, compression, use_chunking=chunk_bytes > 0, use_statistics=False
         )
-        writer.start(profile="ros2")
+        writer.start(profile=profile)
         channels = {}
         for k, (topic, message) in enumerate(messages):
+            kind = message.__msgtype__
             if topic not in channels:
-                schema = writer.register_schema(message.__msgtype__, "ros2msg", b"")
-                channels[topic] = writer.register_channel(topic, "cdr", schema)
-            raw = bytes(store.serialize_cdr(message, message.__msgtype__))
-            writer.add_message(channels[topic], START_NS + k, raw, START_NS + k)
+                name = kind.replace("/msg/", "/") if ros.version == 1 else kind
+                schema = writer.register_schema(name, f"{profile}msg", b"") if schemas else 0
+                channels[topic] = writer.register_channel(topic, form, schema)
+            time_ns = times_ns[k] if times_ns else START_NS + k
+            writer.add_message(channels[topic], time_ns, ros.serialize(message), time_ns)
         writer.finish()
     return path
 
 
-def write1(path, store, messages, compression=None, chunk_bytes=20_000):
+def write1(path, store, messages, compression=None, chunk_bytes=20_000, times_ns=None):
     """A third member of a message is appended to its bytes, as librealsense does."""
     writer = Writer1(path)
     writer.chunk_threshold = chunk_bytes
@@ -111,8 +121,21 @@ def write1(path, store, messages, compression=None, chunk_bytes=20_000):
             if topic not in connections:
                 connections[topic] = writer.add_connection(topic, kind, typestore=store)
             raw = bytes(store.serialize_ros1(message, kind)) + b"".join(extra)
-            writer.write(connections[topic], START_NS + k, raw)
+            writer.write(connections[topic], times_ns[k] if times_ns else START_NS + k, raw)
     return path
+
+
+def write_by_topic(path, ros, messages, topics, **options):
+    """Writes messages of each topic after those of the one before, with the times of their stamps.
+
+    Args:
+        options: of `write_mcap`; a path without the suffix .mcap is written as a bag of ROS 1.
+    """
+    messages = sorted(messages, key=lambda message: topics.index(message[0]))
+    stamps = [m.header.stamp.sec * 10**9 + m.header.stamp.nanosec for _, m in messages]
+    if path.suffix == ".mcap":
+        return write_mcap(path, ros, messages, times_ns=stamps, **options)
+    return write1(path, ros.store, messages, times_ns=stamps, **options)
 
 
 def picture(k):

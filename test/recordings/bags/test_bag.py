@@ -9,17 +9,21 @@ import numpy as np
 import pytest
 import zstandard
 from mcap.writer import CompressionType
-from mcap.writer import Writer as McapWriter
 from recordings.bags.example_bags import (
     DEPTH,
     HEIGHT,
     INFO,
     INFRARED,
+    RIGHT,
+    RIGHT_INFO,
     START_NS,
     WIDTH,
     Ros,
     check,
     driver,
+    picture,
+    png,
+    write_by_topic,
     write_mcap,
 )
 from rosbags.rosbag1 import Writer as Writer1
@@ -92,7 +96,7 @@ def whole(path, kind, count):
     if kind.startswith("mcap"):
         chunk_bytes = 0 if "without chunks" in kind else 20_000
         zstd = CompressionType.ZSTD if "zstd" in kind else CompressionType.NONE
-        return write_mcap(path / "a.mcap", ROS2.store, driver(ROS2, count), zstd, chunk_bytes)
+        return write_mcap(path / "a.mcap", ROS2, driver(ROS2, count), zstd, chunk_bytes)
     mode = CompressionMode.FILE if "zstd" in kind else CompressionMode.NONE
     return file_of(bag(path / "bag", count, SQLITE, compression=mode))
 
@@ -314,33 +318,6 @@ def test_files_that_were_renamed_are_read_although_metadata_does_not_name_them(t
 
 
 @pytest.mark.parametrize("last", [INFO, INFRARED])
-def test_an_mcap_written_topic_after_topic_is_read_in_the_order_of_time(tmp_path, last):
-    order = [t for t in (INFO, "/camera/infra2/camera_info", DEPTH, INFRARED) if t != last]
-    order.append(last)
-    messages = list(driver(ROS2, 60))
-    path = tmp_path / "a.mcap"
-    with path.open("wb") as file:
-        writer = McapWriter(file, 50_000, CompressionType.ZSTD)
-        writer.start(profile="ros2")
-        for wanted in order:
-            schema = channel = None
-            for topic, message in messages:
-                if topic != wanted:
-                    continue
-                kind = message.__msgtype__
-                if channel is None:
-                    schema = writer.register_schema(kind, "ros2msg", b"")
-                    channel = writer.register_channel(topic, "cdr", schema)
-                stamp = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
-                raw = bytes(ROS2.store.serialize_cdr(message, kind))
-                writer.add_message(channel, stamp, raw, stamp)
-        writer.finish()
-    frames, skipped = read(path)
-    check(frames, 60)
-    assert not skipped and all(frame.infrared is not None for frame in frames)
-
-
-@pytest.mark.parametrize("last", [INFO, INFRARED])
 def test_a_db3_written_topic_after_topic_is_read_in_the_order_of_time(tmp_path, last):
     path = tmp_path / "bag"
     bag(path, 60, SQLITE)
@@ -354,3 +331,82 @@ def test_a_db3_written_topic_after_topic_is_read_in_the_order_of_time(tmp_path, 
     frames, skipped = read(path)
     check(frames, 60)
     assert not skipped and all(frame.infrared is not None for frame in frames)
+
+
+TOPICS = [INFO, RIGHT_INFO, DEPTH, INFRARED, RIGHT]
+UNORDERED = ["mcap", "mcap without index", "mcap without chunks or index", "ros1", "ros1 killed"]
+
+
+def unordered(path, kind, last, messages):
+    """A file in which the messages of each topic follow those of another; of `last`, come last."""
+    ros = Ros(1 if "ros1" in kind else 2)
+    order = [topic for topic in TOPICS if topic != last] + [last]
+    options = {"chunk_bytes": 0 if "without chunks" in kind else 50_000}
+    suffix = ".bag" if "ros1" in kind else ".mcap"
+    file = write_by_topic(path / f"a{suffix}", ros, messages(ros), order, **options)
+    if "without" in kind or "killed" in kind:
+        data = file.read_bytes()
+        # The footer's magic, and in ROS 1 the last connection and chunk info: as after a kill.
+        file.write_bytes(data[:-40])
+    return file
+
+
+@pytest.mark.parametrize("last", [INFO, INFRARED])
+@pytest.mark.parametrize("kind", UNORDERED)
+def test_a_file_written_topic_after_topic_is_read_in_the_order_of_time(tmp_path, kind, last):
+    file = unordered(tmp_path, kind, last, lambda ros: driver(ros, 60, right=True))
+    frames, _ = read(file)
+    check(frames, 60, right=True)
+    assert all(frame.infrared is not None for frame in frames)
+
+
+@pytest.mark.parametrize("kind", ["mcap without index", "ros1"])
+def test_a_long_file_written_topic_after_topic_takes_little_memory(tmp_path, kind):
+    """5,000 frames of 3 kB: all of them would take 15 MB."""
+    depth, infrared = np.full((32, 32), 2000, np.uint16), np.zeros((32, 32), np.uint8)
+
+    def messages(ros):
+        yield INFO, ros.info(START_NS, 32, 32)
+        for k in range(5000):
+            stamp = START_NS + k * 33_000_000
+            yield DEPTH, ros.image(depth, "16UC1", stamp)
+            yield INFRARED, ros.image(infrared, "mono8", stamp)
+
+    file = unordered(tmp_path, kind, INFRARED, messages)
+    page, used, count = os.sysconf("SC_PAGE_SIZE"), {}, 0
+    for count, frame in enumerate(read_bag(file), 1):
+        assert frame.infrared is not None
+        if count in (500, 5000):
+            with open("/proc/self/statm") as status:
+                used[count] = int(status.read().split()[1]) * page
+    assert count == 5000
+    assert used[5000] - used[500] < 4e6
+
+
+def test_messages_of_ros_1_in_mcap(tmp_path):
+    frames, skipped = read(write_mcap(tmp_path / "a.mcap", Ros(1), driver(Ros(1), right=True)))
+    check(frames, right=True)
+    assert not skipped
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_without_schemas_the_drivers_topic_names_say_the_types(tmp_path, version):
+    ros = Ros(version)
+    depth, infrared = picture(0)
+    compressed = [
+        (INFO, ros.info(START_NS)),
+        (f"{DEPTH}/compressedDepth", ros.compressed_depth(depth, START_NS)),
+        (f"{INFRARED}/compressed", ros.compressed(png(infrared), "mono8; png", START_NS)),
+    ]  # fmt: skip
+    for name, messages in (("raw", driver(ros, 1)), ("compressed", compressed)):
+        path = write_mcap(tmp_path / f"{name}.mcap", ros, messages, schemas=False)
+        (frame,) = read(path)[0]
+        np.testing.assert_array_equal(frame.depth_mm, depth)
+        np.testing.assert_array_equal(frame.infrared, infrared)
+
+
+def test_an_mcap_of_unknown_types_says_so(tmp_path):
+    messages = [("/said", Ros(2).types["std_msgs/msg/String"]("x"))]
+    path = write_mcap(tmp_path / "a.mcap", ROS2, messages, schemas=False)
+    with pytest.raises(RecordingError, match="has no schemas, .* it has /said"):
+        read(path)

@@ -55,8 +55,39 @@ def test_one_bad_depth_image_costs_one_frame(tmp_path, changes, reason):
 def test_a_bad_infrared_image_leaves_a_frame_without_infrared(tmp_path):
     frames, skipped = read(tmp_path, changed(INFRARED, 4, encoding="bgr8"))
     assert [f.infrared is None for f in frames] == [k == 4 for k in range(10)]
-    (name,) = skipped
+    name, count = skipped
     assert name == f"infrared {stamp(4)}" and "its encoding is 'bgr8'" in skipped[name]
+    assert count == "infrared of 1 of 10 frames"
+
+
+@pytest.mark.parametrize("every", [2, 5])
+def test_frames_that_go_without_infrared_are_counted(tmp_path, every):
+    def messages():
+        for k, (topic, message) in enumerate(driver(ROS, 10)):
+            if topic != INFRARED or k // 4 % every == 0:
+                yield topic, message
+
+    frames, skipped = read(tmp_path, messages())
+    without = sum(frame.infrared is None for frame in frames)
+    assert without == 10 - 10 // every
+    (said,) = skipped
+    assert said == f"infrared of {without} of 10 frames" and "depth alone" in skipped[said]
+
+
+def test_infrared_of_another_moment_is_counted(tmp_path):
+    """Every third image is a frame late, as reported of drivers whose stamps drift."""
+
+    def messages():
+        for k, (topic, message) in enumerate(driver(ROS, 9)):
+            if topic == INFRARED and k // 4 % 3 == 2:
+                message = dataclasses.replace(
+                    message, header=ROS.header(stamp(k // 4) + 16_000_000)
+                )
+            yield topic, message
+
+    frames, skipped = read(tmp_path, messages())
+    assert [f.infrared is None for f in frames] == [k % 3 == 2 for k in range(9)]
+    assert list(skipped) == ["infrared of 3 of 9 frames"]
 
 
 def test_a_message_that_is_damaged_costs_one_frame(tmp_path):
@@ -81,7 +112,8 @@ def test_where_the_resolution_changes_each_image_gets_the_camera_of_its_size(tmp
                 yield INFO, ROS.info(stamp(k), 40, 32, fx=212.0)
 
     frames, skipped = read(tmp_path, messages())
-    assert [f.camera.width for f in frames] == [80, 80, 80, 40, 40, 40] and not skipped
+    assert [f.camera.width for f in frames] == [80, 80, 80, 40, 40, 40]
+    assert list(skipped) == ["infrared of 3 of 6 frames"]
     assert frames[3].camera.fx == 212.0
 
 

@@ -4,7 +4,7 @@ import sqlite3
 import cv2
 import numpy as np
 import pytest
-from recordings.bags.example_bags import DEPTH, INFO, INFRARED, Ros, driver, picture
+from recordings.bags.example_bags import DEPTH, INFO, INFRARED, RIGHT_INFO, Ros, driver, picture
 from rosbags.rosbag2 import StoragePlugin
 from rosbags.typesys import get_types_from_msg
 
@@ -154,6 +154,14 @@ def test_the_baseline_out_of_the_drivers_extrinsics(tmp_path):
     messages.append(("/camera/extrinsics/depth_to_infra2", between))
     found = find_topics(Bag(ros.write(tmp_path / "bag", messages)), TopicOverrides())
     assert found.baseline_m == pytest.approx(0.095) and not found.notes
+
+
+@pytest.mark.parametrize("shift", [0.0, 23.0])
+def test_a_right_camera_info_without_a_baseline_is_named_as_the_reason(tmp_path, shift):
+    messages = [m for m in driver(ROS, 1) if m[0] != RIGHT_INFO]
+    found = chosen(tmp_path, [info(RIGHT_INFO, shift=shift), *messages])
+    assert found.baseline_m == 0.05 and found.assumed == ["baseline_m"]
+    assert f"{RIGHT_INFO} has none (in its P" in "\n".join(found.notes)
 
 
 def jpeg(topic, pixels):

@@ -5,6 +5,7 @@ import pytest
 
 from rs_denoise.recordings.folders.frame_folder import find_frames, read_frame, write_frame
 from rs_denoise.recordings.frame import Frame, RecordingError
+from rs_denoise.recordings.recording import open_recording
 from scenes import camera, noisy_wall
 
 
@@ -19,6 +20,24 @@ def test_what_is_written_is_read(tmp_path):
     assert read.camera == frame().camera and read.name == "a" and read.infrared_right is None
     for field in ("depth_mm", "infrared", "ground_truth_mm"):
         np.testing.assert_array_equal(getattr(read, field), getattr(frame(), field))
+
+
+def test_the_right_infrared_is_kept(tmp_path):
+    written = replace(frame(), infrared_right=noisy_wall(80, 64, seed=5)[1])
+    write_frame(tmp_path / "a", written)
+    read = read_frame(tmp_path / "a")
+    np.testing.assert_array_equal(read.infrared_right, written.infrared_right)
+
+
+def test_frames_without_infrared_are_counted(tmp_path):
+    for k in range(3):
+        one = frame() if k else replace(frame(), infrared=None)
+        write_frame(tmp_path / "some" / f"{k}", one)
+        write_frame(tmp_path / "none" / f"{k}", replace(frame(), infrared=None))
+    some = open_recording(tmp_path / "some")
+    assert len(list(some)) == 3 and list(some.skipped) == ["infrared of 1 of 3 frames"]
+    assert not some.notes
+    assert "no infrared of the left imager" in open_recording(tmp_path / "none").notes[0]
 
 
 def test_a_folder_is_one_frame_or_many_and_others_are_named(tmp_path):
