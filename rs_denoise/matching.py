@@ -15,6 +15,8 @@ differences".
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -133,31 +135,34 @@ def _hidden(measured_px: Tensor, margin_px: int) -> Tensor:
 
 
 def _max_around(image: Tensor) -> Tensor:
-    """The greatest value within `REACH` to each side."""
-    side = 2 * REACH + 1
-    rows = functional.max_pool2d(image, (side, 1), stride=1, padding=(REACH, 0))
-    return functional.max_pool2d(rows, (1, side), stride=1, padding=(0, REACH))
+    """The greatest value within `REACH` to each side; nothing is outside."""
+    padded = functional.pad(image, (REACH, REACH, REACH, REACH), value=-torch.inf)
+    length = 2 * REACH + 1
+    return _along(_along(padded, length, 2, torch.maximum), length, 3, torch.maximum)
 
 
 def _mean_around(image: Tensor, side: int) -> Tensor:
     """The mean over a window of odd `side`; beyond the border the image's edge is repeated."""
     half = side // 2
     padded = functional.pad(image, (half, half, half, half), mode="replicate")
-    return _sum_along(_sum_along(padded, side, 2), side, 3).div_(side * side)
+    total = _along(_along(padded, side, 2, torch.add), side, 3, torch.add)
+    return total.div_(side * side)
 
 
-def _sum_along(image: Tensor, length: int, axis: int) -> Tensor:
-    """Sums of `length` neighbours along an axis, by doubling: in a tenth of avg_pool2d's time."""
+def _along(
+    image: Tensor, length: int, axis: int, combine: Callable[[Tensor, Tensor], Tensor]
+) -> Tensor:
+    """Combines `length` neighbours along an axis, by doubling: in a tenth of a pooling's time."""
     size = image.shape[axis] - length + 1
     total, offset, span, spans = None, 0, 1, image
     while True:
         if length & span:
             part = spans.narrow(axis, offset, size)
-            total = part if total is None else total + part
+            total = part if total is None else combine(total, part)
             offset += span
         if offset == length:
             assert total is not None
             return total
         shorter = spans.shape[axis] - span
-        spans = spans.narrow(axis, 0, shorter) + spans.narrow(axis, span, shorter)
+        spans = combine(spans.narrow(axis, 0, shorter), spans.narrow(axis, span, shorter))
         span *= 2
