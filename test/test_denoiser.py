@@ -8,6 +8,7 @@ from torch import nn
 from rs_denoise.denoiser import Denoiser, FrameError, NetworkError
 from rs_denoise.gate import Gate
 from rs_denoise.model import Model
+from rs_denoise.networks.unet import UNet
 from scenes import Scaled, camera, kind_fields, noisy_wall
 
 OPEN = Gate(min_confidence=0.0, fill_confidence=0.0, max_recession=1.0)
@@ -161,6 +162,58 @@ def test_depth_out_of_range_is_invalid(make_model):
 def test_frames_that_do_not_fit(make_model, depth, infrared, message):
     with pytest.raises(FrameError, match=message):
         Denoiser(make_model(Scaled()), camera(96, 64)).denoise(depth, infrared)
+
+
+@pytest.fixture
+def stereo(make_model):
+    """A small network that uses the right image, untrained but for some random last layers."""
+    torch.manual_seed(0)
+    network = UNet((8, 16), skip=2).eval()
+    with torch.no_grad():
+        network.evidence[1].weight.normal_(0, 0.2)
+        for layer in (network.head, network.choose, network.select):
+            layer.weight.normal_(0, 0.1)
+    return make_model(
+        network, receptive_field_px=network.receptive_field_px, **kind_fields("laplace-stereo")
+    )
+
+
+def stereo_pair(width, height, disparity_px=11):
+    """Both infrared images of a textured wall."""
+    wall = np.random.default_rng(0).integers(10, 90, (height, width + disparity_px), np.uint8)
+    return wall[:, :width], wall[:, disparity_px:]
+
+
+@pytest.mark.parametrize(("width", "height"), [(640, 400), (501, 333)])
+def test_tiles_give_what_the_whole_frame_gives_with_both_images(stereo, width, height):
+    depth, _ = noisy_wall(width, height)
+    pair, camera_ = stereo_pair(width, height), camera(width, height)
+    tiled, whole = (Denoiser(stereo, camera_, tile_px=side) for side in (256, 4096))
+    assert len(list(tiled.tiling.tiles(*map(tiled.tiling.padded, (height, width))))) >= 4
+    one, other = (denoiser.estimate(depth, *pair) for denoiser in (tiled, whole))
+    assert (one.disparity_px - other.disparity_px).abs().max() < 1e-3
+    without = whole.estimate(depth, pair[0])
+    assert (without.disparity_px - other.disparity_px).abs().max() > 0.01
+
+
+def test_the_right_image_alone_counts_for_nothing(stereo):
+    depth, _ = noisy_wall(96, 64)
+    denoiser, (_, right) = Denoiser(stereo, camera(96, 64)), stereo_pair(96, 64)
+    one, other = denoiser.estimate(depth), denoiser.estimate(depth, None, right)
+    assert torch.equal(one.disparity_px, other.disparity_px)
+
+
+def test_a_model_of_one_image_takes_no_notice_of_the_right_one(make_model):
+    depth, infrared = noisy_wall(96, 64)
+    denoiser = Denoiser(make_model(Scaled()), camera(96, 64))
+    one, other = (denoiser.denoise(depth, infrared, right) for right in (None, infrared[:5]))
+    np.testing.assert_array_equal(one.depth_mm, other.depth_mm)
+
+
+def test_a_right_image_of_another_size(stereo):
+    depth, infrared = noisy_wall(96, 64)
+    with pytest.raises(FrameError, match="right infrared must be 96x64"):
+        Denoiser(stereo, camera(96, 64)).denoise(depth, infrared, infrared[::2, ::2])
 
 
 class Deeper(torch.nn.Module):
