@@ -39,6 +39,8 @@ def _overrides(context, managed):
         overrides["baseline_m"] = BASELINES_M[model]
     if num_threads := LaunchConfiguration("num_threads").perform(context):
         overrides["num_threads"] = int(num_threads)
+    if not IfCondition(LaunchConfiguration("right_infrared")).evaluate(context):
+        overrides["right_infrared"] = "off"
     autostart = "false" if managed else LaunchConfiguration("autostart").perform(context)
     if autostart:
         overrides["autostart"] = autostart == "true"
@@ -77,6 +79,13 @@ def generate_launch_description():
                 "params_file",
                 default_value=PathJoinSubstitution([share, "config", "denoise.yaml"]),
                 description="Parameter file of the node.",
+            ),
+            DeclareLaunchArgument(
+                "right_infrared",
+                default_value="true",
+                choices=["true", "false"],
+                description="false: do not use the right infrared image. true: as in the "
+                "parameter file.",
             ),
             DeclareLaunchArgument(
                 "num_threads",

@@ -39,6 +39,7 @@ ARGUMENTS = {
         "false",
         "Also make a point cloud of each camera for Nav2, as points.launch.py does.",
     ),
+    "right_infrared": ("true", "Stream and use the right infrared images."),
     "num_threads": ("0", "Cores for each network on a CPU. 0: divided equally."),
     "one_process": (
         "false",
@@ -105,6 +106,8 @@ def _parameters_of_each(context, models):
     """Parameter files. launch_ros passes only files that can distinguish the nodes of a process."""
     threads = _num_threads(context)
     common = {"num_threads": threads} if threads else {}
+    if not IfCondition(LaunchConfiguration("right_infrared")).evaluate(context):
+        common["right_infrared"] = "off"
     own = {
         f"/camera/{name}/denoise_node": {**common, "baseline_m": BASELINES_M[model]}
         if model in BASELINES_M

@@ -23,10 +23,14 @@ def generate_launch_description():
             "camera",
             "Name of the camera: topics are in /camera/<name>, frames begin with <name>_.",
         ),
-        "profile": ("848x480x30", "Width x height x rate of both depth and infrared."),
+        "profile": ("848x480x30", "Width x height x rate of depth and infrared."),
         "serial_no": (
             "''",
             "Serial number with a leading underscore. Empty: the first camera found.",
+        ),
+        "right_infrared": (
+            "true",
+            "Also stream the right infrared image. false: saves 12 MB/s of USB at 848x480x30.",
         ),
         "config_file": (
             PathJoinSubstitution([config, "realsense.yaml"]),
@@ -48,6 +52,7 @@ def generate_launch_description():
             "serial_no": LaunchConfiguration("serial_no"),
             "enable_depth": "true",
             "enable_infra1": "true",
+            "enable_infra2": LaunchConfiguration("right_infrared"),
             "depth_module.depth_profile": LaunchConfiguration("profile"),
             "depth_module.infra_profile": LaunchConfiguration("profile"),
             "config_file": LaunchConfiguration("config_file"),

@@ -230,11 +230,26 @@ def test_camera_and_node_start_together(prefix):
     assert list(started) == ["/camera/camera", "/camera/camera/denoise_node"]
     driver = started["/camera/camera"]
     assert driver.parameters["enable_depth"] is True and driver.parameters["enable_infra1"] is True
+    assert driver.parameters["enable_infra2"] is True
     assert driver.parameters["depth_module.depth_profile"] == "848x480x30"
     assert driver.parameters["depth_module.infra_profile"] == "848x480x30"
     assert Path(driver.parameters["config_file"]).samefile(PROJECT / "config" / "realsense.yaml")
     assert driver.environment[PROFILES[0]].endswith("fastdds.xml")
     assert started["/camera/camera/denoise_node"].parameters["baseline_m"] == 0.055
+
+
+def test_the_right_infrared_stream_can_be_left_out(prefix):
+    started = Evaluation("realsense_denoise.launch.py", right_infrared="false").started
+    assert started["/camera/camera"].parameters["enable_infra2"] is False
+    assert started["/camera/camera/denoise_node"].parameters["right_infrared"] == "off"
+    for one_process in ("false", "true"):
+        started = Evaluation(
+            "multi_camera.launch.py", cameras="a,b", start_cameras="true", serial_nos="_1,_2",
+            right_infrared="false", one_process=one_process,
+        ).started  # fmt: skip
+        assert started["/camera/b"].parameters["enable_infra2"] is False
+        (*_, node) = started.values()
+        assert node.parameters["right_infrared"] == "off"
 
 
 def test_nav2_gets_points_beside_the_denoised_image(prefix):
@@ -337,6 +352,7 @@ def test_a_replay_runs_on_the_recordings_clock(prefix, monkeypatch, distribution
     play = " ".join(evaluation.started["ros2 bag play"].command)
     assert play.startswith("ros2 bag play run1/ --rate 0.5") and " ".join(clock) in play
     assert "/a/b/depth/image_rect_raw" in play and "denoised" not in play
+    assert "/a/b/infra1/image_rect_raw" in play and "/a/b/infra2/image_rect_raw" in play
     record = evaluation.started["ros2 bag record"].command
     assert record[record.index("--output") + 1] == "run1_denoised" and "--use-sim-time" in record
     wanted = re.compile(record[record.index("--regex") + 1])

@@ -12,7 +12,12 @@ from sensor_msgs.msg import CameraInfo, Image
 from rs_denoise.node.calibration import CameraCalibration
 from rs_denoise.node.images import read_depth, read_infrared
 from rs_denoise.pipeline.frame_pipeline import FrameSettings, InputFrame
-from rs_denoise.pipeline.synchronizer import FrameSynchronizer, SyncedImages
+from rs_denoise.pipeline.synchronizer import (
+    FrameSynchronizer,
+    PairingCounts,
+    SyncedImages,
+    SyncSettings,
+)
 
 
 @dataclass(frozen=True)
@@ -20,18 +25,31 @@ class AssemblerSettings:
     """The user's choices that apply to input.
 
     Attributes:
-        slop_ns: largest difference between the stamps of depth and infrared.
-        infrared_timeout_ns: without infrared for this long, depth goes on alone.
-        depth_only: whether depth alone is denoised.
+        sync: how images are grouped.
         baseline_m: 0: that of the topics.
         frame: handed on with each frame.
     """
 
-    slop_ns: int
-    infrared_timeout_ns: int
-    depth_only: bool
+    sync: SyncSettings
     baseline_m: float
     frame: FrameSettings
+
+
+@dataclass(frozen=True)
+class StreamState:
+    """Whether an infrared stream serves.
+
+    Attributes:
+        wanted: whether it is used at all.
+        missing: whether no image has matched depth for longer than the timeout.
+        arrives: whether images arrive, be it with stamps that match or not.
+        was_paired: whether an image has ever matched.
+    """
+
+    wanted: bool
+    missing: bool
+    arrives: bool
+    was_paired: bool
 
 
 @dataclass(frozen=True)
@@ -51,6 +69,8 @@ class FrameAssembler:
         on_frame: called with each complete frame. Its `source` is the camera_info to publish.
         on_failure: called with the reason why a frame is lost.
         on_dropped: called when a frame that waits for its calibration is not wanted any more.
+        on_wait: called when a frame begins to wait for right infrared: `release_overdue` has to be
+            called again and again until it returns False.
         camera_info_topic: to name it if nothing arrives there.
 
     Attributes:
@@ -64,36 +84,48 @@ class FrameAssembler:
         on_frame: Callable[[InputFrame[CameraInfo]], None],
         on_failure: Callable[[str], None],
         on_dropped: Callable[[], None],
+        on_wait: Callable[[], None],
         camera_info_topic: str,
     ) -> None:
         self._calibration = calibration
         self._on_frame, self._on_failure, self._on_dropped = on_frame, on_failure, on_dropped
+        self._on_wait = on_wait
         self._camera_info_topic = camera_info_topic
-        self._synchronizer: FrameSynchronizer[_Received] = FrameSynchronizer(0, 0)
+        self._synchronizer: FrameSynchronizer[_Received] = FrameSynchronizer(settings.sync)
         self._uncalibrated: SyncedImages[_Received] | None = None
         self._depth_stamp_ns: int | None = None
-        self.configure(settings)
+        self.settings = settings
 
     @property
-    def unpaired(self) -> int:
-        """Number of depth images for which no infrared image was found."""
-        return self._synchronizer.unpaired
+    def counts(self) -> PairingCounts:
+        """What has become of the depth images so far."""
+        return self._synchronizer.counts
 
     @property
-    def clock_jumps(self) -> int:
-        """How often stamps went back."""
-        return self._synchronizer.clock_jumps
+    def infrared(self) -> StreamState:
+        """The state of infrared."""
+        sync, now_ns = self._synchronizer, time.monotonic_ns()
+        missing, arrives = sync.infrared_is_missing(now_ns), sync.infrared_arrives(now_ns)
+        return StreamState(True, missing, arrives, was_paired=True)
 
     @property
-    def infrared_is_missing(self) -> bool:
-        """Whether infrared has been silent for longer than the timeout, while depth was not."""
-        return self._synchronizer.infrared_is_missing(time.monotonic_ns())
+    def infrared_right(self) -> StreamState:
+        """The state of right infrared."""
+        sync, now_ns = self._synchronizer, time.monotonic_ns()
+        return StreamState(
+            self.settings.sync.right_wait_ns is not None,
+            sync.right_is_missing(now_ns),
+            sync.right_arrives(now_ns),
+            sync.right_was_paired,
+        )
 
     def configure(self, settings: AssemblerSettings) -> None:
         """Takes new settings for the frames from now on."""
+        used, uses = (s.sync.right_wait_ns is not None for s in (self.settings, settings))
         self.settings = settings
-        self._synchronizer.slop_ns = settings.slop_ns
-        self._synchronizer.infrared_timeout_ns = settings.infrared_timeout_ns
+        self._synchronizer.settings = settings.sync
+        if used != uses:
+            self.restart()
 
     def restart(self) -> None:
         """Drops what waits: listening begins or ends."""
@@ -121,24 +153,38 @@ class FrameAssembler:
         image = _Received(message, now_ns)
         self._add(self._synchronizer.add_infrared(_stamp_ns(message), image, now_ns))
 
+    def add_infrared_right(self, message: Image) -> None:
+        """Takes an infrared image of the right imager."""
+        now_ns = time.monotonic_ns()
+        image = _Received(message, now_ns)
+        self._add(self._synchronizer.add_infrared_right(_stamp_ns(message), image, now_ns))
+
+    def release_overdue(self) -> bool:
+        """Lets go what has waited long enough for right infrared; whether more waits."""
+        self._hand_on(self._synchronizer.take_complete(time.monotonic_ns()))
+        return self._synchronizer.awaits_right
+
     def add_camera_info(self, message: CameraInfo) -> None:
         """Takes depth's camera_info."""
         self._calibration.update(message)
         if self._uncalibrated is not None and self._calibration.known:
             images, self._uncalibrated = self._uncalibrated, None
-            self._add([images])
+            self._hand_on([images])
 
     def _add(self, complete: list[SyncedImages[_Received]]) -> None:
+        self._hand_on(complete)
+        if self._synchronizer.awaits_right:
+            self._on_wait()
+
+    def _hand_on(self, complete: list[SyncedImages[_Received]]) -> None:
         for images in complete:
-            if images.infrared is None and not self.settings.depth_only:
-                self._synchronizer.unpaired += 1
-            elif self._calibration.known:
+            if self._calibration.known:
                 self._on_frame(self._frame(images))
             else:
                 self._keep_uncalibrated(images)
 
     def _frame(self, images: SyncedImages[_Received]) -> InputFrame[CameraInfo]:
-        depth, infrared = images.depth, images.infrared
+        depth, infrared, right = images.depth, images.infrared, images.infrared_right
         return InputFrame(
             source=self._calibration.info(depth.message.header),
             read_depth=partial(read_depth, depth.message),
@@ -146,6 +192,9 @@ class FrameAssembler:
             camera=self._calibration.camera(self.settings.baseline_m),
             settings=self.settings.frame,
             received_ns=depth.at_ns,
+            read_infrared_right=(
+                partial(read_infrared, right.message, "right infrared") if right else None
+            ),
         )
 
     def _keep_uncalibrated(self, images: SyncedImages[_Received]) -> None:

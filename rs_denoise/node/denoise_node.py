@@ -25,17 +25,13 @@ from rs_denoise.node.diagnostics import (
     DiagnosticPublisher,
     NodeStatus,
     describe_model,
+    describe_right_infrared,
     warn_of_input,
 )
 from rs_denoise.node.inputs import CAMERA_INFO, make_inputs
 from rs_denoise.node.outputs import Outputs
 from rs_denoise.pipeline.device import is_out_of_memory
-from rs_denoise.pipeline.frame_pipeline import (
-    MAX_FRAME_S,
-    FramePipeline,
-    FrameResult,
-    InputFrame,
-)
+from rs_denoise.pipeline.frame_pipeline import FramePipeline, FrameResult, InputFrame
 from rs_denoise.pipeline.resources import PreparedNetwork, SharedResources
 from rs_denoise.pipeline.statistics import FrameStatistics, FrameTiming
 from rs_denoise.tiling import TilingError
@@ -44,6 +40,10 @@ WATCH_PERIOD_S = 0.1
 # Every so many watch periods the publishers' reliability is looked up.
 GRAPH_PERIODS = 10
 DIAGNOSTICS_PERIOD_S = 1.0
+# How often it is looked whether a frame has waited long enough for right infrared.
+OVERDUE_PERIOD_S = 0.005
+# A process that ends waits no longer for a frame in work, nor for its last diagnostics.
+MAX_END_S, MAX_FLUSH_S = 2.0, 0.5
 # A driver publishes its calibration within this time; only then is a missing baseline reported.
 MAX_BASELINE_WAIT_S = 3.0
 
@@ -56,6 +56,7 @@ class DenoiseNode(LifecycleNode):
 
     Attributes:
         fatal: why the process has to end: only a new one can use the device again. Else None.
+        hangs: whether a thread works on a frame without an end; it would hinder Python's exit.
     """
 
     def __init__(self, resources: SharedResources | None = None, **node_arguments) -> None:
@@ -67,6 +68,7 @@ class DenoiseNode(LifecycleNode):
         except ParameterException as error:
             raise ValueError(str(error)) from error
         self.fatal: str | None = None
+        self.hangs = False
         self._resources = resources or SharedResources()
         self._network: PreparedNetwork | None = None
         self._outputs: Outputs | None = None
@@ -79,10 +81,11 @@ class DenoiseNode(LifecycleNode):
         self._calibration = CameraCalibration()
         self._assembler = FrameAssembler(
             self._calibration,
-            parameters.assembler_settings(self._settings, self._enabled),
+            parameters.assembler_settings(self._settings, self._enabled, uses_right=False),
             on_frame=self._submit,
             on_failure=self._lose_frame,
             on_dropped=self._statistics.count_dropped,
+            on_wait=self._on_wait,
             camera_info_topic=self.resolve_topic_name(CAMERA_INFO),
         )
         self._inputs = make_inputs(self, self._on_depth, self._assembler, self._calibration)
@@ -93,6 +96,10 @@ class DenoiseNode(LifecycleNode):
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(DIAGNOSTICS_PERIOD_S, self._publish_diagnostics, clock=steady)
         self.create_timer(WATCH_PERIOD_S, self._watch, clock=steady)
+        self._overdue_timer = self.create_timer(
+            OVERDUE_PERIOD_S, self._release_overdue, clock=steady
+        )
+        self._overdue_timer.cancel()
 
     # Lifecycle ---------------------------------------------------------------------------------
 
@@ -106,6 +113,7 @@ class DenoiseNode(LifecycleNode):
             advice = "; a smaller tile_px needs less memory" if is_out_of_memory(error) else ""
             return self._refuse_to_configure(f"{type(error).__name__}: {error}{advice}")
         self._outputs = Outputs(self)
+        self._configure_assembler()
         self.get_logger().info(self._network.note)
         return super().on_configure(state)
 
@@ -125,7 +133,7 @@ class DenoiseNode(LifecycleNode):
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stops listening and finishes the frames in work."""
-        self._stop()
+        self._stop(self._settings.frame_timeout_s)
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -142,24 +150,24 @@ class DenoiseNode(LifecycleNode):
 
     def destroy_node(self) -> None:
         """Ends the pipeline before the publishers that it uses are gone."""
-        self._stop()
+        self._stop(min(MAX_END_S, self._settings.frame_timeout_s))
         super().destroy_node()
 
     def _stop_and_release(self) -> TransitionCallbackReturn:
-        self._stop()
+        self._stop(self._settings.frame_timeout_s)
         if self._outputs is not None:
             self._outputs.close()
         self._outputs = self._network = None
         return TransitionCallbackReturn.SUCCESS
 
-    def _stop(self) -> None:
+    def _stop(self, frame_timeout_s: float) -> None:
         if self._pipeline is None:
             return
         self._set_listening(False)
-        if self._pipeline.stop():
+        if self._pipeline.stop(frame_timeout_s):
             self._statistics.count_dropped()
-        if self._pipeline.hangs:
-            self.get_logger().error(f"a frame is still in work after {MAX_FRAME_S:.0f} s")
+        if (in_work_s := self._pipeline.longest_in_work_s) > 0:
+            self._on_hang(in_work_s)
         self._pipeline = None
 
     # Input -------------------------------------------------------------------------------------
@@ -172,6 +180,10 @@ class DenoiseNode(LifecycleNode):
         """
         if self._pipeline is None or self._outputs is None:
             return
+        in_work_s = self._pipeline.longest_in_work_s
+        if in_work_s > self._settings.frame_timeout_s:
+            self._on_hang(in_work_s)
+            return
         wanted = self._outputs.wanted
         changed = wanted != self._listening
         if changed:
@@ -179,7 +191,9 @@ class DenoiseNode(LifecycleNode):
         self._watch_count += 1
         if wanted and (changed or self._watch_count % GRAPH_PERIODS == 0):
             settings = self._settings
-            self._inputs.open(settings.input_reliability, settings.baseline_m == 0.0)
+            self._inputs.open(
+                settings.input_reliability, self._uses_right, settings.baseline_m == 0.0
+            )
 
     def _set_listening(self, listening: bool) -> None:
         if not listening:
@@ -191,6 +205,14 @@ class DenoiseNode(LifecycleNode):
     def _on_depth(self, message: Image) -> None:
         self._statistics.count_received()
         self._assembler.add_depth(message)
+
+    def _on_wait(self) -> None:
+        if self._overdue_timer.is_canceled():
+            self._overdue_timer.reset()
+
+    def _release_overdue(self) -> None:
+        if not self._assembler.release_overdue():
+            self._overdue_timer.cancel()
 
     def _submit(self, frame: InputFrame[CameraInfo]) -> None:
         self._warn_of_missing_baseline()
@@ -215,6 +237,10 @@ class DenoiseNode(LifecycleNode):
         """Publishes a result; called by the pipeline's threads, one at a time."""
         if result.failure is not None:
             self._lose_frame(result.failure)
+        if result.right_refusal is not None:
+            self._statistics.report_warning(
+                f"going on without right infrared: {result.right_refusal}"
+            )
         if result.output is None or self._outputs is None:
             return
         ready_ns, frame = time.monotonic_ns(), result.frame
@@ -244,6 +270,18 @@ class DenoiseNode(LifecycleNode):
         self.fatal = reason
         self.get_logger().fatal(reason)
 
+    def _on_hang(self, in_work_s: float) -> None:
+        """A thread cannot be ended from outside, and the device may never answer: give up."""
+        self.hangs = True
+        reason = (
+            f"a frame has been in work for {in_work_s:.1f} s: the device hangs, or is so slow that "
+            "frame_timeout_s must be longer"
+        )
+        self._statistics.report_error(reason)
+        self._publish_diagnostics()
+        self._diagnostics.flush(MAX_FLUSH_S)
+        self._on_fatal(reason)
+
     # Parameters, service and diagnostics -------------------------------------------------------
 
     def _on_set_parameters(self, changes: list[Parameter]) -> SetParametersResult:
@@ -261,7 +299,19 @@ class DenoiseNode(LifecycleNode):
         return response
 
     def _configure_assembler(self) -> None:
-        self._assembler.configure(parameters.assembler_settings(self._settings, self._enabled))
+        self._assembler.configure(
+            parameters.assembler_settings(self._settings, self._enabled, self._uses_right)
+        )
+
+    @property
+    def _network_uses_right(self) -> bool:
+        return self._network is not None and self._network.model.kind.uses_right_infrared
+
+    @property
+    def _uses_right(self) -> bool:
+        """Whether right infrared is used for the next frames."""
+        wanted = self._enabled and self._settings.right_infrared == "auto"
+        return wanted and self._network_uses_right
 
     def _publish_diagnostics(self) -> None:
         settings, input_warning = self._settings, self._calibration.refusal
@@ -275,8 +325,11 @@ class DenoiseNode(LifecycleNode):
             input_warning=input_warning,
             output_warning=self._outputs.duplicate_publishers if self._outputs else None,
             disabled=self._pipeline is not None and not self._enabled,
-            unpaired=self._assembler.unpaired,
-            clock_jumps=self._assembler.clock_jumps,
+            pairing=self._assembler.counts,
+            right_infrared=describe_right_infrared(
+                self._assembler, settings.right_infrared, self._network_uses_right
+            ),
+            in_work_s=self._pipeline.longest_in_work_s if self._pipeline else 0.0,
         )
         self._diagnostics.publish(self._statistics.snapshot(), status)
 

@@ -6,6 +6,7 @@ import statistics
 from dataclasses import dataclass, field
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.duration import Duration
 from rclpy.node import Node
 
 from rs_denoise.node.assembler import FrameAssembler
@@ -13,12 +14,15 @@ from rs_denoise.node.calibration import CameraCalibration
 from rs_denoise.node.inputs import Inputs
 from rs_denoise.pipeline.resources import PreparedNetwork
 from rs_denoise.pipeline.statistics import FrameTiming, Snapshot
+from rs_denoise.pipeline.synchronizer import PairingCounts
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 # A camera gets this long to start, as long as rtabmap waits.
 MAX_START_S = 5.0
 # A camera that ran and is silent for longer hangs: the slowest profile of a RealSense has 5 Hz.
 MAX_SILENCE_S = 2.0
+# Longer than a slow computer takes for a frame. A robot that needs depth cannot do without.
+MAX_NO_OUTPUT_S = 2.0
 # Streams of one camera lose a frame now and then; with two rates or two clocks they lose more.
 MAX_UNPAIRED_FRACTION = 0.2
 
@@ -35,7 +39,9 @@ class NodeStatus:
         output_warning: what is wrong with output; None: nothing.
         disabled: whether the camera's depth is passed through on demand.
         on_failure: the failure policy.
-        unpaired, clock_jumps: counts of the synchronizer.
+        pairing: what has become of the depth images.
+        right_infrared: whether it is used, or why not.
+        in_work_s: how long the oldest frame has been in work.
     """
 
     state: str
@@ -45,8 +51,9 @@ class NodeStatus:
     input_warning: str | None = None
     output_warning: str | None = None
     disabled: bool = False
-    unpaired: int = 0
-    clock_jumps: int = 0
+    pairing: PairingCounts = field(default_factory=PairingCounts)
+    right_infrared: str = "off"
+    in_work_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -63,33 +70,43 @@ class DiagnosticReport:
     """Turns statistics into entries. It remembers the counts of the report before."""
 
     def __init__(self) -> None:
-        self._frames_in = self._unpaired = 0
+        self._pairing = PairingCounts()
 
     def entries(self, frames: Snapshot, node: NodeStatus) -> list[Entry]:
         """The entries for this moment; call it once per report."""
         return [self._input(frames, node), _output(frames, node), _model(node)]
 
     def _input(self, frames: Snapshot, node: NodeStatus) -> Entry:
-        warning = node.input_warning or self._warn_of_unpaired(frames.frames_in, node.unpaired)
+        unmatched = _warn_of_unmatched(self._pairing, node.pairing)
+        self._pairing = node.pairing
+        warning = node.input_warning or unmatched or frames.warning
         level, message = _judge_input(frames, node.required_topics, warning)
         values = {
             "rate (Hz)": f"{frames.input_rate_hz:.1f}",
             "frames in": str(frames.frames_in),
-            "clock jumps": str(node.clock_jumps),
-            "unpaired": str(node.unpaired),
+            "clock jumps": str(node.pairing.clock_jumps),
+            "unpaired": str(node.pairing.unpaired),
+            "depth alone": str(node.pairing.alone),
+            "right infrared": node.right_infrared,
+            "without right infrared": str(node.pairing.without_right),
         }
         return Entry("input", level, message, values)
 
-    def _warn_of_unpaired(self, frames_in: int, unpaired: int) -> str | None:
-        """Whether too many frames since the last report found no infrared image."""
-        arrived, lost = frames_in - self._frames_in, unpaired - self._unpaired
-        self._frames_in, self._unpaired = frames_in, unpaired
-        if lost <= MAX_UNPAIRED_FRACTION * arrived:
-            return None
-        return (
-            f"no infrared image matches {lost} of {arrived} depth images: do both streams have the "
-            "same rate and clock? slop_ms is the largest accepted difference between their stamps"
-        )
+
+def _warn_of_unmatched(before: PairingCounts, now: PairingCounts) -> str | None:
+    """Whether too many frames since the report before found no infrared image."""
+    paired, dropped = now.paired - before.paired, now.unpaired - before.unpaired
+    advice = (
+        "do both streams have the same rate and clock? slop_ms is the largest accepted difference "
+        "between their stamps"
+    )
+    if dropped > MAX_UNPAIRED_FRACTION * (paired + dropped):
+        return f"no infrared image matches {dropped} of {paired + dropped} depth images: {advice}"
+    without = now.without_right - before.without_right
+    # While the whole stream is missing, it has an entry of its own.
+    if MAX_UNPAIRED_FRACTION * paired < without < paired:
+        return f"no right infrared image matches {without} of {paired} depth images: {advice}"
+    return None
 
 
 def _judge_input(
@@ -107,6 +124,8 @@ def _judge_input(
 def _output(frames: Snapshot, node: NodeStatus) -> Entry:
     if frames.error is not None:
         level, message = ERROR, frames.error
+    elif frames.listening and frames.no_output_s > MAX_NO_OUTPUT_S:
+        level, message = ERROR, _describe_silence(frames, node)
     elif node.output_warning is not None:
         level, message = WARN, node.output_warning
     else:
@@ -120,6 +139,13 @@ def _output(frames: Snapshot, node: NodeStatus) -> Entry:
         "on failure": node.on_failure,
     }
     return Entry("output", level, message, values)
+
+
+def _describe_silence(frames: Snapshot, node: NodeStatus) -> str:
+    message = f"no output for {frames.no_output_s:.1f} s although depth arrives"
+    if node.in_work_s > MAX_NO_OUTPUT_S:
+        return f"{message}: a frame has been in work for {node.in_work_s:.1f} s"
+    return f"{message}: see input, dropped and failed"
 
 
 def _model(node: NodeStatus) -> Entry:
@@ -165,14 +191,51 @@ def warn_of_input(inputs: Inputs, assembler: FrameAssembler) -> str | None:
     """What is missing while the node listens; None: nothing."""
     if not inputs.depth.has_publisher:
         return f"no input: nobody publishes {inputs.depth.topic}"
-    if assembler.infrared_is_missing:
-        depth_only = assembler.settings.depth_only
-        effect = "depth only, confidence reduced" if depth_only else "no output"
+    if assembler.infrared.missing:
+        return _describe_missing_infrared(inputs, assembler)
+    right = assembler.infrared_right
+    # One that was never there is no fault: not every driver publishes it.
+    if right.wanted and right.missing and right.was_paired:
+        topic = inputs.infrared_right.topic
+        cause = (
+            "it comes too late or with other stamps (right_infrared_wait_ms, slop_ms)"
+            if right.arrives
+            else "start the camera with enable_infra2:=true"
+        )
+        return (
+            f"no right infrared on {topic}: going on without it; {cause}, or set "
+            "right_infrared to off"
+        )
+    return None
+
+
+def _describe_missing_infrared(inputs: Inputs, assembler: FrameAssembler) -> str:
+    depth_only = assembler.settings.sync.depth_only
+    effect = "depth only, confidence reduced" if depth_only else "no output"
+    if not assembler.infrared.arrives:
         return (
             f"no infrared on {inputs.infrared.topic}: {effect}; start the camera with "
             "enable_infra1:=true"
         )
-    return None
+    return (
+        f"no infrared image matches depth: {effect}; set both streams to one rate, let the emitter "
+        "not alternate (emitter_on_off:=false), or increase slop_ms"
+    )
+
+
+def describe_right_infrared(assembler: FrameAssembler, choice: str, network_uses: bool) -> str:
+    """The value of right infrared: whether it is used, or why not.
+
+    Args:
+        assembler: of the frames.
+        choice: the parameter.
+        network_uses: whether the network can use it.
+    """
+    if choice == "off":
+        return "off"
+    if not network_uses:
+        return "not used by this model"
+    return "missing" if assembler.infrared_right.missing else "used"
 
 
 class DiagnosticPublisher:
@@ -189,6 +252,10 @@ class DiagnosticPublisher:
         message = DiagnosticArray(status=[self._status(entry) for entry in entries])
         message.header.stamp = self._node.get_clock().now().to_msg()
         self._publisher.publish(message)
+
+    def flush(self, timeout_s: float) -> None:
+        """Waits until the reports have reached those who read them, as the process will end."""
+        self._publisher.wait_for_all_acked(Duration(seconds=timeout_s))
 
     def _status(self, entry: Entry) -> DiagnosticStatus:
         node_name = self._node.get_fully_qualified_name()

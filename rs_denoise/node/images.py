@@ -46,8 +46,12 @@ def read_depth(message: Image) -> np.ndarray:
     return image * np.float32(1000.0) if dtype.kind == "f" else image
 
 
-def read_infrared(message: Image) -> np.ndarray:
+def read_infrared(message: Image, name: str = "infrared") -> np.ndarray:
     """Infrared grey levels, [H, W] uint8; a view where the encoding is mono8 or 8UC1.
+
+    Args:
+        message: the image.
+        name: what errors call it.
 
     Raises:
         ImageError: the encoding needs cv_bridge and that is missing or cannot convert it, or the
@@ -55,10 +59,10 @@ def read_infrared(message: Image) -> np.ndarray:
     """
     dtype = INFRARED_TYPES.get(message.encoding)
     if dtype is not None:
-        return _view(message, dtype, "infrared")
+        return _view(message, dtype, name)
     if CvBridge is None:
         raise ImageError(
-            f"infrared has encoding '{message.encoding}', "
+            f"{name} has encoding '{message.encoding}', "
             f"expected {list_encodings(INFRARED_TYPES)}: set the camera's infrared "
             "format to Y8, or install cv_bridge (apt install ros-$ROS_DISTRO-cv-bridge), "
             "which converts others"
@@ -67,7 +71,7 @@ def read_infrared(message: Image) -> np.ndarray:
         return CvBridge().imgmsg_to_cv2(message, "mono8")
     except Exception as error:  # cv_bridge raises its own and OpenCV's
         raise ImageError(
-            f"infrared with encoding '{message.encoding}' cannot be converted to mono8: {error}"
+            f"{name} with encoding '{message.encoding}' cannot be converted to mono8: {error}"
         ) from error
 
 

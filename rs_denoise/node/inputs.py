@@ -1,4 +1,4 @@
-"""The topics that the node subscribes to. Their reliability follows the publishers."""
+"""The topics that the node subscribes to. Reliability and durability follow the publishers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from rclpy.node import Node
 from rclpy.qos import (
+    DurabilityPolicy,
     HistoryPolicy,
     QoSPolicyKind,
     QoSProfile,
@@ -26,6 +27,8 @@ except ImportError:
     Extrinsics = None
 
 CAMERA_INFO = "depth/camera_info"
+BEST_EFFORT = ReliabilityPolicy.BEST_EFFORT
+TRANSIENT, VOLATILE = DurabilityPolicy.TRANSIENT_LOCAL, DurabilityPolicy.VOLATILE
 # Reliability is not among them: the parameter input_reliability sets it.
 OVERRIDABLE = QoSOverridingOptions(
     [QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH, QoSPolicyKind.DURABILITY]
@@ -37,12 +40,28 @@ class Input:
 
     A best-effort subscription matches every publisher. A reliable one matches only reliable
     publishers, but loses nothing. "auto" is reliable if every publisher offers it.
+
+    Args:
+        node: that subscribes.
+        kind: of the messages.
+        topic: name, to be resolved.
+        callback: takes a message.
+        latched: whether an old message is still valid, and is wanted if every publisher keeps it
+            for late subscribers (durability transient local).
     """
 
-    def __init__(self, node: Node, kind: type, topic: str, callback: Callable[[Any], None]) -> None:
+    def __init__(
+        self,
+        node: Node,
+        kind: type,
+        topic: str,
+        callback: Callable[[Any], None],
+        latched: bool = False,
+    ) -> None:
         self._node, self._kind, self._topic, self._callback = node, kind, topic, callback
+        self._latched = latched
         self._subscription: Any = None
-        self._reliability: ReliabilityPolicy | None = None
+        self._policies: tuple[ReliabilityPolicy, DurabilityPolicy] | None = None
 
     @property
     def topic(self) -> str:
@@ -55,17 +74,22 @@ class Input:
         return self._node.count_publishers(self.topic) > 0
 
     def open(self, reliability: str) -> None:
-        """Subscribes, or subscribes again if the publishers' reliability has changed.
+        """Subscribes, or subscribes again if what the publishers offer has changed.
 
         Args:
             reliability: "auto", "reliable" or "best_effort".
         """
-        policy = self._choose(reliability)
-        if self._subscription is not None and policy == self._reliability:
+        policies = self._choose(reliability)
+        if self._subscription is not None and policies == self._policies:
             return
         self.close()
-        qos = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=2, reliability=policy)
-        self._reliability = policy
+        self._policies = policies
+        qos = QoSProfile(
+            history=HistoryPolicy.KEEP_LAST,
+            depth=2,
+            reliability=policies[0],
+            durability=policies[1],
+        )
         self._subscription = self._node.create_subscription(
             self._kind, self._topic, self._callback, qos, qos_overriding_options=OVERRIDABLE
         )
@@ -76,17 +100,21 @@ class Input:
             self._node.destroy_subscription(self._subscription)
             self._subscription = None
 
-    def _choose(self, reliability: str) -> ReliabilityPolicy:
+    def _choose(self, reliability: str) -> tuple[ReliabilityPolicy, DurabilityPolicy]:
+        offers = [p.qos_profile for p in self._node.get_publishers_info_by_topic(self.topic)]
+        if not offers and self._policies is not None and reliability == "auto":
+            return self._policies  # unplugged: keep them until a publisher comes back
+        reliable = _all_offer(ReliabilityPolicy.RELIABLE, [o.reliability for o in offers])
+        if self._latched and _all_offer(TRANSIENT, [o.durability for o in offers]):
+            # Whatever the user says: nothing is kept for a best-effort subscription.
+            return ReliabilityPolicy.RELIABLE if reliable else BEST_EFFORT, TRANSIENT
         if reliability != "auto":
-            return ReliabilityPolicy[reliability.upper()]
-        publishers = self._node.get_publishers_info_by_topic(self.topic)
-        if not publishers and self._reliability is not None:
-            return self._reliability  # unplugged: keep it until a publisher comes back
-        reliable = [p.qos_profile.reliability == ReliabilityPolicy.RELIABLE for p in publishers]
-        return (
-            ReliabilityPolicy.RELIABLE if reliable and all(reliable)
-            else ReliabilityPolicy.BEST_EFFORT
-        )  # fmt: skip
+            return ReliabilityPolicy[reliability.upper()], VOLATILE
+        return ReliabilityPolicy.RELIABLE if reliable else BEST_EFFORT, VOLATILE
+
+
+def _all_offer(policy: Any, offered: list[Any]) -> bool:
+    return bool(offered) and all(each == policy for each in offered)
 
 
 @dataclass(frozen=True)
@@ -95,12 +123,14 @@ class Inputs:
 
     Attributes:
         depth, infrared: images.
+        infrared_right: image of the right imager, optional.
         camera_info: of depth.
         baseline: topics that say the baseline, needed if the user does not.
     """
 
     depth: Input
     infrared: Input
+    infrared_right: Input
     camera_info: Input
     baseline: tuple[Input, ...]
 
@@ -109,14 +139,24 @@ class Inputs:
         """Those without which no frame is complete."""
         return self.depth, self.camera_info, self.infrared
 
-    def open(self, reliability: str, with_baseline: bool) -> None:
-        """Subscribes to the required topics, and on demand to those that say the baseline."""
+    def open(self, reliability: str, with_right: bool, with_baseline: bool) -> None:
+        """Subscribes to the required topics, and on demand to the others.
+
+        Args:
+            reliability: as of `Input.open`.
+            with_right: whether right infrared is wanted.
+            with_baseline: whether the topics that say the baseline are wanted.
+        """
         for topic in self.required + (self.baseline if with_baseline else ()):
             topic.open(reliability)
+        if with_right:
+            self.infrared_right.open(reliability)
+        else:
+            self.infrared_right.close()
 
     def close(self) -> None:
         """Unsubscribes from all."""
-        for topic in self.required + self.baseline:
+        for topic in (*self.required, self.infrared_right, *self.baseline):
             topic.close()
 
 
@@ -127,13 +167,18 @@ def make_inputs(
     calibration: CameraCalibration,
 ) -> Inputs:
     """Connects the topics of a camera with what takes their messages."""
-    baseline = [Input(node, CameraInfo, "infra2/camera_info", calibration.update_from_right_info)]
+
+    def latched(kind: type, topic: str, callback: Callable[[Any], None]) -> Input:
+        return Input(node, kind, topic, callback, latched=True)
+
+    baseline = [latched(CameraInfo, "infra2/camera_info", calibration.update_from_right_info)]
     if Extrinsics is not None:
         topic = "extrinsics/depth_to_infra2"
-        baseline.append(Input(node, Extrinsics, topic, calibration.update_from_extrinsics))
+        baseline.append(latched(Extrinsics, topic, calibration.update_from_extrinsics))
     return Inputs(
         depth=Input(node, Image, "depth/image_rect_raw", on_depth),
         infrared=Input(node, Image, "infra1/image_rect_raw", assembler.add_infrared),
-        camera_info=Input(node, CameraInfo, CAMERA_INFO, assembler.add_camera_info),
+        infrared_right=Input(node, Image, "infra2/image_rect_raw", assembler.add_infrared_right),
+        camera_info=latched(CameraInfo, CAMERA_INFO, assembler.add_camera_info),
         baseline=tuple(baseline),
     )

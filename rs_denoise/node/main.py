@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import os
 import signal
 import sys
 from threading import Event
@@ -52,14 +53,21 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"denoise_node: {error}", file=sys.stderr)
         rclpy.try_shutdown()
         return 1
+    code = 0
     try:
-        return _run(nodes, stopped)
+        code = _run(nodes, stopped)
     except ExternalShutdownException:
-        return 0
+        pass
     finally:
         for node in nodes:
             node.destroy_node()
         rclpy.try_shutdown()
+    if any(node.hangs for node in nodes):
+        # Python's own exit and CUDA's would wait for the thread that hangs, or crash with it.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
 
 
 def _make_nodes(namespaces: list[str | None]) -> list[DenoiseNode]:

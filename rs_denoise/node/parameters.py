@@ -23,9 +23,11 @@ from rs_denoise.node.assembler import AssemblerSettings
 from rs_denoise.pipeline.failure import FailurePolicy
 from rs_denoise.pipeline.frame_pipeline import FrameSettings
 from rs_denoise.pipeline.resources import NetworkSettings
+from rs_denoise.pipeline.synchronizer import SyncSettings
 
 OUTPUT_ENCODINGS = ("16UC1", "32FC1")
 RELIABILITIES = ("auto", "reliable", "best_effort")
+RIGHT_INFRARED = ("auto", "off")
 FAILURE_POLICIES = get_args(FailurePolicy)
 
 
@@ -102,13 +104,25 @@ class Parameters:
     )
     infrared_timeout_s: float = _parameter(
         1.0,
-        "Once infrared has been missing for this long, depth is used alone (see depth_only), s.",
+        "Once no infrared image has matched depth for this long, depth is used alone (see "
+        "depth_only), s.",
         range=(0.05, 3600.0),
     )
     depth_only: bool = _parameter(
         True,
         "While infrared is missing, publish results from depth alone, with lower confidence. "
         "false: publish nothing.",
+    )
+    right_infrared: str = _parameter(
+        "auto",
+        "Use of the right infrared image: auto (if the model can use it, and while it comes), off.",
+        choices=RIGHT_INFRARED,
+    )
+    right_infrared_wait_ms: float = _parameter(
+        20.0,
+        "A frame waits this long for its right infrared image, ms. Once that has been missing for "
+        "infrared_timeout_s, frames do not wait.",
+        range=(0.0, 1000.0),
     )
     output_encoding: str = _parameter(
         "16UC1",
@@ -144,6 +158,12 @@ class Parameters:
         "(the camera's depth, confidence NaN), invalid (an image of invalid pixels: unsafe for "
         "Nav2).",
         choices=FAILURE_POLICIES,
+    )
+    frame_timeout_s: float = _parameter(
+        10.0,
+        "A frame that is in work for longer hangs: the process ends with exit code 1, so that "
+        "launch starts a new one, s.",
+        range=(0.5, 3600.0),
     )
     min_fill: float = _parameter(
         0.02,
@@ -193,12 +213,13 @@ def network_settings(values: Parameters) -> NetworkSettings:
     )
 
 
-def assembler_settings(values: Parameters, enabled: bool) -> AssemblerSettings:
+def assembler_settings(values: Parameters, enabled: bool, uses_right: bool) -> AssemblerSettings:
     """How frames are assembled and denoised.
 
     Args:
         values: of the parameters.
         enabled: False: the camera's depth is passed through.
+        uses_right: whether right infrared is used.
     """
     gate = Gate(
         min_confidence=values.min_confidence,
@@ -209,9 +230,12 @@ def assembler_settings(values: Parameters, enabled: bool) -> AssemblerSettings:
     )
     on_failure = cast(FailurePolicy, values.on_failure)
     return AssemblerSettings(
-        slop_ns=int(values.slop_ms * 1e6),
-        infrared_timeout_ns=int(values.infrared_timeout_s * 1e9),
-        depth_only=values.depth_only,
+        sync=SyncSettings(
+            slop_ns=int(values.slop_ms * 1e6),
+            infrared_timeout_ns=int(values.infrared_timeout_s * 1e9),
+            depth_only=values.depth_only,
+            right_wait_ns=int(values.right_infrared_wait_ms * 1e6) if uses_right else None,
+        ),
         baseline_m=values.baseline_m,
         frame=FrameSettings(gate, values.min_fill, on_failure, enabled),
     )

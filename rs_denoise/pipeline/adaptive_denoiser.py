@@ -39,12 +39,17 @@ class AdaptiveDenoiser:
         self._denoiser: Denoiser | None = None
 
     def denoise(
-        self, depth_mm: np.ndarray, infrared: np.ndarray | None, camera: Camera, gate: Gate
+        self,
+        depth_mm: np.ndarray,
+        infrared: np.ndarray | None,
+        infrared_right: np.ndarray | None,
+        camera: Camera,
+        gate: Gate,
     ) -> Denoised:
         """Denoises one frame.
 
         Args:
-            depth_mm, infrared: as of `Denoiser.denoise`.
+            depth_mm, infrared, infrared_right: as of `Denoiser.denoise`.
             camera: of this frame.
             gate: what may be published of it.
 
@@ -55,7 +60,7 @@ class AdaptiveDenoiser:
         """
         denoiser = self._denoiser_for(camera, gate)
         try:
-            return denoiser.denoise(depth_mm, infrared)
+            return denoiser.denoise(depth_mm, infrared, infrared_right)
         except RuntimeError as error:
             if is_device_lost(error):
                 raise DeviceLostError(f"{self._model.device} is lost: {error}") from error

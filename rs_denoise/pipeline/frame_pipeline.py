@@ -24,14 +24,12 @@ from rs_denoise.pipeline.failure import (
     fallback_output,
     unprocessed,
 )
+from rs_denoise.pipeline.frames_in_work import FramesInWork
 from rs_denoise.pipeline.latest_slot import LatestSlot
 from rs_denoise.pipeline.resources import PreparedNetwork
 from rs_denoise.pipeline.sequencer import Sequencer
 
 T = TypeVar("T")
-
-# A frame takes less than this, unless its device hangs.
-MAX_FRAME_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -63,6 +61,8 @@ class InputFrame(Generic[T]):
         camera: that took it.
         settings: how it is denoised.
         received_ns: when it arrived, `time.monotonic_ns()`.
+        read_infrared_right: as `read_infrared`, of the right imager. The frame is denoised without
+            it if it cannot be used.
     """
 
     source: T
@@ -71,6 +71,7 @@ class InputFrame(Generic[T]):
     camera: Camera
     settings: FrameSettings
     received_ns: int
+    read_infrared_right: Callable[[], np.ndarray] | None = None
 
 
 @dataclass(frozen=True)
@@ -83,12 +84,15 @@ class FrameResult(Generic[T]):
             nothing.
         failure: why the frame could not be denoised; None if it was.
         denoise_ns: how long decoding and denoising took.
+        right_refusal: why the right infrared image was not used; None if it was, or if there was
+            none.
     """
 
     frame: InputFrame[T]
     output: Denoised | None
     failure: str | None
     denoise_ns: int
+    right_refusal: str | None = None
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,7 @@ class _Attempt(Generic[T]):
     frame: InputFrame[T]
     outcome: Denoised | str
     denoise_ns: int
+    right_refusal: str | None
 
 
 class FramePipeline(Generic[T]):
@@ -120,6 +125,7 @@ class FramePipeline(Generic[T]):
         self._workers = network.workers
         self._on_result, self._on_fatal = on_result, on_fatal
         self._slot: LatestSlot[InputFrame[T]] = LatestSlot()
+        self._in_work = FramesInWork()
         self._sequencer = Sequencer()
         self._empty_output = EmptyOutputDetector()
         self._broken = False
@@ -136,18 +142,23 @@ class FramePipeline(Generic[T]):
         """Stores a frame for the next free worker; True if that dropped an older one."""
         return self._slot.put(frame)
 
-    def stop(self) -> bool:
-        """Finishes the frames in work and takes no more; True if that dropped a waiting frame."""
+    def stop(self, frame_timeout_s: float) -> bool:
+        """Takes no more frames and finishes those in work.
+
+        Args:
+            frame_timeout_s: a frame that has been in work for this long is not waited for.
+
+        Returns:
+            Whether that dropped a waiting frame.
+        """
         dropped = self._slot.close()
-        deadline = time.monotonic() + MAX_FRAME_S
-        for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
+        self._in_work.wait_for_end(frame_timeout_s)
         return dropped
 
     @property
-    def hangs(self) -> bool:
-        """After `stop`: whether a frame is still in work, which its device will hardly finish."""
-        return any(thread.is_alive() for thread in self._threads)
+    def longest_in_work_s(self) -> float:
+        """How long the oldest frame has been in work, until its result is handed on; 0: none is."""
+        return self._in_work.longest_s
 
     def _run(self) -> None:
         try:
@@ -158,29 +169,36 @@ class FramePipeline(Generic[T]):
 
     def _process_next(self) -> None:
         done = self._workers.run(self._attempt_newest)
-        if done is not None:
-            number, attempt = done
+        if done is None:
+            return
+        key, number, attempt = done
+        try:
             with self._sequencer.turn(number):
                 self._on_result(self._finish(attempt))
+        finally:
+            self._in_work.end(key)
 
-    def _attempt_newest(self) -> tuple[int, _Attempt[T]] | None:
+    def _attempt_newest(self) -> tuple[int, int, _Attempt[T]] | None:
+        key = self._in_work.begin()
         # Taken by the worker and not before, so that it is the newest when work on it begins.
         taken = self._slot.take()
         if taken is None:
+            self._in_work.end(key)
             return None
         number, frame = taken
         started_ns = time.monotonic_ns()
-        outcome = self._attempt(frame)
-        return number, _Attempt(frame, outcome, time.monotonic_ns() - started_ns)
+        right, refusal = _read_right(frame)
+        outcome = self._attempt(frame, right)
+        return key, number, _Attempt(frame, outcome, time.monotonic_ns() - started_ns, refusal)
 
-    def _attempt(self, frame: InputFrame[T]) -> Denoised | str:
+    def _attempt(self, frame: InputFrame[T], right: np.ndarray | None) -> Denoised | str:
         try:
             depth_mm = frame.read_depth()
             if not frame.settings.enabled:
                 return unprocessed(depth_mm)
             infrared = frame.read_infrared() if frame.read_infrared else None
             gate = frame.settings.gate
-            return self._denoiser.denoise(depth_mm, infrared, frame.camera, gate)
+            return self._denoiser.denoise(depth_mm, infrared, right, frame.camera, gate)
         except DeviceLostError as error:
             self._give_up(str(error))
             return str(error)
@@ -195,14 +213,34 @@ class FramePipeline(Generic[T]):
         if not isinstance(outcome, str):
             valid_fraction = outcome.valid_before_range
             if not self._empty_output.update(valid_fraction, settings.min_fill):
-                return FrameResult(frame, outcome, None, attempt.denoise_ns)
+                return FrameResult(frame, outcome, None, attempt.denoise_ns, attempt.right_refusal)
             outcome = _describe_empty(frame.read_depth(), valid_fraction)
         output = fallback_output(settings.on_failure, frame.camera, frame.read_depth)
-        return FrameResult(frame, output, outcome, attempt.denoise_ns)
+        return FrameResult(frame, output, outcome, attempt.denoise_ns, attempt.right_refusal)
 
     def _give_up(self, reason: str) -> None:
         self._broken = True
         self._on_fatal(reason)
+
+
+def _read_right(frame: InputFrame) -> tuple[np.ndarray | None, str | None]:
+    """The right infrared image, or None and, if there is one that cannot be used, why."""
+    if frame.read_infrared_right is None:
+        return None, None
+    camera = frame.camera
+    try:
+        image = frame.read_infrared_right()
+    except FrameError as error:
+        return None, str(error)
+    except Exception as error:  # whatever it is: the frame can be denoised without it
+        return None, f"right infrared cannot be read: {type(error).__name__}: {error}"
+    if image.shape != (camera.height, camera.width):
+        height, width = image.shape
+        return None, (
+            f"right infrared is {width}x{height}, expected {camera.width}x{camera.height} as depth "
+            "is: set both infrared streams to depth's profile, without a decimation filter"
+        )
+    return image, None
 
 
 def _describe_empty(depth_mm: np.ndarray, valid_fraction: float) -> str:

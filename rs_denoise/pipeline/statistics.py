@@ -42,7 +42,8 @@ class Snapshot:
         failed: frames lost to an error, also if something else was published for them.
         input_rate_hz, output_rate_hz: over the last two seconds.
         timings: of the frames published in that time.
-        error: the last error, if it is recent.
+        error, warning: the last of each, if it is recent.
+        no_output_s: time without a result although depth arrives; 0 while none arrives.
         listening: whether input is listened to.
         silent_s: time since the last depth message, or since listening began if none came.
         receiving: whether any depth message came since then.
@@ -56,9 +57,22 @@ class Snapshot:
     output_rate_hz: float
     timings: list[FrameTiming]
     error: str | None
+    warning: str | None
+    no_output_s: float
     listening: bool
     silent_s: float
     receiving: bool
+
+
+@dataclass(frozen=True)
+class _Notice:
+    """What went wrong, and when."""
+
+    reason: str = ""
+    at_s: float = float("-inf")
+
+    def visible(self, now_s: float) -> str | None:
+        return self.reason if now_s - self.at_s < ERROR_VISIBLE_S else None
 
 
 class FrameStatistics:
@@ -69,9 +83,11 @@ class FrameStatistics:
         self._frames_in = self._frames_out = self._dropped = self._failed = 0
         self._arrivals: deque[float] = deque(maxlen=1000)
         self._timings: deque[tuple[float, FrameTiming]] = deque(maxlen=1000)
-        self._error = ""
-        self._error_time = float("-inf")
+        self._error = _Notice()
+        self._warning = _Notice()
         self._listening_since: float | None = None
+        # Since when depth arrives without a pause, or since the last result.
+        self._output_due_since = float("-inf")
 
     def set_listening(self, listening: bool) -> None:
         """Input is listened to from now on, or no more: then silence is no fault."""
@@ -83,8 +99,11 @@ class FrameStatistics:
     def count_received(self) -> None:
         """A depth message arrived."""
         with self._lock:
+            now = time.monotonic()
+            if not self._arrivals or now - self._arrivals[-1] > RATE_WINDOW_S:
+                self._output_due_since = now
             self._frames_in += 1
-            self._arrivals.append(time.monotonic())
+            self._arrivals.append(now)
 
     def count_dropped(self) -> None:
         """A frame's turn never came."""
@@ -99,13 +118,20 @@ class FrameStatistics:
     def count_published(self, timing: FrameTiming) -> None:
         """A result was published."""
         with self._lock:
+            now = time.monotonic()
             self._frames_out += 1
-            self._timings.append((time.monotonic(), timing))
+            self._timings.append((now, timing))
+            self._output_due_since = now
 
     def report_error(self, reason: str) -> None:
         """Something went wrong; it stays visible for a while."""
         with self._lock:
-            self._error, self._error_time = reason, time.monotonic()
+            self._error = _Notice(reason, time.monotonic())
+
+    def report_warning(self, reason: str) -> None:
+        """Something of the input could not be used; it stays visible for a while."""
+        with self._lock:
+            self._warning = _Notice(reason, time.monotonic())
 
     def snapshot(self) -> Snapshot:
         """The statistics of this moment."""
@@ -122,7 +148,9 @@ class FrameStatistics:
                 input_rate_hz=arrivals / RATE_WINDOW_S,
                 output_rate_hz=len(timings) / RATE_WINDOW_S,
                 timings=timings,
-                error=self._error if now - self._error_time < ERROR_VISIBLE_S else None,
+                error=self._error.visible(now),
+                warning=self._warning.visible(now),
+                no_output_s=now - self._output_due_since if arrivals else 0.0,
                 listening=self._listening_since is not None,
                 silent_s=0.0 if heard is None else now - heard,
                 receiving=bool(self._arrivals),

@@ -7,14 +7,32 @@ stream stops depth without a message. It also costs three times as much per pair
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from dataclasses import dataclass
+from collections import OrderedDict, deque
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
+
+from rs_denoise.pipeline.partner_stream import MAX_WAITING, PartnerStream
 
 T = TypeVar("T")
 
-# Messages of one stream that wait for their partner: a third of a second at 30 Hz.
-MAX_WAITING = 10
+
+@dataclass(frozen=True)
+class SyncSettings:
+    """How images are grouped.
+
+    Attributes:
+        slop_ns: largest difference between the stamps of depth and an infrared image.
+        infrared_timeout_ns: once depth has arrived for this long and no infrared image has matched,
+            depth goes on alone. The same holds for the right infrared image.
+        depth_only: False: depth does not go on alone, it is dropped.
+        right_wait_ns: a pair waits this long for its right infrared image, but not while that
+            stream is missing; None: right infrared is not used.
+    """
+
+    slop_ns: int
+    infrared_timeout_ns: int
+    depth_only: bool = True
+    right_wait_ns: int | None = None
 
 
 @dataclass(frozen=True)
@@ -24,37 +42,55 @@ class SyncedImages(Generic[T]):
     Attributes:
         stamp_ns: of depth.
         depth: the depth image.
-        infrared: the infrared image; None while the whole stream is missing.
+        infrared: the infrared image of the left imager; None while the stream is missing.
+        infrared_right: that of the right imager, if it is used and came in time.
     """
 
     stamp_ns: int
     depth: T
     infrared: T | None
+    infrared_right: T | None = None
+
+
+@dataclass(frozen=True)
+class PairingCounts:
+    """What has become of the depth images so far.
+
+    Attributes:
+        paired: with infrared, from both imagers or from the left one.
+        unpaired: dropped, because no infrared image matched.
+        alone: went on without infrared.
+        without_right: of those paired, how many went on without right infrared though it is used.
+        clock_jumps: how often stamps went back, which drops what waits.
+    """
+
+    paired: int = 0
+    unpaired: int = 0
+    alone: int = 0
+    without_right: int = 0
+    clock_jumps: int = 0
 
 
 class FrameSynchronizer(Generic[T]):
-    """Pairs two streams by stamp: an equal stamp first, else the nearest within the slop.
+    """Groups two or three streams by stamp: an equal stamp first, else the nearest within the slop.
 
-    Each depth image is used at most once, in the order of stamps. One that finds no partner is
-    dropped and counted.
-
-    Args:
-        slop_ns: largest difference between the stamps of a pair.
-        infrared_timeout_ns: once depth has arrived for this long without infrared, depth goes on
-            alone.
+    Each depth image is used at most once, in the order of stamps. One that finds no infrared image
+    is dropped and counted. A missing right infrared image delays a pair by `right_wait_ns` at most.
 
     Attributes:
-        unpaired: number of depth images dropped so far.
-        clock_jumps: how often stamps went back, which drops everything that waits.
+        settings: may be replaced at any time.
+        counts: so far.
     """
 
-    def __init__(self, slop_ns: int, infrared_timeout_ns: int) -> None:
-        self.slop_ns, self.infrared_timeout_ns = slop_ns, infrared_timeout_ns
-        self.unpaired = 0
-        self.clock_jumps = 0
+    def __init__(self, settings: SyncSettings) -> None:
+        self.settings = settings
+        self.counts = PairingCounts()
         self._depth: OrderedDict[int, T] = OrderedDict()
-        self._infrared: OrderedDict[int, T] = OrderedDict()
-        self._newest: dict[int, int] = {}
+        self._newest_depth: int | None = None
+        self._left: PartnerStream[T] = PartnerStream()
+        self._right: PartnerStream[T] = PartnerStream()
+        # Pairs that wait for right infrared, each with the time when it became complete.
+        self._pairs: deque[tuple[SyncedImages[T], int]] = deque()
         self.restart(0)
 
     def restart(self, now_ns: int) -> None:
@@ -64,78 +100,144 @@ class FrameSynchronizer(Generic[T]):
             now_ns: of a monotonic clock, as in all methods.
         """
         self._drop_waiting()
-        self._depth_seen_ns = self._infrared_seen_ns = now_ns
+        self._depth_seen_ns = now_ns
+        for stream in (self._left, self._right):
+            stream.restart(now_ns)
 
     def infrared_is_missing(self, now_ns: int) -> bool:
-        """Whether infrared has been silent for longer than the timeout, while depth was not."""
-        return now_ns - self._infrared_seen_ns > self.infrared_timeout_ns
+        """Whether no infrared image has matched for longer than the timeout, while depth came."""
+        return self._left.unmatched_ns(now_ns) > self.settings.infrared_timeout_ns
+
+    def infrared_arrives(self, now_ns: int) -> bool:
+        """Whether infrared images arrive, be it with stamps that match or not."""
+        return self._left.silent_ns(now_ns) <= self.settings.infrared_timeout_ns
+
+    def right_is_missing(self, now_ns: int) -> bool:
+        """Whether no right infrared image has matched in time for longer than the timeout."""
+        return self._right.unmatched_ns(now_ns) > self.settings.infrared_timeout_ns
+
+    def right_arrives(self, now_ns: int) -> bool:
+        """Whether right infrared images arrive, be it in time or not."""
+        return self._right.silent_ns(now_ns) <= self.settings.infrared_timeout_ns
+
+    @property
+    def right_was_paired(self) -> bool:
+        """Whether a right infrared image has ever matched in time."""
+        return self._right.was_paired
+
+    @property
+    def awaits_right(self) -> bool:
+        """Whether a pair waits for right infrared: `take_complete` has to be called soon."""
+        return bool(self._pairs)
 
     def add_depth(self, stamp_ns: int, image: T, now_ns: int) -> list[SyncedImages[T]]:
         """Takes a depth image; returns what it completes, oldest first."""
-        if now_ns - self._depth_seen_ns > self.infrared_timeout_ns:
+        if now_ns - self._depth_seen_ns > self.settings.infrared_timeout_ns:
             # The whole camera was silent: infrared gets its time to arrive.
-            self._infrared_seen_ns = now_ns
+            self._left.excuse(now_ns)
+            self._right.excuse(now_ns)
         self._depth_seen_ns = now_ns
-        self._store(self._depth, stamp_ns, image)
-        complete = self._take_complete()
-        if self.infrared_is_missing(now_ns):
-            complete += [SyncedImages(stamp, depth, None) for stamp, depth in self._depth.items()]
-            self._depth.clear()
-        return complete
+        if self._newest_depth is not None and stamp_ns < self._newest_depth:
+            self._jump_back()
+        self._newest_depth = stamp_ns
+        self._depth[stamp_ns] = image
+        if len(self._depth) > MAX_WAITING:
+            self._depth.popitem(last=False)
+            self._count(unpaired=1)
+        self._pair(now_ns)
+        return self.take_complete(now_ns)
 
     def add_infrared(self, stamp_ns: int, image: T, now_ns: int) -> list[SyncedImages[T]]:
         """Takes an infrared image; returns what it completes, oldest first."""
-        self._infrared_seen_ns = now_ns
-        self._store(self._infrared, stamp_ns, image)
-        return self._take_complete()
+        if self._left.went_back(stamp_ns):
+            self._jump_back()
+        self._left.add(stamp_ns, image, self.settings.slop_ns, now_ns)
+        self._pair(now_ns)
+        return self.take_complete(now_ns)
 
-    def _store(self, stream: OrderedDict[int, T], stamp_ns: int, image: T) -> None:
-        if stamp_ns < self._newest.get(id(stream), stamp_ns):
-            self.clock_jumps += 1
-            self._drop_waiting()
-        self._newest[id(stream)] = stamp_ns
-        stream[stamp_ns] = image
-        if len(stream) > MAX_WAITING:
-            stream.popitem(last=False)
-            self.unpaired += stream is self._depth
+    def add_infrared_right(self, stamp_ns: int, image: T, now_ns: int) -> list[SyncedImages[T]]:
+        """Takes a right infrared image; returns what it completes, oldest first."""
+        if self._right.went_back(stamp_ns):
+            # Depth and infrared have clocks of their own, and need not suffer from this one.
+            self._right.clear()
+            self._count(clock_jumps=1)
+        self._right.add(stamp_ns, image, self.settings.slop_ns, now_ns)
+        return self.take_complete(now_ns)
 
-    def _drop_waiting(self) -> None:
-        self.unpaired += len(self._depth)
-        self._depth.clear()
-        self._infrared.clear()
-        self._newest.clear()
-
-    def _take_complete(self) -> list[SyncedImages[T]]:
+    def take_complete(self, now_ns: int) -> list[SyncedImages[T]]:
+        """Returns what is complete or has waited long enough, oldest first."""
         complete = []
-        for stamp in list(self._depth):
-            partner = self._find_partner(stamp)
-            if partner is not None:
-                complete.append(
-                    SyncedImages(stamp, self._depth.pop(stamp), self._infrared[partner])
-                )
-                self._forget_infrared_up_to(partner)
-            elif self._is_decided(stamp):
-                del self._depth[stamp]
-                self.unpaired += 1
+        while self._pairs:
+            images = self._add_right(*self._pairs[0], now_ns)
+            if images is None:
+                break
+            self._pairs.popleft()
+            complete.append(images)
+            self._count_complete(images)
         return complete
 
-    def _find_partner(self, stamp: int) -> int | None:
-        """The stamp of the infrared image to pair with, once no later one can be nearer."""
-        if stamp in self._infrared:
-            return stamp
-        if not self._is_decided(stamp):
-            return None
-        # An image with exactly the stamp of another depth image stays with that one.
-        free = [s for s in self._infrared if s not in self._depth]
-        nearest = min(free, key=lambda s: abs(s - stamp), default=None)
-        if nearest is None or abs(nearest - stamp) > self.slop_ns:
-            return None
-        return nearest
+    def _pair(self, now_ns: int) -> None:
+        slop_ns = self.settings.slop_ns
+        for stamp in list(self._depth):
+            missing = self.infrared_is_missing(now_ns)
+            partner = self._left.find(stamp, slop_ns, self._depth, wait=not missing)
+            if partner is not None:
+                infrared = self._left.take(partner, now_ns)
+                images = SyncedImages(stamp, self._depth.pop(stamp), infrared)
+                self._pairs.append((images, now_ns))
+            elif missing:
+                self._go_alone(stamp, now_ns)
+            elif self._left.is_decided(stamp):
+                del self._depth[stamp]
+                self._count(unpaired=1)
 
-    def _is_decided(self, stamp: int) -> bool:
-        """Stamps rise within a stream: after a later infrared image no nearer one can come."""
-        return self._newest.get(id(self._infrared), stamp - 1) >= stamp
+    def _go_alone(self, stamp: int, now_ns: int) -> None:
+        depth = self._depth.pop(stamp)
+        self._left.let_go(stamp, now_ns + self.settings.infrared_timeout_ns)
+        if self.settings.depth_only:
+            self._pairs.append((SyncedImages(stamp, depth, None), now_ns))
+        else:
+            self._count(unpaired=1)
 
-    def _forget_infrared_up_to(self, stamp: int) -> None:
-        while self._infrared and next(iter(self._infrared)) <= stamp:
-            self._infrared.popitem(last=False)
+    def _add_right(
+        self, images: SyncedImages[T], since_ns: int, now_ns: int
+    ) -> SyncedImages[T] | None:
+        """The images with the right one, or finally without it; None: it may still come."""
+        settings, stamp = self.settings, images.stamp_ns
+        if settings.right_wait_ns is None or images.infrared is None:
+            return images
+        end_ns = since_ns + settings.right_wait_ns
+        wait = now_ns < end_ns and not self.right_is_missing(now_ns)
+        others = {*self._depth, *(waiting.stamp_ns for waiting, _ in self._pairs)} - {stamp}
+        partner = self._right.find(stamp, settings.slop_ns, others, wait)
+        if partner is not None:
+            return replace(images, infrared_right=self._right.take(partner, now_ns))
+        if wait and not self._right.is_decided(stamp):
+            return None
+        self._right.let_go(stamp, end_ns)
+        return images
+
+    def _jump_back(self) -> None:
+        self._count(clock_jumps=1)
+        self._drop_waiting()
+
+    def _drop_waiting(self) -> None:
+        self._count(unpaired=len(self._depth) + len(self._pairs))
+        self._depth.clear()
+        self._pairs.clear()
+        self._newest_depth = None
+        self._left.clear()
+        self._right.clear()
+
+    def _count_complete(self, images: SyncedImages[T]) -> None:
+        if images.infrared is None:
+            self._count(alone=1)
+        elif images.infrared_right is None and self.settings.right_wait_ns is not None:
+            self._count(paired=1, without_right=1)
+        else:
+            self._count(paired=1)
+
+    def _count(self, **more: int) -> None:
+        self.counts = replace(
+            self.counts, **{name: getattr(self.counts, name) + n for name, n in more.items()}
+        )

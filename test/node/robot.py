@@ -20,7 +20,7 @@ from rcl_interfaces.msg import Parameter as ParameterMsg
 from rcl_interfaces.srv import SetParameters
 from rclpy.client import Client
 from rclpy.parameter import Parameter
-from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
@@ -136,23 +136,36 @@ class Robot:
     # The driver ------------------------------------------------------------------------------
 
     def plug_in(
-        self, reliability=ReliabilityPolicy.RELIABLE, infra2: bool = False, queue: int = 10
-    ) -> None:
+        self, reliability=ReliabilityPolicy.RELIABLE, infra2: bool = False, queue: int = 10,
+        latched: bool = False,
+    ) -> None:  # fmt: skip
+        """Creates the publishers of a driver.
+
+        Args:
+            infra2: whether the right imager has a camera_info.
+            latched: whether camera_info is kept for late subscribers.
+        """
         qos = QoSProfile(depth=queue, reliability=reliability)
+        info_qos = QoSProfile(
+            depth=1 if latched else queue, reliability=reliability,
+            durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
+        )  # fmt: skip
         self._reliability = reliability
         make = self.node.create_publisher
         self.depth = make(Image, f"{self.namespace}/depth/image_rect_raw", qos)
         self.infrared = make(Image, f"{self.namespace}/infra1/image_rect_raw", qos)
-        self.info = make(CameraInfo, f"{self.namespace}/depth/camera_info", qos)
+        self.infrared_right = make(Image, f"{self.namespace}/infra2/image_rect_raw", qos)
+        self.info = make(CameraInfo, f"{self.namespace}/depth/camera_info", info_qos)
         self.info2 = (
-            make(CameraInfo, f"{self.namespace}/infra2/camera_info", qos) if infra2 else None
+            make(CameraInfo, f"{self.namespace}/infra2/camera_info", info_qos) if infra2 else None
         )
 
     def unplug(self) -> None:
         if self._reliability is None:
             return
         self._reliability = None
-        for publisher in (self.depth, self.infrared, self.info, self.info2):
+        images = (self.depth, self.infrared, self.infrared_right)
+        for publisher in (*images, self.info, self.info2):
             if publisher is not None:
                 self.node.destroy_publisher(publisher)
 
@@ -164,7 +177,8 @@ class Robot:
 
     def send(
         self, depth, infrared, camera=None, encoding="16UC1", header=None, change=None,
-        infrared_shift_ms=0, infrared_delay_s=0.0,
+        infrared_shift_ms=0, infrared_delay_s=0.0, right=None, right_encoding="mono8",
+        right_delay_s=0.0,
     ) -> Header:  # fmt: skip
         """One moment of the camera.
 
@@ -172,12 +186,12 @@ class Robot:
             change: may spoil the depth message before it is published.
             infrared_shift_ms: of its stamp after that of depth.
             infrared_delay_s: of its publication.
+            right: the right infrared image, if there is one.
+            right_delay_s: of its publication.
         """
         header = header or self.next_header()
         if camera is not None:
-            self.info.publish(camera_info(camera, header))
-            if self.info2 is not None:
-                self.info2.publish(camera_info(camera, header, camera.baseline_m))
+            self.send_calibration(camera, header)
         message = image_message(depth, encoding, header)
         if change is not None:
             change(message)
@@ -188,7 +202,17 @@ class Robot:
             shifted = shift(header, infrared_shift_ms)
             shifted.frame_id = "camera_infra1_optical_frame"
             self.infrared.publish(image_message(infrared, "mono8", shifted))
+        if right is not None:
+            if right_delay_s:
+                self.spin_for(right_delay_s)
+            self.infrared_right.publish(image_message(right, right_encoding, header))
         return header
+
+    def send_calibration(self, camera, header) -> None:
+        """The camera_info of depth and, if there is one, of the right imager."""
+        self.info.publish(camera_info(camera, header))
+        if self.info2 is not None:
+            self.info2.publish(camera_info(camera, header, camera.baseline_m))
 
     # The consumer ----------------------------------------------------------------------------
 

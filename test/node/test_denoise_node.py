@@ -257,6 +257,17 @@ def test_the_first_calibration(robot):
     assert robot.log.count("baseline unknown") == 1
 
 
+def test_calibration_that_is_published_once_reaches_a_node_that_starts_later(robot):
+    robot.plug_in(infra2=True, latched=True)
+    robot.send_calibration(camera(*SIZE, baseline_m=0.095), robot.next_header())
+    robot.start()
+    robot.listen()
+    robot.wait_connected()
+    robot.denoised(*noisy_wall(*SIZE), None)
+    assert robot.infos[-1].width == SIZE[0]
+    robot.wait(lambda: robot.values("model").get("baseline (m)") == "0.0950", "the baseline")
+
+
 def test_stamps_that_jump_back(running):
     robot = running
     before = robot.counts()["clock jumps"]

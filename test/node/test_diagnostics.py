@@ -5,6 +5,7 @@ pytest.importorskip("diagnostic_msgs.msg", reason="ROS 2 is not installed")
 from rs_denoise.node.diagnostics import ERROR, OK, WARN, DiagnosticReport, NodeStatus
 from rs_denoise.pipeline import statistics
 from rs_denoise.pipeline.statistics import FrameStatistics, FrameTiming
+from rs_denoise.pipeline.synchronizer import PairingCounts
 
 
 @pytest.fixture
@@ -88,7 +89,69 @@ def test_warnings_of_the_node_show(clock):
 def test_more_than_a_fifth_unpaired_since_the_last_report_is_a_warning(clock):
     frames, reporter = FrameStatistics(), DiagnosticReport()
     frames.set_listening(True)
-    for unpaired, level in ((2, OK), (5, WARN), (5, OK)):
-        for _ in range(10):
-            frames.count_received()
-        assert report(frames, reporter, unpaired=unpaired)["input"].level == level
+    frames.count_received()
+    for paired, unpaired, level in ((8, 2, OK), (15, 5, WARN), (25, 5, OK)):
+        pairing = PairingCounts(paired=paired, unpaired=unpaired)
+        entry = report(frames, reporter, pairing=pairing)["input"]
+        assert entry.level == level
+        if level == WARN:
+            assert entry.message.startswith("no infrared image matches 3 of 10 depth images: ")
+
+
+def test_more_than_a_fifth_without_right_infrared_is_a_warning(clock):
+    """All of them are another fault: the whole stream is missing."""
+    frames, reporter = FrameStatistics(), DiagnosticReport()
+    frames.set_listening(True)
+    frames.count_received()
+    for paired, without, level in ((10, 2, OK), (20, 5, WARN), (30, 15, OK)):
+        pairing = PairingCounts(paired=paired, without_right=without)
+        entry = report(frames, reporter, pairing=pairing)["input"]
+        assert entry.level == level and entry.values["without right infrared"] == str(without)
+
+
+def test_what_could_not_be_used_is_a_warning_for_a_while(clock):
+    frames = FrameStatistics()
+    frames.set_listening(True)
+    frames.count_received()
+    frames.report_warning("right infrared is too small")
+    entry = report(frames)["input"]
+    assert entry.level == WARN and entry.message == "right infrared is too small"
+    clock[0] += 5.1
+    frames.count_received()
+    assert report(frames)["input"].level == OK
+
+
+def play(frames, clock, seconds, published):
+    """Depth of 30 Hz."""
+    for _ in range(int(30 * seconds)):
+        clock[0] += 1 / 30
+        frames.count_received()
+        if published:
+            frames.count_published(FrameTiming(0.005, 0.012, 0.003))
+
+
+def test_no_output_although_depth_arrives_is_an_error(clock):
+    frames = FrameStatistics()
+    frames.set_listening(True)
+    play(frames, clock, 1.9, published=False)
+    assert report(frames)["output"].level == OK, "the first frame may take a moment"
+    play(frames, clock, 0.3, published=False)
+    entry = report(frames, in_work_s=2.1)["output"]
+    assert entry.level == ERROR and "a frame has been in work for 2.1 s" in entry.message
+    play(frames, clock, 1, published=True)
+    assert report(frames)["output"].level == OK
+    play(frames, clock, 2.2, published=False)
+    assert report(frames)["output"].message.startswith("no output for 2.2 s although depth")
+
+
+def test_no_output_is_no_error_without_input_or_listeners(clock):
+    frames = FrameStatistics()
+    frames.set_listening(True)
+    play(frames, clock, 1, published=True)
+    clock[0] += 60
+    assert report(frames)["output"].level == OK, "the camera was silent"
+    frames.count_received()
+    assert report(frames)["output"].level == OK, "it has just come back"
+    play(frames, clock, 3, published=False)
+    frames.set_listening(False)
+    assert report(frames)["output"].level == OK

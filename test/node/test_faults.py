@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -210,10 +211,10 @@ from rs_denoise.node.main import main
 
 estimate = Denoiser.estimate
 
-def broken(self, depth_mm, infrared=None):
+def broken(self, depth_mm, infrared=None, infrared_right=None):
     dazzled = infrared is not None and infrared.min() >= 254
     {fault}
-    return estimate(self, depth_mm, infrared)
+    return estimate(self, depth_mm, infrared, infrared_right)
 
 Denoiser.estimate = broken
 """
@@ -271,6 +272,32 @@ def test_a_gpu_that_is_lost_while_running_ends_the_process_so_that_launch_starts
     robot.send(DEPTH, DAZZLED, CAMERA)
     assert robot.exit_code() == 1
     assert "cpu is lost: CUDA error" in robot.log and "Traceback" not in robot.log
+
+
+def test_a_frame_that_hangs_is_reported_and_ends_the_process(robot):
+    """Without a traceback and at once, though a thread sleeps for an hour."""
+    inject(robot, "if dazzled: time.sleep(3600)")
+    start(robot, frame_timeout_s=4.0, concurrent_frames=2)
+    robot.denoised(DEPTH, INFRARED, CAMERA)
+    robot.send(DEPTH, DAZZLED, CAMERA)
+    text = "although depth arrives: a frame has been in work for"
+    status = robot.reported("output", text, within=5, during=lambda: step(robot))
+    assert status.level == ERROR
+    assert robot.exit_code() == 1, robot.log
+    robot.spin_for(0.5)
+    assert "the device hangs, or is so slow" in robot.statuses["output"].message
+    assert "the device hangs, or is so slow" in robot.log and "Traceback" not in robot.log
+
+
+def test_a_signal_ends_the_process_though_a_frame_hangs(robot):
+    inject(robot, "if dazzled: time.sleep(3600)")
+    start(robot)
+    robot.denoised(DEPTH, INFRARED, CAMERA)
+    robot.send(DEPTH, DAZZLED, CAMERA)
+    robot.spin_for(1.0)
+    before = time.monotonic()
+    assert robot.stop() == 0, robot.log
+    assert time.monotonic() - before < 8, "it waits for two seconds, not for frame_timeout_s"
 
 
 # The camera ------------------------------------------------------------------------------------
@@ -447,10 +474,18 @@ def drift(robot):
 
     assert robot.wait(reported, "the drift to be reported").level == WARN
     assert len(robot.images) > before, "stamps within slop_ms are paired"
-    published = len(robot.images)
-    for _ in range(10):
+
+    def alone():
+        """As with an emitter that alternates: depth of lit frames, infrared of dark ones."""
         step(robot, infrared_shift_ms=16)
-    assert len(robot.images) <= published + 1, "one may have been on its way"
+        return says(robot, "input", "no infrared image matches depth: depth only")
+
+    assert robot.wait(alone, "depth alone").level == WARN
+    unpaired = robot.counts()["unpaired"]
+    for _ in range(5):
+        robot.denoised(DEPTH, INFRARED, CAMERA, infrared_shift_ms=16)
+    assert pixels(robot.confidences[-1], "f4").max() <= 0.8
+    assert robot.counts()["unpaired"] == unpaired and int(robot.values("input")["depth alone"]) >= 5
 
 
 def come_late(robot):

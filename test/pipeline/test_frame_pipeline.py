@@ -4,6 +4,7 @@ import queue
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -52,7 +53,9 @@ class Harness:
         self.pipeline = FramePipeline(network, self.results.put, self.fatal.put)
         self.pipeline.start()
 
-    def submit(self, source=None, depth=DEPTH, infrared=INFRARED, read_depth=None, **settings):
+    def submit(
+        self, source=None, depth=DEPTH, infrared=INFRARED, read_depth=None, right=None, **settings
+    ):
         """Submits a frame; whether that dropped another."""
         frame = InputFrame(
             source=source,
@@ -61,6 +64,7 @@ class Harness:
             camera=CAMERA,
             settings=replace(FrameSettings(Gate()), **settings),
             received_ns=0,
+            read_infrared_right=right,
         )
         return self.pipeline.submit(frame)
 
@@ -80,8 +84,8 @@ def start(model_path):
 
     yield start
     for harness in running:
-        harness.pipeline.stop()
-        assert not harness.pipeline.hangs
+        harness.pipeline.stop(TIMEOUT_S)
+        assert harness.pipeline.longest_in_work_s == 0
 
 
 def unreadable():
@@ -161,8 +165,78 @@ def test_stopping_finishes_the_frame_in_work_and_drops_the_waiting_one(start):
     started.wait(TIMEOUT_S)
     harness.submit("waiting")
     threading.Timer(0.05, held.set).start()
-    assert harness.pipeline.stop()
+    assert harness.pipeline.stop(TIMEOUT_S) and harness.pipeline.longest_in_work_s == 0
     assert harness.results.get_nowait().frame.source == "in work" and harness.results.empty()
+
+
+def test_a_frame_that_hangs_is_noticed_and_not_waited_for(start):
+    harness, started, held = start(concurrent_frames=1), threading.Event(), threading.Event()
+
+    def hang():
+        started.set()
+        held.wait(TIMEOUT_S)
+        return DEPTH
+
+    assert harness.pipeline.longest_in_work_s == 0
+    harness.submit("hangs", read_depth=hang)
+    started.wait(TIMEOUT_S)
+    harness.submit("waiting")
+    time.sleep(0.05)
+    assert harness.pipeline.longest_in_work_s > 0.04
+    before = time.monotonic()
+    assert harness.pipeline.stop(frame_timeout_s=0.5)
+    assert 0.3 < time.monotonic() - before < 5
+    assert harness.pipeline.longest_in_work_s > 0.4 and harness.results.empty()
+    held.set()
+
+
+def test_a_pipeline_does_not_wait_for_another_cameras_frame(model_path):
+    """Two cameras on one worker: the frame of the second one waits behind the first one's."""
+    network = SharedResources().prepare(
+        NetworkSettings(str(model_path), "cpu", concurrent_frames=1)
+    )
+    first, second = (FramePipeline(network, lambda _: None, lambda _: None) for _ in range(2))
+    started, held = threading.Event(), threading.Event()
+
+    def hang():
+        started.set()
+        held.wait(TIMEOUT_S)
+        return DEPTH
+
+    for pipeline, read_depth in ((first, hang), (second, lambda: DEPTH)):
+        pipeline.start()
+        pipeline.submit(InputFrame(None, read_depth, None, CAMERA, FrameSettings(Gate()), 0))
+        started.wait(TIMEOUT_S)
+    before = time.monotonic()
+    assert second.stop(TIMEOUT_S) and time.monotonic() - before < 5
+    assert second.longest_in_work_s == 0 < first.longest_in_work_s
+    held.set()
+
+
+RIGHT = {
+    "none": (None, None),
+    "sound": (lambda: INFRARED, None),
+    "small": (lambda: INFRARED[:24, :32], "right infrared is 32x24, expected 64x48 as depth is"),
+    "broken": (unreadable, "cannot be read"),
+    "unexpected": (lambda: 1 / 0, "ZeroDivisionError: division by zero"),
+}
+
+
+@pytest.mark.parametrize("case", RIGHT)
+def test_a_right_image_that_cannot_be_used_costs_no_frame(start, monkeypatch, case):
+    used = []
+    estimate = Denoiser.estimate
+
+    def noted(self, depth_mm, infrared=None, infrared_right=None):
+        used.append(infrared_right)
+        return estimate(self, depth_mm, infrared, infrared_right)
+
+    monkeypatch.setattr(Denoiser, "estimate", noted)
+    right, refusal = RIGHT[case]
+    result = start().process(right=right)
+    assert result.failure is None and result.output.depth_mm.any()
+    assert refusal in result.right_refusal if refusal else result.right_refusal is None
+    assert (used[-1] is not None) == (case == "sound")
 
 
 @pytest.mark.parametrize("fault", ["infrared", "network"])
@@ -215,10 +289,10 @@ def break_device(monkeypatch, message):
     """There is no GPU here: CUDA's errors are raised where the network would run."""
     estimate = Denoiser.estimate
 
-    def broken(self, depth_mm, infrared=None):
+    def broken(self, depth_mm, infrared=None, infrared_right=None):
         if infrared is not None and infrared.min() == 255:
             raise RuntimeError(message)
-        return estimate(self, depth_mm, infrared)
+        return estimate(self, depth_mm, infrared, infrared_right)
 
     monkeypatch.setattr(Denoiser, "estimate", broken)
 
@@ -249,7 +323,7 @@ def test_a_callback_that_raises_is_fatal_and_not_silent(model_path):
     pipeline.submit(frame)
     expected = "an inference thread ended: ZeroDivisionError: division by zero"
     assert fatal.get(timeout=TIMEOUT_S) == expected
-    pipeline.stop()
+    pipeline.stop(TIMEOUT_S)
 
 
 def test_cameras_of_a_process_share_model_and_workers(tmp_path):
