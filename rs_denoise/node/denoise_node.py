@@ -272,6 +272,8 @@ class DenoiseNode(LifecycleNode):
 
     def _on_hang(self, in_work_s: float) -> None:
         """A thread cannot be ended from outside, and the device may never answer: give up."""
+        if self.hangs:
+            return
         self.hangs = True
         reason = (
             f"a frame has been in work for {in_work_s:.1f} s: the device hangs, or is so slow that "

@@ -79,8 +79,9 @@ def depth_message(depth_mm: np.ndarray, encoding: str, header: Header) -> Image:
     """A depth image for consumers.
 
     Args:
-        depth_mm: [H, W] float32, 0 = invalid.
-        encoding: "16UC1" (mm, 0 = invalid) or "32FC1" (m, NaN = invalid, REP-118).
+        depth_mm: [H, W] float32, 0 = invalid, infinity = beyond the sensor's range.
+        encoding: "16UC1" (mm, 0 = invalid or beyond range) or "32FC1" (m, NaN = invalid, infinity =
+            beyond range, REP 117 and 118).
         header: stamp and frame of the input.
     """
     if encoding == "16UC1":

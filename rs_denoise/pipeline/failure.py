@@ -11,6 +11,7 @@ import numpy as np
 from rs_denoise.camera import Camera
 from rs_denoise.denoiser import Denoised, FrameError
 from rs_denoise.depth import MAX_DEPTH_MM
+from rs_denoise.pipeline.out_of_range import keep_out_of_range
 
 # A frame or two may be nearly empty without meaning anything: a hand in front of the camera.
 EMPTY_TIMEOUT_S = 1.0
@@ -62,15 +63,26 @@ def fallback_output(
         return Denoised(empty, empty, 0.0)
     if policy == "passthrough":
         try:
-            return unprocessed(read_depth())
+            return unprocessed(read_depth(), camera)
         except FrameError:
             return None  # the frame's failure says so already
     return None
 
 
-def unprocessed(depth_mm: np.ndarray) -> Denoised:
-    """The camera's depth, [H, W] mm, as a result of unknown confidence (NaN)."""
+def unprocessed(depth_mm: np.ndarray, camera: Camera) -> Denoised:
+    """The camera's depth, [H, W] mm, as a result of unknown confidence (NaN).
+
+    Raises:
+        FrameError: the size is not the camera's. Published with camera_info of another size, every
+            point of the image would be in a wrong place.
+    """
+    if depth_mm.shape != (camera.height, camera.width):
+        height, width = depth_mm.shape
+        raise FrameError(
+            f"depth must be {camera.width}x{camera.height} as its camera_info says, got "
+            f"{width}x{height}"
+        )
     representable = (depth_mm > 0) & (depth_mm <= MAX_DEPTH_MM)
-    depth_mm = np.where(representable, depth_mm, 0).astype(np.float32)
-    confidence = np.where(depth_mm > 0, np.float32(np.nan), np.float32(0))
-    return Denoised(depth_mm, confidence, 1.0)
+    valid_mm = np.where(representable, depth_mm, 0).astype(np.float32)
+    confidence = np.where(representable, np.float32(np.nan), np.float32(0))
+    return keep_out_of_range(Denoised(valid_mm, confidence, 1.0), depth_mm)

@@ -26,6 +26,7 @@ from rs_denoise.pipeline.failure import (
 )
 from rs_denoise.pipeline.frames_in_work import FramesInWork
 from rs_denoise.pipeline.latest_slot import LatestSlot
+from rs_denoise.pipeline.out_of_range import keep_out_of_range
 from rs_denoise.pipeline.resources import PreparedNetwork
 from rs_denoise.pipeline.sequencer import Sequencer
 
@@ -195,10 +196,11 @@ class FramePipeline(Generic[T]):
         try:
             depth_mm = frame.read_depth()
             if not frame.settings.enabled:
-                return unprocessed(depth_mm)
+                return unprocessed(depth_mm, frame.camera)
             infrared = frame.read_infrared() if frame.read_infrared else None
             gate = frame.settings.gate
-            return self._denoiser.denoise(depth_mm, infrared, right, frame.camera, gate)
+            result = self._denoiser.denoise(depth_mm, infrared, right, frame.camera, gate)
+            return keep_out_of_range(result, depth_mm)
         except DeviceLostError as error:
             self._give_up(str(error))
             return str(error)

@@ -261,6 +261,21 @@ def test_unreadable_depth_cannot_be_passed_through(start):
     assert result.output is None and result.failure == "cannot be read"
 
 
+@pytest.mark.parametrize("settings", [{"on_failure": "passthrough"}, {"enabled": False}])
+def test_depth_of_another_size_than_camera_info_is_never_published(start, settings):
+    result = start().process(depth=DEPTH[:-1], **settings)
+    assert result.output is None and "depth must be 64x48" in result.failure
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_depth_beyond_the_sensors_range_stays_so_and_is_not_filled(start, enabled):
+    depth = DEPTH.astype(np.float32)
+    depth[:20], depth[20:30] = np.inf, np.nan
+    result = start().process(depth=depth, enabled=enabled).output
+    assert np.isposinf(result.depth_mm[:20]).all() and not result.confidence[:20].any()
+    assert np.isfinite(result.depth_mm[20:]).all()
+
+
 def test_an_unexpected_error_loses_only_its_frame(start):
     harness = start()
     result = harness.process(read_depth=lambda: 1 / 0)

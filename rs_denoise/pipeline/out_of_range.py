@@ -1,0 +1,30 @@
+"""Depth that is known to be beyond the sensor's range, which is more than unknown depth."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from rs_denoise.denoiser import Denoised
+
+
+def keep_out_of_range(result: Denoised, depth_mm: np.ndarray) -> Denoised:
+    """`result` with +infinity where the camera measured +infinity, and confidence 0 there.
+
+    By REP 117 +infinity says that nothing is within range; it is no hole that may be filled.
+
+    Args:
+        result: of the frame.
+        depth_mm: [H, W] as the camera measured it, any real type.
+    """
+    if depth_mm.dtype.kind != "f":
+        return result
+    beyond = np.isposinf(depth_mm)
+    if not beyond.any():
+        return result
+    return replace(
+        result,
+        depth_mm=np.where(beyond, np.float32(np.inf), result.depth_mm),
+        confidence=np.where(beyond, np.float32(0), result.confidence),
+    )
