@@ -25,8 +25,8 @@ class SyncSettings:
         infrared_timeout_ns: once depth has arrived for this long and no infrared image has matched,
             depth goes on alone. The same holds for the right infrared image.
         depth_only: False: depth does not go on alone, it is dropped.
-        right_wait_ns: a pair waits this long for its right infrared image, but not while that
-            stream is missing; None: right infrared is not used.
+        right_wait_ns: a pair waits this long for its right infrared image, but not once the next
+            pair is complete, nor while that stream is missing; None: right infrared is not used.
     """
 
     slop_ns: int
@@ -207,7 +207,9 @@ class FrameSynchronizer(Generic[T]):
         if settings.right_wait_ns is None or images.infrared is None:
             return images
         end_ns = since_ns + settings.right_wait_ns
-        wait = now_ns < end_ns and not self.right_is_missing(now_ns)
+        # Two frames that are released together compete for one worker: the older one would be lost.
+        is_newest = self._pairs[-1][0] is images
+        wait = is_newest and now_ns < end_ns and not self.right_is_missing(now_ns)
         others = {*self._depth, *(waiting.stamp_ns for waiting, _ in self._pairs)} - {stamp}
         partner = self._right.find(stamp, settings.slop_ns, others, wait)
         if partner is not None:

@@ -229,6 +229,15 @@ def test_a_later_right_image_decides_at_once():
     assert p.add_infrared_right(133 * MS, "r", 1 * MS) == [PAIR]
 
 
+def test_a_pair_does_not_wait_once_the_next_one_is_complete():
+    p = synchronizer(right_wait_ms=500)
+    p.add_depth(100 * MS, "d", 0)
+    p.add_infrared(100 * MS, "i", 0)
+    p.add_depth(133 * MS, "e", 33 * MS)
+    assert p.add_infrared(133 * MS, "j", 33 * MS) == [PAIR] and p.awaits_right
+    assert p.add_infrared_right(133 * MS, "r", 34 * MS) == [SyncedImages(133 * MS, "e", "j", "r")]
+
+
 def play(p, count, right, left=lambda k: True, delay_ns=1 * MS):
     """A camera of 30 Hz: the groups, each with its delay after its pair was complete."""
     out = []
