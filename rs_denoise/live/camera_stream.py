@@ -19,7 +19,7 @@ import numpy as np
 from rs_denoise.camera import Camera
 from rs_denoise.depth import to_uint16_mm
 from rs_denoise.librealsense import DEPTH, INFRARED, SoftwareCamera, pyrealsense2
-from rs_denoise.pipeline.synchronizer import FrameSynchronizer, SyncedImages
+from rs_denoise.pipeline.synchronizer import FrameSynchronizer, SyncedImages, SyncSettings
 from rs_denoise.recordings.bags.sdk_writer import LOOK_AHEAD
 from rs_denoise.recordings.frame import DEFAULT_RATE_HZ, Frame, add_missing_stamps
 
@@ -96,7 +96,7 @@ class CameraStream:
         self.has_infrared = infrared is not None
         self.camera = self._camera(depth, baseline_m)
         self._synchronizer: FrameSynchronizer[np.ndarray] = FrameSynchronizer(
-            SLOP_NS, INFRARED_TIMEOUT_NS if self.has_infrared else -1
+            SyncSettings(SLOP_NS, INFRARED_TIMEOUT_NS if self.has_infrared else -1)
         )
         self._set_emitter(request.emitter if request else None)
 
