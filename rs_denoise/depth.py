@@ -28,6 +28,37 @@ def to_uint16_mm(depth_mm: np.ndarray) -> np.ndarray:
     return np.where(representable, np.rint(depth_mm), 0).astype(np.uint16)
 
 
+def convert_units(depth: np.ndarray, unit_m: float) -> np.ndarray:
+    """Converts depth in a camera's unit to millimetres, and keeps a finer unit's precision.
+
+    Args:
+        depth: any shape, uint16, 0 = invalid.
+        unit_m: depth unit of the camera in metres, for example 0.0001 of a D405.
+
+    Returns:
+        uint16 if the unit is 1 mm or coarser, float32 if it is finer.
+    """
+    unit_mm = float(f"{1000 * unit_m:.6g}")  # recorded as float32, so 0.0001 is slightly off
+    if unit_mm == 1:
+        return depth.astype(np.uint16)
+    return depth * np.float32(unit_mm) if unit_mm < 1 else to_uint16_mm(depth * unit_mm)
+
+
+def round_like(depth_mm: np.ndarray, measured_mm: np.ndarray) -> np.ndarray:
+    """Rounds depth to whole millimetres if the camera measured it in whole millimetres.
+
+    Args:
+        depth_mm: [H, W] float, mm.
+        measured_mm: [H, W], the camera's depth of the same frame.
+
+    Returns:
+        [H, W] uint16 if `measured_mm` is uint16, else float32.
+    """
+    if measured_mm.dtype.kind == "f":
+        return depth_mm.astype(np.float32)
+    return to_uint16_mm(depth_mm)
+
+
 def to_disparity_px(depth_mm: np.ndarray, disparity_scale_px_mm: float) -> np.ndarray:
     """Converts depth in mm, any real type, to disparity in px, float32; 0 stays 0."""
     depth = depth_mm.astype(np.float32)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from rs_denoise.denoiser import Denoised, Denoiser, Estimate
-from rs_denoise.depth import to_uint16_mm
+from rs_denoise.depth import round_like
 from rs_denoise.gate import Gate
 from rs_denoise.model import Model
 from rs_denoise.precision import load_with_fallback
@@ -17,7 +17,7 @@ from rs_denoise.recordings.frame import Frame
 
 # What depth of the camera itself, and denoised depth, are called wherever methods are compared.
 RAW, DENOISED = "raw", "denoised"
-# A method gives [H, W] uint16 depth of a frame in mm, 0 = invalid.
+# A method gives [H, W] depth of a frame in mm, 0 = invalid.
 Method = Callable[[Frame], np.ndarray]
 
 
@@ -48,8 +48,8 @@ class OfflineDenoiser:
         return other
 
     def __call__(self, frame: Frame) -> np.ndarray:
-        """Denoised depth, [H, W] uint16 mm, 0 = invalid."""
-        return to_uint16_mm(self.denoise(frame).depth_mm)
+        """Denoised depth in mm, [H, W] of the type of the frame's depth, 0 = invalid."""
+        return round_like(self.denoise(frame).depth_mm, frame.depth_mm)
 
     def denoise(self, frame: Frame) -> Denoised:
         """Denoised depth with its confidence; errors are those of `Denoiser.denoise`."""

@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
 
-from rs_denoise.depth import MAX_DEPTH_MM, to_depth_mm, to_disparity_px, to_uint16_mm
+from rs_denoise.depth import (
+    MAX_DEPTH_MM,
+    convert_units,
+    round_like,
+    to_depth_mm,
+    to_disparity_px,
+    to_uint16_mm,
+)
 
 
 def test_millimetres_are_rounded_and_what_uint16_cannot_represent_is_invalid():
@@ -23,3 +30,20 @@ def test_every_depth_survives_the_way_to_disparity_and_back(scale):
 def test_what_is_no_disparity_has_no_depth():
     bad = np.array([0.0, -5.0, np.nan, 0.1, 1e-30], np.float32)
     assert to_depth_mm(bad, 21_250.0).tolist() == [0] * 5
+
+
+def test_a_finer_unit_keeps_its_precision_and_what_is_too_far_is_invalid():
+    depth = np.array([[0, 1234, 32768, 65535]], np.uint16)
+    same = convert_units(depth, 0.001)
+    assert same.dtype == np.uint16 and same.tolist() == depth.tolist()
+    fine = convert_units(depth, float(np.float32(0.0001)))
+    assert fine.dtype == np.float32
+    np.testing.assert_allclose(fine, [[0, 123.4, 3276.8, 6553.5]])
+    far = convert_units(np.array([[100, 32767, 32768, 65535]], np.uint16), 0.002)
+    assert far.dtype == np.uint16 and far.tolist() == [[200, 65534, 0, 0]]
+
+
+def test_depth_is_rounded_only_if_the_camera_gave_whole_millimetres():
+    depth = np.array([1234.56], np.float32)
+    assert round_like(depth, np.zeros(1, np.uint16)).tolist() == [1235]
+    assert round_like(depth, np.zeros(1, np.float32)).tolist() == depth.tolist()

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import track
 
 from rs_denoise.cli import options
+from rs_denoise.depth import to_uint16_mm
 from rs_denoise.gate import Gate
 from rs_denoise.offline import Method, OfflineDenoiser
 from rs_denoise.recordings.bags.rosbag2_writer import write_rosbag2
@@ -121,7 +122,7 @@ def _write_frames(
             raise RecordingError(f"two frames are called {frame.name}: convert one bag at a time")
         write_frame(folder, frame, assumed=assumed)
         if denoise is not None:
-            write_png(folder / "denoised.png", denoise(frame))
+            write_png(folder / "denoised.png", to_uint16_mm(denoise(frame)))
         count += 1
     return count
 

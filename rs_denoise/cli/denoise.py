@@ -18,7 +18,7 @@ from rich.progress import track
 from rs_denoise.camera import CameraError
 from rs_denoise.cli import options
 from rs_denoise.denoiser import Denoised
-from rs_denoise.depth import to_uint16_mm
+from rs_denoise.depth import round_like
 from rs_denoise.gate import Gate
 from rs_denoise.offline import OfflineDenoiser
 from rs_denoise.recordings.bags.bag import is_bag
@@ -146,7 +146,7 @@ def _write_denoised(folder: Path, frame: Frame, result: Denoised, assumed: list[
     confidence = np.rint(np.nan_to_num(result.confidence) * 255).astype(np.uint8)
     write_png(folder / CONFIDENCE, confidence)
     # Last, because its camera.json marks the folder as complete.
-    depth_mm = to_uint16_mm(result.depth_mm)
+    depth_mm = round_like(result.depth_mm, frame.depth_mm)
     denoised = Frame(frame.name, frame.camera, depth_mm, stamp_ns=frame.stamp_ns)
     write_frame(folder, denoised, assumed=assumed)
 

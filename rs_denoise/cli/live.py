@@ -15,7 +15,7 @@ from rich.live import Live
 
 from rs_denoise.cli import options
 from rs_denoise.denoiser import Denoiser
-from rs_denoise.depth import to_uint16_mm
+from rs_denoise.depth import round_like, to_uint16_mm
 from rs_denoise.gate import Gate
 from rs_denoise.live.camera_stream import (
     CameraStream,
@@ -133,7 +133,7 @@ class _View:
             before = time.perf_counter()
             denoised = self._denoiser.denoise(frame.depth_mm, frame.infrared)
             took_ms = 1e3 * (time.perf_counter() - before)
-            denoised_mm = to_uint16_mm(denoised.depth_mm)
+            denoised_mm = round_like(denoised.depth_mm, frame.depth_mm)
             now, stream = time.monotonic(), self._stream
             self._meter.add(now, took_ms, frame.depth_mm, denoised_mm)
             statistics = self._meter.statistics(stream.rate_hz, stream.received, stream.dropped)
@@ -155,7 +155,7 @@ class _View:
         if "s" in keys:
             folder = self._saved / frame.name
             write_frame(folder, frame)
-            write_png(folder / "denoised.png", denoised_mm)
+            write_png(folder / "denoised.png", to_uint16_mm(denoised_mm))
         return keys
 
 

@@ -57,7 +57,7 @@ def all_baselines() -> dict[str, Method]:
 
 def median_filter(frame: Frame) -> np.ndarray:
     """OpenCV's 5x5 median filter, where the input is valid."""
-    return np.where(frame.depth_mm > 0, cv2.medianBlur(frame.depth_mm, 5), 0).astype(np.uint16)
+    return to_uint16_mm(np.where(frame.depth_mm > 0, cv2.medianBlur(frame.depth_mm, 5), 0))
 
 
 def bilateral_filter(frame: Frame) -> np.ndarray:
@@ -79,7 +79,7 @@ class Librealsense:
         """[H, W] uint16 mm, filtered; nothing is kept from frame to frame."""
         if self.source is None or self.source.camera != frame.camera:
             self.source = _SingleFrames(frame.camera)
-        result = self.source.frame(frame.depth_mm)
+        result = self.source.frame(to_uint16_mm(frame.depth_mm))
         for block in self._blocks():
             result = block.process(result)
         return np.array(result.as_frame().get_data(), dtype=np.uint16)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from rs_denoise.camera import Camera
-from rs_denoise.depth import to_uint16_mm
+from rs_denoise.depth import convert_units, to_uint16_mm
 from rs_denoise.librealsense import DEPTH, INFRARED, SoftwareCamera, pyrealsense2
 from rs_denoise.pipeline.synchronizer import FrameSynchronizer, SyncedImages, SyncSettings
 from rs_denoise.recordings.bags.sdk_writer import LOOK_AHEAD
@@ -59,7 +59,7 @@ class CameraStream:
     """Iterates over the newest frames of a device; frames that come in between are dropped.
 
     Iterating starts the device, and ends when a recording does. Depth is in mm, whatever the unit
-    of the device; infrared is from the left imager, or None if the device has none.
+    of the device, and float32 if that is finer. Infrared is None if the device has none.
 
     Args:
         device: librealsense's, whose depth sensor is used until `close`.
@@ -208,7 +208,7 @@ class CameraStream:
         image = np.array(frame.get_data())
         with self._lock:
             if frame.is_depth_frame():
-                depth_mm = _millimetres(image, frame.as_depth_frame().get_units())
+                depth_mm = convert_units(image, frame.as_depth_frame().get_units())
                 complete = self._synchronizer.add_depth(stamp_ns, depth_mm, now)
             else:
                 complete = self._synchronizer.add_infrared(stamp_ns, image, now)
@@ -337,7 +337,7 @@ def _play(
             before_ns = frame.stamp_ns
             if stopped.wait(max(due_s - time.monotonic(), 0)):
                 return
-            software.put(DEPTH, frame.depth_mm, frame.stamp_ns, number)
+            software.put(DEPTH, to_uint16_mm(frame.depth_mm), frame.stamp_ns, number)
             if frame.infrared is not None and INFRARED in software.profiles:
                 software.put(INFRARED, frame.infrared, frame.stamp_ns, number)
         stream.end()
@@ -347,11 +347,3 @@ def _play(
 
 def _text(profile: Any) -> str:
     return f"{profile.width()}x{profile.height()} at {profile.fps()} Hz"
-
-
-def _millimetres(depth: np.ndarray, unit_m: float) -> np.ndarray:
-    """Depth in units of the device as uint16 mm; what does not fit is 0, invalid."""
-    scale = round(1000 * unit_m, 6)
-    if scale == 1:
-        return depth
-    return to_uint16_mm(depth * scale)

@@ -27,7 +27,7 @@ class Frame:
     Attributes:
         name: unique within its recording.
         camera: the left imager, to which all images of the frame belong.
-        depth_mm: [H, W] uint16, 0 = invalid.
+        depth_mm: [H, W] uint16, 0 = invalid; float32 if the camera's unit is finer than 1 mm.
         infrared: [H, W] uint8 of the left imager, or None.
         ground_truth_mm: [H, W] uint16, 0 = unknown, or None.
         infrared_right: [H, W] uint8 of the right imager, or None.

@@ -38,6 +38,7 @@ INTRINSICS = ("fx", "fy", "cx", "cy", "baseline_m")
 DENOISED_NOTE = "denoised.json"
 ALREADY_DENOISED = "this is denoised depth without infrared, not depth from a camera"
 ASSUMED_CAMERA = "no camera is recorded: a D435 is assumed (focal length and baseline)"
+ASSUMED_BASELINE = "no baseline is recorded: a D435's is assumed"
 KINDS = (
     "a rosbag2 (folder, .mcap or .db3), a .bag of ROS 1 or of RealSense's SDK, a folder of frames "
     "(each with depth.png and camera.json), of res-*.png, or of .raw images"
@@ -103,6 +104,8 @@ def open_recording(path: Path | str, topics: TopicOverrides = FIND_ALL) -> Recor
     if raw:
         readers = {frame.name: frame for frame in raw}
         notes = _note_infrared(frame.infrared is not None for frame in raw)
+        if all(frame.has_intrinsics for frame in raw):
+            return _from_readers(readers, {}, [ASSUMED_BASELINE, *notes], ["baseline_m"])
         return _from_readers(readers, {}, [ASSUMED_CAMERA, *notes], INTRINSICS)
     bags = sorted(filter(is_bag, path.glob("*/")))
     if bags:

@@ -26,6 +26,7 @@ from std_msgs.msg import Header
 
 from rs_denoise.camera import Camera
 from rs_denoise.camera_info import camera_info_fields
+from rs_denoise.depth import to_uint16_mm
 from rs_denoise.node.images import image_message
 from rs_denoise.recordings.frame import Frame
 from rs_denoise.recordings.recording import open_recording
@@ -86,7 +87,7 @@ class Player(Node):
         for name, publisher in self._infos.items():
             publisher.publish(_camera_info(frame.camera, name, _header(stamp_ns, name)))
         header = _header(stamp_ns, "depth")
-        self._depth.publish(image_message(frame.depth_mm, "16UC1", header))
+        self._depth.publish(image_message(to_uint16_mm(frame.depth_mm), "16UC1", header))
         if frame.infrared is not None:
             header = _header(stamp_ns, "infra1")
             self._infrared.publish(image_message(frame.infrared, "mono8", header))

@@ -12,6 +12,7 @@ from rosbags.rosbag2 import Reader, ReaderError, StoragePlugin, Writer
 from rosbags.serde import SerdeError
 from rosbags.typesys import TypesysError
 
+from rs_denoise.depth import to_uint16_mm
 from rs_denoise.recordings.bags import messages, topic_names
 from rs_denoise.recordings.bags.bag import Bag
 from rs_denoise.recordings.bags.rosbag2_writer import CONFIDENCE, DENOISED, STORE, TopicWriter
@@ -136,7 +137,7 @@ def _add_copy(writer: Writer, connection: Connection) -> Connection:
 
 def _put_denoised(ours: TopicWriter, folder: Path, stamp_ns: int, time_ns: int) -> None:
     frame = read_frame(folder)
-    ours.put_image(DENOISED, stamp_ns, frame.depth_mm, time_ns)
+    ours.put_image(DENOISED, stamp_ns, to_uint16_mm(frame.depth_mm), time_ns)
     ours.put_info("denoised", stamp_ns, frame.camera, time_ns=time_ns)
     ours.put_image(CONFIDENCE, stamp_ns, read_png(folder / "confidence.png"), time_ns)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from rs_denoise.depth import to_uint16_mm
+from rs_denoise.depth import convert_units, to_uint16_mm
 from rs_denoise.image_message import (
     DEPTH_TYPES,
     INFRARED_TYPES,
@@ -62,7 +62,8 @@ def read_depth_mm(message: Any, unit_m: float = MILLIMETRE_M) -> np.ndarray:
         unit_m: depth unit in metres; drivers publish millimetres.
 
     Returns:
-        [H, W] uint16 mm; 0 where there is no depth, or more than 65.535 m.
+        [H, W] uint16 mm; 0 where there is no depth, or more than 65.535 m. float32 mm if the unit
+        is finer than 1 mm.
 
     Raises:
         RecordingError: it cannot be decoded, or has another encoding.
@@ -73,12 +74,9 @@ def read_depth_mm(message: Any, unit_m: float = MILLIMETRE_M) -> np.ndarray:
         pixels = _view_pixels(message, DEPTH_TYPES)
     if pixels.dtype.kind == "f":
         return to_uint16_mm(pixels * np.float32(1000.0))
-    unit_m = float(f"{unit_m:.6g}")  # recorded as float32, so 0.0001 is slightly off
-    if unit_m == MILLIMETRE_M:
-        return pixels.astype(np.uint16)
     if not MIN_UNIT_M <= unit_m <= MAX_UNIT_M:
         raise RecordingError(f"its depth unit is {unit_m:g} m, expected about {MILLIMETRE_M} m")
-    return to_uint16_mm(pixels * (unit_m * 1000.0))
+    return convert_units(pixels, unit_m)
 
 
 def read_infrared(message: Any) -> np.ndarray:

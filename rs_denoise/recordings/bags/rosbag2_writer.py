@@ -20,6 +20,7 @@ from rosbags.typesys import Stores, get_typestore
 
 from rs_denoise.camera import Camera
 from rs_denoise.camera_info import camera_info_fields
+from rs_denoise.depth import to_uint16_mm
 from rs_denoise.recordings.bags.messages import COMPRESSED, DEPTH_HEADER, INFO
 from rs_denoise.recordings.bags.topic_names import DEPTH, GROUND_TRUTH, INFRARED, INFRARED_RIGHT
 from rs_denoise.recordings.frame import Frame, RecordingError
@@ -35,12 +36,12 @@ def write_rosbag2(
 ) -> int:
     """Writes an mcap rosbag2 with the topics of a RealSense driver; gives the number of frames.
 
-    Depth and ground truth are written as compressedDepth, infrared as PNG.
+    Depth and ground truth are written as compressedDepth in whole mm, infrared as PNG.
 
     Args:
         path: folder of the bag.
         frames: with stamps.
-        denoise: gives denoised depth of a frame, [H, W] uint16 mm, 0 = invalid, or None.
+        denoise: gives denoised depth of a frame, [H, W] mm, 0 = invalid, or None.
 
     Raises:
         RecordingError: `path` exists, or a frame has no stamp.
@@ -57,7 +58,7 @@ def write_rosbag2(
             for name in ("depth", "infra1"):
                 driver.put_info(name, stamp, frame.camera)
             driver.put_info("infra2", stamp, frame.camera, frame.camera.baseline_m)
-            driver.put_image(DEPTH, stamp, frame.depth_mm)
+            driver.put_image(DEPTH, stamp, to_uint16_mm(frame.depth_mm))
             if frame.infrared is not None:
                 driver.put_image(INFRARED, stamp, frame.infrared)
             if frame.infrared_right is not None:
@@ -65,7 +66,7 @@ def write_rosbag2(
             if frame.ground_truth_mm is not None:
                 driver.put_image(GROUND_TRUTH, stamp, frame.ground_truth_mm)
             if denoise is not None:
-                driver.put_image(DENOISED, stamp, denoise(frame))
+                driver.put_image(DENOISED, stamp, to_uint16_mm(denoise(frame)))
                 driver.put_info("denoised", stamp, frame.camera)
             count += 1
     return count

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from rs_denoise.depth import to_uint16_mm
 from rs_denoise.librealsense import (
     DEPTH,
     INFRARED,
@@ -45,13 +46,13 @@ def write_sdk_recording(
 ) -> int:
     """Writes frames as a recording of the SDK; gives their number.
 
-    The streams are depth (in mm, with the baseline) and, if present, infrared 1 and 2, ground truth
-    and denoised depth. Pixels are exact, stamps to the microsecond, intrinsics to six digits.
+    The streams are depth (in whole mm, with the baseline) and, if present, infrared 1 and 2, ground
+    truth and denoised depth. Stamps are exact to the microsecond, intrinsics to six digits.
 
     Args:
         path: ends in .db3.
         frames: of one camera; those without a stamp play at 30 Hz.
-        denoise: gives denoised depth of a frame, [H, W] uint16 mm, 0 = invalid, or None.
+        denoise: gives denoised depth of a frame, [H, W] mm, 0 = invalid, or None.
 
     Raises:
         RecordingError: `path` exists or does not end in .db3, there is no frame, the camera
@@ -79,11 +80,11 @@ def write_sdk_recording(
 
 def _collect_images(frame: Frame, denoise: Callable[[Frame], np.ndarray] | None) -> Images:
     images = {
-        DEPTH: frame.depth_mm,
+        DEPTH: to_uint16_mm(frame.depth_mm),
         INFRARED: frame.infrared,
         INFRARED_RIGHT: frame.infrared_right,
         GROUND_TRUTH: frame.ground_truth_mm,
-        DENOISED: denoise(frame) if denoise else None,
+        DENOISED: to_uint16_mm(denoise(frame)) if denoise else None,
     }
     return {stream: image for stream, image in images.items() if image is not None}
 

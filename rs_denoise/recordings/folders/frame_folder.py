@@ -1,21 +1,26 @@
 """Frame folders, one per frame: depth, infra1, infra2 and ground_truth as PNG, and camera.json.
 
-camera.json holds the camera, the stamp (stamp_ns) if it is known, and notes.
+camera.json holds the camera, the stamp (stamp_ns) if it is known, the unit of depth.png in mm
+(depth_unit_mm) if it is not 1, and notes.
 """
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from rs_denoise.camera import Camera
+from rs_denoise.depth import MAX_DEPTH_MM, convert_units, to_uint16_mm
 from rs_denoise.recordings.complete_output import complete_or_absent
 from rs_denoise.recordings.frame import MAX_STAMP_NS, Frame, RecordingError
 from rs_denoise.recordings.images import read_png, write_png
 
 INFRARED_PNG = "infra1.png"
+# The unit in which depth of a camera with a finer unit than 1 mm is stored: a D405's. Up to 6.5 m.
+FINE_UNIT_MM = 0.1
 
 
 def find_frames(path: Path) -> tuple[list[Path], dict[Path, str]]:
@@ -48,14 +53,16 @@ def read_frame(folder: Path) -> Frame:
         CameraError: camera.json is missing or wrong.
     """
     camera = Camera.from_json(folder / "camera.json")
+    depth = _read_image(folder / "depth.png", np.uint16, camera)
+    fields = json.loads((folder / "camera.json").read_text("utf-8-sig"))
     return Frame(
         name=folder.name,
         camera=camera,
-        depth_mm=_read_image(folder / "depth.png", np.uint16, camera),
+        depth_mm=convert_units(depth, _read_unit_mm(folder, fields) / 1000),
         infrared=_read_optional(folder / INFRARED_PNG, np.uint8, camera),
         ground_truth_mm=_read_optional(folder / "ground_truth.png", np.uint16, camera),
         infrared_right=_read_optional(folder / "infra2.png", np.uint8, camera),
-        stamp_ns=_read_stamp_ns(folder / "camera.json"),
+        stamp_ns=_read_stamp_ns(folder, fields),
     )
 
 
@@ -78,8 +85,11 @@ def write_frame(folder: Path, frame: Frame, **notes: object) -> None:
             be assumed; an empty one is left out.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    unit_mm = _choose_unit_mm(frame.depth_mm)
+    if unit_mm != 1:
+        notes["depth_unit_mm"] = unit_mm
     images = {
-        "depth.png": frame.depth_mm,
+        "depth.png": to_uint16_mm(frame.depth_mm / unit_mm),
         INFRARED_PNG: frame.infrared,
         "infra2.png": frame.infrared_right,
         "ground_truth.png": frame.ground_truth_mm,
@@ -95,9 +105,25 @@ def write_frame(folder: Path, frame: Frame, **notes: object) -> None:
         frame.camera.to_json(unfinished, **notes)
 
 
-def _read_stamp_ns(path: Path) -> int | None:
-    stamp_ns = json.loads(path.read_text("utf-8-sig")).get("stamp_ns")
+def _choose_unit_mm(depth_mm: np.ndarray) -> float:
+    """0.1 mm for depth that is not in whole mm and near enough, else 1 mm."""
+    is_fine = depth_mm.dtype.kind == "f" and depth_mm.max() / FINE_UNIT_MM <= MAX_DEPTH_MM
+    return FINE_UNIT_MM if is_fine else 1.0
+
+
+def _read_unit_mm(folder: Path, fields: dict[str, Any]) -> float:
+    unit_mm = fields.get("depth_unit_mm", 1.0)
+    if type(unit_mm) not in (int, float) or not 0.001 <= unit_mm <= 100:
+        raise RecordingError(
+            f"{folder / 'camera.json'}: depth_unit_mm is {unit_mm!r}, expected 0.001 to 100 mm"
+        )
+    return float(unit_mm)
+
+
+def _read_stamp_ns(folder: Path, fields: dict[str, Any]) -> int | None:
+    stamp_ns = fields.get("stamp_ns")
     if stamp_ns is not None and not (type(stamp_ns) is int and 0 <= stamp_ns <= MAX_STAMP_NS):
+        path = folder / "camera.json"
         raise RecordingError(f"{path}: stamp_ns is {stamp_ns!r}, expected whole nanoseconds")
     return stamp_ns
 

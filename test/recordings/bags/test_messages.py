@@ -34,13 +34,13 @@ def test_metres_are_rounded_and_what_is_no_depth_or_too_far_is_invalid():
 
 @pytest.mark.parametrize("unit_m, expected", [
     (0.001, [0, 1, 300, 1000, 40000, 65535]),
-    (0.0001, [0, 0, 30, 100, 4000, 6554]),
+    (0.0001, [0, 0.1, 30, 100, 4000, 6553.5]),
     (0.002, [0, 2, 600, 2000, 0, 0]),
 ])  # fmt: skip
 def test_other_units_of_depth_become_millimetres(unit_m, expected):
-    assert (
-        messages.read_depth_mm(ROS.image(DEPTH, "mono16", 0), unit_m).ravel().tolist() == expected
-    )
+    depth_mm = messages.read_depth_mm(ROS.image(DEPTH, "mono16", 0), unit_m)
+    np.testing.assert_allclose(depth_mm.ravel(), expected, rtol=1e-6)
+    assert depth_mm.dtype == (np.float32 if unit_m < 0.001 else np.uint16)
 
 
 @pytest.mark.parametrize("unit_m", [float("nan"), -0.001, 1e9])

@@ -29,6 +29,20 @@ def test_the_right_infrared_is_kept(tmp_path):
     np.testing.assert_array_equal(read.infrared_right, written.infrared_right)
 
 
+def test_depth_of_a_finer_unit_keeps_it(tmp_path):
+    fine = np.array([[0, 123.4], [6553.5, 300.1]], np.float32).repeat(32, 0).repeat(40, 1)
+    write_frame(tmp_path / "a", replace(frame(), depth_mm=fine, ground_truth_mm=None))
+    read = read_frame(tmp_path / "a")
+    assert read.depth_mm.dtype == np.float32
+    np.testing.assert_allclose(read.depth_mm, fine, rtol=1e-6)
+    far = np.where(fine > 6000, 20_000, fine)
+    write_frame(tmp_path / "b", replace(frame(), depth_mm=far, ground_truth_mm=None))
+    assert read_frame(tmp_path / "b").depth_mm.max() == 20_000
+    camera(80, 64).to_json(tmp_path / "a" / "camera.json", depth_unit_mm="0")
+    with pytest.raises(RecordingError, match="depth_unit_mm is '0', expected 0.001 to 100 mm"):
+        read_frame(tmp_path / "a")
+
+
 def test_frames_without_infrared_are_counted(tmp_path):
     for k in range(3):
         one = frame() if k else replace(frame(), infrared=None)
