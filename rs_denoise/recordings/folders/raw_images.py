@@ -184,10 +184,9 @@ def _read_size(path: Path, metadata: dict[str, str]) -> tuple[int, int]:
 
 
 def _read_camera(path: Path, metadata: dict[str, str], assumed: Camera) -> Camera:
-    names = {"fx": "fx", "fy": "fy", "cx": "ppx", "cy": "ppy"}
     try:
-        values = {field: float(metadata[name]) for field, name in names.items()}
-        return replace(assumed, **values)
+        fx, fy, cx, cy = (float(metadata[name]) for name in ("fx", "fy", "ppx", "ppy"))
+        return replace(assumed, fx=fx, fy=fy, cx=cx, cy=cy)
     except (KeyError, ValueError, CameraError) as error:
         raise RecordingError(
             f"{_metadata_file(path)}: expected lines with numbers for Fx, Fy, PPx and PPy "
