@@ -18,13 +18,22 @@ import numpy as np
 
 from rs_denoise.camera import Camera
 from rs_denoise.depth import convert_units, to_uint16_mm
-from rs_denoise.librealsense import DEPTH, INFRARED, SoftwareCamera, pyrealsense2
+from rs_denoise.librealsense import (
+    DEPTH,
+    INFRARED,
+    INFRARED_RIGHT,
+    SoftwareCamera,
+    Stream,
+    pyrealsense2,
+)
 from rs_denoise.pipeline.synchronizer import FrameSynchronizer, SyncedImages, SyncSettings
 from rs_denoise.recordings.bags.sdk_writer import LOOK_AHEAD
 from rs_denoise.recordings.frame import DEFAULT_RATE_HZ, Frame, add_missing_stamps
 
 # As the node's defaults.
 SLOP_NS, INFRARED_TIMEOUT_NS = 5_000_000, 1_000_000_000
+# All imagers expose at the same moment; librealsense delivers their images one after the other.
+RIGHT_WAIT_NS = 20_000_000
 # A camera that sends no frame for so long is unplugged or stuck.
 SILENCE_S = 5.0
 POLL_S = 0.05
@@ -69,7 +78,8 @@ class CameraStream:
 
     Attributes:
         camera: of the frames.
-        has_infrared: whether the device has infrared of the size of depth.
+        has_infrared: whether the device has infrared of the left imager, of the size of depth.
+        has_infrared_right: the same of the right imager.
         started: set once the device streams.
         received: how many frames came.
         dropped: how many of them were replaced by a newer one before they were taken.
@@ -91,12 +101,17 @@ class CameraStream:
         self._lock = threading.Lock()
         self._sensor = device.first_depth_sensor()
         self._silence_s = SILENCE_S if request else math.inf
-        depth, infrared = self._profiles(request)
-        self._streams = [depth, infrared] if infrared else [depth]
-        self.has_infrared = infrared is not None
+        depth = self._depth_profile(request)
+        infrared, right = (self._infrared_profile(depth, s) for s in (INFRARED, INFRARED_RIGHT))
+        self._streams = [profile for profile in (depth, infrared, right) if profile is not None]
+        self.has_infrared, self.has_infrared_right = infrared is not None, right is not None
         self.camera = self._camera(depth, baseline_m)
         self._synchronizer: FrameSynchronizer[np.ndarray] = FrameSynchronizer(
-            SyncSettings(SLOP_NS, INFRARED_TIMEOUT_NS if self.has_infrared else -1)
+            SyncSettings(
+                SLOP_NS,
+                INFRARED_TIMEOUT_NS if self.has_infrared else -1,
+                right_wait_ns=RIGHT_WAIT_NS if self.has_infrared_right else None,
+            )
         )
         self._set_emitter(request.emitter if request else None)
 
@@ -113,6 +128,7 @@ class CameraStream:
             try:
                 frame = self._newest.get(timeout=POLL_S)
             except queue.Empty:
+                self._put_complete(time.monotonic_ns())
                 if self._error is not None:
                     raise self._error from None
                 if self._ended.is_set():
@@ -134,6 +150,7 @@ class CameraStream:
 
     def end(self, error: Exception | None = None) -> None:
         """Takes no more frames; after the waiting one iterating ends, or raises `error`."""
+        self._put_complete(time.monotonic_ns() + RIGHT_WAIT_NS)
         self._error = self._error or error
         self._ended.set()
 
@@ -146,11 +163,8 @@ class CameraStream:
         with suppress(RuntimeError):
             self._sensor.close()
 
-    def _profiles(self, request: Request | None) -> tuple[Any, Any]:
-        """Depth, and infrared of the same size or None."""
-        rs = self._rs
-        videos = [p.as_video_stream_profile() for p in self._sensor.get_stream_profiles()]
-        depths = [p for p in videos if p.format() == rs.format.z16]
+    def _depth_profile(self, request: Request | None) -> Any:
+        depths = [p for p in self._video_profiles() if p.format() == self._rs.format.z16]
         wanted = [p for p in depths if request is None or _text(p) == str(request)]
         if not wanted:
             offered = ", ".join(sorted({_text(p) for p in depths})) or "none"
@@ -158,13 +172,20 @@ class CameraStream:
                 f"the device has no depth of {request or 'any size'}; it offers {offered}: choose "
                 "one of these (a camera on USB 2 offers less than on USB 3)"
             )
-        infrared = (
-            p for p in videos
-            if p.format() == rs.format.y8
-            and p.stream_index() == INFRARED.index
-            and _text(p) == _text(wanted[0])
+        return wanted[0]
+
+    def _infrared_profile(self, depth: Any, stream: Stream) -> Any:
+        """The profile of an infrared stream with size and rate of depth, or None."""
+        found = (
+            p for p in self._video_profiles()
+            if p.format() == self._rs.format.y8
+            and p.stream_index() == stream.index
+            and _text(p) == _text(depth)
         )  # fmt: skip
-        return wanted[0], next(infrared, None)
+        return next(found, None)
+
+    def _video_profiles(self) -> list[Any]:
+        return [p.as_video_stream_profile() for p in self._sensor.get_stream_profiles()]
 
     def _camera(self, depth: Any, baseline_m: float | None) -> Camera:
         option = self._rs.option.stereo_baseline
@@ -210,9 +231,17 @@ class CameraStream:
             if frame.is_depth_frame():
                 depth_mm = convert_units(image, frame.as_depth_frame().get_units())
                 complete = self._synchronizer.add_depth(stamp_ns, depth_mm, now)
+            elif frame.profile.stream_index() == INFRARED_RIGHT.index:
+                complete = self._synchronizer.add_infrared_right(stamp_ns, image, now)
             else:
                 complete = self._synchronizer.add_infrared(stamp_ns, image, now)
             for images in complete:
+                self._put(images)
+
+    def _put_complete(self, now_ns: int) -> None:
+        """Passes on the frames that have waited for right infrared for long enough."""
+        with self._lock:
+            for images in self._synchronizer.take_complete(now_ns):
                 self._put(images)
 
     def _put(self, images: SyncedImages[np.ndarray]) -> None:
@@ -224,7 +253,14 @@ class CameraStream:
             self._newest.get_nowait()
             self.dropped += 1
         stamp_ns = images.stamp_ns
-        frame = Frame(f"{stamp_ns}", self.camera, images.depth, images.infrared, stamp_ns=stamp_ns)
+        frame = Frame(
+            f"{stamp_ns}",
+            self.camera,
+            images.depth,
+            images.infrared,
+            infrared_right=images.infrared_right,
+            stamp_ns=stamp_ns,
+        )
         self._newest.put_nowait(frame)
 
 
@@ -301,8 +337,8 @@ def software_camera(
     head = list(islice(source, LOOK_AHEAD))
     if not head:
         raise LiveError("there is no frame to play")
-    streams = (DEPTH, INFRARED) if any(f.infrared is not None for f in head) else (DEPTH,)
-    software = SoftwareCamera(head[0].camera, streams, round(rate_hz))
+    streams = {stream: None for frame in head for stream in _collect_images(frame)}
+    software = SoftwareCamera(head[0].camera, tuple(streams), round(rate_hz))
     stream = CameraStream(software.device)
     stopped = threading.Event()
     arguments = (software, chain(head, source), stream, stopped)
@@ -337,12 +373,21 @@ def _play(
             before_ns = frame.stamp_ns
             if stopped.wait(max(due_s - time.monotonic(), 0)):
                 return
-            software.put(DEPTH, to_uint16_mm(frame.depth_mm), frame.stamp_ns, number)
-            if frame.infrared is not None and INFRARED in software.profiles:
-                software.put(INFRARED, frame.infrared, frame.stamp_ns, number)
+            for kind, image in _collect_images(frame).items():
+                if kind in software.profiles:
+                    software.put(kind, image, frame.stamp_ns, number)
         stream.end()
     except Exception as error:
         stream.end(error)
+
+
+def _collect_images(frame: Frame) -> dict[Stream, np.ndarray]:
+    images = {
+        DEPTH: to_uint16_mm(frame.depth_mm),
+        INFRARED: frame.infrared,
+        INFRARED_RIGHT: frame.infrared_right,
+    }
+    return {stream: image for stream, image in images.items() if image is not None}
 
 
 def _text(profile: Any) -> str:

@@ -29,13 +29,16 @@ def frames(count, infrared=True, period_ns=33_333_000):
     for k in range(count):
         depth, grey = noisy_wall(96, 64, seed=k)
         left = grey if infrared else None
-        yield Frame(f"{k}", CAMERA, depth, left, stamp_ns=10**9 + k * period_ns)
+        right = 255 - grey if infrared else None
+        stamp_ns = 10**9 + k * period_ns
+        yield Frame(f"{k}", CAMERA, depth, left, infrared_right=right, stamp_ns=stamp_ns)
 
 
 def assert_same(found, expected):
     assert found.stamp_ns == expected.stamp_ns and found.camera == expected.camera
     np.testing.assert_array_equal(found.depth_mm, expected.depth_mm)
     np.testing.assert_array_equal(found.infrared, expected.infrared)
+    np.testing.assert_array_equal(found.infrared_right, expected.infrared_right)
 
 
 def test_a_recording_as_a_camera_gives_its_frames_in_order():
@@ -48,6 +51,23 @@ def test_a_recording_as_a_camera_gives_its_frames_in_order():
         assert_same(frame, by_stamp[frame.stamp_ns])
     stamps = [frame.stamp_ns for frame in found]
     assert stamps == sorted(stamps) and stamps[-1] == max(by_stamp)
+
+
+def test_without_right_infrared_frames_come_with_the_left_one():
+    source = (replace(f, infrared_right=None) for f in frames(8))
+    with software_camera(source) as stream:
+        found = list(stream)
+    assert not stream.has_infrared_right and stream.received == 8
+    assert all(f.infrared is not None and f.infrared_right is None for f in found)
+
+
+def test_a_frame_whose_right_infrared_is_missing_goes_on_without_it():
+    source = (replace(f, infrared_right=f.infrared_right if k < 4 else None)
+              for k, f in enumerate(frames(8)))  # fmt: skip
+    with software_camera(source) as stream:
+        found = list(stream)
+    assert stream.has_infrared_right and stream.received == 8
+    assert found[-1].infrared is not None and found[-1].infrared_right is None
 
 
 def test_who_is_slow_gets_the_newest():
