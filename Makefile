@@ -7,6 +7,8 @@ DATA ?= data
 MODELS ?= models
 REAL ?= ../shared/data/real
 PYTHONS ?= python3.10 python3.11 python3.12 python3.13
+# Files of tests that run at a time; 0: all in one process, as for --pdb.
+WORKERS ?= 2
 BESIDE = rs_denoise/models/unet-tiny.pt $(wildcard $(MODELS)/*.pt)
 VENV := .venv
 
@@ -54,7 +56,7 @@ demo: $(VENV)/runtime.stamp
 	@$(RUN) rs_denoise demo "$(RECORDING)"
 
 test: setup
-	@$(RUN) python -m pytest $(ARGS)
+	@$(RUN) python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 furniture:
 	@sh requirements/furniture.sh

@@ -1,5 +1,6 @@
 import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -15,11 +16,22 @@ PROJECT = Path(__file__).parents[1]
 REAL_DATA = PROJECT.parent / "shared" / "data" / "real"
 SAMPLE = PROJECT / "demo" / "room"
 
-# Tests talk to nobody else: one domain a test run, this machine only.
-os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
+# `make test` shares the files of tests among workers: processes of pytest-xdist, "gw0", "gw1", ...
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+RUN_PID = os.getpid() if WORKERS == 1 else os.getppid()
+
+# Tests talk to nobody else: each worker has a ROS domain of its own, on this machine only.
+os.environ["ROS_DOMAIN_ID"] = str(1 + (RUN_PID + WORKER) % 100)
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 # Two threads that wait for each other beside other work take ten times as long as one.
+# OMP_NUM_THREADS is for the processes that tests start.
+os.environ["OMP_NUM_THREADS"] = "1"
 torch.set_num_threads(1)
+# A shell that runs pytest in the background makes it ignore Ctrl-C, and the processes that tests
+# start and interrupt would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 # Shared machines stall: how long an example takes says nothing.
 settings.register_profile("project", deadline=None, max_examples=60)
 settings.load_profile("project")

@@ -1,8 +1,6 @@
 """The command line of the Denoise-Autoencoder of 2020, flag by flag."""
 
 import re
-import subprocess
-import sys
 
 import cv2
 import numpy as np
@@ -10,16 +8,17 @@ import pytest
 
 pytest.importorskip("lightning", reason="Lightning is not installed")
 
+from cli.in_process import run_as_process, run_in_process
+from rs_denoise.cli.autoencoder import main
 from rs_denoise.training.crops import cut_into_crops, mask_truth
 
 SMALL = ("--network", "autoencoder-classic", "--epochs", 1)
 
 
 def run(folder, *arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "rs_denoise.cli.autoencoder", *map(str, arguments)],
-        capture_output=True, text=True, check=False, cwd=folder,
-    )  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        return run_in_process(main, *arguments)
 
 
 def write_frame(folder, name, height=136, width=160, truth=True):
@@ -82,7 +81,7 @@ def test_the_whole_workflow(workshop):
 def test_train_path_names_other_images(tmp_path):
     for k in range(2):
         write_frame(tmp_path / "mine", f"c{k}")
-    out = run(tmp_path, "-n", "--train_path", "mine", *SMALL)
+    out = run_as_process(main, "-n", "--train_path", "mine", *SMALL, cwd=tmp_path)
     assert out.returncode == 0, out.stderr
     assert (tmp_path / "images" / "train_cropped" / "gt-c0-0-0.png").exists()
 

@@ -1,12 +1,12 @@
 import json
-import subprocess
-import sys
 
 import cv2
 import numpy as np
 import pytest
 
+from cli.in_process import run_as_process, run_in_process
 from conftest import REAL_DATA
+from rs_denoise.cli.main import main
 from rs_denoise.recordings.folders.frame_folder import write_frame
 from rs_denoise.recordings.frame import Frame
 from rs_denoise.recordings.recording import open_recording
@@ -14,10 +14,7 @@ from scenes import camera, noisy_wall
 
 
 def run(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "rs_denoise.cli.main", *map(str, arguments)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    return run_in_process(main, *arguments)
 
 
 @pytest.fixture
@@ -80,7 +77,7 @@ def test_a_requirement_decides_the_exit_code_and_loses_no_figure(
 
 
 def test_denoise_writes_depth_and_confidence(frames, tmp_path):
-    out = run("denoise", frames, tmp_path / "out")
+    out = run_as_process(main, "denoise", frames, tmp_path / "out")
     assert out.returncode == 0, out.stderr
     for name in ("a", "b"):
         depth = cv2.imread(str(tmp_path / "out" / name / "depth.png"), cv2.IMREAD_UNCHANGED)
@@ -130,9 +127,10 @@ def test_real_frames_without_camera_or_truth_are_named(tmp_path):
 
 
 def test_bench_times_the_shipped_models_beside_librealsense(tmp_path):
-    out = run(
-        "bench", "--size", "128x96", "--frames", "10", "--no-node", "--json", tmp_path / "out.json"
-    )
+    out = run_as_process(
+        main, "bench", "--size", "128x96", "--frames", 10, "--no-node",
+        "--json", tmp_path / "out.json",
+    )  # fmt: skip
     assert out.returncode == 0, out.stderr
     rows = json.loads((tmp_path / "out.json").read_text())["core"]
     assert {"model", "device", "precision", "p50_ms", "vs_librealsense"} <= set(rows[0])
@@ -142,8 +140,8 @@ def test_bench_times_the_shipped_models_beside_librealsense(tmp_path):
 
 def test_bench_says_how_time_grows_with_work(tmp_path):
     files = {name: tmp_path / f"out.{name}" for name in ("json", "md", "png")}
-    out = run(
-        "bench", "--model", "unet-tiny", "--frames", "10", "--no-node", "--scaling",
+    out = run_as_process(
+        main, "bench", "--model", "unet-tiny", "--frames", 10, "--no-node", "--scaling",
         "--json", files["json"], "--markdown", files["md"], "--plot", files["png"],
     )  # fmt: skip
     assert out.returncode == 0, out.stderr

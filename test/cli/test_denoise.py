@@ -1,6 +1,5 @@
 """`rs_denoise denoise` on bags, and how it goes on after a stop."""
 
-import io
 import json
 import os
 import shutil
@@ -8,13 +7,13 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import redirect_stderr, redirect_stdout
 
 import numpy as np
 import pytest
 import yaml
 from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 
+from cli.in_process import run_in_process
 from rs_denoise.cli.main import main
 from rs_denoise.gate import Gate
 from rs_denoise.model import Model
@@ -35,14 +34,7 @@ def program(*arguments):
 
 
 def run(*arguments):
-    """Runs the command in this process, which has torch imported already."""
-    out, err = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-        patch.setattr(sys, "argv", ["rs_denoise", "denoise", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-    code = end.value.code or 0
-    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
+    return run_in_process(main, "denoise", *arguments)
 
 
 def frames(count):

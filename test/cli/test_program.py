@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from recordings.bags.example_bags import Ros, driver
 from rosbags.rosbag2 import StoragePlugin
 from typer.testing import CliRunner
 
+from cli.in_process import run_in_process
 from rs_denoise.camera import CameraError
 from rs_denoise.cli import autoencoder, main
 from rs_denoise.cli.program import TRACEBACK, run
@@ -147,10 +147,7 @@ def test_no_reading_command_ends_in_a_traceback(tmp_path, command):
     (tmp_path / "f" / "depth.png").write_bytes(b"\x89PNG\r\n\x1a\nxxxx")
     (tmp_path / "f" / "camera.json").write_text(json.dumps({**CAMERA, "fx": "wide"}))
     arguments = [part.format(tmp_path / "f") for part in command]
-    out = subprocess.run(
-        [sys.executable, "-m", "rs_denoise.cli.main", *arguments],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    out = run_in_process(main.main, *arguments)
     assert out.returncode == 2 and "Traceback" not in out.stderr, out.stderr
     assert "fx is 'wide', expected a number" in " ".join(out.stderr.split())
 

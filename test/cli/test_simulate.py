@@ -1,18 +1,14 @@
-import subprocess
-import sys
-
 import pytest
 
 pytest.importorskip("mitsuba", reason="Mitsuba is not installed")
 
+from cli.in_process import run_in_process
+from rs_denoise.cli.main import main
 from rs_denoise.recordings.folders.frame_folder import find_frames
 
 
 def run(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "rs_denoise.cli.main", "simulate", *map(str, arguments)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    return run_in_process(main, "simulate", *arguments)
 
 
 def test_shards_make_a_data_set_which_is_then_checked(tmp_path):

@@ -13,6 +13,8 @@ import torch
 
 pytest.importorskip("lightning", reason="Lightning is not installed")
 
+from cli.in_process import run_in_process
+from rs_denoise.cli.main import main
 from rs_denoise.recordings.folders.frame_folder import write_frame
 from rs_denoise.recordings.frame import Frame
 from scenes import camera
@@ -41,22 +43,26 @@ def data(tmp_path_factory):
     return folder
 
 
-def start(data, out, **settings):
+def train_arguments(data, out, **settings):
     out.mkdir(parents=True, exist_ok=True)
     config = out / "mine.yaml"
     config.write_text(SETTINGS + "".join(f"{k}: {v}\n" for k, v in settings.items()))
-    command = [sys.executable, "-m", "rs_denoise.cli.main", "train", data, "--out", out]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    return [str(a) for a in ("train", data, "--out", out, "--config", config)]
+
+
+def start(*arguments):
+    """Starts a run in a process of its own."""
     return subprocess.Popen(
-        [*map(str, command), "--config", str(config)], env=environment, text=True,
+        [sys.executable, "-m", "rs_denoise.cli.main", *arguments], text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
     )  # fmt: skip
 
 
-def finished(process):
-    output, _ = process.communicate(timeout=300)
-    assert process.returncode == 0, output
-    return output
+def run(*arguments):
+    """Trains in this process, which has imported PyTorch already."""
+    result = run_in_process(main, *arguments)
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 def losses(out):
@@ -67,7 +73,7 @@ def losses(out):
 
 def test_a_killed_run_goes_on_from_its_last_checkpoint(data, tmp_path):
     out = tmp_path / "run"
-    process = start(data, out, epochs=2000, frames_per_batch=2)
+    process = start(*train_arguments(data, out, epochs=2000, frames_per_batch=2))
     deadline = time.monotonic() + 200
     while not (out / "last.ckpt").exists() and time.monotonic() < deadline:
         assert process.poll() is None, process.stdout.read()
@@ -77,7 +83,7 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(data, tmp_path):
     before = torch.load(out / "last.ckpt", weights_only=True)
     assert before["global_step"] >= 100
     epochs = before["epoch"] + 2
-    finished(start(data, out, epochs=epochs, frames_per_batch=2))
+    run(*train_arguments(data, out, epochs=epochs, frames_per_batch=2))
     after = torch.load(out / "last.ckpt", weights_only=True)
     # 11 frames are learnt from, in batches of 2, the rest of them dropped.
     assert after["global_step"] == 5 * epochs
@@ -86,11 +92,11 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(data, tmp_path):
 def test_two_processes_learn_what_one_learns(data, tmp_path):
     """The same crops in the same batches; what differs is batch normalisation, over half of one."""
     alone, together = tmp_path / "one", tmp_path / "two"
-    finished(start(data, alone, epochs=60, frames_per_batch=4, ema_decay=0.9))
-    output = finished(
-        start(data, together, epochs=60, frames_per_batch=2, devices=2, ema_decay=0.9)
-    )
-    assert "distributed_backend=gloo" in output
+    settings = {"epochs": 30, "ema_decay": 0.9}
+    process = start(*train_arguments(data, together, frames_per_batch=2, devices=2, **settings))
+    run(*train_arguments(data, alone, frames_per_batch=4, **settings))
+    output = process.communicate(timeout=300)[0]
+    assert process.returncode == 0 and "distributed_backend=gloo" in output, output
     first, second = losses(alone), losses(together)
     learnt = first[0] - first[-1]
     assert learnt > 0.5
