@@ -9,12 +9,15 @@ you trust.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from rs_denoise.device import find_device
 from rs_denoise.manifest import Manifest, ModelError
 from rs_denoise.model_archive import MANIFEST, read_manifest
 from rs_denoise.network_kind import NETWORK_KINDS, Input, NetworkKind
@@ -27,6 +30,10 @@ PRECISIONS = {
 }
 # NVIDIA GPUs from this compute capability on (Volta, Xavier) compute float16 in tensor cores.
 MIN_TENSOR_CORES = (7, 0)
+MIN_TORCH = (2, 3)
+# The last inputs of aten::_convolution.
+FLAGS_OF_CONVOLUTION = ("benchmark", "deterministic", "cudnn_enabled", "allow_tf32")
+FIRST_FLAG_OF_CONVOLUTION = 9
 SHIPPED = Path(__file__).parent / "models"
 DEFAULT_MODEL = SHIPPED / "unet.pt"
 
@@ -64,19 +71,17 @@ class Model:
 
         Raises:
             ModelError: there is no such file, it is not a model, it is truncated or of a newer
-                version, its network does not do what the manifest says, or there is no such device.
+                version, its network does not do what the manifest says, there is no such device, or
+                PyTorch is too old.
         """
         path = model_file(path)
-        where = torch_device(device)
-        if where.type == "cuda":
-            # Frames of a camera have one size: the fastest kernels for it are searched once.
-            torch.backends.cudnn.benchmark = True
-            # TF32 would round float32 to ten bits, also for the model that others are compared to.
-            torch.backends.cudnn.allow_tf32 = False
+        _require_torch()
+        where = find_device(device)
         manifest = read_manifest(path)
         try:
             network = torch.jit.load(str(path), map_location=where).eval()
             network = torch.jit.freeze(network.to(memory_format=torch.channels_last))
+            _set_convolution_flags(network)
         except Exception as error:  # the loader raises whatever it stumbled over
             raise ModelError(f"{path}: its TorchScript cannot be loaded: {error}") from error
         model = cls(network, manifest, where, _choose_dtype(precision, where), path)
@@ -161,6 +166,35 @@ def save(network: nn.Module, manifest: Manifest, path: Path) -> None:
     torch.jit.save(script, str(path), _extra_files=extra)
 
 
+def _set_convolution_flags(network: torch.jit.ScriptModule) -> None:
+    """Sets how a GPU computes the convolutions of a network that is frozen.
+
+    A traced convolution carries the flags that cuDNN had where it was traced, and ignores those of
+    torch.backends. Frames of a camera have one size, so the fastest kernels for it are searched
+    once. TF32 would round float32 to ten bits, also for the model that others are compared to.
+    """
+    wanted = {"benchmark": True, "allow_tf32": False}
+    torch.backends.cudnn.benchmark = wanted["benchmark"]
+    torch.backends.cudnn.allow_tf32 = wanted["allow_tf32"]
+    graph: Any = network.graph
+    for convolution in graph.findAllNodes("aten::_convolution", True):
+        graph.setInsertPoint(convolution)
+        for place, flag in enumerate(FLAGS_OF_CONVOLUTION, FIRST_FLAG_OF_CONVOLUTION):
+            # Files of older versions of PyTorch lack the last one.
+            if flag in wanted and place < convolution.inputsSize():
+                convolution.replaceInput(place, graph.insertConstant(wanted[flag]))
+
+
+def _require_torch() -> None:
+    version = tuple(int(number) for number in re.findall(r"\d+", torch.__version__)[:2])
+    if version < MIN_TORCH:
+        needed = ".".join(map(str, MIN_TORCH))
+        raise ModelError(
+            f"PyTorch {torch.__version__} is too old: {needed} or newer is needed; run "
+            f"'pip install --upgrade torch', on Jetson install NVIDIA's newest wheel"
+        )
+
+
 def _example(manifest: Manifest) -> tuple[Tensor, ...]:
     """A small frame's inputs, which a network must be able to process."""
     height, width = 4 * manifest.stride_px, 8 * manifest.stride_px
@@ -171,23 +205,6 @@ def _example(manifest: Manifest) -> tuple[Tensor, ...]:
         return torch.full((1, tensor.channels, height // stride, width // stride), value)
 
     return (filled(20.0, first), *(filled(40.0, other) for other in others))
-
-
-def torch_device(name: str) -> torch.device:
-    """The device of a name as `Model.load` takes it; a GPU with its number.
-
-    Raises:
-        ModelError: there is no such device.
-    """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        return torch.zeros(1, device=name).device
-    except (RuntimeError, AssertionError) as error:
-        raise ModelError(
-            f"device {name!r} cannot be used ({error}); use 'cpu' or 'auto', or install a torch "
-            "build for this GPU"
-        ) from error
 
 
 def cpu_computes_bfloat16() -> bool:

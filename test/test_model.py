@@ -49,6 +49,25 @@ def test_it_runs_at_other_sizes_than_it_was_traced_at(good):
     assert torch.equal(output, disparity) and scale.shape == disparity.shape
 
 
+@pytest.mark.parametrize("name", sorted(path.stem for path in SHIPPED.glob("*.pt")))
+def test_convolutions_are_told_how_cudnn_is_to_compute_them(name):
+    """Their flags are constants of the graph, and torch.backends does not change them."""
+    model = Model.load(name, "cpu", "float32")
+    convolutions = model._network.graph.findAllNodes("aten::_convolution", True)
+    assert len(convolutions) >= 10
+    for convolution in convolutions:
+        benchmark, deterministic, enabled, allow_tf32 = (
+            convolution.inputsAt(place).toIValue() for place in range(9, 13)
+        )
+        assert benchmark and enabled and not deterministic and not allow_tf32
+
+
+def test_a_pytorch_that_is_too_old_is_named(good, monkeypatch):
+    monkeypatch.setattr(torch, "__version__", "2.2.1+cu121")
+    with pytest.raises(ModelError, match=r"PyTorch 2\.2\.1\+cu121 is too old: 2\.3 or newer"):
+        Model.load(good, "cpu")
+
+
 def test_shipped_models_go_by_name():
     assert Model.load("unet-tiny", "cpu").manifest.network == "unet-tiny"
     with pytest.raises(ModelError, match="unet-huge: no such model file"):

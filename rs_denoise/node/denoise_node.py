@@ -30,7 +30,7 @@ from rs_denoise.node.diagnostics import (
 )
 from rs_denoise.node.inputs import CAMERA_INFO, make_inputs
 from rs_denoise.node.outputs import Outputs
-from rs_denoise.pipeline.device import is_out_of_memory
+from rs_denoise.pipeline.device import DeviceLostError, DeviceMemoryError
 from rs_denoise.pipeline.frame_pipeline import FramePipeline, FrameResult, InputFrame
 from rs_denoise.pipeline.resources import PreparedNetwork, SharedResources
 from rs_denoise.pipeline.statistics import FrameStatistics, FrameTiming
@@ -107,14 +107,18 @@ class DenoiseNode(LifecycleNode):
         """Loads the model, warms it up and creates the outputs."""
         try:
             self._network = self._resources.prepare(parameters.network_settings(self._settings))
-        except (ModelError, NetworkError, TilingError) as error:
+        except (ModelError, NetworkError, TilingError, DeviceMemoryError) as error:
             return self._refuse_to_configure(str(error))
-        except Exception as error:  # a full or lost device; rclpy would hide the reason
-            advice = "; a smaller tile_px needs less memory" if is_out_of_memory(error) else ""
-            return self._refuse_to_configure(f"{type(error).__name__}: {error}{advice}")
+        except DeviceLostError as error:
+            self._on_fatal(str(error))
+            return self._refuse_to_configure(str(error))
+        except Exception as error:  # rclpy would hide the reason
+            return self._refuse_to_configure(f"{type(error).__name__}: {error}")
         self._outputs = Outputs(self)
         self._configure_assembler()
         self.get_logger().info(self._network.note)
+        if self._network.warning is not None:
+            self.get_logger().warning(self._network.warning)
         return super().on_configure(state)
 
     def _refuse_to_configure(self, reason: str) -> TransitionCallbackReturn:

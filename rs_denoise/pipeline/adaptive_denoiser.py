@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import logging
+from typing import Any
 
 import numpy as np
+import torch
 
 from rs_denoise.camera import Camera
-from rs_denoise.denoiser import Denoised, Denoiser
+from rs_denoise.denoiser import Denoised, Denoiser, NetworkError
 from rs_denoise.gate import Gate
 from rs_denoise.model import Model
 from rs_denoise.pipeline.device import (
@@ -17,25 +19,27 @@ from rs_denoise.pipeline.device import (
     is_out_of_memory,
     release_cached_memory,
 )
-from rs_denoise.tiling import TilingError
+from rs_denoise.pipeline.tile_size import MAX_OVERHEAD, TileSize, next_smaller_tiling
+
+_log = logging.getLogger(__name__)
 
 
 class AdaptiveDenoiser:
-    """Denoises frames, each with its own camera and gate, and halves its tiles when memory is full.
+    """Denoises frames, each with its own camera and gate, in whatever way the device is able to.
+
+    Tiles become smaller while memory is full (`TileSize`). Convolutions are computed in float32
+    from the first frame on whose numbers are too large for float16.
 
     Several threads may call it.
 
     Args:
         model: the network, loaded.
         tile_px: largest side of a tile, px.
-
-    Attributes:
-        tile_px: the same, as small as memory has required so far.
     """
 
     def __init__(self, model: Model, tile_px: int) -> None:
-        self.tile_px = tile_px
         self._model = model
+        self._tile_size = TileSize(tile_px)
         self._denoiser: Denoiser | None = None
 
     def denoise(
@@ -58,32 +62,59 @@ class AdaptiveDenoiser:
             DeviceMemoryError: this frame does not fit; the next ones are computed in smaller tiles.
             DeviceLostError: no frame can be computed any more in this process.
         """
-        denoiser = self._denoiser_for(camera, gate)
+        denoiser, images = self._denoiser_for(camera, gate), (depth_mm, infrared, infrared_right)
         try:
-            return denoiser.denoise(depth_mm, infrared, infrared_right)
+            return self._denoise_in_some_precision(denoiser, *images)
         except RuntimeError as error:
-            if is_device_lost(error):
-                raise DeviceLostError(f"{self._model.device} is lost: {error}") from error
+            self._raise_if_lost(error)
             if not is_out_of_memory(error):
                 raise
             reason = str(error)
         # Only here, after the exception is gone, is the memory free that it held.
-        release_cached_memory()
+        try:
+            release_cached_memory()
+        except RuntimeError as error:
+            self._raise_if_lost(error)
+        if self._tile_size.recovers(denoiser.tiling.tile_px):
+            return self.denoise(*images, camera, gate)
         raise DeviceMemoryError(self._use_smaller_tiles(denoiser, reason))
 
     def _denoiser_for(self, camera: Camera, gate: Gate) -> Denoiser:
-        wanted = camera, gate, self.tile_px
+        wanted = camera, gate, self._tile_size.take()
         current = self._denoiser
         if current is None or wanted != (current.camera, current.gate, current.tiling.tile_px):
             current = self._denoiser = Denoiser(self._model, *wanted)
         return current
 
-    def _use_smaller_tiles(self, denoiser: Denoiser, reason: str) -> str:
-        tiling = denoiser.tiling
+    def _denoise_in_some_precision(self, denoiser: Denoiser, *images: Any) -> Denoised:
         try:
-            smaller = replace(tiling, tile_px=tiling.tile_px // 2)
-        except TilingError:
-            return f"out of GPU memory even with tiles of {tiling.tile_px} px: {reason}"
-        # Of several concurrent frames that fail, only the first one makes the tiles smaller.
-        self.tile_px = min(self.tile_px, smaller.tile_px)
-        return f"out of GPU memory, continuing with tiles of {self.tile_px} px"
+            return denoiser.denoise(*images)
+        except NetworkError:
+            if self._model.precision != torch.float16:
+                raise
+        self._model.precision = torch.float32
+        try:
+            denoised = denoiser.denoise(*images)
+        except BaseException:  # float16 was not the cause
+            self._model.precision = torch.float16
+            raise
+        _log.warning(
+            "a frame has numbers too large for float16: model %s continues in float32, which is "
+            "slower", self._model.manifest.name,
+        )  # fmt: skip
+        return denoised
+
+    def _raise_if_lost(self, error: RuntimeError) -> None:
+        if is_device_lost(error):
+            raise DeviceLostError(f"{self._model.device} is lost: {error}") from error
+
+    def _use_smaller_tiles(self, denoiser: Denoiser, reason: str) -> str:
+        camera, used_px = denoiser.camera, denoiser.tiling.tile_px
+        smaller = next_smaller_tiling(denoiser.tiling, camera.height, camera.width)
+        if smaller is None:
+            return (
+                f"out of GPU memory even with tiles of {used_px} px; smaller ones would take more "
+                f"than {MAX_OVERHEAD:.0f} times as long as whole frames: {reason}"
+            )
+        self._tile_size.reduce(smaller.tile_px)
+        return f"out of GPU memory, continuing with tiles of {smaller.tile_px} px"

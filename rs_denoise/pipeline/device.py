@@ -1,6 +1,7 @@
 """What is particular to compute devices: their errors, their memory and how to use their cores.
 
-The errors are PyTorch's. Another runtime adds its own here.
+The errors are those of PyTorch on CUDA (NVIDIA, also Jetson) and ROCm (AMD). Another runtime adds
+its own here.
 """
 
 from __future__ import annotations
@@ -8,6 +9,20 @@ from __future__ import annotations
 import os
 
 import torch
+
+# Memory that is full, as the allocator, the driver and the libraries report it.
+OUT_OF_MEMORY = (
+    "out of memory",
+    "ALLOC_FAILED",  # cuBLAS, cuDNN
+    "unable to find an engine to execute this computation",  # cuDNN: none fits the memory left
+    "CUDNN_STATUS_NOT_INITIALIZED",  # no memory for the library's own handle
+    "CUBLAS_STATUS_NOT_INITIALIZED",
+)
+# On a Jetson the allocator asks a library that is not there how much memory is left.
+JETSON_OUT_OF_MEMORY = ("NVML_SUCCESS == r INTERNAL ASSERT FAILED", "CUDACachingAllocator")
+DEVICE_FAILS = ("CUDA error", "CUDA driver error", "HIP error")
+# The device works, but was asked for something that it does not have.
+WRONG_DEVICE = ("invalid device ordinal", "no kernel image is available")
 
 
 class DeviceMemoryError(RuntimeError):
@@ -20,12 +35,20 @@ class DeviceLostError(RuntimeError):
 
 def is_out_of_memory(error: Exception) -> bool:
     """Whether the GPU's memory is full. TorchScript reports this as plain text."""
-    return any(words in str(error) for words in ("out of memory", "ALLOC_FAILED"))
+    text = str(error)
+    return any(words in text for words in OUT_OF_MEMORY) or all(
+        words in text for words in JETSON_OUT_OF_MEMORY
+    )
 
 
 def is_device_lost(error: Exception) -> bool:
-    """Whether CUDA fails from now on, as after an illegal access or a GPU that left the bus."""
-    return "CUDA error" in str(error) and not is_out_of_memory(error)
+    """Whether the GPU fails from now on, as after an illegal access or when it left the bus."""
+    text = str(error)
+    return (
+        any(words in text for words in DEVICE_FAILS)
+        and not any(words in text for words in WRONG_DEVICE)
+        and not is_out_of_memory(error)
+    )
 
 
 def release_cached_memory() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Literal
@@ -15,6 +16,8 @@ from rs_denoise.pipeline.out_of_range import keep_out_of_range
 
 # A frame or two may be nearly empty without meaning anything: a hand in front of the camera.
 EMPTY_TIMEOUT_S = 1.0
+# Frames that are farther apart belong to no one stream: nobody listened, or the camera was away.
+PAUSE_S = 3.0
 
 # silence: nothing is published. What consumes depth stops the robot after its own timeout.
 # passthrough: the camera's depth is published as measured; its confidence is unknown (NaN).
@@ -31,6 +34,7 @@ class EmptyOutputDetector:
 
     def __init__(self) -> None:
         self._empty_since: float | None = None
+        self._updated_at = -math.inf
 
     def update(self, valid_fraction: float, min_fill: float) -> bool:
         """Takes the next frame; whether output has been nearly empty for too long.
@@ -40,6 +44,9 @@ class EmptyOutputDetector:
             min_fill: a frame with a smaller fraction counts as empty, 0..1.
         """
         now = time.monotonic()
+        paused, self._updated_at = now - self._updated_at > PAUSE_S, now
+        if paused:  # nothing is known of the time between
+            self._empty_since = None
         if valid_fraction >= min_fill:
             self._empty_since = None
             return False

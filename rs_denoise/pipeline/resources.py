@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from weakref import WeakValueDictionary
 
 import torch
 
 from rs_denoise.denoiser import DEFAULT_TILE_PX, Denoiser
-from rs_denoise.model import Model, model_file, torch_device
-from rs_denoise.pipeline.device import default_concurrent_frames, spare_cores
+from rs_denoise.device import broken_gpu, find_device
+from rs_denoise.model import Model, model_file
+from rs_denoise.pipeline.device import (
+    DeviceLostError,
+    DeviceMemoryError,
+    default_concurrent_frames,
+    is_device_lost,
+    is_out_of_memory,
+    release_cached_memory,
+    spare_cores,
+)
 from rs_denoise.pipeline.workers import Workers
 from rs_denoise.precision import choose_precision
 from rs_denoise.synthetic_frame import TYPICAL_CAMERA
@@ -46,12 +55,14 @@ class PreparedNetwork:
         workers: the threads in which it runs.
         tile_px: largest side of a tile, px.
         note: describes it for the log.
+        warning: what the user should know about the device; None: nothing.
     """
 
     model: Model
     workers: Workers
     tile_px: int
     note: str
+    warning: str | None = None
 
 
 class SharedResources:
@@ -60,7 +71,7 @@ class SharedResources:
     def __init__(self) -> None:
         self._workers: dict[torch.device, Workers] = {}
         # Weak references: a model that no camera uses any more leaves memory.
-        self._models: WeakValueDictionary[tuple, Model] = WeakValueDictionary()
+        self._models: weakref.WeakValueDictionary[tuple, Model] = weakref.WeakValueDictionary()
 
     def prepare(self, settings: NetworkSettings) -> PreparedNetwork:
         """Loads a network and warms it up.
@@ -68,30 +79,48 @@ class SharedResources:
         Raises:
             ModelError: as of `Model.load`.
             NetworkError, TilingError: as of `Denoiser`.
+            DeviceMemoryError: the network does not fit the device.
+            DeviceLostError: the device fails; only a new process can use it again.
         """
-        device = torch_device(settings.device)
+        try:
+            return self._prepare(settings)
+        except Exception as error:
+            # `Model.load` reports errors of the device as such of the file, with their text.
+            if is_device_lost(error):
+                raise DeviceLostError(f"device {settings.device} is lost: {error}") from error
+            if is_out_of_memory(error):
+                raise DeviceMemoryError(f"{error}; a smaller tile_px needs less memory") from error
+            raise
+
+    def _prepare(self, settings: NetworkSettings) -> PreparedNetwork:
+        device = find_device(settings.device)
         threads = settings.num_threads or spare_cores()
         count = settings.concurrent_frames or default_concurrent_frames(device, threads)
         threads = max(1, threads // count)
         workers = self._workers_for(device, count, threads)
-        model, note = workers.run(lambda: self._load(settings.model_path, settings.device))
+        model, note = workers.run(lambda: self._load(settings.model_path, device))
         # At a typical size, because the camera's is not known yet.
-        workers.run(lambda: warm_up(Denoiser(model, TYPICAL_CAMERA, tile_px=settings.tile_px)))
+        denoiser = Denoiser(model, TYPICAL_CAMERA, tile_px=settings.tile_px)
+        workers.run_in_each(lambda: warm_up(denoiser))
         precision = str(model.precision).removeprefix("torch.")
         note = (
             f"model {model.manifest.name} on {model.device} in {precision}, concurrent frames: "
             f"{workers.count}, threads for each: {threads}{note and '; '}{note}"
         )
-        return PreparedNetwork(model, workers, settings.tile_px, note)
+        reason = broken_gpu() if settings.device == "auto" else None
+        warning = f"the GPU cannot be used, the CPU computes instead: {reason}" if reason else None
+        return PreparedNetwork(model, workers, settings.tile_px, note, warning)
 
-    def _load(self, path: Path | str, device: str) -> tuple[Model, str]:
+    def _load(self, path: Path | str, device: torch.device) -> tuple[Model, str]:
         """The model, loaded now or before, and a note on where it came from."""
         file = model_file(path)
-        key = _identify(file), torch_device(device)
+        key = _identify(file), device
         if (model := self._models.get(key)) is not None:
             return model, "shared with another camera of this process"
-        model, agreement = choose_precision(Model.load(file, device))
+        model, agreement = choose_precision(Model.load(file, str(device)))
         self._models[key] = model
+        if device.type == "cuda":
+            weakref.finalize(model, release_cached_memory).atexit = False
         return model, f"reduced precision against float32: {agreement}" if agreement else ""
 
     def _workers_for(self, device: torch.device, count: int, threads: int) -> Workers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
@@ -30,6 +30,7 @@ class Workers:
 
     def __init__(self, count: int = 1, prepare: Callable[[], object] = lambda: None) -> None:
         self.count = count
+        self._enqueueing = threading.Lock()
         self._queue: SimpleQueue[tuple[Callable[[], Any], Future]] = SimpleQueue()
         for _ in range(count):
             threading.Thread(target=self._run_all, args=(prepare,), daemon=True).start()
@@ -39,6 +40,27 @@ class Workers:
         future: Future[T] = Future()
         self._queue.put((function, future))
         return future.result()
+
+    def run_in_each(self, function: Callable[[], object]) -> None:
+        """Calls `function` in every worker, concurrently, and waits for all of them.
+
+        Raises:
+            Exception: what a call raised.
+        """
+        together = threading.Barrier(self.count)
+
+        def run_once_all_have_it() -> None:
+            # A worker that waits here leaves the other calls to the others.
+            together.wait()
+            function()
+
+        futures: list[Future] = [Future() for _ in range(self.count)]
+        with self._enqueueing:  # calls for each of two callers, mixed, would wait for each other
+            for future in futures:
+                self._queue.put((run_once_all_have_it, future))
+        wait(futures)
+        for future in futures:
+            future.result()
 
     def _run_all(self, prepare: Callable[[], object]) -> None:
         prepare()

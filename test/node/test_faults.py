@@ -20,6 +20,8 @@ from torch import nn
 from scenes import Scaled, camera, manifest, noisy_wall
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
 from rosgraph_msgs.msg import Clock
@@ -243,7 +245,7 @@ def test_out_of_gpu_memory_takes_smaller_tiles_and_as_a_last_resort_fails(robot)
     messages = list(FULL_GPU.values())
     inject(robot, f"if dazzled: raise RuntimeError({messages}[infrared.min() == 254])")
     start(robot, on_failure="passthrough")
-    for infrared, tile_px in ((DAZZLED, 768), (DAZZLED - 1, 384)):
+    for infrared, tile_px in ((DAZZLED, 96), (DAZZLED - 1, 64)):
         robot.send(DEPTH, infrared, CAMERA)
         robot.reported("output", f"out of GPU memory, continuing with tiles of {tile_px} px")
         robot.denoised(DEPTH, INFRARED, CAMERA)
@@ -256,13 +258,26 @@ def test_out_of_gpu_memory_takes_smaller_tiles_and_as_a_last_resort_fails(robot)
 def test_a_gpu_that_is_full_or_lost_at_start_ends_the_process_with_a_reason(ros):
     complaints = {
         FULL_GPU["driver"]: "a smaller tile_px needs less memory",
-        "CUDA error: unspecified launch failure": "cannot be configured: RuntimeError: CUDA error",
+        "CUDA error: unspecified launch failure": "device auto is lost: CUDA error",
     }
     injection = INJECTION.format(fault="raise RuntimeError(faults.pop(0))")
     program = f"faults = {list(complaints)}\n{injection}{RUN_MAINS}"
     runs = run_mains([["--ros-args"]] * 2, program)
     for (code, output), complaint in zip(runs, complaints.values(), strict=True):
         assert code == 1 and complaint in output and "Traceback" not in output, output
+
+
+def test_a_gpu_that_is_lost_in_configure_ends_the_process_of_a_lifecycle_manager_too(robot):
+    inject(robot, "raise RuntimeError('CUDA error: unspecified launch failure')")
+    robot.start(model_path=robot.model_path, autostart="false")
+    name = f"{robot.namespace}/denoise_node/change_state"
+    client = robot.node.create_client(ChangeState, name)
+    robot.wait(client.service_is_ready, "the node")
+    request = ChangeState.Request(transition=Transition(id=Transition.TRANSITION_CONFIGURE))
+    client.call_async(request)
+    assert robot.exit_code() == 1
+    assert "is lost: CUDA error" in robot.log and "Traceback" not in robot.log
+    robot.node.destroy_client(client)
 
 
 def test_a_gpu_that_is_lost_while_running_ends_the_process_so_that_launch_starts_a_new_one(robot):

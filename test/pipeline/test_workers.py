@@ -61,6 +61,24 @@ def test_all_workers_run_concurrently_and_each_is_prepared():
     assert not together.broken and sorted(set(used)) == sorted(prepared)
 
 
+def test_a_function_runs_in_each_worker_whoever_else_asks():
+    workers, ran = Workers(3), []
+
+    def note():
+        ran.append(threading.get_ident())
+        time.sleep(0.01)
+
+    callers = [threading.Thread(target=workers.run_in_each, args=(note,)) for _ in range(4)]
+    for caller in callers:
+        caller.start()
+    workers.run(lambda: None)
+    for caller in callers:
+        caller.join(10)
+    assert sorted(ran.count(thread) for thread in set(ran)) == [4, 4, 4]
+    with pytest.raises(ZeroDivisionError):
+        workers.run_in_each(lambda: 1 / 0)
+
+
 def test_nothing_of_a_function_is_kept_after_it_ran():
     workers, large = Workers(), {1}
     reference = weakref.ref(large)
