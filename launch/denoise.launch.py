@@ -54,7 +54,15 @@ def _manager():
         name="lifecycle_manager_denoise",
         namespace=LaunchConfiguration("camera_namespace"),
         # rclpy nodes have no bond; with a timeout the manager would take the node for dead.
-        parameters=[{"node_names": ["denoise_node"], "autostart": True, "bond_timeout": 0.0}],
+        # Configuring loads the network, which may take longer than the manager's 5 s.
+        parameters=[
+            {
+                "node_names": ["denoise_node"],
+                "autostart": True,
+                "bond_timeout": 0.0,
+                "service_timeout": 60.0,
+            }
+        ],
         output="screen",
     )
 

@@ -222,6 +222,7 @@ def test_a_lifecycle_manager_activates_the_node_instead(prefix):
     manager = started["/camera/camera/lifecycle_manager_denoise"]
     assert manager.parameters == {
         "node_names": ("denoise_node",), "autostart": True, "bond_timeout": 0.0,
+        "service_timeout": 60.0,
     }  # fmt: skip
 
 
