@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -147,7 +148,8 @@ def evaluate(
         methods |= all_baselines()
     report_frames = _ReportFrames(denoised) if html is not None else None
     total = opened.count and min(opened.count, max_frames)
-    frames = sample_frames(opened, opened.count, max_frames)
+    every_frame = opened if report_frames is None else report_frames.label(opened)
+    frames = sample_frames(every_frame, opened.count, max_frames)
     result = evaluate_frames(
         track(frames, "evaluating", total=total, transient=True),
         methods, wanted_size, setup, report_frames,
@@ -190,6 +192,9 @@ class _ReportFrames:
         answer = self._denoised.denoise(frame)
         confidence = answer.confidence if self._denoised.model.predicts_uncertainty else None
         self._selection.add(frame, depths_mm["denoised"], confidence)
+
+    def label(self, recording: Iterable[Frame]) -> Iterable[Frame]:
+        return self._selection.label(recording)
 
     def write(self, path: Path, title: str, summary: Summary) -> None:
         from rs_denoise.evaluation.report.report import write_report

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -81,7 +81,7 @@ class _Measured:
         return MethodSummary(
             no_reference=NoReference.mean(self.no_reference),
             temporal=TemporalNoise.mean([temporal]),
-            obstacles=_mean_or_none(self.obstacles),
+            obstacles=self._summarise_obstacles(),
             published=_mean_or_none(self.published),
             same=_mean_or_none(self.same),
             same_raw=_mean_or_none(self.same_raw),
@@ -89,6 +89,10 @@ class _Measured:
             at_fill_90=_mean_or_none(self.at_fill_90),
             confidence=_mean_or_none(self.confidence),
         )
+
+    def _summarise_obstacles(self) -> ObstacleCells | None:
+        cells = _mean_or_none(self.obstacles)
+        return None if cells is None else replace(cells, frames=len(self.obstacles))
 
 
 class Evaluation:

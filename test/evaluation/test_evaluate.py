@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -152,7 +153,7 @@ def test_what_could_not_be_computed_is_told_with_the_reason(make_model):
     # One still image again and again trembles by nothing; the wall is 10 mm farther than 1,990.
     assert raw["temporal"]["still_frames"] == 10 and raw["temporal"]["temporal_noise_pct"] == 0
     assert raw["alone"]["z_accuracy_pct"] == pytest.approx(0.5, abs=0.03)
-    assert raw["obstacles"]["marked_cells"] > 0
+    assert raw["obstacles"]["marked_cells"] > 0 and raw["obstacles"]["frames"] == 10
 
 
 def test_a_long_recording_is_sampled_in_runs():
@@ -175,6 +176,22 @@ def test_the_report_shows_the_best_the_worst_and_the_first():
     alone = FrameSelection()
     alone.add(frame(truth=False), frame().depth_mm)
     assert [s.frame.name for s in alone.frames()] == ["a (changes most, changes least, first)"]
+
+
+def test_the_report_names_frames_by_index_and_time():
+    """Of a sample too, the index is that of the recording."""
+    stamped = [replace(frame(str(10**18 + k)), stamp_ns=10**18 + 33_000_000 * k) for k in range(50)]
+    for recording, expected in (
+        (stamped, "Frame 45, 1.49 s (changes most"),
+        ([frame(f"room_{k}", truth=False) for k in range(50)], "Frame 45, room_45 (changes most"),
+    ):
+        selection = FrameSelection()
+        recording = [replace(f, ground_truth_mm=None) for f in recording]
+        labelled = list(selection.label(recording))
+        for shown in (labelled[0], labelled[45]):
+            selection.add(shown, shown.depth_mm + np.uint16(100 * (shown is labelled[45])))
+        names = [shown.frame.name for shown in selection.frames()]
+        assert any(name.startswith(expected) for name in names), names
 
 
 def test_resampling_to_848x480_is_two_thirds_with_two_columns_off():

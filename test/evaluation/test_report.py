@@ -12,11 +12,13 @@ import pytest
 from conftest import REAL_DATA
 from rs_denoise.evaluation.baselines import median_filter
 from rs_denoise.evaluation.evaluate import evaluate
-from rs_denoise.evaluation.metrics.blocks import Accuracy, NoReference
+from rs_denoise.evaluation.metrics.blocks import Accuracy, NoReference, ObstacleCells
 from rs_denoise.evaluation.report import pictures
+from rs_denoise.evaluation.report.cards import NO_BREAK, TOO_FEW, MetricChange
 from rs_denoise.evaluation.report.headline import answer_questions
 from rs_denoise.evaluation.report.report import write_report
 from rs_denoise.evaluation.report.report_frame import ReportFrame
+from rs_denoise.evaluation.report.tables import make_tables
 from rs_denoise.evaluation.summary import MethodSummary, RequirementResult, Summary
 from rs_denoise.gate import Gate
 from rs_denoise.offline import OfflineDenoiser
@@ -78,7 +80,8 @@ def test_accuracy_is_judged_over_the_same_pixels(before, after, word, start):
     before_mm, after_mm = Accuracy(mae_mm=before), Accuracy(mae_mm=after)
     better = answers(before_mm, after_mm, after_mm, before_mm)[0]
     assert better.word == word and better.sentences[0].startswith(start)
-    assert f"mean error ({after / before:.2f}x)" in better.sentences[1]
+    percent = round(100 * (after / before - 1))
+    assert f"mean error ({percent:+d}{NO_BREAK}%)" in better.sentences[1]
 
 
 def test_some_errors_smaller_and_some_larger_is_mixed():
@@ -87,7 +90,8 @@ def test_some_errors_smaller_and_some_larger_is_mixed():
     better = answers(before, after)[0]
     assert better.word == "mixed"
     assert (
-        better.sentences[1] == "Improved: mean error (0.50x). Worse: high-frequency error (2.00x)."
+        better.sentences[1]
+        == f"Improved: mean error (-50{NO_BREAK}%). Worse: high-frequency error (+100{NO_BREAK}%)."
     )
 
 
@@ -98,7 +102,9 @@ def test_a_danger_that_grows_over_the_same_pixels_is_worse_though_less_is_publis
     assert safe.word == ""  # without accuracy there was no ground truth
     before, after = replace(before, mae_mm=1.0), replace(after, mae_mm=1.0)
     safe = answers(before, after, raw, published)[1]
-    assert safe.word == "worse" and safe.sentences[1] == "Worse: false free space (1.25x)."
+    assert (
+        safe.word == "worse" and safe.sentences[1] == f"Worse: false free space (+25{NO_BREAK}%)."
+    )
 
 
 def test_a_dropped_thin_object_is_missed():
@@ -113,6 +119,39 @@ def test_a_dropped_thin_object_is_missed():
 def test_a_change_too_small_to_matter_is_none_whatever_its_ratio():
     before, after = (Accuracy(false_free_pct=pct, mae_mm=1) for pct in (0.001, 0.003))
     assert answers(before, after, before, after)[1].word == "unchanged"
+
+
+def test_a_small_change_of_few_frames_may_be_chance():
+    before = Accuracy(mae_mm=20.0)
+    methods = {"raw": MethodSummary(published=before)}
+    for frames, after, word, verdict in (
+        (9, 18.4, TOO_FEW, f"-8{NO_BREAK}%, too few frames to tell"),
+        (10, 18.4, "better", f"-8{NO_BREAK}%, better"),
+        (9, 17.0, "better", f"-15{NO_BREAK}%, better"),
+        (9, 25.0, "worse", f"+25{NO_BREAK}%, worse"),
+        (9, 20.0, "unchanged", f"0{NO_BREAK}%, unchanged"),
+        (10, 20.05, "unchanged", f"0{NO_BREAK}%, unchanged"),
+    ):
+        denoised = MethodSummary(same=Accuracy(mae_mm=after), same_raw=before)
+        summary = Summary(frames=frames, methods=methods | {"denoised": denoised})
+        better = answer_questions(summary)[0]
+        assert (better.word, better.cards[0].changes[0].verdict) == (word, verdict)
+
+
+def test_a_change_that_is_none_shows_no_percentage_that_contradicts():
+    change = MetricChange(ObstacleCells.false_obstacle_cells, 0.25, 1.0)
+    assert change.verdict == "unchanged"
+    assert MetricChange(Accuracy.mae_mm, 0.0, 5.0).verdict == "worse"
+
+
+def test_few_frames_of_obstacles_count_by_themselves():
+    raw, denoised = (
+        MethodSummary(obstacles=ObstacleCells(missed_cells=cells, frames=3)) for cells in (100, 92)
+    )
+    methods = {"raw": raw, "denoised": denoised}
+    tables = {table.title: table for table in make_tables(Summary(frames=50, methods=methods))}
+    ((metric, (_, cell)),) = [r for r in tables["Obstacles"].rows if r[0].field == "missed_cells"]
+    assert (metric.name, cell.percent, cell.change) == ("Missed cells", f"-8{NO_BREAK}%", TOO_FEW)
 
 
 def test_without_ground_truth_nothing_is_said_of_accuracy():
@@ -282,6 +321,44 @@ def test_the_page_answers_first_and_its_buttons_change_the_picture(report, page)
         assert shown_pictures(page) == captions
         images = page.locator(".frame-views.shown .view.shown img").all()
         assert all(image.evaluate("image => image.naturalWidth > 0") for image in images)
+
+
+def test_the_page_opens_at_the_errors_and_keeps_the_choice(report, show):
+    with show(report[0]) as page:
+        assert shown_pictures(page) == ["Error of the camera", "Error, denoised"]
+        page.get_by_role("button", name="bare").click()
+        assert shown_pictures(page) == ["Camera", "Denoised"]
+        page.get_by_role("button", name="box").click()
+        assert shown_pictures(page) == ["Error of the camera", "Error, denoised"]
+
+
+def test_tables_fit_a_window_of_1300_px(tmp_path, show):
+    frame = box_frame()
+    summary = summary_of(frame)
+    names = ("denoised_cautious", "denoised_complete", "denoised_left_only", "unet-tiny")
+    summary.methods.update(dict.fromkeys(names, summary.methods["denoised"]))
+    write_report(tmp_path / "wide.html", "Wide", summary, [frame])
+    with show(tmp_path / "wide.html", viewport={"width": 1300, "height": 800}) as page:
+        for table in page.locator(".scrolls").all():
+            assert table.evaluate("box => box.scrollWidth <= box.clientWidth")
+        heads = page.locator("#methods table >> nth=0").locator("thead th").all_inner_texts()
+        assert heads == ["Metric", "raw (camera)", "denoised", *names]
+
+
+def test_distances_with_few_pixels_do_not_set_the_scale(tmp_path, show):
+    frame = box_frame()
+    summary = summary_of(frame)
+    raw, denoised = (summary.by_distance.methods[name] for name in ("raw", "denoised"))
+    for bins in (raw, denoised):
+        # The last distance has one pixel, which is metres off.
+        bins.pixels[-1], bins.mae_mm[-1], bins.bad5_pct[-1] = 1, 4000.0, 100.0
+    write_report(tmp_path / "few.html", "Few", summary, [frame])
+    with show(tmp_path / "few.html") as page:
+        wait(page, "$('distances').data")
+        top = page.evaluate("$('distances').layout.yaxis.range[1]")
+        assert top == pytest.approx(
+            1.08 * max(v for v in raw.mae_mm[:-1] + denoised.mae_mm[:-1] if v)
+        )
 
 
 def test_a_frame_without_truth_and_infrared_says_so(report, page):

@@ -308,6 +308,10 @@ class ObstacleCells(MetricBlock):
         "Disappeared cells", "", "Cells that the camera marks and that touch no marked cell.",
         better=Better.NEITHER, digits=1,
     )  # fmt: skip
+    frames: Metric = Metric(
+        "Frames", "", "How many frames the obstacle metrics are measured over.",
+        better=Better.NEITHER, digits=0,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

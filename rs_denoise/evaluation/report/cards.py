@@ -18,9 +18,13 @@ from rs_denoise.offline import DENOISED, RAW
 
 # A ratio this near to 1 is no change: frames of one recording differ by more.
 NEUTRAL = 0.03
+# With fewer frames than this, a change of up to FEW_NEUTRAL may be chance.
+FEW_FRAMES, FEW_NEUTRAL = 10, 0.10
+NO_BREAK = "\N{NO-BREAK SPACE}"
 CAMERA_PERIOD_MS = 1000 / 30
 SAME, PUBLISHED = "same pixels", "all published"
 BETTER, WORSE, UNCHANGED = "better", "worse", "unchanged"
+TOO_FEW = "too few frames to tell"
 
 
 @dataclass(frozen=True)
@@ -31,12 +35,14 @@ class MetricChange:
         metric: what was measured.
         before, after: its values, not NaN.
         over: the set of pixels, "" where that needs no saying.
+        frames: over how many frames; 0 if unknown.
     """
 
     metric: Metric
     before: float
     after: float
     over: str = ""
+    frames: int = 0
 
     @property
     def ratio(self) -> float | None:
@@ -45,20 +51,28 @@ class MetricChange:
 
     @property
     def change(self) -> str:
-        """BETTER, WORSE or UNCHANGED; "" if the metric has no better direction."""
+        """BETTER, WORSE, UNCHANGED or TOO_FEW; "" if the metric has no better direction."""
         if self.metric.better is Better.NEITHER:
             return ""
         apart = self.after - self.before
         if abs(apart) <= max(NEUTRAL * abs(self.before), self.metric.min_change):
             return UNCHANGED
+        if 0 < self.frames < FEW_FRAMES and abs(apart) <= FEW_NEUTRAL * abs(self.before):
+            return TOO_FEW
         return BETTER if (apart < 0) == (self.metric.better is Better.LOWER) else WORSE
 
     @property
-    def ratio_text(self) -> str:
-        """As "0.96x"; "" where it would contradict that nothing changed."""
+    def percent_text(self) -> str:
+        """As "-4 %"; "" where it would contradict that nothing changed."""
         if self.ratio is None or (self.change == UNCHANGED and abs(self.ratio - 1) > NEUTRAL):
             return ""
-        return f"{self.ratio:.2f}x"
+        percent = round(100 * (self.ratio - 1))
+        return f"{percent:+d}{NO_BREAK}%" if percent else f"0{NO_BREAK}%"
+
+    @property
+    def verdict(self) -> str:
+        """As "-4 %, better"."""
+        return ", ".join(filter(None, (self.percent_text, self.change)))
 
     @property
     def text(self) -> str:
@@ -208,7 +222,7 @@ def make_cards(summary: Summary, subjects: tuple[Subject, ...]) -> tuple[Card, .
     raw, denoised = summary.methods.get(RAW), summary.methods.get(DENOISED)
     if raw is None or denoised is None:
         return ()
-    cards = (_make_card(raw, denoised, subject) for subject in subjects)
+    cards = (_make_card(summary, raw, denoised, subject) for subject in subjects)
     return tuple(card for card in cards if card is not None)
 
 
@@ -229,14 +243,28 @@ def make_cost_cards(summary: Summary) -> tuple[Card, ...]:
     return tuple(cards)
 
 
-def _make_card(raw: MethodSummary, denoised: MethodSummary, subject: Subject) -> Card | None:
+def count_frames(summary: Summary, block: MetricBlock | None) -> int:
+    """Over how many frames a block of the summary is measured; 0 if that is unknown."""
+    if isinstance(block, NoReference):
+        return summary.frames + summary.frames_without_truth
+    if isinstance(block, TemporalNoise):
+        return 0 if math.isnan(block.still_frames) else int(block.still_frames)
+    if isinstance(block, ObstacleCells):
+        return 0 if math.isnan(block.frames) else int(block.frames)
+    return summary.frames
+
+
+def _make_card(
+    summary: Summary, raw: MethodSummary, denoised: MethodSummary, subject: Subject
+) -> Card | None:
     """None where nothing of it was measured."""
     title = subject.title or subject.metric.name
+    frames = count_frames(summary, subject.block(denoised))
     changes = []
     for over in subject.over or ("",):
         before, after = _read(raw, denoised, subject, over)
         if not math.isnan(before + after):
-            changes.append(_make_change(subject, title, before, after, over))
+            changes.append(_make_change(subject, title, before, after, over, frames))
     return Card(title, subject.meaning, tuple(changes)) if changes else None
 
 
@@ -257,16 +285,16 @@ def _read(
 
 
 def _make_change(
-    subject: Subject, title: str, before: float, after: float, over: str
+    subject: Subject, title: str, before: float, after: float, over: str, frames: int
 ) -> MetricChange:
     metric = subject.metric
     if not subject.complement:
-        return MetricChange(metric, before, after, over)
+        return MetricChange(metric, before, after, over, frames)
     rest = Metric(
         title, metric.unit, metric.description,
         digits=metric.digits, min_change=metric.min_change,
     )  # fmt: skip
-    return MetricChange(rest, 100 - before, 100 - after, over)
+    return MetricChange(rest, 100 - before, 100 - after, over, frames)
 
 
 def _describe_pace(timing: Timing) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -20,6 +21,23 @@ class FrameSelection:
 
     def __init__(self) -> None:
         self._kept: dict[str, tuple[float, ReportFrame]] = {}
+        self._labels: dict[str, str] = {}
+
+    def label(self, recording: Iterable[Frame]) -> Iterator[Frame]:
+        """Passes on the frames of a recording and remembers the place of each.
+
+        Frames are then named by index, and by the time since the first frame or, without a time,
+        by their name in the recording. Other commands take the index too.
+        """
+        start_ns = None
+        for index, frame in enumerate(recording):
+            if frame.stamp_ns is None:
+                self._labels[frame.name] = f"Frame {index}, {frame.name}"
+            else:
+                start_ns = frame.stamp_ns if start_ns is None else start_ns
+                seconds = (frame.stamp_ns - start_ns) / 1e9
+                self._labels[frame.name] = f"Frame {index}, {seconds:.2f} s"
+            yield frame
 
     def add(
         self, frame: Frame, denoised_mm: np.ndarray, confidence: np.ndarray | None = None
@@ -52,11 +70,11 @@ class FrameSelection:
             if reason in self._kept:
                 shown = self._kept[reason][1]
                 reasons.setdefault(id(shown.frame), (shown, []))[1].append(reason)
-        return [_rename(shown, ", ".join(why)) for shown, why in reasons.values()]
+        return [self._rename(shown, ", ".join(why)) for shown, why in reasons.values()]
 
-
-def _rename(shown: ReportFrame, reason: str) -> ReportFrame:
-    return replace(shown, frame=replace(shown.frame, name=f"{shown.frame.name} ({reason})"))
+    def _rename(self, shown: ReportFrame, reason: str) -> ReportFrame:
+        label = self._labels.get(shown.frame.name, shown.frame.name)
+        return replace(shown, frame=replace(shown.frame, name=f"{label} ({reason})"))
 
 
 def _gain_mm(frame: Frame, denoised_mm: np.ndarray) -> float:

@@ -15,9 +15,11 @@ from rs_denoise.evaluation.report.cards import (
     COVERAGE,
     COVERAGE_NO_REFERENCE,
     DANGERS,
+    FEW_FRAMES,
     HINTS,
     RECEDED,
     SMOOTHNESS,
+    TOO_FEW,
     UNCHANGED,
     WORSE,
     Card,
@@ -27,8 +29,6 @@ from rs_denoise.evaluation.report.cards import (
 from rs_denoise.evaluation.summary import Summary
 
 MIXED = "mixed"
-# With fewer frames than this the report warns of chance.
-FEW_FRAMES = 10
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Answer:
 
     Attributes:
         question, topic: the question, and its subject as a heading.
-        word: BETTER, WORSE, UNCHANGED, MIXED, or "" where it is unknown.
+        word: BETTER, WORSE, UNCHANGED, MIXED, TOO_FEW, or "" where it is unknown.
         sentences: the answer, and the metrics that it follows from.
         cards: those metrics.
     """
@@ -54,25 +54,32 @@ _BETTER_WORDS = {
     WORSE: "Worse: over the same pixels, denoised depth is farther from the truth.",
     UNCHANGED: "No better: over the same pixels, denoised depth is as accurate as the camera's.",
     MIXED: "Mixed: over the same pixels, some errors are smaller and some are larger.",
+    TOO_FEW: "Too few frames to tell whether denoised depth is nearer to the truth.",
 }
 _SAFE_WORDS = {
     BETTER: "Safer: denoised depth has fewer dangerous errors.",
     WORSE: "Less safe: denoised depth has more dangerous errors.",
     UNCHANGED: "As safe as the camera: denoised depth has as many dangerous errors.",
     MIXED: "Mixed: some dangerous errors are fewer and some are more.",
+    TOO_FEW: "Too few frames to tell whether denoised depth has fewer dangerous errors.",
 }
 _SMOOTH_WORDS = {
     BETTER: "Denoised depth is smoother and steadier.",
     WORSE: "Denoised depth is rougher or less steady.",
     UNCHANGED: "Denoised depth is as smooth and steady as the camera's.",
     MIXED: "Denoised depth is smoother or steadier in some ways and worse in others.",
+    TOO_FEW: "Too few frames to tell whether denoised depth is smoother and steadier.",
 }
 _HINT_WORDS = {
     BETTER: "Signs of more safety.",
     WORSE: "Signs of less safety.",
     UNCHANGED: "No sign of more or less safety.",
     MIXED: "Signs of both more and less safety.",
+    TOO_FEW: "Too few frames for signs of more or less safety.",
 }
+_REASONS = {
+    BETTER: "Improved", WORSE: "Worse", UNCHANGED: "Unchanged", TOO_FEW: "Too few frames to tell",
+}  # fmt: skip
 _NO_ACCURACY = "Accuracy is unknown without ground truth."
 _NO_SAFETY = "False free space and false obstacles are unknown without ground truth."
 
@@ -121,7 +128,7 @@ def _answer(
     if not changes:
         return Answer(*question, "", (missing or "Not computed.",), cards)
     word = MIXED if {BETTER, WORSE} <= changes else UNCHANGED
-    for only in (BETTER, WORSE):
+    for only in (TOO_FEW, WORSE, BETTER):
         if only in changes and word != MIXED:
             word = only
     sentences = filter(None, (words[word], missing, _list_reasons(cards)))
@@ -129,9 +136,9 @@ def _answer(
 
 
 def _list_reasons(cards: tuple[Card, ...]) -> str:
-    """Which metrics improved, got worse or stayed, with their ratios."""
+    """Which metrics improved, got worse or stayed, with their changes."""
     parts = []
-    for change, name in ((BETTER, "Improved"), (WORSE, "Worse"), (UNCHANGED, "Unchanged")):
+    for change, name in _REASONS.items():
         named = [_name(card) for card in cards if card.change == change]
         if named:
             parts.append(f"{name}: {', '.join(named)}.")
@@ -140,5 +147,5 @@ def _list_reasons(cards: tuple[Card, ...]) -> str:
 
 def _name(card: Card) -> str:
     deciding = next(c for c in card.changes if c.change == card.change)
-    ratio = deciding.ratio_text
-    return card.title[0].lower() + card.title[1:] + (f" ({ratio})" if ratio else "")
+    percent = deciding.percent_text
+    return card.title[0].lower() + card.title[1:] + (f" ({percent})" if percent else "")

@@ -14,10 +14,11 @@ from importlib import metadata, resources
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from plotly.offline import get_plotlyjs
 
 from rs_denoise.evaluation.report import pictures
+from rs_denoise.evaluation.report.cards import FEW_FRAMES
 from rs_denoise.evaluation.report.headline import answer_questions, list_warnings
 from rs_denoise.evaluation.report.report_frame import ReportFrame, make_views, pack_frame
 from rs_denoise.evaluation.report.tables import (
@@ -51,6 +52,7 @@ def write_report(path: Path, title: str, summary: Summary, frames: list[ReportFr
         tables=tables,
         missing=list_missing(summary),
         metrics=list_metrics(tables),
+        few_frames=FEW_FRAMES,
         distance_sentence=describe_distances(by_distance) if by_distance else "",
         frames=[{"name": shown.frame.name, "views": make_views(shown)} for shown in frames],
         data={
@@ -69,9 +71,15 @@ def _template():
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    environment.filters["breakable"] = _breakable
     # Methods and depths come in the order in which they are given: the camera first.
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "allow_nan": False}
     return environment.from_string(_resource("page.html"))
+
+
+def _breakable(name: str) -> Markup:
+    """A name that may be broken after its underscores, so that columns are narrow."""
+    return escape(name).replace("_", Markup("_<wbr>"))
 
 
 def _resource(name: str) -> str:

@@ -6,8 +6,10 @@ const NAMES = { raw: "camera", denoised: "denoised", truth: "ground truth" };
 // Distinct for colour-blind readers, and visible on light and dark.
 const COLOURS = { raw: "#d55e00", denoised: "#0077bb", truth: "#8a919b" };
 const MAX_POINTS = 25500;
+// Of the camera's pixels: distances with fewer do not set the scale of errors over distance.
+const MIN_PIXELS = 0.01;
 const QUIET = { responsive: true, displayModeBar: false };
-const chosen = { frame: 0, view: "depth", cloud: "denoised", row: null };
+const chosen = { frame: 0, view: "error", cloud: "denoised", row: null };
 
 const PLAIN = {
   paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
@@ -60,13 +62,15 @@ function showFrame(index) {
 }
 
 function showView(key) {
+  chosen.view = key;
   const views = [...document.querySelectorAll(".frame-views.shown .view")];
   const has = (wanted) => views.some((view) => view.dataset.view === wanted);
-  chosen.view = has(key) ? key : "depth";
-  press("views", "view", chosen.view, has);
+  // Frames without ground truth have no errors.
+  const shown = has(key) ? key : "depth";
+  press("views", "view", shown, has);
   for (const view of views) {
-    view.classList.toggle("shown", view.dataset.view === chosen.view);
-    if (view.dataset.view === chosen.view) view.querySelector(".frame").append($("overlay"));
+    view.classList.toggle("shown", view.dataset.view === shown);
+    if (view.dataset.view === shown) view.querySelector(".frame").append($("overlay"));
   }
   const missing = [...$("views").querySelectorAll("button:disabled")].map((b) => b.textContent);
   $("missing").hidden = !missing.length;
@@ -203,21 +207,32 @@ function drawDistance() {
   const centres = bins.map((low, i) => (low + edges[i + 1]) / 2000);
   const rows = [["mae_mm", "y", " mm", ".1f"], ["bad5_pct", "y2", " %", ".2f"], ["pixels", "y3", "", ",d"]];
   const known = Object.keys(methods);
+  // Means of a few pixels do not set the scale.
+  const total = methods.raw.pixels.reduce((sum, count) => sum + count, 0);
+  const counts = (name, i) => methods[name].pixels[i] >= MIN_PIXELS * total;
+  const drawn = known.filter((name) => name in NAMES);
+  const top = (key) => Math.max(0, ...drawn.flatMap((name) =>
+    methods[name][key].filter((value, i) => value !== null && counts(name, i))));
   const colour = (name) => COLOURS[name] ?? ["#009e73", "#cc79a7", "#a38a00"][known.indexOf(name) % 3];
   const traces = known.flatMap((name) => rows.map(([key, axis, unit, format], i) => ({
     type: "bar", name: NAMES[name] ?? name, x: centres, y: methods[name][key], yaxis: axis,
-    legendgroup: name, showlegend: i === 0, marker: { color: colour(name) },
+    legendgroup: name, showlegend: i === 0,
+    marker: { color: colour(name), opacity: bins.map((_, bin) => (key === "pixels" || counts(name, bin) ? 1 : 0.35)) },
     visible: name in NAMES ? true : "legendonly",
     hovertemplate: `%{y:${format}}${unit}`,
   })));
-  const axis = (text, domain) => ({ title: { text }, domain, rangemode: "tozero", fixedrange: true });
+  const axis = (text, domain, key) => ({
+    title: { text }, domain, rangemode: "tozero", fixedrange: true,
+    ...(key && top(key) > 0 ? { range: [0, 1.08 * top(key)] } : {}),
+  });
   Plotly.newPlot("distances", traces, {
     ...PLAIN, margin: { l: 64, r: 12, t: 40, b: 56 }, bargap: 0.15, barmode: "group",
     xaxis: {
       title: { text: "true distance" }, ticksuffix: " m", anchor: "y3", fixedrange: true,
       range: [edges[Math.max(first, 0)] / 1000, edges[last < 0 ? bins.length : last + 1] / 1000],
     },
-    yaxis: axis("mean error, mm", [0.6, 1]), yaxis2: axis("more than 5 % off, %", [0.24, 0.53]),
+    yaxis: axis("mean error, mm", [0.6, 1], "mae_mm"),
+    yaxis2: axis("more than 5 % off, %", [0.24, 0.53], "bad5_pct"),
     yaxis3: axis("pixels", [0, 0.17]),
   }, QUIET);
 }

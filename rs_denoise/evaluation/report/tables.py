@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from rs_denoise.evaluation.metrics.blocks import Accuracy
 from rs_denoise.evaluation.metrics.by_distance import DistanceErrors
 from rs_denoise.evaluation.metrics.metric import Metric, MetricBlock
-from rs_denoise.evaluation.report.cards import BETTER, UNCHANGED, WORSE, MetricChange
+from rs_denoise.evaluation.report.cards import (
+    BETTER,
+    UNCHANGED,
+    WORSE,
+    MetricChange,
+    ReadBlock,
+    count_frames,
+)
 from rs_denoise.evaluation.summary import MethodSummary, Summary
 from rs_denoise.offline import DENOISED, RAW
 
@@ -23,18 +30,18 @@ class Cell:
     """A value, and how it compares with the camera's."""
 
     text: str
-    ratio: str = ""
+    percent: str = ""
     change: str = ""
 
 
 @dataclass(frozen=True)
 class ReportTable:
-    """Metrics of methods; `rows` are names with a cell for each of `metrics`."""
+    """Metrics of methods; `rows` are metrics with a cell for each of `methods`."""
 
     title: str
     note: str
-    metrics: tuple[Metric, ...]
-    rows: tuple[tuple[str, tuple[Cell, ...]], ...]
+    methods: tuple[str, ...]
+    rows: tuple[tuple[Metric, tuple[Cell, ...]], ...]
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,7 @@ class SummaryPart:
 
     title: str
     key: str
-    read: Callable[[MethodSummary], MetricBlock | None]
+    read: ReadBlock
 
 
 ACCURACY = SummaryPart("Accuracy", "accuracy", lambda method: method.published)
@@ -63,18 +70,17 @@ PARTS = (
 
 def make_tables(summary: Summary) -> list[ReportTable]:
     """The tables that have something to show."""
-    methods = summary.methods
     found = [
         _compare_with_raw(
-            methods, ACCURACY.read, "All published pixels",
-            "Ratios are to the camera. A method that drops or fills pixels is measured over other "
-            "pixels than the camera here.",
+            summary, ACCURACY.read, "All published pixels",
+            "A method that drops or fills pixels is measured over other pixels than the camera "
+            "here.",
         ),
-        _compare_same_pixels(methods),
-        _compare_at_fill(methods, 97, lambda method: method.at_fill_97),
-        _compare_at_fill(methods, 90, lambda method: method.at_fill_90),
+        _compare_same_pixels(summary),
+        _compare_at_fill(summary, 97, lambda method: method.at_fill_97),
+        _compare_at_fill(summary, 90, lambda method: method.at_fill_90),
     ]  # fmt: skip
-    found += [_compare_with_raw(methods, part.read, part.title, "") for part in PARTS]
+    found += [_compare_with_raw(summary, part.read, part.title, "") for part in PARTS]
     return [table for table in found if table.rows]
 
 
@@ -96,7 +102,7 @@ def list_missing(summary: Summary) -> list[tuple[str, str]]:
 
 def list_metrics(tables: Iterable[ReportTable]) -> list[Metric]:
     """The metrics of the tables, each once."""
-    return list(dict.fromkeys(metric for table in tables for metric in table.metrics))
+    return list(dict.fromkeys(metric for table in tables for metric, _ in table.rows))
 
 
 def describe_distances(errors: DistanceErrors) -> str:
@@ -122,62 +128,57 @@ def describe_distances(errors: DistanceErrors) -> str:
         f"Of {len(bins)} distances with at least 1 % of the pixels, the mean error is better at "
         f"{count[BETTER]}, unchanged at {count[UNCHANGED]} and worse at {count[WORSE]}. It "
         f"changes most at {low / 1000:.2f} to {(low + step) / 1000:.2f} m: {most.text} "
-        f"({most.ratio_text})."
+        f"({most.percent_text})."
     )
 
 
-def _compare_with_raw(
-    methods: dict[str, MethodSummary], read: Callable[[MethodSummary], MetricBlock | None],
-    title: str, note: str,
-) -> ReportTable:  # fmt: skip
-    """A row for each method that has the block; ratios to the camera's where it has it too."""
-    blocks = _measured_blocks(methods, read)
-    metrics = _measured_metrics(blocks.values())
-    raw = blocks.get(RAW)
-    rows = []
-    for name, block in blocks.items():
-        before = None if name == RAW or raw is None else raw
-        cells = [_make_cell(metric, before, block) for metric in metrics]
-        rows.append((_RAW_TITLE if name == RAW else name, tuple(cells)))
-    return ReportTable(title, note, tuple(metrics), tuple(rows))
+def _compare_with_raw(summary: Summary, read: ReadBlock, title: str, note: str) -> ReportTable:
+    """The methods that have the block, against the camera where it has it too."""
+    blocks = _measured_blocks(summary.methods, read)
+    pairs = {name: (None if name == RAW else blocks.get(RAW), b) for name, b in blocks.items()}
+    return _make_table(summary, title, note, pairs)
 
 
-def _compare_same_pixels(methods: dict[str, MethodSummary]) -> ReportTable:
-    blocks = _measured_blocks(methods, lambda method: method.same)
-    metrics = [m for m in _measured_metrics(blocks.values()) if m not in _OF_COVERAGE]
-    rows = tuple(
-        (name, tuple(_make_cell(m, methods[name].same_raw, block, True) for m in metrics))
-        for name, block in blocks.items()
-    )
+def _compare_same_pixels(summary: Summary) -> ReportTable:
+    blocks = _measured_blocks(summary.methods, lambda method: method.same)
+    pairs = {name: (summary.methods[name].same_raw, block) for name, block in blocks.items()}
     note = (
         "Camera → method, over the pixels that both have, so that dropping pixels does not improve "
         "a metric."
     )
-    return ReportTable("The same pixels", note, tuple(metrics), rows)
+    return _make_table(summary, "The same pixels", note, pairs, show_both=True)
 
 
-def _compare_at_fill(
-    methods: dict[str, MethodSummary],
-    percent: int,
-    read: Callable[[MethodSummary], Accuracy | None],
-) -> ReportTable:
-    """A row for each model that predicts its uncertainty; ratios to all pixels of the camera."""
-
-    def read_camera_whole(method: MethodSummary) -> Accuracy | None:
-        return method.published if method is methods.get(RAW) else read(method)
-
+def _compare_at_fill(summary: Summary, percent: int, read: ReadBlock) -> ReportTable:
+    """The models that predict their uncertainty, against all pixels of the camera."""
+    blocks = _measured_blocks(summary.methods, read)
+    raw = summary.methods[RAW].published if RAW in summary.methods else None
+    pairs = {name: (raw, block) for name, block in blocks.items()}
     note = (
-        f"Methods at equal fill: the {percent} % of the camera's valid pixels that the method is "
-        "most confident of, before any gate. Ratios are to all pixels of the camera."
+        f"Methods at equal fill: the {percent} % of the camera's valid pixels that a method is "
+        "most confident of, before any gate, against all pixels of the camera. A model with "
+        "several gates is listed once."
     )
-    title = f"The most confident {percent} %"
-    table = _compare_with_raw(methods, read_camera_whole, title, note)
-    return table if len(table.rows) > 1 else ReportTable(title, note, (), ())
+    return _make_table(summary, f"The most confident {percent} %", note, pairs)
 
 
-def _measured_blocks(
-    methods: dict[str, MethodSummary], read: Callable[[MethodSummary], MetricBlock | None]
-) -> dict[str, MetricBlock]:
+def _make_table(
+    summary: Summary, title: str, note: str,
+    pairs: Mapping[str, tuple[MetricBlock | None, MetricBlock]], show_both: bool = False,
+) -> ReportTable:  # fmt: skip
+    """A row for each metric, from each method's block and what it is compared with."""
+    metrics = _measured_metrics(block for _, block in pairs.values())
+    if show_both:
+        metrics = [metric for metric in metrics if metric not in _OF_COVERAGE]
+    rows = tuple(
+        (metric, tuple(_make_cell(summary, metric, *pair, show_both) for pair in pairs.values()))
+        for metric in metrics
+    )
+    methods = tuple(_RAW_TITLE if name == RAW else name for name in pairs)
+    return ReportTable(title, note, methods, rows)
+
+
+def _measured_blocks(methods: dict[str, MethodSummary], read: ReadBlock) -> dict[str, MetricBlock]:
     blocks = {name: read(method) for name, method in methods.items()}
     return {n: block for n, block in blocks.items() if block is not None and block.is_measured()}
 
@@ -192,13 +193,14 @@ def _measured_metrics(blocks: Iterable[MetricBlock]) -> list[Metric]:
 
 
 def _make_cell(
-    metric: Metric, before: MetricBlock | None, after: MetricBlock, show_both: bool = False
-) -> Cell:
+    summary: Summary, metric: Metric, before: MetricBlock | None, after: MetricBlock,
+    show_both: bool,
+) -> Cell:  # fmt: skip
     value = metric.of(after)
     reference = math.nan if before is None else metric.of(before)
     if math.isnan(reference + value):
         return Cell(metric.number(value))
-    change = MetricChange(metric, reference, value)
+    change = MetricChange(metric, reference, value, frames=count_frames(summary, after))
     number = metric.number(value)
     text = f"{metric.number(reference)} → {number}" if show_both else number
-    return Cell(text, change.ratio_text, change.change)
+    return Cell(text, change.percent_text, change.change)
