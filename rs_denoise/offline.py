@@ -17,6 +17,8 @@ from rs_denoise.recordings.frame import Frame
 
 # What depth of the camera itself, and denoised depth, are called wherever methods are compared.
 RAW, DENOISED = "raw", "denoised"
+# Of a model that uses the right infrared, the name of the method without it ends so.
+LEFT_ONLY = "_left_only"
 # A method gives [H, W] depth of a frame in mm, 0 = invalid.
 Method = Callable[[Frame], np.ndarray]
 
@@ -47,6 +49,16 @@ class OfflineDenoiser:
         other._network = self._network
         return other
 
+    def without_right_infrared(self) -> OfflineDenoiser:
+        """A denoiser with the same model and gate that never uses the right infrared."""
+        other = OfflineDenoiser(self.model, self.gate)
+        other._network = _Network(self.model, right_infrared=False)
+        return other
+
+    def shares_network_with(self, other: OfflineDenoiser) -> bool:
+        """Whether only the gates of the two differ."""
+        return self._network is other._network
+
     def __call__(self, frame: Frame) -> np.ndarray:
         """Denoised depth in mm, [H, W] of the type of the frame's depth, 0 = invalid."""
         return round_like(self.denoise(frame).depth_mm, frame.depth_mm)
@@ -65,8 +77,8 @@ class OfflineDenoiser:
 class _Network:
     """A model with the denoiser of the latest camera and the estimate of the latest frame."""
 
-    def __init__(self, model: Model) -> None:
-        self.model = model
+    def __init__(self, model: Model, right_infrared: bool = True) -> None:
+        self.model, self._right_infrared = model, right_infrared
         self.times_ms: list[float] = []
         self._denoiser: Denoiser | None = None
         self._latest: tuple[Frame, Estimate] | None = None
@@ -76,7 +88,8 @@ class _Network:
             self._denoiser = Denoiser(self.model, frame.camera)
         if self._latest is None or self._latest[0] is not frame:
             start = time.perf_counter()
-            images = frame.depth_mm, frame.infrared, frame.infrared_right
-            self._latest = frame, self._denoiser.estimate(*images)
+            right = frame.infrared_right if self._right_infrared else None
+            estimate = self._denoiser.estimate(frame.depth_mm, frame.infrared, right)
+            self._latest = frame, estimate
             self.times_ms.append(1e3 * (time.perf_counter() - start))
         return self._denoiser, self._latest[1]

@@ -6,7 +6,7 @@ from rs_denoise.denoiser import Denoiser
 from rs_denoise.gate import Gate
 from rs_denoise.offline import OfflineDenoiser
 from rs_denoise.recordings.frame import Frame
-from scenes import Scaled, camera, noisy_wall
+from scenes import Matched, Scaled, camera, kind_fields, noisy_wall
 
 
 def frame(name="a", width=96, height=64):
@@ -36,6 +36,17 @@ def test_the_right_infrared_goes_to_the_denoiser_too(make_model, monkeypatch):
     denoiser(replace(frame(), infrared_right=right))
     denoiser(frame())
     assert seen[0] is right and seen[1] is None
+
+
+def test_the_right_infrared_can_be_left_out(make_model):
+    both = OfflineDenoiser(make_model(Matched(), **kind_fields("laplace-stereo")), Gate(0.0))
+    left = both.without_right_infrared()
+    seen = replace(frame(), infrared_right=noisy_wall(96, 64, seed=3)[1])
+    valid = seen.depth_mm > 0
+    assert np.allclose(both(seen)[valid] * 1.01, seen.depth_mm[valid], atol=1)
+    assert np.array_equal(left(seen)[valid], seen.depth_mm[valid])
+    assert both.shares_network_with(both.with_gate(Gate(0.9)))
+    assert not both.shares_network_with(left)
 
 
 def test_the_network_runs_once_a_frame_for_all_gates(make_model):

@@ -30,10 +30,10 @@ from rs_denoise.evaluation.metrics.planes import Roi
 from rs_denoise.evaluation.sampling import sample_frames
 from rs_denoise.evaluation.summary import Summary, Timing
 from rs_denoise.gate import CAUTIOUS, COMPLETE, Gate
-from rs_denoise.offline import Method, OfflineDenoiser
+from rs_denoise.offline import LEFT_ONLY, Method, OfflineDenoiser
 from rs_denoise.recordings.bags.topics import TopicOverrides
 from rs_denoise.recordings.frame import Frame
-from rs_denoise.recordings.recording import open_recording
+from rs_denoise.recordings.recording import Recording, open_recording
 
 if TYPE_CHECKING:
     from rs_denoise.evaluation.requirement import Requirement
@@ -63,7 +63,7 @@ def evaluate(
         list[str] | None,
         typer.Option(
             help="Exit with 1 if this does not hold, e.g. 'denoised.same.mae_mm < 9', and with 2 "
-            "if it cannot be evaluated; repeatable."
+            "if it cannot be evaluated; repeatable. @FILE reads them from a file, one a line."
         ),
     ] = None,
     model: options.ModelFile = options.DEFAULT_MODEL_FILE,
@@ -142,8 +142,11 @@ def evaluate(
         "denoised_cautious": denoised.with_gate(CAUTIOUS),
         "denoised_complete": denoised.with_gate(COMPLETE),
     }
+    methods |= _without_right_infrared("denoised", denoised, opened)
     for path in beside or ():
-        methods[path.stem] = OfflineDenoiser.load(path, device)
+        other = OfflineDenoiser.load(path, device)
+        methods[path.stem] = other
+        methods |= _without_right_infrared(path.stem, other, opened)
     if baselines:
         methods |= all_baselines()
     report_frames = _ReportFrames(denoised) if html is not None else None
@@ -180,13 +183,26 @@ def evaluate(
         raise typer.Exit(1 if evaluated else 2)
 
 
+def _without_right_infrared(
+    name: str, method: OfflineDenoiser, recording: Recording
+) -> dict[str, Method]:
+    """The method without the right infrared, if model and recording have it."""
+    if not method.model.kind.uses_right_infrared:
+        return {}
+    first = next(iter(recording), None)
+    if first is None or first.infrared is None or first.infrared_right is None:
+        return {}
+    return {name + LEFT_ONLY: method.without_right_infrared()}
+
+
 class _ReportFrames:
     """Selects what the report shows. plotly, which the report needs, takes a second to import."""
 
     def __init__(self, denoised: OfflineDenoiser) -> None:
         from rs_denoise.evaluation.report.frame_selection import FrameSelection
 
-        self._denoised, self._selection = denoised, FrameSelection()
+        self._denoised = denoised
+        self._selection = FrameSelection(denoised.model.kind.uses_right_infrared)
 
     def __call__(self, frame: Frame, depths_mm: dict[str, np.ndarray]) -> None:
         answer = self._denoised.denoise(frame)
@@ -210,7 +226,22 @@ def _parse_requirements(texts: list[str]) -> list[Requirement]:
         from rs_denoise.evaluation.requirement import Requirement
     except ImportError as error:
         raise typer.BadParameter(f"--require needs 'pip install simpleeval' ({error})") from error
-    return [Requirement.parse(text) for text in texts]
+    return [Requirement.parse(line) for text in texts for line in _read_lines(text)]
+
+
+def _read_lines(text: str) -> list[str]:
+    """The requirement itself, or of "@FILE" those of the file."""
+    if not text.startswith("@"):
+        return [text]
+    try:
+        content = Path(text[1:]).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise typer.BadParameter(f"--require {text}: cannot read the file ({error})") from error
+    lines = (line.partition("#")[0].strip() for line in content.splitlines())
+    found = [line for line in lines if line]
+    if not found:
+        raise typer.BadParameter(f"--require {text}: the file holds no requirement")
+    return found
 
 
 def _with_requirements(summary: Summary, requirements: list[Requirement]) -> Summary:

@@ -252,12 +252,14 @@ def evaluate(
 
 
 def _find_confident_methods(methods: dict[str, Method]) -> dict[str, OfflineDenoiser]:
-    """The first method of each model that predicts its uncertainty, without its gate."""
-    found: dict[int, tuple[str, OfflineDenoiser]] = {}
+    """The first method of each network that predicts its uncertainty, without its gate."""
+    found: dict[str, OfflineDenoiser] = {}
     for name, method in methods.items():
-        if isinstance(method, OfflineDenoiser) and method.model.predicts_uncertainty:
-            found.setdefault(id(method.model), (name, method.with_gate(PUBLISH_ALL)))
-    return dict(found.values())
+        if not isinstance(method, OfflineDenoiser) or not method.model.predicts_uncertainty:
+            continue
+        if not any(method.shares_network_with(other) for other in found.values()):
+            found[name] = method.with_gate(PUBLISH_ALL)
+    return found
 
 
 def _mean_or_none(blocks: list[Block]) -> Block | None:

@@ -7,10 +7,11 @@ import pytest
 from cli.in_process import run_as_process, run_in_process
 from conftest import REAL_DATA
 from rs_denoise.cli.main import main
+from rs_denoise.model import save
 from rs_denoise.recordings.folders.frame_folder import write_frame
 from rs_denoise.recordings.frame import Frame
 from rs_denoise.recordings.recording import open_recording
-from scenes import camera, noisy_wall
+from scenes import Matched, camera, kind_fields, manifest, noisy_wall
 
 
 def run(*arguments):
@@ -40,19 +41,45 @@ def test_evaluate_prints_and_writes_figures_and_names_what_it_skipped(frames, tm
         "fill_pct", "mae_mm", "rmse_mm", "bad5_pct", "false_free_pct", "phantom_pct", "flying_pct",
         "ripple_px", "interior_mae_px", "rim_mae_px", "disparity_mae_px", "med_rel_pct",
         "thin_recall_pct", "rel_pct", "delta_105_pct", "delta_110_pct", "delta_125_pct",
+        "gross_pct", "gross_near_pct", "gross_far_pct", "disparity_median_px",
     }  # fmt: skip
     assert set(summary["methods"]) == {"raw", "denoised", "denoised_cautious", "denoised_complete"}
     blocks = summary["methods"]["denoised"]
-    assert all(set(blocks[name]) == keys for name in ("published", "same", "same_raw"))
-    assert set(blocks) - {"published", "same", "same_raw"} == {
-        "at_fill_97", "at_fill_90", "ranking", "alone", "temporal"
-    }  # fmt: skip
+    accuracy = {"published", "same", "same_raw", "at_fill_97", "at_fill_90"}
+    assert all(set(blocks[name]) == keys for name in accuracy)
+    assert set(blocks) - accuracy == {"ranking", "alone", "temporal"}
     assert summary["model"].startswith("unet") and summary["timing"]["frames"] == 2
     assert "obstacles" in summary["not_computed"] and summary["recording"] == "in"
     text = (tmp_path / "out.md").read_text()
     assert "| method | fill % | MAE |" in text and "most confident 90 %" in text
-    assert {len(line.split("|")) for line in text.splitlines() if "|" in line} == {15}
+    assert {len(line.split("|")) for line in text.splitlines() if "|" in line} == {16}
     assert "mae_mm" in out.stdout and "skipped c: no camera.json" in out.stdout
+
+
+def test_a_model_is_measured_with_and_without_the_right_infrared_and_bars_are_read(tmp_path):
+    depth, infrared = noisy_wall(96, 64)
+    seen = Frame(
+        "a", camera(96, 64), depth, infrared, np.full_like(depth, 2000), noisy_wall(96, 64)[1]
+    )
+    write_frame(tmp_path / "in" / "a", seen)
+    model, bars = tmp_path / "stereo.pt", tmp_path / "bars.txt"
+    save(Matched(), manifest(**kind_fields("laplace-stereo")), model)
+    bars.write_text(
+        "# with the right infrared the test's network is 1 % nearer\n\n"
+        "denoised.at_fill_97.mae_mm > denoised_left_only.at_fill_97.mae_mm  # 20 mm\n"
+        "stereo_left_only.same.mae_mm == denoised_left_only.same.mae_mm\n"
+    )
+    out = run(
+        "evaluate", tmp_path / "in", "--model", model, "--beside", model, "--html",
+        tmp_path / "r.html", "--require", f"@{bars}",
+    )  # fmt: skip
+    assert out.returncode == 0, out.stdout + out.stderr
+    assert out.stdout.count("met: ") == 2
+    page = (tmp_path / "r.html").read_text()
+    assert "also uses the right infrared image" in page and "Match at denoised depth" in page
+    bars.write_text("# nothing\n")
+    out = run("evaluate", tmp_path / "in", "--require", f"@{bars}")
+    assert out.returncode == 2 and "holds no requirement" in out.stderr.replace("\n", " ")
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -14,8 +15,9 @@ from rs_denoise.evaluation.baselines import median_filter
 from rs_denoise.evaluation.evaluate import evaluate
 from rs_denoise.evaluation.metrics.blocks import Accuracy, NoReference, ObstacleCells
 from rs_denoise.evaluation.report import pictures
+from rs_denoise.evaluation.report.agreement import map_agreement
 from rs_denoise.evaluation.report.cards import NO_BREAK, TOO_FEW, MetricChange
-from rs_denoise.evaluation.report.headline import answer_questions
+from rs_denoise.evaluation.report.headline import answer_questions, describe_right_infrared
 from rs_denoise.evaluation.report.report import write_report
 from rs_denoise.evaluation.report.report_frame import ReportFrame
 from rs_denoise.evaluation.report.tables import make_tables
@@ -164,6 +166,32 @@ def test_without_ground_truth_nothing_is_said_of_accuracy():
         assert "unknown without ground truth" in answer.sentences[1]
     assert [card.title for card in better.cards] == ["Plane-fit RMS"]
     assert [(card.title, card.value) for card in cost.cards] == [("Dropped", "3.00 %")]
+
+
+def test_the_right_infrared_is_explained_where_it_is_used():
+    with_it, without = (
+        MethodSummary(at_fill_97=Accuracy(mae_mm=mae, gross_pct=0.1)) for mae in (18.0, 20.0)
+    )
+    methods = {"raw": MethodSummary(), "denoised": with_it}
+    assert describe_right_infrared(Summary(methods=methods)) == ""
+    text = describe_right_infrared(Summary(methods=methods | {"denoised_left_only": without}))
+    # The edge band was not measured.
+    assert text.endswith(
+        f"mean error 20.0 → 18.0 mm (-10{NO_BREAK}%), gross errors 0.10 → 0.10 % (0{NO_BREAK}%)."
+    )
+
+
+def test_the_images_agree_at_the_right_depth_only():
+    rng = np.random.default_rng(0)
+    left = cv2.GaussianBlur(rng.integers(0, 256, (64, 128)).astype(np.uint8), (3, 3), 0)
+    depth = np.full(left.shape, 2125, np.uint16)  # 10 px
+    frame = Frame("f", camera(128, 64), depth, left, None, np.roll(left, -10, axis=1))
+    right, wrong = (map_agreement(frame, depth + np.uint16(off)) for off in (0, 500))
+    inside = np.s_[5:-5, 10:-10]
+    assert right.shape == (32, 64)
+    assert right[inside].min() > 0.9 and wrong[inside].mean() < 0.6
+    depth[:4] = 0
+    assert np.isnan(map_agreement(frame, depth)[:2]).all()
 
 
 # What is embedded.

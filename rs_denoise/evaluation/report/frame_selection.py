@@ -17,9 +17,13 @@ class FrameSelection:
 
     Frames with ground truth are ranked by how much their mean error over the published pixels
     falls, frames without by how much of them changes.
+
+    Args:
+        uses_right_infrared: whether the network does, where a frame has it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, uses_right_infrared: bool = False) -> None:
+        self._uses_right_infrared = uses_right_infrared
         self._kept: dict[str, tuple[float, ReportFrame]] = {}
         self._labels: dict[str, str] = {}
 
@@ -55,7 +59,7 @@ class FrameSelection:
             if frame.ground_truth_mm is not None
             else ("changes most", "changes least")
         )
-        shown = ReportFrame(frame, denoised_mm, confidence)
+        shown = ReportFrame(frame, denoised_mm, confidence, self._uses_right_infrared)
         self._kept.setdefault("first", (gain, shown))
         if most not in self._kept or gain > self._kept[most][0]:
             self._kept[most] = gain, shown

@@ -7,8 +7,10 @@ it is not called better if it is worse over the same pixels.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
+from rs_denoise.evaluation.metrics.blocks import Accuracy
 from rs_denoise.evaluation.report.cards import (
     ACCURACY,
     BETTER,
@@ -23,10 +25,12 @@ from rs_denoise.evaluation.report.cards import (
     UNCHANGED,
     WORSE,
     Card,
+    MetricChange,
     make_cards,
     make_cost_cards,
 )
 from rs_denoise.evaluation.summary import Summary
+from rs_denoise.offline import DENOISED, LEFT_ONLY
 
 MIXED = "mixed"
 
@@ -117,6 +121,29 @@ def list_warnings(summary: Summary) -> list[str]:
         are = "frame has" if without == 1 else "frames have"
         found.append(f"{without} {are} no ground truth and do not count for accuracy and safety.")
     return found
+
+
+def describe_right_infrared(summary: Summary) -> str:
+    """What the right infrared is for and what it changes; "" where it makes no difference."""
+    both = summary.methods.get(DENOISED)
+    left = summary.methods.get(DENOISED + LEFT_ONLY)
+    if both is None or left is None:
+        return ""
+    text = (
+        "The model also uses the right infrared image: where it does not match the left one at the "
+        "measured depth, the model doubts that depth or chooses another surface nearby."
+    )
+    if both.at_fill_97 is None or left.at_fill_97 is None:
+        return text
+    changes = [
+        MetricChange(metric, metric.of(left.at_fill_97), metric.of(both.at_fill_97))
+        for metric in (Accuracy.mae_mm, Accuracy.gross_pct, Accuracy.edge_band_mae_px)
+    ]
+    changes = [c for c in changes if not math.isnan(c.before + c.after)]
+    named = (f"{c.metric.name.lower()} {c.text} ({c.percent_text or c.change})" for c in changes)
+    return f"{text} Over the most confident 97 % of the pixels, without → with it: " + (
+        ", ".join(named) + "."
+    )
 
 
 def _answer(

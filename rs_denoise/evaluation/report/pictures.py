@@ -68,7 +68,7 @@ def encode_infrared(infrared: np.ndarray) -> str:
 
 
 def encode_confidence(confidence: np.ndarray) -> str:
-    """Confidence in colours, [H, W] float 0..1; NaN is dark grey."""
+    """Confidence or agreement in colours, [H, W] float 0..1; NaN is dark grey."""
     return encode_picture(_confidence_picture(confidence), lossless=True)
 
 
@@ -101,9 +101,21 @@ def draw_error_legend(reference: str) -> Legend:
 
 def draw_confidence_legend() -> Legend:
     """The scale of confidence, 0 to 1."""
+    return _draw_unit_legend("Probability that depth is within 5 % of the truth.")
+
+
+def draw_agreement_legend() -> Legend:
+    """The scale of the agreement of two images, 0 to 1."""
+    return _draw_unit_legend(
+        "How well the left and the right infrared image agree at this depth: 1 where they match, "
+        "0 where they do not. Wrong depth matches badly, and so does what one imager cannot see; "
+        "dark grey has no depth."
+    )
+
+
+def _draw_unit_legend(note: str) -> Legend:
     strip = _confidence_picture(np.linspace(0, 1, LEGEND_STEPS)[None, :])
     ticks = ((0.0, "0"), (0.25, "0.25"), (0.5, "0.5"), (0.75, "0.75"), (1.0, "1"))
-    note = "Probability that depth is within 5 % of the truth."
     return Legend(encode_picture(strip, lossless=True), ticks, note)
 
 

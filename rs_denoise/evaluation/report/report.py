@@ -19,7 +19,11 @@ from plotly.offline import get_plotlyjs
 
 from rs_denoise.evaluation.report import pictures
 from rs_denoise.evaluation.report.cards import FEW_FRAMES
-from rs_denoise.evaluation.report.headline import answer_questions, list_warnings
+from rs_denoise.evaluation.report.headline import (
+    answer_questions,
+    describe_right_infrared,
+    list_warnings,
+)
 from rs_denoise.evaluation.report.report_frame import ReportFrame, make_views, pack_frame
 from rs_denoise.evaluation.report.tables import (
     describe_distances,
@@ -49,6 +53,7 @@ def write_report(path: Path, title: str, summary: Summary, frames: list[ReportFr
         made=_made(),
         answers=answer_questions(summary),
         warnings=list_warnings(summary),
+        right_infrared=describe_right_infrared(summary),
         tables=tables,
         missing=list_missing(summary),
         metrics=list_metrics(tables),

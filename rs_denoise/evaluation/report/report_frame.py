@@ -8,6 +8,7 @@ import numpy as np
 
 from rs_denoise.drawing.picture import find_depth_range
 from rs_denoise.evaluation.report import pictures
+from rs_denoise.evaluation.report.agreement import map_agreement
 from rs_denoise.evaluation.report.pictures import Legend
 from rs_denoise.offline import DENOISED, RAW
 from rs_denoise.recordings.frame import Frame
@@ -24,11 +25,13 @@ class ReportFrame:
         frame: as recorded; infrared and ground truth are shown where it has them.
         denoised_mm: [H, W] uint16, 0 = invalid.
         confidence: [H, W] float 0..1, or None if the network does not predict it.
+        uses_right_infrared: whether the network does, where the frame has it.
     """
 
     frame: Frame
     denoised_mm: np.ndarray
     confidence: np.ndarray | None
+    uses_right_infrared: bool = False
 
     @property
     def range_mm(self) -> tuple[float, float]:
@@ -82,12 +85,26 @@ def make_views(shown: ReportFrame) -> list[View]:
     if frame.infrared is not None:
         infrared = Picture(pictures.encode_infrared(frame.infrared), "Infrared, left, brightened")
         views.append(View("infrared", "Infrared", (infrared,)))
+    if (
+        shown.uses_right_infrared
+        and frame.infrared is not None
+        and frame.infrared_right is not None
+    ):
+        matches = (
+            _draw_agreement(frame, raw_mm, "Match at the camera's depth"),
+            _draw_agreement(frame, denoised_mm, "Match at denoised depth"),
+        )
+        views.append(View("match", "Match", matches, pictures.draw_agreement_legend()))
     if shown.confidence is not None:
         confidence = Picture(pictures.encode_confidence(shown.confidence), "Confidence")
         views.append(
             View("confidence", "Confidence", (confidence,), pictures.draw_confidence_legend())
         )
     return views
+
+
+def _draw_agreement(frame: Frame, depth_mm: np.ndarray, caption: str) -> Picture:
+    return Picture(pictures.encode_confidence(map_agreement(frame, depth_mm)), caption)
 
 
 def pack_frame(shown: ReportFrame) -> dict:
