@@ -56,6 +56,7 @@ def running(shared_robot, model):
         return robot.images and says(robot, "input", "receiving") and uses_right(robot)
 
     robot.wait(used, "right infrared to be used")
+    robot.denoised(DEPTH, INFRARED, CAMERA, right=INFRARED)  # none is on its way after this one
     robot.clear()
     return robot
 
