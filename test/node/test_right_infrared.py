@@ -173,11 +173,14 @@ def test_right_infrared_of_another_size_or_encoding_is_not_used(running, right, 
 
 
 def test_right_infrared_at_half_the_rate_serves_every_second_frame(running):
+    """A frame that has waited goes on well before the next one, which would replace it."""
     robot = running
+    assert robot.set(right_infrared_wait_ms=100.0)[0].successful
     turn = itertools.cycle([INFRARED, None])
 
     def reported():
         step(robot, right=next(turn))
+        robot.spin_for(0.2)
         used = [saw_right(confidence) for confidence in robot.confidences]
         status = says(robot, "input", "no right infrared image matches")
         return status if len(used) > 10 and 0.3 < np.mean(used) < 0.7 else None
