@@ -110,6 +110,11 @@ def open_recording(path: Path | str, topics: TopicOverrides = FIND_ALL) -> Recor
     bags = sorted(filter(is_bag, path.glob("*/")))
     if bags:
         return _open_bags(bags, topics)
+    if (path / "depth").is_dir():
+        raise RecordingError(
+            f"{path}: a folder of TUM RGB-D, ScanNet or a similar data set is not read: its depth "
+            f"is not from a stereo camera with infrared; expected {KINDS}"
+        )
     try:
         folders, skipped = find_frames(path)
     except RecordingError as error:

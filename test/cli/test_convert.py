@@ -1,6 +1,9 @@
+import json
+
 import cv2
 import numpy as np
 import pytest
+from recordings.bags.example_bags import INFRARED, RIGHT_INFO, Ros, driver
 from typer.testing import CliRunner
 
 from rs_denoise.cli.main import app
@@ -73,6 +76,23 @@ def test_denoised_depth_lies_beside_that_of_the_camera(folder, tmp_path):
         seen = (depth > 0) & (denoised > 0)
         assert seen.mean() > 0.5 and (depth != denoised)[seen].any()
         assert np.std(denoised[seen]) < np.std(depth[seen])
+
+
+def test_what_is_assumed_missing_or_skipped_is_printed_and_kept(tmp_path):
+    ros = Ros(2)
+    messages = [m for m in driver(ros, 4) if m[0] != RIGHT_INFO]
+    without = [m for m in messages if m[0] != INFRARED]
+    half = [m for k, m in enumerate(messages) if m[0] != INFRARED or k // 3 % 2]
+    for name, of_bag, expected in (
+        ("without", without, "no infrared of the left imager"),
+        ("half", half, "skipped infrared of 2 of 4 frames"),
+    ):
+        bag = ros.write(tmp_path / f"{name}_bag", of_bag)
+        code, printed, error = run(bag, tmp_path / name, "--to", "frames")
+        assert code == 0, error
+        assert expected in printed and "the baseline is assumed to be 0.05 m" in printed
+        for file in (tmp_path / name).glob("*/camera.json"):
+            assert json.loads(file.read_text())["assumed"] == ["baseline_m"]
 
 
 @pytest.mark.parametrize(

@@ -190,7 +190,11 @@ class _FrameBuilder:
                 + (f" ({'; '.join(reasons[:REASONS_IN_ERROR])})" if reasons else ": it is empty")
             )
         if infrared and "infrared" in self.roles_seen and not self._with_infrared:
-            self._skipped.add(infrared, "none of it is within 5 ms of a depth image")
+            self._skipped.add(
+                infrared,
+                "none of it is within 5 ms of a depth image: "
+                f"{self._count} frames are denoised from depth alone, less confidently",
+            )
 
     def _make_name(self, stamp_ns: int) -> str:
         """The stamp, with a unique number appended if the clock stood still or went back."""

@@ -1,0 +1,17 @@
+"""What `open_recording` refuses, beside the tests of each format."""
+
+import cv2
+import numpy as np
+import pytest
+
+from rs_denoise.recordings.frame import RecordingError
+from rs_denoise.recordings.recording import open_recording
+
+
+def test_folders_of_tum_and_scannet_are_refused_by_name(tmp_path):
+    (tmp_path / "depth").mkdir()
+    depth = np.full((48, 64), 5000, np.uint16)
+    cv2.imwrite(str(tmp_path / "depth" / "1305031102.160407.png"), depth)
+    (tmp_path / "depth.txt").write_text("# depth maps\n1305031102.16 depth/1305031102.160407.png\n")
+    with pytest.raises(RecordingError, match="TUM RGB-D, ScanNet .* is not read"):
+        open_recording(tmp_path)
