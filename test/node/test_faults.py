@@ -260,9 +260,10 @@ def test_a_gpu_that_is_full_or_lost_at_start_ends_the_process_with_a_reason(ros)
         FULL_GPU["driver"]: "a smaller tile_px needs less memory",
         "CUDA error: unspecified launch failure": "device auto is lost: CUDA error",
     }
-    injection = INJECTION.format(fault="raise RuntimeError(faults.pop(0))")
-    program = f"faults = {list(complaints)}\n{injection}{RUN_MAINS}"
-    runs = run_mains([["--ros-args"]] * 2, program)
+    faults = dict(zip((1536, 1024), complaints, strict=True))  # by tile_px
+    injection = INJECTION.format(fault="raise RuntimeError(faults[self.tiling.tile_px])")
+    program = f"faults = {faults}\n{injection}{RUN_MAINS}"
+    runs = run_mains([["--ros-args", "-p", f"tile_px:={px}"] for px in faults], program)
     for (code, output), complaint in zip(runs, complaints.values(), strict=True):
         assert code == 1 and complaint in output and "Traceback" not in output, output
 
