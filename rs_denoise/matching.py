@@ -16,6 +16,7 @@ differences".
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -28,19 +29,38 @@ STRIDE = 2
 REACH = 4
 # Candidates relative to the measured disparity, px.
 STEPS_PX = (-1.0, -0.5, 0.0, 0.5, 1.0)
-# Sides of the windows over which agreement is averaged, in samples: 1 and 9 px.
-WINDOWS = (1, 5)
-CANDIDATES = (*STEPS_PX, "nearest", "farthest")
-# One map per window and candidate, one for uniqueness, and one that is 1 where there is evidence.
-EVIDENCE_CHANNELS = len(WINDOWS) * len(CANDIDATES) + 2
-# Local contrast is normalised over this window, px.
-CONTRAST_WINDOW_PX = 9
-# Contrast below this, in grey levels, is noise of the imager: it is not amplified.
-NOISE_LEVEL = 1.0
+FINE = (*STEPS_PX, "nearest", "farthest")
+COARSE = (0.0, "nearest", "farthest")
+# One map per candidate, fine and coarse, one for uniqueness, and one that is 1 where there is
+# evidence.
+EVIDENCE_CHANNELS = len(FINE) + len(COARSE) + 2
+# Agreement is averaged over this window, in samples to each side: 9 px.
+WINDOW_REACH = 2
 # Normalised images that differ by this much do not agree at all.
 MAX_DIFFERENCE = 2.0
 # A left pixel is hidden if another one claims its right pixel with this much more disparity.
 HIDDEN_PX = 4.0
+
+
+class Contrast(NamedTuple):
+    """How local contrast is normalised: (grey - mean) / sqrt(variance + noise**2).
+
+    Attributes:
+        window_px: side of the window of mean and variance, odd.
+        noise: contrast below it is not amplified, in grey levels,
+        noise_of_mean: and as a fraction of the local mean.
+    """
+
+    window_px: int
+    noise: float
+    noise_of_mean: float
+
+
+# Fine: every texture counts alike, in a window that rarely spans an edge. On laser-scanned frames
+# it tells best whether a fattened pixel belongs to the surface behind. Coarse: what has contrast
+# counts more. It tells best whether a pixel is wrong at all.
+FINE_CONTRAST = Contrast(5, 1.0, 0.0)
+COARSE_CONTRAST = Contrast(9, 0.5, 0.3)
 
 
 def candidate_surfaces(disparity_px: Tensor) -> Tensor:
@@ -74,22 +94,20 @@ def matching_evidence(
         margin_px: columns of `right` to the left of the first column of `left`, even: for crops.
 
     Returns:
-        [N, EVIDENCE_CHANNELS, H/2, W/2] float32. First, for each of `WINDOWS`, one map for each of
-        `CANDIDATES`: 1 where the images agree, 0 where they do not, or where there is no candidate
-        or it lies outside of the right image. Then 0..1: how surely another pixel, of a nearer
-        surface, claims the same right pixel. Last, 1 everywhere.
+        [N, EVIDENCE_CHANNELS, H/2, W/2] float32. First one map for each of `FINE`, then for each of
+        `COARSE`, the mean agreement in a window: 1 where the images agree, 0 where they do not, or
+        where there is no candidate or it lies outside of the right image. Then 0..1: how surely
+        another pixel, of a nearer surface, claims the same right pixel. Last, 1 everywhere.
     """
     measured = disparity_px[..., ::STRIDE, ::STRIDE]
     valid = torch.sign(measured)
     steps = torch.tensor(STEPS_PX, device=measured.device).view(1, -1, 1, 1)
-    candidates = torch.cat([(measured + steps) * valid, surfaces_px], dim=1)
-    left_samples = normalise_contrast(left)[..., ::STRIDE]
-    right_samples, inside = _sample_right(normalise_contrast(right), candidates, margin_px)
-    difference = (left_samples - right_samples).abs_().div_(MAX_DIFFERENCE)
-    agreement = (1.0 - difference).clamp_min_(0.0).mul_(inside)
-    smooth = _mean_around(agreement, WINDOWS[1]) * torch.sign(candidates).clamp_min_(0.0)
+    fine_px = torch.cat([(measured + steps) * valid, surfaces_px], dim=1)
+    coarse_px = torch.cat([measured, surfaces_px], dim=1)
+    fine = _agreement(left, right, fine_px, margin_px, FINE_CONTRAST)
+    coarse = _agreement(left, right, coarse_px, margin_px, COARSE_CONTRAST)
     hidden = _hidden(measured, margin_px)
-    return torch.cat([agreement, smooth, hidden, torch.ones_like(hidden)], dim=1)
+    return torch.cat([fine, coarse, hidden, torch.ones_like(hidden)], dim=1)
 
 
 def no_evidence(disparity_px: Tensor) -> Tensor:
@@ -98,23 +116,38 @@ def no_evidence(disparity_px: Tensor) -> Tensor:
     return disparity_px.new_zeros(count, EVIDENCE_CHANNELS, height // STRIDE, width // STRIDE)
 
 
-def normalise_contrast(image: Tensor) -> Tensor:
-    """Subtracts the local mean and divides by the local standard deviation.
+def normalise_contrast(image: Tensor, contrast: Contrast) -> Tensor:
+    """Subtracts the local mean and divides by the local contrast.
 
     Args:
         image: [N, 1, H, W] float32 grey levels.
+        contrast: which windows and limits.
 
     Returns:
         [N, 1, H/2, W]: every second row.
     """
+    side, half = contrast.window_px, contrast.window_px // 2
     moments = torch.cat([image, image * image], dim=1)
-    half = CONTRAST_WINDOW_PX // 2
-    columns = _along(_extend(moments, half, 2), CONTRAST_WINDOW_PX, 2, torch.add)
+    columns = _along(_extend(moments, half, 2), side, 2, torch.add)
     rows = _extend(columns[..., ::STRIDE, :], half, 3)
-    sums = _along(rows, CONTRAST_WINDOW_PX, 3, torch.add).div_(CONTRAST_WINDOW_PX**2)
+    sums = _along(rows, side, 3, torch.add).div_(side * side)
     mean, mean_square = sums[:, :1], sums[:, 1:]
     variance = (mean_square - mean * mean).clamp_min_(0.0)
-    return (image[..., ::STRIDE, :] - mean).mul_(variance.add_(NOISE_LEVEL**2).rsqrt_())
+    noise = contrast.noise_of_mean * mean + contrast.noise
+    return (image[..., ::STRIDE, :] - mean).mul_(variance.add_(noise * noise).rsqrt_())
+
+
+def _agreement(
+    left: Tensor, right: Tensor, candidates_px: Tensor, margin_px: int, contrast: Contrast
+) -> Tensor:
+    """[N, C, H/2, W/2], one map for each of the candidates."""
+    left_samples = normalise_contrast(left, contrast)[..., ::STRIDE]
+    right_rows = normalise_contrast(right, contrast)
+    right_samples, inside = _sample_right(right_rows, candidates_px, margin_px)
+    difference = (left_samples - right_samples).abs_().div_(MAX_DIFFERENCE)
+    agreement = (1.0 - difference).clamp_min_(0.0).mul_(inside)
+    smooth = _mean_around(agreement, 2 * WINDOW_REACH + 1)
+    return smooth.mul_(torch.sign(candidates_px).clamp_min_(0.0))
 
 
 def _sample_right(right: Tensor, candidates_px: Tensor, margin_px: int) -> tuple[Tensor, Tensor]:
