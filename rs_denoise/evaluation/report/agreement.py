@@ -8,16 +8,16 @@ from torch import Tensor
 
 from rs_denoise.depth import to_disparity_px
 from rs_denoise.matching import (
-    CANDIDATES,
-    STEPS_PX,
+    COARSE,
+    FINE,
     STRIDE,
     candidate_surfaces,
     matching_evidence,
 )
 from rs_denoise.recordings.frame import Frame
 
-# Of the evidence, the map at the depth itself over the larger window.
-_MAP = len(CANDIDATES) + STEPS_PX.index(0.0)
+# Of the evidence, the map that tells best whether the depth itself is wrong.
+_MAP = len(FINE) + COARSE.index(0.0)
 
 
 def map_agreement(frame: Frame, depth_mm: np.ndarray) -> np.ndarray:
