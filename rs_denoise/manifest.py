@@ -115,3 +115,6 @@ class Manifest:
             value = getattr(self, key)
             if type(value) is not int or not low <= value <= high:
                 yield f"{key} must be a whole number from {low} to {high}, got {value!r:.99}"
+        finest = max(i.stride for i in kind.inputs)
+        if self.stride_px % finest:
+            yield f"stride_px must be a multiple of {finest}, its inputs', got {self.stride_px}"

@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from rs_denoise.manifest import FORMAT, Manifest, ModelError
+from rs_denoise.manifest import FORMAT, READABLE_FORMATS, Manifest, ModelError
 from rs_denoise.model import DEFAULT_MODEL, SHIPPED, Model, save
 from rs_denoise.model_archive import MAX_MANIFEST_BYTES
-from scenes import Scaled, manifest
+from rs_denoise.networks.unet import UNet
+from scenes import Scaled, kind_fields, manifest
 
 
 @pytest.fixture
@@ -104,6 +105,21 @@ def test_a_truncated_file(good, tmp_path, share):
     path.write_bytes(data[: int(share * len(data))])
     with pytest.raises(ModelError, match="truncated"):
         Model.load(path)
+
+
+@pytest.mark.parametrize("version", READABLE_FORMATS)
+def test_files_of_earlier_formats_still_load(good, version):
+    older = rewritten(good, lambda t: t.replace(f'"format": {FORMAT}', f'"format": {version}'))
+    model = Model.load(older, "cpu", "float32")
+    assert model.manifest.format == version and not model.kind.uses_right_infrared
+
+
+def test_a_stride_that_evidence_does_not_fit(tmp_path):
+    path = tmp_path / "odd.pt"
+    save(UNet((8, 16)), manifest(stride_px=16, **kind_fields("laplace-stereo")), path)
+    odd = rewritten(path, lambda t: t.replace('"stride_px": 16', '"stride_px": 15'))
+    with pytest.raises(ModelError, match="stride_px must be a multiple of 2, its inputs', got 15"):
+        Model.load(odd)
 
 
 def test_a_manifest_of_a_newer_version(good):
