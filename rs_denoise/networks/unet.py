@@ -45,7 +45,7 @@ OFFSETS = [(0, 0)] + [
 # Added to the logits of valid disparities, so that invalid ones get no weight.
 VALID_LOGIT = 100.0
 # Logits of an untrained network: it keeps 95 % of the measured disparity.
-KEEP_LOGIT, SURFACE_LOGIT = 3.0, -3.0
+KEEP_LOGIT, SURFACE_LOGIT = 3.0, -1.0
 # Candidates that lie farther from the chosen one than this are other surfaces, and get no weight.
 SAME_SURFACE_PX = 1.0
 
@@ -149,6 +149,7 @@ class UNet(nn.Module):
         chosen = _choose(
             [own, surfaces_px[:, :1], surfaces_px[:, 1:], around],
             [keep + KEEP_LOGIT, nearest + SURFACE_LOGIT, farthest + SURFACE_LOGIT],
+            across_surfaces=self.training,
         )
         residual = LINEAR_PX * _sinh(residual.clamp(-MAX_RESIDUAL, MAX_RESIDUAL))
         denoised_px = (chosen + residual).clamp_min(0.0)
@@ -165,7 +166,7 @@ class UNet(nn.Module):
         return planar if self.skip == 1 else functional.pixel_shuffle(planar, 2)
 
 
-def _choose(candidates_px: list[Tensor], logits: list[Tensor]) -> Tensor:
+def _choose(candidates_px: list[Tensor], logits: list[Tensor], across_surfaces: bool) -> Tensor:
     """A weighted mean of the candidates that lie on the likeliest one's surface.
 
     Step by step, because a softmax over so few channels takes three times as long on a CPU.
@@ -173,6 +174,8 @@ def _choose(candidates_px: list[Tensor], logits: list[Tensor]) -> Tensor:
     Args:
         candidates_px: [N, 4 or 1, H/2, W/2] each, broadcast; 0 = invalid, gets no weight.
         logits: of all but the last, whose logit is 0; of shapes like theirs.
+        across_surfaces: a mean of all candidates, for training: from the likeliest surface alone
+            no gradient leads to a better one.
     """
     *others, last = candidates_px
     masked = [x + torch.sign(c) * VALID_LOGIT for c, x in zip(others, logits, strict=True)]
@@ -183,9 +186,11 @@ def _choose(candidates_px: list[Tensor], logits: list[Tensor]) -> Tensor:
         best = torch.maximum(best, logit)
     total, weights = torch.zeros_like(best), torch.zeros_like(best)
     for candidate, logit in zip(candidates_px, masked, strict=True):
-        distance = (candidate - likeliest_px) * (1.0 / SAME_SURFACE_PX)
-        square = distance * distance
-        weight = torch.exp(logit - best) * torch.reciprocal(1.0 + square * square)
+        weight = torch.exp(logit - best)
+        if not across_surfaces:
+            distance = (candidate - likeliest_px) * (1.0 / SAME_SURFACE_PX)
+            square = distance * distance
+            weight = weight * torch.reciprocal(1.0 + square * square)
         total, weights = total + weight * candidate, weights + weight
     return total / weights
 

@@ -75,6 +75,17 @@ def test_surfaces_are_not_blended_across_an_edge():
     assert (torch.minimum((output - 10).abs(), (output - 20).abs()) < 0.05).all()
 
 
+def test_training_can_learn_to_choose_another_surface():
+    """A gradient leads from the likeliest surface to the right one, which is farther."""
+    network = UNet().train()
+    disparity = torch.full((1, 1, 64, 64), 10.0)
+    disparity[..., 32:] = 20.0
+    output, _ = run(network, disparity)
+    output[..., 34].sum().backward()  # fattened: it should be 10
+    farthest = network.choose.bias.grad[4:]
+    assert (farthest < -0.01).any()
+
+
 def test_a_slanted_wall_shows_no_grid():
     """What blocks take from around is enlarged smoothly: no step every 4 px."""
     network = UNet().eval()
