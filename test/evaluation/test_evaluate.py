@@ -119,8 +119,8 @@ def test_calibration_by_hand():
 
 
 def test_confidence_of_one_model_is_measured_once(make_model):
-    model = make_model(Scaled())
-    methods = {"a": OfflineDenoiser(model, Gate()), "b": OfflineDenoiser(model, Gate(0.9))}
+    first = OfflineDenoiser(make_model(Scaled()), Gate())
+    methods = {"a": first, "b": first.with_gate(Gate(0.9))}
     scored = evaluate([frame()], methods).summarise().to_json()["methods"]
     for block in ("ranking", "at_fill_97", "at_fill_90"):
         assert block in scored["a"] and block not in scored["b"]
