@@ -16,10 +16,6 @@ EDGE_STEP = 0.04
 # Thin things weigh more still: they are few pixels, and what a robot collides with.
 THIN_WEIGHT = 2.0
 THIN_PX = 9
-# Wrong matches weigh more: they are one pixel in thirty, and the L1 loss alone leaves them where
-# they are until another surface is likelier than not.
-WRONG_WEIGHT = 3.0
-WRONG_PX = 1.5
 # False free space is worse than a false obstacle, so errors towards far weigh more. (This fits the
 # 0.55 quantile.)
 RECEDING_WEIGHT = 1.2
@@ -54,8 +50,6 @@ def denoising_loss(
     weight = weight * (20.0 / truth_px.clamp_min(1.0)).clamp(0.5, 2.0)
     error = torch.where(known, output_px - truth_px, torch.zeros_like(truth_px))
     weight = torch.where(_near_edge(truth_px), EDGE_WEIGHT * weight, weight)
-    wrong = (input_px > 0) & ((input_px - truth_px).abs() > WRONG_PX)
-    weight = torch.where(wrong, WRONG_WEIGHT * weight, weight)
     weight = torch.where(_thin(truth_px), THIN_WEIGHT * weight, weight)
     weight = torch.where(error.detach() < 0, RECEDING_WEIGHT * weight, weight)
     accuracy = _mean(KNEE_PX * torch.log1p(error.abs() / KNEE_PX), weight)
