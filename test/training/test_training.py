@@ -205,10 +205,10 @@ def test_a_run_can_begin_with_a_shipped_model(data):
     crops = CropDataset(find_frame_readers(data), 64, 2, augment=False, seed=0)
     batches = list(DataLoader(crops, 2))
     module = module_for("unet-tiny")("unet-tiny", 1e-3, total_steps=1)
-    start_from(module, "unet-tiny", batches)
+    start_from(module, "unet-tiny-stereo", batches)
     batch = merge_crops(batches[0])
     inputs = [batch[name] for name in INPUTS]
-    shipped = Model.load("unet-tiny", "cpu", "float32")
+    shipped = Model.load("unet-tiny-stereo", "cpu", "float32")
     with torch.no_grad():
         expected = shipped(*inputs)
         for output, wanted in zip(module.network.eval()(*inputs), expected, strict=True):
