@@ -9,7 +9,7 @@ REAL ?= ../shared/data/real
 PYTHONS ?= python3.10 python3.11 python3.12 python3.13
 # Files of tests that run at a time; 0: all in one process, as for --pdb.
 WORKERS ?= 2
-BESIDE = rs_denoise/models/unet-tiny.pt $(wildcard $(MODELS)/*.pt)
+BESIDE = $(filter-out rs_denoise/models/unet.pt,$(wildcard rs_denoise/models/*.pt) $(wildcard $(MODELS)/*.pt))
 VENV := .venv
 
 # A sourced ROS installation would leak its packages and libraries into the venv's; and the demo

@@ -53,7 +53,10 @@ class Parameters:
     """A consistent set of values."""
 
     model_path: str = _parameter(
-        "unet", "Model file, or the name of a shipped model: unet, unet-tiny.", fixed=True
+        "unet",
+        "Model file, or the name of a shipped model: unet, unet-tiny, unet-stereo or "
+        "unet-tiny-stereo.",
+        fixed=True,
     )
     device: str = _parameter(
         "auto",
