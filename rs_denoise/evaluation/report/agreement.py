@@ -8,7 +8,6 @@ from torch import Tensor
 
 from rs_denoise.depth import to_disparity_px
 from rs_denoise.matching import (
-    COARSE,
     FINE,
     STRIDE,
     candidate_surfaces,
@@ -16,8 +15,8 @@ from rs_denoise.matching import (
 )
 from rs_denoise.recordings.frame import Frame
 
-# Of the evidence, the map that tells best whether the depth itself is wrong.
-_MAP = len(FINE) + COARSE.index(0.0)
+# Of the evidence, the map of the depth itself, in which every texture counts alike.
+_MAP = FINE.index(0.0)
 
 
 def map_agreement(frame: Frame, depth_mm: np.ndarray) -> np.ndarray:

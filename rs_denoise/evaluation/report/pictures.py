@@ -11,6 +11,8 @@ import numpy as np
 
 from rs_denoise.drawing.picture import brighten_infrared, colour_depth, colour_error
 
+# Normalised images that have nothing in common agree to about this much.
+CHANCE_AGREEMENT = 0.5
 # All error pictures have one scale: this relative error has the full colour.
 ERROR_FULL_SCALE = 0.1
 WEBP_QUALITY, WEBP_LOSSLESS = 88, 101
@@ -68,8 +70,14 @@ def encode_infrared(infrared: np.ndarray) -> str:
 
 
 def encode_confidence(confidence: np.ndarray) -> str:
-    """Confidence or agreement in colours, [H, W] float 0..1; NaN is dark grey."""
+    """Confidence in colours, [H, W] float 0..1; NaN is dark grey."""
     return encode_picture(_confidence_picture(confidence), lossless=True)
+
+
+def encode_agreement(agreement: np.ndarray) -> str:
+    """Agreement of two images in colours, [H, W] float 0..1; NaN is dark grey."""
+    contrasty = (agreement - CHANCE_AGREEMENT) / (1 - CHANCE_AGREEMENT)
+    return encode_confidence(np.clip(contrasty, 0, 1))
 
 
 def draw_depth_legend(range_mm: tuple[float, float]) -> Legend:
@@ -101,21 +109,22 @@ def draw_error_legend(reference: str) -> Legend:
 
 def draw_confidence_legend() -> Legend:
     """The scale of confidence, 0 to 1."""
-    return _draw_unit_legend("Probability that depth is within 5 % of the truth.")
+    return _draw_scale(0.0, "Probability that depth is within 5 % of the truth.")
 
 
 def draw_agreement_legend() -> Legend:
-    """The scale of the agreement of two images, 0 to 1."""
-    return _draw_unit_legend(
-        "How well the left and the right infrared image agree at this depth: 1 where they match, "
-        "0 where they do not. Wrong depth matches badly, and so does what one imager cannot see; "
-        "dark grey has no depth."
+    """The scale of the agreement of two images, from that of unlike ones to 1."""
+    return _draw_scale(
+        CHANCE_AGREEMENT,
+        "How well the left and the right infrared image agree at this depth: 1 where they match; "
+        "unlike images agree by chance to a half. Wrong depth matches badly, and so does what one "
+        "imager cannot see; dark grey has no depth.",
     )
 
 
-def _draw_unit_legend(note: str) -> Legend:
+def _draw_scale(low: float, note: str) -> Legend:
     strip = _confidence_picture(np.linspace(0, 1, LEGEND_STEPS)[None, :])
-    ticks = ((0.0, "0"), (0.25, "0.25"), (0.5, "0.5"), (0.75, "0.75"), (1.0, "1"))
+    ticks = tuple((x, f"{low + x * (1 - low):.3g}") for x in (0.0, 0.25, 0.5, 0.75, 1.0))
     return Legend(encode_picture(strip, lossless=True), ticks, note)
 
 

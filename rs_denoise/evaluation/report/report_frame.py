@@ -104,7 +104,7 @@ def make_views(shown: ReportFrame) -> list[View]:
 
 
 def _draw_agreement(frame: Frame, depth_mm: np.ndarray, caption: str) -> Picture:
-    return Picture(pictures.encode_confidence(map_agreement(frame, depth_mm)), caption)
+    return Picture(pictures.encode_agreement(map_agreement(frame, depth_mm)), caption)
 
 
 def pack_frame(shown: ReportFrame) -> dict:
