@@ -98,7 +98,8 @@ class CameraStream:
         self._newest: queue.Queue[Frame] = queue.Queue(1)
         self._ended = threading.Event()
         self._error: Exception | None = None
-        self._lock = threading.Lock()
+        # Reentrant: a frame that is put may end the stream, which puts those that wait.
+        self._lock = threading.RLock()
         self._sensor = device.first_depth_sensor()
         self._silence_s = SILENCE_S if request else math.inf
         depth = self._depth_profile(request)
