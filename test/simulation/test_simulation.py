@@ -138,7 +138,7 @@ def test_a_third_of_the_scenes_hold_thin_things_wherever_they_are():
     preset = PRESETS["d415"].streaming(424, 240)
     for place in PLACES:
         thin = []
-        for _ in range(8):
+        for _ in range(20):  # a third is a mean: few scenes say little
             scene = random_scene(rng, preset, Furniture(None), (place,))
             depth_mm = 1000 * Renderer(scene, preset, rng).depth(scene.pose)
             truth_mm = np.minimum(depth_mm, MAX_DEPTH_MM).astype(np.uint16)

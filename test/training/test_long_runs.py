@@ -92,7 +92,7 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(data, tmp_path):
 def test_two_processes_learn_what_one_learns(data, tmp_path):
     """The same crops in the same batches; what differs is batch normalisation, over half of one."""
     alone, together = tmp_path / "one", tmp_path / "two"
-    settings = {"epochs": 30, "ema_decay": 0.9}
+    settings = {"epochs": 90, "ema_decay": 0.9}
     process = start(*train_arguments(data, together, frames_per_batch=2, devices=2, **settings))
     run(*train_arguments(data, alone, frames_per_batch=4, **settings))
     output = process.communicate(timeout=300)[0]

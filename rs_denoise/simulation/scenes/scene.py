@@ -21,8 +21,9 @@ from rs_denoise.simulation.scenes.things import Surface, glassware
 PLACE_WEIGHTS = {"room": 0.40, "corridor": 0.12, "warehouse": 0.16, "desk": 0.17, "outdoors": 0.15}
 # Most windows are open.
 GLAZED = 0.08
-# Fraction of scenes with things that have gaps, how many of them, and how far they may be.
-WITH_OPENWORK = 0.6
+# Fraction of scenes with things that have gaps, how many of them, and how far they may be: a third
+# of the frames of each place shall hold more than 1 % of thin pixels.
+WITH_OPENWORK = 0.9
 OPENWORK_COUNT = (1, 2)
 MAX_OPENWORK_M = 4.5
 # How much room a scene leaves before the camera, in multiples of `Preset.closest_m`.
