@@ -98,7 +98,7 @@ class Denoiser:
             infrared: [H, W], grey levels 0..255 of the left imager, taken at the same time. None
                 if there is none; confidence is then lower.
             infrared_right: the same of the right imager. It is used beside the left one, by models
-                that can (`model.kind.uses_right_infrared`), and raises their confidence.
+                that can (`model.kind.uses_right_infrared`).
 
         Raises:
             FrameError: the size is not the camera's, or the type is not numeric.
@@ -148,12 +148,11 @@ class Denoiser:
         """The network's outputs for a whole frame, [1, 1, H, W] each."""
         height, width = frame.measured_px.shape[-2:]
         inputs, strides = self._padded_inputs(frame), [i.stride for i in self.model.kind.inputs]
-        padded_size = inputs[0].shape[-2:]
-        tiles = list(self.tiling.tiles(*padded_size))
+        tiles = list(self.tiling.tiles(*inputs[0].shape[-2:]))
         if len(tiles) == 1:
             outputs = list(self.model(*inputs))
         else:
-            outputs = [inputs[0].new_empty((1, 1, *padded_size)) for _ in self.model.kind.outputs]
+            outputs = [torch.empty_like(inputs[0]) for _ in self.model.kind.outputs]
             for tile in tiles:
                 window = [x[tile.window(s)] for x, s in zip(inputs, strides, strict=True)]
                 for output, part in zip(outputs, self.model(*window), strict=True):

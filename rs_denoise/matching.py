@@ -15,12 +15,12 @@ differences".
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional
+
+from rs_denoise.windows import combine_along, extend, max_around, mean_around
 
 # Evidence is sampled at every STRIDE-th pixel of every STRIDE-th row.
 STRIDE = 2
@@ -74,15 +74,19 @@ def candidate_surfaces(disparity_px: Tensor) -> Tensor:
         where none is valid.
     """
     sampled = disparity_px[..., ::STRIDE, ::STRIDE]
-    nearest = _max_around(sampled)
+    nearest = max_around(sampled, 2 * REACH + 1)
     # The least is the greatest of the negatives, once invalid ones cannot win.
     far_below = torch.sign(sampled).sub(1.0).mul(1e6)
-    farthest = -_max_around(far_below - sampled)
+    farthest = -max_around(far_below - sampled, 2 * REACH + 1)
     return torch.cat([nearest, farthest * torch.sign(nearest)], dim=1)
 
 
 def matching_evidence(
-    disparity_px: Tensor, surfaces_px: Tensor, left: Tensor, right: Tensor, margin_px: int = 0
+    disparity_px: Tensor,
+    surfaces_px: Tensor,
+    left: Tensor,
+    right: Tensor | None,
+    margin_px: int = 0,
 ) -> Tensor:
     """Agreement of the images at the candidates, and whether a match is unique.
 
@@ -90,7 +94,8 @@ def matching_evidence(
         disparity_px: [N, 1, H, W] float32, as measured, 0 = invalid; H and W even.
         surfaces_px: [N, 2, H/2, W/2], of `candidate_surfaces`.
         left: [N, 1, H, W] float32 grey levels 0..255.
-        right: [N, 1, H, W + margin_px], the same rows of the rectified right image.
+        right: [N, 1, H, W + margin_px], the same rows of the rectified right image. None: there is
+            none, and all evidence is 0.
         margin_px: columns of `right` to the left of the first column of `left`, even: for crops.
 
     Returns:
@@ -100,6 +105,8 @@ def matching_evidence(
         another pixel, of a nearer surface, claims the same right pixel. Last, 1 everywhere.
     """
     measured = disparity_px[..., ::STRIDE, ::STRIDE]
+    if right is None:
+        return measured.new_zeros(measured.shape[0], EVIDENCE_CHANNELS, *measured.shape[2:])
     valid = torch.sign(measured)
     steps = torch.tensor(STEPS_PX, device=measured.device).view(1, -1, 1, 1)
     fine_px = torch.cat([(measured + steps) * valid, surfaces_px], dim=1)
@@ -108,12 +115,6 @@ def matching_evidence(
     coarse = _agreement(left, right, coarse_px, margin_px, COARSE_CONTRAST)
     hidden = _hidden(measured, margin_px)
     return torch.cat([fine, coarse, hidden, torch.ones_like(hidden)], dim=1)
-
-
-def no_evidence(disparity_px: Tensor) -> Tensor:
-    """What stands for evidence where there is no right image: 0 in all channels."""
-    count, _, height, width = disparity_px.shape
-    return disparity_px.new_zeros(count, EVIDENCE_CHANNELS, height // STRIDE, width // STRIDE)
 
 
 def normalise_contrast(image: Tensor, contrast: Contrast) -> Tensor:
@@ -128,9 +129,9 @@ def normalise_contrast(image: Tensor, contrast: Contrast) -> Tensor:
     """
     side, half = contrast.window_px, contrast.window_px // 2
     moments = torch.cat([image, image * image], dim=1)
-    columns = _along(_extend(moments, half, 2), side, 2, torch.add)
-    rows = _extend(columns[..., ::STRIDE, :], half, 3)
-    sums = _along(rows, side, 3, torch.add).div_(side * side)
+    columns = combine_along(extend(moments, half, 2), side, 2, torch.add)
+    rows = extend(columns[..., ::STRIDE, :], half, 3)
+    sums = combine_along(rows, side, 3, torch.add).div_(side * side)
     mean, mean_square = sums[:, :1], sums[:, 1:]
     variance = (mean_square - mean * mean).clamp_min_(0.0)
     noise = contrast.noise_of_mean * mean + contrast.noise
@@ -146,7 +147,7 @@ def _agreement(
     right_samples, inside = _sample_right(right_rows, candidates_px, margin_px)
     difference = (left_samples - right_samples).abs_().div_(MAX_DIFFERENCE)
     agreement = (1.0 - difference).clamp_min_(0.0).mul_(inside)
-    smooth = _mean_around(agreement, 2 * WINDOW_REACH + 1)
+    smooth = mean_around(agreement, 2 * WINDOW_REACH + 1)
     return smooth.mul_(torch.sign(candidates_px).clamp_min_(0.0))
 
 
@@ -177,43 +178,3 @@ def _hidden(measured_px: Tensor, margin_px: int) -> Tensor:
     claims = measured_px.new_zeros(shape).scatter_reduce(-1, column, measured_px, "amax")
     excess = claims.gather(-1, column) - measured_px
     return excess.div_(HIDDEN_PX).clamp_(0.0, 1.0).mul_(torch.sign(measured_px))
-
-
-def _max_around(image: Tensor) -> Tensor:
-    """The greatest value within `REACH` to each side; nothing is outside."""
-    padded = functional.pad(image, (REACH, REACH, REACH, REACH), value=-torch.inf)
-    length = 2 * REACH + 1
-    return _along(_along(padded, length, 2, torch.maximum), length, 3, torch.maximum)
-
-
-def _mean_around(image: Tensor, side: int) -> Tensor:
-    """The mean over a window of odd `side`; beyond the border the image's edge is repeated."""
-    rows = _along(_extend(image, side // 2, 2), side, 2, torch.add)
-    return _along(_extend(rows, side // 2, 3), side, 3, torch.add).div_(side * side)
-
-
-def _extend(image: Tensor, length: int, axis: int) -> Tensor:
-    """Repeats the first and the last row or column; in a fifth of the time of functional.pad."""
-    shape = list(image.shape)
-    shape[axis] = length
-    first, last = image.narrow(axis, 0, 1), image.narrow(axis, image.shape[axis] - 1, 1)
-    return torch.cat([first.expand(shape), image, last.expand(shape)], dim=axis)
-
-
-def _along(
-    image: Tensor, length: int, axis: int, combine: Callable[[Tensor, Tensor], Tensor]
-) -> Tensor:
-    """Combines `length` neighbours along an axis, by doubling: in a tenth of a pooling's time."""
-    size = image.shape[axis] - length + 1
-    total, offset, span, spans = None, 0, 1, image
-    while True:
-        if length & span:
-            part = spans.narrow(axis, offset, size)
-            total = part if total is None else combine(total, part)
-            offset += span
-        if offset == length:
-            assert total is not None
-            return total
-        shorter = spans.shape[axis] - span
-        spans = combine(spans.narrow(axis, 0, shorter), spans.narrow(axis, span, shorter))
-        span *= 2

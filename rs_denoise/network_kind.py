@@ -19,7 +19,6 @@ from rs_denoise.matching import (
     STRIDE,
     candidate_surfaces,
     matching_evidence,
-    no_evidence,
 )
 
 # Confidence is the probability that depth is within this fraction of the truth.
@@ -65,7 +64,7 @@ class NetworkKind(ABC):
         inputs: the network's inputs in the order of forward().
         outputs: names of the network's outputs in their order, as in manifests.
         predicts_uncertainty: whether `read` gives a confidence.
-        uses_right_infrared: whether the right infrared image improves the result.
+        uses_right_infrared: whether the right infrared image is used where there is one.
     """
 
     inputs: tuple[Input, ...]
@@ -120,12 +119,9 @@ class StereoNetworks(LaplaceNetworks):
     uses_right_infrared = True
 
     def tensors(self, frame: FrameTensors) -> list[Tensor]:  # noqa: D102
-        measured, left, right = frame.measured_px, frame.infrared, frame.infrared_right
+        measured, left = frame.measured_px, frame.infrared
         surfaces = candidate_surfaces(measured)
-        if right is None:
-            evidence = no_evidence(measured)
-        else:
-            evidence = matching_evidence(measured, surfaces, left, right)
+        evidence = matching_evidence(measured, surfaces, left, frame.infrared_right)
         return [measured, left, surfaces, evidence]
 
 

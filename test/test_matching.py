@@ -12,7 +12,6 @@ from rs_denoise.matching import (
     STRIDE,
     candidate_surfaces,
     matching_evidence,
-    no_evidence,
 )
 
 NEAR_PX, FAR_PX = 30.0, 18.0
@@ -111,7 +110,7 @@ def test_brightness_and_contrast_of_one_imager_hardly_matter():
 
 def test_no_evidence_is_zero_of_the_same_shape():
     left, right, truth = textured_pair()
-    _, evidence = evidence_of(truth, left, right)
-    nothing = no_evidence(tensor(truth))
+    surfaces, evidence = evidence_of(truth, left, right)
+    nothing = matching_evidence(tensor(truth), surfaces, tensor(left), None)
     assert nothing.shape == evidence.shape == (1, EVIDENCE_CHANNELS, HEIGHT // 2, WIDTH // 2)
     assert not nothing.any()

@@ -142,11 +142,14 @@ def evaluate(
         "denoised_cautious": denoised.with_gate(CAUTIOUS),
         "denoised_complete": denoised.with_gate(COMPLETE),
     }
-    methods |= _without_right_infrared("denoised", denoised, opened)
-    for path in beside or ():
-        other = OfflineDenoiser.load(path, device)
-        methods[path.stem] = other
-        methods |= _without_right_infrared(path.stem, other, opened)
+    models = {"denoised": denoised}
+    models |= {path.stem: OfflineDenoiser.load(path, device) for path in beside or ()}
+    stereo = [name for name, method in models.items() if method.model.kind.uses_right_infrared]
+    pairs = bool(stereo) and _has_both_images(opened)
+    for name, method in models.items():
+        methods[name] = method
+        if pairs and name in stereo:
+            methods[name + LEFT_ONLY] = method.without_right_infrared()
     if baselines:
         methods |= all_baselines()
     report_frames = _ReportFrames(denoised) if html is not None else None
@@ -183,16 +186,10 @@ def evaluate(
         raise typer.Exit(1 if evaluated else 2)
 
 
-def _without_right_infrared(
-    name: str, method: OfflineDenoiser, recording: Recording
-) -> dict[str, Method]:
-    """The method without the right infrared, if model and recording have it."""
-    if not method.model.kind.uses_right_infrared:
-        return {}
+def _has_both_images(recording: Recording) -> bool:
+    """Whether the first frame has infrared of both imagers."""
     first = next(iter(recording), None)
-    if first is None or first.infrared is None or first.infrared_right is None:
-        return {}
-    return {name + LEFT_ONLY: method.without_right_infrared()}
+    return first is not None and first.infrared is not None and first.infrared_right is not None
 
 
 class _ReportFrames:

@@ -84,12 +84,8 @@ class UNet(nn.Module):
         self.select = nn.Conv2d(widths[1], len(OFFSETS) + 1, 3, padding=1)
         self.head = nn.Conv2d(widths[0], 12, 3, padding=1)
         self.choose = nn.Conv2d(widths[0], 8, 3, padding=1)
-        for layer in (
-            self.head,
-            self.select,
-            self.choose,
-            self.evidence[1],
-        ):  # an untrained network changes almost nothing
+        # An untrained network changes almost nothing.
+        for layer in (self.head, self.select, self.choose, self.evidence[1]):
             nn.init.zeros_(layer.weight)  # type: ignore[arg-type]
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 

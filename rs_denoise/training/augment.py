@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import torch
 
-from rs_denoise.matching import candidate_surfaces, matching_evidence, no_evidence
+from rs_denoise.matching import candidate_surfaces, matching_evidence
 
 # fx * baseline of the cameras that one model serves: from the D405 to the D455 at 1280x720.
 SCALES_PX_MM = (3_500, 70_000)
@@ -66,12 +66,9 @@ def prepare(crop: Crop) -> Example:
     """Computes the inputs of a network from a crop."""
     disparity, left = (torch.from_numpy(x)[None, None] for x in (crop.disparity, crop.infrared))
     surfaces = candidate_surfaces(disparity)
-    if crop.right is None:
-        evidence = no_evidence(disparity)
-    else:
-        right = torch.from_numpy(crop.right)[None, None]
-        margin = right.shape[-1] - left.shape[-1]
-        evidence = matching_evidence(disparity, surfaces, left, right, margin)
+    right = None if crop.right is None else torch.from_numpy(crop.right)[None, None]
+    margin = 0 if right is None else right.shape[-1] - left.shape[-1]
+    evidence = matching_evidence(disparity, surfaces, left, right, margin)
     images = (disparity[0], left[0], torch.from_numpy(crop.truth)[None], surfaces[0], evidence[0])
     return Example(*(image.numpy() for image in images))
 

@@ -19,8 +19,8 @@ from rs_denoise.training.augment import Crop, Example, augment, prepare
 
 # Pixels of a frame per pixel of a crop: crops as of 640x360 to 1280x720, from frames of 848x480.
 ZOOM_RANGE = (0.75, 1.6)
-# Matches lie up to this far to the left in the right image, px.
-MAX_DISPARITY_PX = 128
+# So much of the right image is kept beside a crop: the camera's matches lie at most 126 px away.
+MATCH_MARGIN_PX = 128
 # Keys of a batch, as `Example` has them.
 KEYS = ("disparity_px", "infrared", "truth_px", "surfaces_px", "evidence")
 
@@ -125,7 +125,7 @@ def _cut(whole: Crop, top: int, left: int, side: int, size: int) -> Crop:
     infrared = _shrink(whole.infrared[window], size, size)
     if whole.right is None:
         return Crop(disparity, infrared, truth)
-    squares = -(-MAX_DISPARITY_PX // size)
+    squares = -(-MATCH_MARGIN_PX // size)
     begin = left - squares * side
     strip = whole.right[top : top + side, max(begin, 0) : left + side]
     strip = np.pad(strip, ((0, 0), (max(-begin, 0), 0)))

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.lr_scheduler import LambdaLR
 
+from rs_denoise.network_kind import NETWORK_KINDS
 from rs_denoise.networks import NETWORKS
 from rs_denoise.networks.ccgan import GENERATED, Discriminator, depth_class
 from rs_denoise.networks.classic import FULL_SCALE
@@ -21,7 +22,7 @@ START_FACTOR = 0.04
 # Weight of deceiving the discriminator, beside the error of the generated depth.
 ADVERSARIAL_WEIGHT = 0.01
 # What a network that works in disparity takes of a batch.
-INPUTS = ("disparity_px", "infrared", "surfaces_px", "evidence")
+INPUTS = NETWORK_KINDS["laplace-stereo"].input_names
 # Squares cut out of each crop for the generator to fill; side as a fraction of the crop's.
 MASKS, MASK_SIDE = 4, 0.2
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from rs_denoise.matching import EVIDENCE_CHANNELS, candidate_surfaces, no_evidence
+from rs_denoise.matching import EVIDENCE_CHANNELS, candidate_surfaces, matching_evidence
 from rs_denoise.networks.unet import OFFSETS, UNet
 
 KEEP_BIAS = slice(8, 12)
@@ -10,8 +10,10 @@ KEEP_BIAS = slice(8, 12)
 def run(network, disparity, infrared=None, evidence=None):
     """The network's output without or with evidence."""
     infrared = torch.zeros_like(disparity) if infrared is None else infrared
-    evidence = no_evidence(disparity) if evidence is None else evidence
-    return network(disparity, infrared, candidate_surfaces(disparity), evidence)
+    surfaces = candidate_surfaces(disparity)
+    if evidence is None:
+        evidence = matching_evidence(disparity, surfaces, infrared, None)
+    return network(disparity, infrared, surfaces, evidence)
 
 
 @pytest.fixture(scope="module")
