@@ -263,7 +263,14 @@ def test_calibration_that_is_published_once_reaches_a_node_that_starts_later(rob
     robot.start()
     robot.listen()
     robot.wait_connected()
-    robot.denoised(*noisy_wall(*SIZE), None)
+    wall = noisy_wall(*SIZE)
+
+    def arrived():  # a first frame may come while subscriptions still change with their publishers
+        robot.send(*wall, None)
+        robot.spin_for(0.02)
+        return robot.images and robot.infos
+
+    robot.wait(arrived, "a denoised frame")
     assert robot.infos[-1].width == SIZE[0]
     robot.wait(lambda: robot.values("model").get("baseline (m)") == "0.0950", "the baseline")
 
