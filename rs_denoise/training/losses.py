@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from rs_denoise.network_kind import TOLERANCE
 from rs_denoise.windows import max_around
 
 # The loss is linear in errors far below this and logarithmic far above: a wrong match should be
@@ -24,7 +25,12 @@ RECEDING_WEIGHT = 1.2
 # Holes of the input weigh less, because much of their content cannot be known.
 HOLE_WEIGHT = 0.15
 GRADIENT_WEIGHT = 1.0
-SCALE_WEIGHT = 0.25
+# Confidence is learnt as what it is used for, the probability of an error below `TOLERANCE`. The
+# likelihood of the whole distribution steadies it: alone it takes "5 px or nothing" for "1 px".
+CONFIDENCE_WEIGHT = 0.5
+LIKELIHOOD_WEIGHT = 0.05
+# The probability of a large error is kept this far from 0, or a few pixels outweigh all others.
+MIN_PROBABILITY = 1e-3
 # Neighbours are on one surface if their true disparities differ by less than this.
 MAX_SURFACE_STEP_PX = 0.5
 # A larger step of the error is a wrong match, which the accuracy term covers.
@@ -38,8 +44,9 @@ def denoising_loss(
 
     Accuracy is a robust L1 of the error. Smoothness is the L1 of the error's gradient within
     surfaces, which rewards removing high-frequency error and leaves edges alone. Uncertainty is the
-    negative log-likelihood of a Laplace distribution; the error is detached in it, so that a large
-    scale cannot excuse a wrong disparity.
+    cross-entropy of the published confidence, and the negative log-likelihood of a Laplace
+    distribution; the error is detached in both, so that a large scale cannot excuse a wrong
+    disparity.
 
     Args:
         output_px, scale_px: the network's disparity and Laplace scale, [N, 1, H, W] in px.
@@ -57,12 +64,24 @@ def denoising_loss(
     accuracy = _mean(KNEE_PX * torch.log1p(error.abs() / KNEE_PX), weight)
     seen = weight * (input_px > 0)
     smoothness = _gradient(error, truth_px, seen, 2) + _gradient(error, truth_px, seen, 3)
-    log_likelihood = -error.detach().abs() / scale_px - torch.log(scale_px)
-    uncertainty = -_mean(log_likelihood, known.to(error.dtype))
-    total = accuracy + GRADIENT_WEIGHT * smoothness + SCALE_WEIGHT * uncertainty
+    uncertainty = _uncertainty(error.detach(), scale_px, output_px.detach(), truth_px)
+    total = accuracy + GRADIENT_WEIGHT * smoothness + uncertainty
     return {
         "loss": total, "accuracy": accuracy, "smoothness": smoothness, "uncertainty": uncertainty
     }  # fmt: skip
+
+
+def _uncertainty(error: Tensor, scale_px: Tensor, output_px: Tensor, truth_px: Tensor) -> Tensor:
+    """How badly the scale predicts the error, most of all whether it is within `TOLERANCE`."""
+    known = (truth_px > 0).to(error.dtype)
+    large = error.abs() > TOLERANCE * truth_px
+    # As `LaplaceNetworks.read` computes confidence, which is 1 minus this.
+    probability = torch.exp(-TOLERANCE * output_px / scale_px)
+    probability = MIN_PROBABILITY + (1 - 2 * MIN_PROBABILITY) * probability
+    # By hand: torch refuses its own under autocast, although all is float32 here.
+    cross_entropy = -torch.where(large, probability, 1 - probability).log()
+    likelihood = error.abs() / scale_px + torch.log(scale_px)
+    return _mean(CONFIDENCE_WEIGHT * cross_entropy + LIKELIHOOD_WEIGHT * likelihood, known)
 
 
 def _thin(truth_px: Tensor) -> Tensor:
