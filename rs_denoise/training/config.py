@@ -45,6 +45,9 @@ class TrainingConfig:
         learning_rate: the greatest, after a warm-up and before a cosine decay to zero.
         crop_px: side of a crop, a multiple of 16.
         crops_per_frame, frames_per_batch: a batch has their product; a frame is decoded once.
+        max_wrong_pct: a frame is skipped if more of its valid pixels are wrong matches: from a pair
+            of images that cannot be matched, or with ground truth that is misaligned, a network
+            learns to trust nothing. 100: no frame is skipped.
         workers: processes that read frames; 0: the training process itself.
         devices, nodes: processes on this machine (one per GPU, if there are any), and number of
             machines; more than one process train together (DDP), each on its part of the frames.
@@ -65,6 +68,9 @@ class TrainingConfig:
     crop_px: Annotated[int, Field(ge=16, multiple_of=16, description="a multiple of 16")] = 192
     crops_per_frame: Count = 4
     frames_per_batch: Count = 4
+    max_wrong_pct: Annotated[
+        float, Field(ge=0, le=100, description="a percentage from 0 to 100")
+    ] = 100.0
     workers: CountOrZero = 1
     devices: Count = 1
     nodes: Count = 1

@@ -15,7 +15,7 @@ from rs_denoise.camera import CameraError
 from rs_denoise.depth import to_disparity_px
 from rs_denoise.recordings.frame import Frame, RecordingError
 from rs_denoise.recordings.random_access import FrameReader
-from rs_denoise.training.augment import Crop, Example, augment, prepare
+from rs_denoise.training.augment import WRONG_MATCH_PX, Crop, Example, augment, prepare
 
 # Pixels of a frame per pixel of a crop: crops as of 640x360 to 1280x720, from frames of 848x480.
 ZOOM_RANGE = (0.75, 1.6)
@@ -27,8 +27,8 @@ KEYS = ("disparity_px", "infrared", "truth_px", "surfaces_px", "evidence")
 _log = logging.getLogger(__name__)
 
 
-class TruthMissing(ValueError):
-    """A frame without ground truth."""
+class UnusableFrame(ValueError):
+    """A frame without ground truth, or with depth that is mostly wrong."""
 
 
 class CropDataset(Dataset):
@@ -45,6 +45,7 @@ class CropDataset(Dataset):
         crops_per_frame: how many crops an item holds.
         augment: vary the crops; without it they are the same in every epoch.
         seed: of the crops and their augmentation.
+        max_wrong_pct: frames with a greater share of wrong matches are skipped.
 
     An index above the number of frames belongs to a later epoch (see `EpochSampler`), so that a
     seed gives the same crops however many processes share them.
@@ -57,10 +58,11 @@ class CropDataset(Dataset):
         crops_per_frame: int,
         augment: bool,
         seed: int,
+        max_wrong_pct: float = 100.0,
     ) -> None:
         self.readers, self.crop, self.crops_per_frame = readers, crop, crops_per_frame
-        self.augment, self.seed = augment, seed
-        self._warned: set[str] = set()
+        self.augment, self.seed, self.max_wrong_pct = augment, seed, max_wrong_pct
+        self._unusable: set[int] = set()
 
     def __len__(self) -> int:
         return len(self.readers)
@@ -80,26 +82,35 @@ class CropDataset(Dataset):
         return batch | {"scale_px_mm": torch.full((self.crops_per_frame, 1, 1, 1), scale)}
 
     def _read(self, index: int) -> tuple[Frame, np.ndarray]:
-        """Reads a frame and its ground truth; instead of an unusable one the next, with a warning.
+        """Reads a frame and its ground truth; instead of an unusable one the next usable.
 
         Raises:
-            TruthMissing, RecordingError, CameraError, OSError: no frame is usable.
+            UnusableFrame, RecordingError, CameraError, OSError: no frame is usable.
         """
-        for further in range(len(self.readers)):
+        frames = len(self.readers)
+        for number in (k % frames for k in range(index, index + frames)):
+            if number in self._unusable:
+                continue
             try:
-                frame = self.readers[(index + further) % len(self.readers)]()
-                if frame.ground_truth_mm is None:
-                    raise TruthMissing(
-                        f"{frame.name}: training needs ground truth, and it has none"
-                    )
-                return frame, frame.ground_truth_mm
-            except (TruthMissing, RecordingError, CameraError, OSError) as error:
-                if further == len(self.readers) - 1:
+                return self._read_usable(number)
+            except (UnusableFrame, RecordingError, CameraError, OSError) as error:
+                self._unusable.add(number)
+                _log.warning("skipped a frame: %s", error)
+                if len(self._unusable) == frames:
                     raise
-                if str(error) not in self._warned:
-                    _log.warning("skipped a frame: %s", error)
-                    self._warned.add(str(error))
-        raise AssertionError("no frames")
+        raise UnusableFrame("no frame is usable")
+
+    def _read_usable(self, number: int) -> tuple[Frame, np.ndarray]:
+        frame = self.readers[number]()
+        if frame.ground_truth_mm is None:
+            raise UnusableFrame(f"{frame.name}: training needs ground truth, and it has none")
+        wrong_pct = _wrong_matches_pct(frame) if self.max_wrong_pct < 100 else 0.0
+        if wrong_pct > self.max_wrong_pct:
+            raise UnusableFrame(
+                f"{frame.name}: {wrong_pct:.0f} % of its depth is wrong, and max_wrong_pct is "
+                f"{self.max_wrong_pct:g}"
+            )
+        return frame, frame.ground_truth_mm
 
     def _one_crop(self, whole: Crop, rng: np.random.Generator) -> Crop:
         height, width = whole.truth.shape
@@ -133,6 +144,19 @@ def _cut(whole: Crop, top: int, left: int, side: int, size: int) -> Crop:
     # What lies outside of the frame goes again, an even number of columns.
     outside = 2 * int(np.ceil(max(-begin, 0) * factor / 2))
     return Crop(disparity, infrared, truth, np.ascontiguousarray(right[:, outside:]))
+
+
+def _wrong_matches_pct(frame: Frame) -> float:
+    """How many of the valid pixels show no surface that is within 2 px in the image."""
+    assert frame.ground_truth_mm is not None
+    scale = frame.camera.disparity_scale_px_mm
+    truth = to_disparity_px(frame.ground_truth_mm, scale)
+    disparity = to_disparity_px(frame.depth_mm, scale)
+    window = np.ones((5, 5), np.uint8)
+    too_near = disparity > cv2.dilate(truth, window) + WRONG_MATCH_PX
+    too_far = disparity < cv2.erode(truth, window) - WRONG_MATCH_PX
+    both = (disparity > 0) & (truth > 0)
+    return 100.0 * float((too_near | too_far)[both].mean()) if both.any() else 0.0
 
 
 def _shrink(image: np.ndarray, width: int, height: int) -> np.ndarray:

@@ -59,7 +59,9 @@ class Crops(lightning.LightningDataModule):
                     "some hundreds): add frames, or lower frames_per_batch"
                 )
         shape = config.crop_px, config.crops_per_frame
-        self.training = CropDataset(frames, *shape, augment=True, seed=config.seed)
+        self.training = CropDataset(
+            frames, *shape, augment=True, seed=config.seed, max_wrong_pct=config.max_wrong_pct
+        )
         self.validation = CropDataset(held_out, *shape, augment=False, seed=config.seed)
 
     @property

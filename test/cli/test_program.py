@@ -1,6 +1,7 @@
 """How programs end on errors, and that no file that they read ends one with a traceback."""
 
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 import typer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -199,3 +201,21 @@ def test_an_unusable_frame_is_replaced_by_the_next_in_a_training(caplog):
     data = CropDataset([broken, lambda: wall(), lambda: good], 32, 1, False, 0)
     assert [tuple(data[k]["truth_px"].shape) for k in range(3)] == [(1, 1, 32, 32)] * 3
     assert "b/depth.png" in caplog.text and "0: training needs ground truth" in caplog.text
+
+
+def test_a_frame_that_is_mostly_wrong_is_skipped_where_settings_say_so(caplog):
+    from dataclasses import replace
+
+    from rs_denoise.training.data import CropDataset
+
+    good = replace(wall(), ground_truth_mm=wall().depth_mm)
+    truth_mm = wall().depth_mm.copy()
+    truth_mm[:, : truth_mm.shape[1] // 4] *= 2  # measured at half of its depth
+    bad = replace(wall(), name="bad", ground_truth_mm=truth_mm)
+    readers = [lambda: bad, lambda: good]
+    whole = CropDataset(readers, 32, 4, False, 0)
+    strict = CropDataset(readers, 32, 4, False, 0, max_wrong_pct=3)
+    assert len(whole) == len(strict) == 2 and whole[0] and caplog.text == ""
+    item = strict[0]
+    assert torch.equal(item["truth_px"], item["disparity_px"])
+    assert re.search("bad: 2[0-9] % of its depth is wrong, and max_wrong_pct is 3", caplog.text)
