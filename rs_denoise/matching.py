@@ -117,36 +117,39 @@ def matching_evidence(
     return torch.cat([fine, coarse, hidden, torch.ones_like(hidden)], dim=1)
 
 
-def normalise_contrast(image: Tensor, contrast: Contrast) -> Tensor:
+def normalise_contrast(image: Tensor, contrast: Contrast, column_stride: int = 1) -> Tensor:
     """Subtracts the local mean and divides by the local contrast.
 
     Args:
         image: [N, 1, H, W] float32 grey levels.
         contrast: which windows and limits.
+        column_stride: how far apart the columns are that are wanted.
 
     Returns:
-        [N, 1, H/2, W]: every second row.
+        [N, 1, H/2, W / column_stride]: every second row.
     """
     side, half = contrast.window_px, contrast.window_px // 2
     moments = torch.cat([image, image * image], dim=1)
     columns = combine_along(extend(moments, half, 2), side, 2, torch.add)
     rows = extend(columns[..., ::STRIDE, :], half, 3)
-    sums = combine_along(rows, side, 3, torch.add).div_(side * side)
+    sums = combine_along(rows, side, 3, torch.add)[..., ::column_stride] / (side * side)
     mean, mean_square = sums[:, :1], sums[:, 1:]
     variance = (mean_square - mean * mean).clamp_min_(0.0)
     noise = contrast.noise_of_mean * mean + contrast.noise
-    return (image[..., ::STRIDE, :] - mean).mul_(variance.add_(noise * noise).rsqrt_())
+    return (image[..., ::STRIDE, ::column_stride] - mean).mul_(
+        variance.add_(noise * noise).rsqrt_()
+    )
 
 
 def _agreement(
     left: Tensor, right: Tensor, candidates_px: Tensor, margin_px: int, contrast: Contrast
 ) -> Tensor:
     """[N, C, H/2, W/2], one map for each of the candidates."""
-    left_samples = normalise_contrast(left, contrast)[..., ::STRIDE]
+    left_samples = normalise_contrast(left, contrast, STRIDE)
     right_rows = normalise_contrast(right, contrast)
     right_samples, inside = _sample_right(right_rows, candidates_px, margin_px)
-    difference = (left_samples - right_samples).abs_().div_(MAX_DIFFERENCE)
-    agreement = (1.0 - difference).clamp_min_(0.0).mul_(inside)
+    difference = right_samples.sub_(left_samples).abs_()
+    agreement = difference.mul_(-1.0 / MAX_DIFFERENCE).add_(1.0).clamp_min_(0.0).mul_(inside)
     smooth = mean_around(agreement, 2 * WINDOW_REACH + 1)
     return smooth.mul_(torch.sign(candidates_px).clamp_min_(0.0))
 

@@ -44,6 +44,8 @@ OFFSETS = [(0, 0)] + [
 ]
 # Added to the logits of valid disparities, so that invalid ones get no weight.
 VALID_LOGIT = 100.0
+# The least weight of a valid candidate, and what no sum of weights is below.
+MIN_WEIGHT, TINY = 1e-20, 1e-30
 # Logits of an untrained network: it keeps 95 % of the measured disparity.
 KEEP_LOGIT, SURFACE_LOGIT = 3.0, -1.0
 # Candidates that lie farther from the chosen one than this are other surfaces, and get no weight.
@@ -173,21 +175,23 @@ def _choose(candidates_px: list[Tensor], logits: list[Tensor], across_surfaces: 
         across_surfaces: a mean of all candidates, for training: from the likeliest surface alone
             no gradient leads to a better one.
     """
-    *others, last = candidates_px
-    masked = [x + torch.sign(c) * VALID_LOGIT for c, x in zip(others, logits, strict=True)]
-    masked.append(torch.sign(last) * VALID_LOGIT)
+    greatest = logits[0].clamp_min(0.0)
+    for logit in logits[1:]:
+        greatest = torch.maximum(greatest, logit)
+    every = [torch.exp(logit - greatest) for logit in logits] + [torch.exp(-greatest)]
+    masked = [(x + MIN_WEIGHT) * torch.sign(c) for c, x in zip(candidates_px, every, strict=True)]
     likeliest_px, best = candidates_px[0], masked[0]
-    for candidate, logit in zip(candidates_px[1:], masked[1:], strict=True):
-        likeliest_px = torch.where(logit > best, candidate, likeliest_px)
-        best = torch.maximum(best, logit)
-    total, weights = torch.zeros_like(best), torch.zeros_like(best)
-    for candidate, logit in zip(candidates_px, masked, strict=True):
-        weight = torch.exp(logit - best)
+    for candidate, weight in zip(candidates_px[1:], masked[1:], strict=True):
+        likeliest_px = torch.where(weight > best, candidate, likeliest_px)
+        best = torch.maximum(best, weight)
+    # Where nothing is valid, all candidates are 0, and so is their mean.
+    total, weights = torch.zeros_like(best), torch.full_like(best, TINY)
+    for candidate, weight in zip(candidates_px, masked, strict=True):
         if not across_surfaces:
             distance = (candidate - likeliest_px) * (1.0 / SAME_SURFACE_PX)
             square = distance * distance
-            weight = weight * torch.reciprocal(1.0 + square * square)
-        total, weights = total + weight * candidate, weights + weight
+            weight = weight / (square * square).add_(1.0)
+        total, weights = torch.addcmul(total, weight, candidate), weights + weight
     return total / weights
 
 
