@@ -10,6 +10,7 @@ setup(
     packages=find_packages(include=["rs_denoise", "rs_denoise.*"]),
     package_data={
         package_name: [
+            "py.typed",
             "models/*.pt",
             "models/*.md",
             *(f"evaluation/report/*.{kind}" for kind in ("html", "css", "js")),

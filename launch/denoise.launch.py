@@ -11,7 +11,7 @@ from launch_ros.actions import LifecycleNode, Node
 from launch_ros.substitutions import FindPackageShare
 
 from launch import LaunchDescription
-from rs_denoise.camera import BASELINES_M
+from rs_denoise.camera_models import BASELINES_M
 
 
 def _node(context):

@@ -25,7 +25,7 @@ from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
 
 from launch import LaunchDescription
-from rs_denoise.camera import BASELINES_M
+from rs_denoise.camera_models import BASELINES_M
 
 ARGUMENTS = {
     "cameras": (None, "Names of the cameras, separated by commas."),

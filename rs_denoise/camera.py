@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-# Baselines in m, from Intel's data sheets.
-BASELINES_M = {"d415": 0.055, "d435": 0.050, "d435i": 0.050, "d455": 0.095, "d405": 0.018}
+from rs_denoise.camera_info import baseline_from_info, intrinsics_from_info
+from rs_denoise.camera_models import CAMERA_MODELS, DEFAULT_BASELINE_M, PROFILES
 
 
 class CameraError(ValueError):
@@ -81,12 +83,86 @@ class Camera:
         return np.stack([x[None, :] * z, y[:, None] * z, z], axis=-1)
 
     @classmethod
-    def from_json(cls, path: Path) -> Camera:
-        """Reads camera.json; unknown keys are ignored.
+    def d405(cls, width: int = 848, height: int = 480) -> Camera:
+        """A D405; arguments and errors are those of `of_model`."""
+        return cls.of_model("d405", width, height)
+
+    @classmethod
+    def d415(cls, width: int = 848, height: int = 480) -> Camera:
+        """A D415; arguments and errors are those of `of_model`."""
+        return cls.of_model("d415", width, height)
+
+    @classmethod
+    def d435(cls, width: int = 848, height: int = 480) -> Camera:
+        """A D435 or D435i; arguments and errors are those of `of_model`."""
+        return cls.of_model("d435", width, height)
+
+    @classmethod
+    def d455(cls, width: int = 848, height: int = 480) -> Camera:
+        """A D455; arguments and errors are those of `of_model`."""
+        return cls.of_model("d455", width, height)
+
+    @classmethod
+    def of_model(cls, name: str, width: int = 848, height: int = 480) -> Camera:
+        """A typical camera of a RealSense model, for depth whose own calibration is unknown.
+
+        Args:
+            name: "d405", "d415", "d435", "d435i" or "d455".
+            width, height: a profile of these cameras, in pixels.
+
+        Raises:
+            CameraError: there is no such model or profile.
+        """
+        if name not in CAMERA_MODELS:
+            raise CameraError(f"expected a camera of {', '.join(CAMERA_MODELS)}, got '{name}'")
+        model = CAMERA_MODELS[name]
+        focal_length_px = model.focal_length_at(width, height)
+        if focal_length_px is None:
+            sizes = ", ".join(f"{w}x{h}" for w, h in PROFILES)
+            raise CameraError(
+                f"a {name.upper()} streams {sizes}, got {width}x{height}: for resized or cropped "
+                "images give the intrinsics, Camera(width, height, fx, fy, cx, cy, baseline_m)"
+            )
+        return cls.centred(width, height, focal_length_px, model.baseline_m)
+
+    @classmethod
+    def centred(cls, width: int, height: int, focal_length_px: float, baseline_m: float) -> Camera:
+        """A camera of square pixels whose optical axis meets the centre of the image."""
+        centre = (width - 1) / 2, (height - 1) / 2
+        return cls(width, height, focal_length_px, focal_length_px, *centre, baseline_m)
+
+    @classmethod
+    def from_camera_info(cls, info: Any, baseline_m: float | None = None) -> Camera:
+        """The camera of a sensor_msgs/CameraInfo of depth or infrared.
+
+        Args:
+            info: rclpy's message, one of `rosbags`, or ROS 1's, whose matrices have capital names.
+            baseline_m: None: as P[3] says it, which only the right imager's camera_info does.
+                Otherwise a D435's 0.05 is assumed, with a warning. Depth stays metric with a wrong
+                baseline, see `rs_denoise.denoiser.Denoiser`.
+
+        Raises:
+            CameraError: no camera can have its values.
+        """
+        if baseline_m is None:
+            baseline_m = baseline_from_info(info)
+        if baseline_m is None:
+            baseline_m = DEFAULT_BASELINE_M
+            warnings.warn(
+                f"this camera_info does not hold the baseline: {baseline_m} m is assumed, a "
+                "D435's; give baseline_m for another camera",
+                stacklevel=2,
+            )
+        return cls(info.width, info.height, *intrinsics_from_info(info), baseline_m)
+
+    @classmethod
+    def from_file(cls, path: Path | str) -> Camera:
+        """Reads a camera.json as `to_file` writes it; unknown keys are ignored.
 
         Raises:
             CameraError: the file is not JSON, or a field is missing or impossible.
         """
+        path = Path(path)
         try:
             fields = json.loads(path.read_text("utf-8-sig"))  # some editors write a BOM
             known = {name: fields[name] for name in cls.__dataclass_fields__}
@@ -105,6 +181,6 @@ class Camera:
             raise CameraError(f"{path}: width and height must be whole numbers of pixels")
         return replace(camera, width=width, height=height)
 
-    def to_json(self, path: Path, **notes: object) -> None:
+    def to_file(self, path: Path, **notes: object) -> None:
         """Writes camera.json: the intrinsics and `notes`, such as origin and emitter."""
         path.write_text(json.dumps({**asdict(self), **notes}, indent=1) + "\n")

@@ -1,4 +1,4 @@
-"""sensor_msgs/CameraInfo to `Camera` and back, for every class that carries its fields.
+"""The fields of sensor_msgs/CameraInfo, read and made for every class that carries them.
 
 rclpy's messages, those of `rosbags` and ROS 1's (whose matrices have capital names). No ROS here.
 """
@@ -6,28 +6,26 @@ rclpy's messages, those of `rosbags` and ROS 1's (whose matrices have capital na
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rs_denoise.camera import Camera
+if TYPE_CHECKING:
+    from rs_denoise.camera import Camera
 
 # No stereo camera of a robot is wider.
 MAX_BASELINE_M = 1.0
 
 
-def camera_from_info(info: Any, baseline_m: float) -> Camera:
-    """The camera of a camera_info, which does not say the baseline.
+def intrinsics_from_info(info: Any) -> tuple[float, float, float, float]:
+    """Fx, fy, cx and cy of a camera_info.
 
     P describes rectified images, which depth and infrared are; K, the camera before rectification,
     is used if the driver does not fill in P.
-
-    Raises:
-        CameraError: no camera can have its values.
     """
     k = info.k if hasattr(info, "k") else info.K
     p = info.p if hasattr(info, "p") else info.P
     values = (p[0], p[5], p[2], p[6]) if p[0] > 0 and p[5] > 0 else (k[0], k[4], k[2], k[5])
     fx, fy, cx, cy = (float(value) for value in values)
-    return Camera(info.width, info.height, fx, fy, cx, cy, baseline_m)
+    return fx, fy, cx, cy
 
 
 def baseline_from_info(info: Any) -> float | None:

@@ -8,7 +8,7 @@ from rs_denoise.camera import Camera
 from rs_denoise.depth import to_disparity_px
 
 # A D435 at its usual profile.
-TYPICAL_CAMERA = Camera(848, 480, 425.0, 425.0, 423.5, 239.5, 0.05)
+TYPICAL_CAMERA = Camera.d435(848, 480)
 
 
 def synthetic_frame(camera: Camera) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

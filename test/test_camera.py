@@ -9,9 +9,9 @@ from scenes import camera
 
 def test_json_round_trip_ignores_what_it_does_not_know(tmp_path):
     path = tmp_path / "camera.json"
-    camera(848, 480).to_json(path, camera="D435", seed=3)
+    camera(848, 480).to_file(path, camera="D435", seed=3)
     assert json.loads(path.read_text())["camera"] == "D435"
-    assert Camera.from_json(path) == camera(848, 480)
+    assert Camera.from_file(path) == camera(848, 480)
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"width": 3}', '{"width": null}'])
@@ -19,7 +19,7 @@ def test_json_that_is_no_camera_names_the_file_and_what_is_wanted(tmp_path, text
     path = tmp_path / "camera.json"
     path.write_text(text)
     with pytest.raises(CameraError, match=r"camera\.json: expected JSON with width, height, fx"):
-        Camera.from_json(path)
+        Camera.from_file(path)
 
 
 @pytest.mark.parametrize("field", ["width", "fx", "baseline_m"])
@@ -37,6 +37,38 @@ def test_resampling_keeps_rays():
     x_native, x_small = 100.25, (100.25 + 0.5) * 2 / 3 - 0.5 - 2
     assert (x_native - native.cx) / native.fx == pytest.approx((x_small - small.cx) / small.fx)
     assert small.disparity_scale_px_mm == pytest.approx(33000.0)
+
+
+@pytest.mark.parametrize("name, fx, baseline_m", [
+    ("d405", 430, 0.018), ("d415", 600, 0.055), ("d435", 425, 0.05), ("d455", 428, 0.095),
+])  # fmt: skip
+def test_cameras_by_the_name_of_their_model(name, fx, baseline_m):
+    typical = getattr(Camera, name)()
+    assert typical == Camera(848, 480, fx, fx, 423.5, 239.5, baseline_m)
+    assert typical == Camera.of_model(name, 848, 480)
+    assert getattr(Camera, name)(424, 240).fx == pytest.approx(fx / 2)
+
+
+def test_the_profile_of_a_camera_decides_its_focal_length():
+    """640x480 is cut out of the imager, so it sees less to the sides than 640x360."""
+    assert Camera.d435(1280, 720).fx == pytest.approx(637.5)
+    assert Camera.d435(640, 480).fx == pytest.approx(382.5)
+    assert Camera.d435(640, 360).fx == pytest.approx(318.75)
+
+
+def test_a_profile_or_model_that_no_camera_has_is_refused_with_those_there_are():
+    with pytest.raises(CameraError, match=r"D435 streams 1280x720, 848x480.*got 800x600"):
+        Camera.d435(800, 600)
+    with pytest.raises(CameraError, match=r"of d405, d415, d435, d435i, d455, got 'kinect'"):
+        Camera.of_model("kinect")
+
+
+def test_a_file_is_named_by_path_or_text(tmp_path):
+    path = tmp_path / "camera.json"
+    Camera.d455().to_file(path)
+    assert Camera.from_file(path) == Camera.from_file(str(path)) == Camera.d455()
+    with pytest.raises(CameraError, match="missing.json"):
+        Camera.from_file("missing.json")
 
 
 def test_points_lie_on_the_rays_of_their_pixels():

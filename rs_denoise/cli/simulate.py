@@ -167,7 +167,8 @@ def _report_fidelity(frames: Path, json_file: Path | None) -> None:
 
 
 def _refuse_nonsense(data_set: DataSet) -> None:
-    from rs_denoise.simulation.presets import PRESETS, PROFILES
+    from rs_denoise.camera_models import PROFILES
+    from rs_denoise.simulation.presets import PRESETS
     from rs_denoise.simulation.scenes.places import PLACES
 
     sizes = tuple(f"{width}x{height}" for width, height in PROFILES)

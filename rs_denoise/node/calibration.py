@@ -9,14 +9,9 @@ from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
 from rs_denoise.camera import Camera, CameraError
-from rs_denoise.camera_info import (
-    baseline_from_info,
-    baseline_from_translation,
-    camera_from_info,
-)
+from rs_denoise.camera_info import baseline_from_info, baseline_from_translation
+from rs_denoise.camera_models import DEFAULT_BASELINE_M
 
-# D435 and D435i. Depth stays metric with a wrong baseline, see `rs_denoise.denoiser.Denoiser`.
-DEFAULT_BASELINE_M = 0.050
 # No depth camera has more; an image of this size still fits into memory.
 MAX_SIDE_PX = 4096
 
@@ -61,7 +56,7 @@ class CameraCalibration:
         """
         assert self._info is not None
         baseline_m = baseline_m or self.baseline_from_topic_m or DEFAULT_BASELINE_M
-        return camera_from_info(self._info, baseline_m)
+        return Camera.from_camera_info(self._info, baseline_m)
 
     def info(self, header: Header) -> CameraInfo:
         """The latest valid camera_info with the stamp and frame of an image."""
@@ -82,7 +77,7 @@ def _refuse(info: CameraInfo) -> str | None:
             "pixels: check the driver that sent it"
         )
     try:
-        camera_from_info(info, DEFAULT_BASELINE_M)
+        Camera.from_camera_info(info, DEFAULT_BASELINE_M)
     except CameraError:
         return (
             f"camera_info has focal lengths {info.k[0]}, {info.k[4]} and principal point "

@@ -1,23 +1,15 @@
-"""The cameras that can be simulated: geometry of Intel's data sheets, at the sizes they stream."""
+"""The cameras that can be simulated: with their projectors, at the sizes they stream."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from rs_denoise.camera import BASELINES_M, Camera
+from rs_denoise.camera import Camera
+from rs_denoise.camera_models import PROFILES
 
 # The D4 ASIC searches 126 disparities: what is nearer finds no match.
 MAX_DISPARITY_PX = 126
 NATIVE_SIZE = (1280, 720)
-# Width and height of a stream, and its scale against the imager's own size.
-PROFILES = {
-    NATIVE_SIZE: 1.0,
-    (848, 480): 2 / 3,
-    (640, 480): 0.6,
-    (640, 360): 0.5,
-    (480, 270): 0.375,
-    (424, 240): 1 / 3,
-}
 
 
 @dataclass(frozen=True)
@@ -53,20 +45,16 @@ class Preset:
             sizes = ", ".join(f"{w}x{h}" for w, h in PROFILES)
             raise ValueError(f"these cameras stream {sizes}, got {width}x{height}")
         scale = PROFILES[width, height] / PROFILES[self.camera.width, self.camera.height]
-        camera = _camera(width, height, self.camera.fx * scale, self.camera.baseline_m)
+        camera = Camera.centred(width, height, self.camera.fx * scale, self.camera.baseline_m)
         return replace(self, camera=camera)
 
 
-def _camera(width: int, height: int, fx: float, baseline_m: float) -> Camera:
-    return Camera(width, height, fx, fx, (width - 1) / 2, (height - 1) / 2, baseline_m)
-
-
 PRESETS = {
-    "d415": Preset(_camera(848, 480, 600.0, BASELINES_M["d415"]), 0.030, 78.0, 0.75),
-    "d435": Preset(_camera(848, 480, 425.0, BASELINES_M["d435"]), 0.021, 100.0, 0.45),
-    "d455": Preset(_camera(848, 480, 428.0, BASELINES_M["d455"]), 0.056, 100.0, 0.6),
+    "d415": Preset(Camera.d415(), 0.030, 78.0, 0.75),
+    "d435": Preset(Camera.d435(), 0.021, 100.0, 0.45),
+    "d455": Preset(Camera.d455(), 0.056, 100.0, 0.6),
     # No projector: it matches what light and texture there are.
-    "d405": Preset(_camera(848, 480, 430.0, BASELINES_M["d405"]), 0.0, 0.0, 0.1, ("desk", "room")),
+    "d405": Preset(Camera.d405(), 0.0, 0.0, 0.1, ("desk", "room")),
 }
 # As often as they are met on robots.
 MIX = ("d415", "d415", "d435", "d435", "d455", "d455", "d405")

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rs_denoise.camera import Camera, CameraError
-from rs_denoise.camera_info import camera_from_info
 from rs_denoise.recordings.bags import messages
 from rs_denoise.recordings.bags.bag import Bag
 from rs_denoise.recordings.bags.baseline import read_option
@@ -152,7 +151,7 @@ class _FrameBuilder:
     def add_camera_info(self, info: Any) -> None:
         """Stores the camera of a camera_info; the latest valid one of each size is used."""
         try:
-            camera = camera_from_info(info, self._baseline_m)
+            camera = Camera.from_camera_info(info, self._baseline_m)
         except CameraError as error:
             self._skipped.add("a camera_info", str(error))
             return

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from rs_denoise.camera import BASELINES_M
 from rs_denoise.camera_info import (
     MAX_BASELINE_M,
     baseline_from_info,
     baseline_from_translation,
 )
+from rs_denoise.camera_models import DEFAULT_BASELINE_M
 from rs_denoise.recordings.bags.bag import EXTRINSICS, Bag
 from rs_denoise.recordings.bags.messages import INFO
 from rs_denoise.recordings.bags.topic_names import (
@@ -20,7 +20,6 @@ from rs_denoise.recordings.bags.topic_names import (
     is_of_camera,
 )
 
-DEFAULT_BASELINE_M = BASELINES_M["d435"]
 STRING = "std_msgs/msg/String"
 OPTION_TYPES = (STRING, "std_msgs/msg/Float32")
 

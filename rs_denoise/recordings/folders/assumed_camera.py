@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from rs_denoise.camera import BASELINES_M, Camera
-
-# Of a D435, in image widths.
-FOCAL_LENGTH = 0.501
+from rs_denoise.camera import Camera
+from rs_denoise.camera_models import CAMERA_MODELS, REFERENCE_PROFILE
 
 
 def assume_d435(width: int, height: int) -> Camera:
-    """A D435 with images of this size."""
-    fx = FOCAL_LENGTH * width
-    return Camera(width, height, fx, fx, (width - 1) / 2, (height - 1) / 2, BASELINES_M["d435"])
+    """A D435 whose images have this size; if it has no such profile, they were resized to it."""
+    d435 = CAMERA_MODELS["d435"]
+    resized_px = d435.focal_length_px * width / REFERENCE_PROFILE[0]
+    focal_length_px = d435.focal_length_at(width, height) or resized_px
+    return Camera.centred(width, height, focal_length_px, d435.baseline_m)

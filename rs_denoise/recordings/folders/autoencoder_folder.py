@@ -47,7 +47,7 @@ class AutoencoderFrame:
         height, width = depth.shape
         camera_file = self.folder / CAMERA
         known = camera_file.exists()
-        camera = Camera.from_json(camera_file) if known else assume_d435(width, height)
+        camera = Camera.from_file(camera_file) if known else assume_d435(width, height)
         infrared = _read_optional(self.path(INFRARED), None, depth.shape)
         if infrared is not None and infrared.dtype == np.uint16:
             infrared = (infrared >> 8).astype(np.uint8)

@@ -52,7 +52,7 @@ def read_frame(folder: Path) -> Frame:
         RecordingError: an image cannot be decoded, or has an unexpected type or size.
         CameraError: camera.json is missing or wrong.
     """
-    camera = Camera.from_json(folder / "camera.json")
+    camera = Camera.from_file(folder / "camera.json")
     depth = _read_image(folder / "depth.png", np.uint16, camera)
     fields = json.loads((folder / "camera.json").read_text("utf-8-sig"))
     return Frame(
@@ -102,7 +102,7 @@ def write_frame(folder: Path, frame: Frame, **notes: object) -> None:
     if frame.stamp_ns is not None:
         notes["stamp_ns"] = frame.stamp_ns
     with complete_or_absent(folder / "camera.json") as unfinished:
-        frame.camera.to_json(unfinished, **notes)
+        frame.camera.to_file(unfinished, **notes)
 
 
 def _choose_unit_mm(depth_mm: np.ndarray) -> float:

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from rs_denoise.camera import Camera, CameraError
+from rs_denoise.camera_models import PROFILES
 from rs_denoise.recordings.folders.assumed_camera import assume_d435
 from rs_denoise.recordings.folders.autoencoder_folder import TRUTH
 from rs_denoise.recordings.frame import MAX_STAMP_NS, Frame, RecordingError
@@ -23,9 +24,7 @@ from rs_denoise.recordings.images import check_size, write_png
 
 SUFFIX = ".raw"
 # Profiles of D400 cameras, and these decimated by 2 or 3: no two have files of equal length.
-SIZES = (
-    (1280, 720), (848, 480), (640, 480), (640, 360), (480, 270), (424, 240), (320, 240), (256, 144)
-)  # fmt: skip
+SIZES = (*PROFILES, (320, 240), (256, 144))
 DEPTH_WORD = re.compile(r"(?<![a-z])(depth|res)(?![a-z])-?", re.IGNORECASE)
 RIGHT_WORD = re.compile(r"(?<![a-z])(infrared[ _]?2|infra2|right)(?![a-z])-?", re.IGNORECASE)
 INFRARED_WORD = re.compile(r"(?<![a-z])(infrared[ _]?1?|infra1|ir|left)(?![a-z])-?", re.IGNORECASE)

@@ -38,7 +38,7 @@ def test_depth_of_a_finer_unit_keeps_it(tmp_path):
     far = np.where(fine > 6000, 20_000, fine)
     write_frame(tmp_path / "b", replace(frame(), depth_mm=far, ground_truth_mm=None))
     assert read_frame(tmp_path / "b").depth_mm.max() == 20_000
-    camera(80, 64).to_json(tmp_path / "a" / "camera.json", depth_unit_mm="0")
+    camera(80, 64).to_file(tmp_path / "a" / "camera.json", depth_unit_mm="0")
     with pytest.raises(RecordingError, match="depth_unit_mm is '0', expected 0.001 to 100 mm"):
         read_frame(tmp_path / "a")
 
@@ -83,10 +83,10 @@ def test_a_truncated_image_is_named(tmp_path):
 
 def test_an_image_of_another_size_or_type(tmp_path):
     write_frame(tmp_path / "a", frame())
-    camera(96, 64).to_json(tmp_path / "a" / "camera.json")
+    camera(96, 64).to_file(tmp_path / "a" / "camera.json")
     with pytest.raises(RecordingError, match=r"expected uint16 of 96x64 .* got uint16 of shape"):
         read_frame(tmp_path / "a")
-    camera(80, 64).to_json(tmp_path / "a" / "camera.json")
+    camera(80, 64).to_file(tmp_path / "a" / "camera.json")
     (tmp_path / "a" / "infra1.png").write_bytes((tmp_path / "a" / "depth.png").read_bytes())
     with pytest.raises(RecordingError, match=r"infra1\.png: expected uint8"):
         read_frame(tmp_path / "a")
@@ -97,6 +97,6 @@ def test_when_a_frame_was_taken_is_kept(tmp_path):
     assert read_frame(tmp_path / "a").stamp_ns == 1_732_464_000_123_456_789
     write_frame(tmp_path / "b", frame())
     assert read_frame(tmp_path / "b").stamp_ns is None
-    camera(80, 64).to_json(tmp_path / "b" / "camera.json", stamp_ns="noon")
+    camera(80, 64).to_file(tmp_path / "b" / "camera.json", stamp_ns="noon")
     with pytest.raises(RecordingError, match="stamp_ns is 'noon', expected whole nanoseconds"):
         read_frame(tmp_path / "b")
