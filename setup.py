@@ -1,12 +1,27 @@
 from glob import glob
+from pathlib import Path
+from xml.etree import ElementTree
 
 from setuptools import find_packages, setup
 
+HERE = Path(__file__).parent
 package_name = "rs_denoise"
+
+
+def read_version() -> str:
+    """The version stands in package.xml, where ROS's tools look for it."""
+    return ElementTree.parse(HERE / "package.xml").findtext("version", "").strip()
+
+
+def read_requirements(name: str) -> list[str]:
+    """The lines of requirements/NAME.txt, which the Makefile installs too."""
+    lines = (HERE / "requirements" / f"{name}.txt").read_text("utf-8").splitlines()
+    return [line for line in (line.partition("#")[0].strip() for line in lines) if line]
+
 
 setup(
     name=package_name,
-    version="0.1.0",
+    version=read_version(),
     packages=find_packages(include=["rs_denoise", "rs_denoise.*"]),
     package_data={
         package_name: [
@@ -22,8 +37,9 @@ setup(
         (f"share/{package_name}/launch", glob("launch/*.launch.py")),
         (f"share/{package_name}/config", glob("config/*")),
     ],
-    # torch is documented, not listed: rosdep has no key for it, and pip would fetch CUDA builds.
-    install_requires=["setuptools"],
+    # colcon installs none of these: rosdep reads package.xml, which has no key for PyTorch.
+    install_requires=read_requirements("runtime"),
+    extras_require={name: read_requirements(name) for name in ("evaluate", "simulate", "train")},
     python_requires=">=3.10",
     zip_safe=False,
     maintainer="rs_denoise maintainers",

@@ -21,14 +21,21 @@ install() {
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$@"
 }
 
-cell() { # ROS, requirements of NumPy
+numpy() { # options of pip that install it
+    case $1 in
+    numpy1) echo "-r requirements/numpy1.txt" ;;
+    numpy2) echo "-r requirements/runtime.txt -c requirements/constraints.txt" ;;
+    esac
+}
+
+cell() { # ROS, NumPy
     log="$PWD/.matrix/$version-$1-$2.log"
-    install -r "requirements/ros-$1.txt" -r "requirements/$2.txt" >"$log" 2>&1 &&
+    install -r "requirements/ros-$1.txt" $(numpy $2) >"$log" 2>&1 &&
         AMENT_PREFIX_PATH="$venv" ROS_LOG_DIR="$venv/ros_log" PATH="$venv/bin:$PATH" \
             "$venv/bin/python" -m pytest --quiet $tests >>"$log" 2>&1 &&
         verdict=passes || verdict=FAILS
-    numpy=$("$venv/bin/python" -c 'import numpy; print(numpy.__version__)')
-    row "$version" "$1" "$numpy" "$verdict" "$log"
+    found=$("$venv/bin/python" -c 'import numpy; print(numpy.__version__)')
+    row "$version" "$1" "$found" "$verdict" "$log"
 }
 
 environment() { # Python; makes $venv for its $version
@@ -36,7 +43,7 @@ environment() { # Python; makes $venv for its $version
     version=$("$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>"$log") || return 1
     venv="$PWD/.matrix/py$version"
     [ -x "$venv/bin/python" ] || "$1" -m venv "$venv" >"$log" 2>&1 || return 1
-    install -r requirements/runtime.txt -r requirements/matrix.txt >"$log" 2>&1 &&
+    install -r requirements/matrix.txt $(numpy numpy2) >"$log" 2>&1 &&
         install --no-deps --editable . >>"$log" 2>&1
 }
 
@@ -53,7 +60,7 @@ for python in "$@"; do
         else
             cell $ros numpy1
         fi
-        cell $ros runtime
+        cell $ros numpy2
     done
 done
 exit $failed

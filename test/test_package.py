@@ -12,8 +12,8 @@ import yaml
 
 from conftest import PROJECT
 
-PARTS = ("package.xml", "setup.py", "setup.cfg", "pyproject.toml", "resource", "rs_denoise",
-         "launch", "config")  # fmt: skip
+PARTS = ("package.xml", "setup.py", "setup.cfg", "pyproject.toml", "resource", "requirements",
+         "rs_denoise", "launch", "config")  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,8 @@ import sys
 
 import typer
 
+from rs_denoise.missing_package import explain_missing_package
+
 # Modules whose errors say what to do; a program run with `python -m` is __main__.
 OWN_MODULES = ("rs_denoise", "__main__")
 # Set to 1 to see where an error came from.
@@ -31,6 +33,8 @@ def run(app: typer.Typer, name: str) -> None:
 def _describe(error: Exception, name: str) -> str:
     if type(error).__module__.startswith(OWN_MODULES) or isinstance(error, OSError):
         return str(error)
+    if isinstance(error, ModuleNotFoundError) and (missing := explain_missing_package(error)):
+        return missing
     command = " ".join([name, *sys.argv[1:]])
     return (
         f"unexpected {type(error).__name__} in '{command}': {error}; is one of its files damaged? "

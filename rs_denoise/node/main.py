@@ -11,6 +11,7 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from rs_denoise.memory import tune_malloc
+from rs_denoise.missing_package import ROS_MISSING
 
 if TYPE_CHECKING:
     from rs_denoise.node.denoise_node import DenoiseNode
@@ -37,11 +38,15 @@ def main(arguments: list[str] | None = None) -> int:
     # which take seconds.
     stopped = _stop_on_signals()
     tune_malloc()
-    import rclpy
-    from rclpy.exceptions import NameValidationException
-    from rclpy.executors import ExternalShutdownException
-    from rclpy.signals import SignalHandlerOptions
-    from rclpy.utilities import remove_ros_args
+    try:
+        import rclpy
+        from rclpy.exceptions import NameValidationException
+        from rclpy.executors import ExternalShutdownException
+        from rclpy.signals import SignalHandlerOptions
+        from rclpy.utilities import remove_ros_args
+    except ImportError as error:
+        print(f"denoise_node: {error}; {ROS_MISSING}", file=sys.stderr)
+        return 1
 
     arguments = sys.argv if arguments is None else arguments
     try:
