@@ -28,6 +28,7 @@ setup(
             "py.typed",
             "models/*.pt",
             "models/*.md",
+            "evaluation/batch/*.html",
             *(f"evaluation/report/*.{kind}" for kind in ("html", "css", "js")),
         ]
     },

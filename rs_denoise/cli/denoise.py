@@ -17,6 +17,7 @@ from rich.progress import track
 
 from rs_denoise.camera import CameraError
 from rs_denoise.cli import options
+from rs_denoise.cli.each_recording import FAILED, run_each
 from rs_denoise.denoiser import Denoised
 from rs_denoise.depth import round_like
 from rs_denoise.gate import Gate
@@ -26,6 +27,7 @@ from rs_denoise.recordings.bags.denoised_copy import CopyError, copy_with_denois
 from rs_denoise.recordings.bags.rosbag2_writer import write_rosbag2
 from rs_denoise.recordings.bags.topics import TopicOverrides
 from rs_denoise.recordings.complete_output import complete_or_absent
+from rs_denoise.recordings.find_recordings import find_recordings
 from rs_denoise.recordings.folders.frame_folder import read_frame, write_frame
 from rs_denoise.recordings.frame import Frame, RecordingError, add_missing_stamps
 from rs_denoise.recordings.images import read_png, write_png
@@ -45,8 +47,11 @@ class ResultFormat(str, Enum):
 
 
 def denoise(
-    recording: options.RecordingPath,
-    out: Annotated[Path, typer.Argument(help="The output folder.")],
+    recordings: options.RecordingPaths,
+    out: Annotated[
+        Path,
+        typer.Argument(help="The output folder; of several recordings, with a folder for each."),
+    ],
     format_: Annotated[
         ResultFormat,
         typer.Option(
@@ -65,7 +70,11 @@ def denoise(
     camera_info_topic: options.CameraInfoTopic = None,
     baseline: options.Baseline = None,
 ) -> None:
-    """Denoises every frame of a recording. Repeat the command to resume a stopped run."""
+    """Denoises every frame of recordings. Repeat the command to resume a stopped run.
+
+    Of several recordings, or a folder of them, one that fails does not stop the others; the exit
+    code is 3 then.
+    """
     console = Console()
     overrides = TopicOverrides(
         depth_topic,
@@ -74,10 +83,49 @@ def denoise(
         baseline_m=baseline,
         infrared_right=right_infrared_topic,
     )
+    gate = Gate(min_confidence, fill_confidence)
+    found = find_recordings(recordings)
+    if len(found) == 1:
+        (recording,) = found.values()
+        # Before the model is loaded, which takes seconds.
+        opened = _open(recording, out, overrides, format_)
+        denoiser = OfflineDenoiser.load(model, device, gate)
+        _denoise_recording(opened, recording, out, denoiser, overrides, format_, console)
+        return
+    denoiser = OfflineDenoiser.load(model, device, gate)
+    out.mkdir(parents=True, exist_ok=True)
+
+    def denoise_one(name: str, recording: Path) -> None:
+        console.print(f"[bold]{name}", highlight=False)
+        opened = _open(recording, out / name, overrides, format_)
+        one = OfflineDenoiser(denoiser.model, gate)
+        _denoise_recording(opened, recording, out / name, one, overrides, format_, console)
+
+    failed = run_each(found, denoise_one, console)
+    console.print(f"{len(found) - len(failed)} of {len(found)} recordings in {out}")
+    if failed:
+        raise typer.Exit(FAILED)
+
+
+def _open(
+    recording: Path, out: Path, overrides: TopicOverrides, format_: ResultFormat
+) -> Recording:
     opened = open_recording(recording, overrides)
     if format_ is ResultFormat.rosbag2 and out.exists():
         raise RecordingError(f"{out}: exists already; remove it first")
-    denoiser = OfflineDenoiser.load(model, device, Gate(min_confidence, fill_confidence))
+    return opened
+
+
+def _denoise_recording(
+    opened: Recording,
+    recording: Path,
+    out: Path,
+    denoiser: OfflineDenoiser,
+    overrides: TopicOverrides,
+    format_: ResultFormat,
+    console: Console,
+) -> None:
+    """Denoises one recording into `out` and prints what was done."""
     images = out if format_ is ResultFormat.images else out.with_name(f"{out.name}.part")
     settings = _collect_settings(recording, denoiser, overrides)
     if not begin_or_resume(images, DENOISED_NOTE, settings):

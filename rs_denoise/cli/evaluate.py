@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 from rich.console import Console
 from rich.progress import track
 
 from rs_denoise.cli import options
+from rs_denoise.cli.evaluate_batch import Outputs, evaluate_batch, exit_code, print_comparison
 from rs_denoise.cli.score_tables import (
     accuracy_table,
     confidence_lines,
@@ -22,18 +21,18 @@ from rs_denoise.cli.score_tables import (
     methods_tables,
     no_reference_tables,
 )
-from rs_denoise.evaluation.baselines import all_baselines
+from rs_denoise.evaluation.batch.batch_summary import read_summaries
+from rs_denoise.evaluation.batch.ranking import Ranking
+from rs_denoise.evaluation.batch.run_comparison import compare_runs
 from rs_denoise.evaluation.evaluate import CameraSetup
-from rs_denoise.evaluation.evaluate import evaluate as evaluate_frames
 from rs_denoise.evaluation.metrics.obstacles import Mount
 from rs_denoise.evaluation.metrics.planes import Roi
-from rs_denoise.evaluation.sampling import sample_frames
-from rs_denoise.evaluation.summary import Summary, Timing
-from rs_denoise.gate import CAUTIOUS, COMPLETE, Gate
-from rs_denoise.offline import LEFT_ONLY, Method, OfflineDenoiser
+from rs_denoise.evaluation.recording_evaluator import EvaluationSettings, RecordingEvaluator
+from rs_denoise.evaluation.summary import Summary
+from rs_denoise.gate import Gate
 from rs_denoise.recordings.bags.topics import TopicOverrides
+from rs_denoise.recordings.find_recordings import find_recordings
 from rs_denoise.recordings.frame import Frame
-from rs_denoise.recordings.recording import Recording, open_recording
 
 if TYPE_CHECKING:
     from rs_denoise.evaluation.requirement import Requirement
@@ -42,7 +41,7 @@ FILES, COMPARED, KNOWN = "What to write", "What to compare with", "What is known
 
 
 def evaluate(
-    recording: options.RecordingPath,
+    recordings: options.RecordingPaths,
     size: Annotated[
         str | None, typer.Option(help="Resample to WIDTHxHEIGHT first.", show_default="native")
     ] = None,
@@ -64,6 +63,23 @@ def evaluate(
         typer.Option(
             help="Exit with 1 if this does not hold, e.g. 'denoised.same.mae_mm < 9', and with 2 "
             "if it cannot be evaluated; repeatable. @FILE reads them from a file, one a line."
+        ),
+    ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="OTHER.json",
+            help="Of --json, an earlier run on the same recordings: what got better or worse. Exit "
+            "with 1 if a metric got worse.",
+            rich_help_panel=COMPARED,
+        ),
+    ] = None,
+    worst_by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="BLOCK.METRIC",
+            help="Of several recordings, the one whose metric got worst comes first.",
+            show_default="same.mae_mm, or alone.plane_rms_mm",
         ),
     ] = None,
     model: options.ModelFile = options.DEFAULT_MODEL_FILE,
@@ -118,10 +134,11 @@ def evaluate(
     camera_info_topic: options.CameraInfoTopic = None,
     baseline: options.Baseline = None,
 ) -> None:
-    """Measures whether denoising helps on a recording, with ground truth or without.
+    """Measures whether denoising helps on recordings, with ground truth or without.
 
     Metrics are means over frames. Besides the chosen gate, a cautious and a complete one are
-    measured.
+    measured. Of several recordings, or a folder of them, each is measured, and --html is an index
+    of their reports. Exit with 3 if one of them fails.
     """
     options.check_out(json_file, html, markdown)
     wanted_size = options.parse_size(size)
@@ -135,84 +152,46 @@ def evaluate(
         baseline,
         right_infrared_topic,
     )
-    opened = open_recording(recording, topics)
-    denoised = OfflineDenoiser.load(model, device, Gate(min_confidence, fill_confidence))
-    methods: dict[str, Method] = {
-        "denoised": denoised,
-        "denoised_cautious": denoised.with_gate(CAUTIOUS),
-        "denoised_complete": denoised.with_gate(COMPLETE),
-    }
-    models = {"denoised": denoised}
-    models |= {path.stem: OfflineDenoiser.load(path, device) for path in beside or ()}
-    stereo = [name for name, method in models.items() if method.model.kind.uses_right_infrared]
-    pairs = bool(stereo) and _has_both_images(opened)
-    for name, method in models.items():
-        methods[name] = method
-        if pairs and name in stereo:
-            methods[name + LEFT_ONLY] = method.without_right_infrared()
-    if baselines:
-        methods |= all_baselines()
-    report_frames = _ReportFrames(denoised) if html is not None else None
-    total = opened.count and min(opened.count, max_frames)
-    every_frame = opened if report_frames is None else report_frames.label(opened)
-    frames = sample_frames(every_frame, opened.count, max_frames)
-    result = evaluate_frames(
-        track(frames, "evaluating", total=total, transient=True),
-        methods, wanted_size, setup, report_frames,
-    )  # fmt: skip
-    result.skipped |= opened.skipped
-    used = denoised.model
-    summary = replace(
-        result.summarise(),
-        recording=recording.resolve().name,
-        model=used.manifest.name,
-        device=f"{used.device} {str(used.precision).removeprefix('torch.')}",
-        timing=_timing(denoised.times_ms),
-        notes=opened.notes,
+    settings = EvaluationSettings(
+        model=model,
+        device=device,
+        gate=Gate(min_confidence, fill_confidence),
+        beside=tuple(beside or ()),
+        baselines=baselines,
+        size=wanted_size,
+        max_frames=max_frames,
+        setup=setup,
+        topics=topics,
     )
-    summary = _with_requirements(summary, requirements)
+    evaluator = RecordingEvaluator(settings, requirements)
+    earlier = read_summaries(against) if against is not None else None
+    found = find_recordings(recordings)
+    if len(found) > 1:
+        ranking = Ranking.parse(worst_by) if worst_by else None
+        outputs = Outputs(json_file, html, markdown)
+        raise typer.Exit(evaluate_batch(evaluator, found, ranking, earlier, outputs))
+    (path,) = found.values()
+    summary = evaluator.evaluate(path, html, _show_progress)
     _print(summary)
     if json_file is not None:
         json_file.write_text(json.dumps(summary.to_json(), indent=1) + "\n")
     if markdown is not None:
         markdown.write_text(markdown_tables(summary))
-    if html is not None and report_frames is not None:
-        report_frames.write(html, recording.resolve().name, summary)
     for written in (json_file, markdown, html):
         if written is not None:
             print(f"written: {written}")
-    if not all(requirement.holds for requirement in summary.requirements):
-        evaluated = all(requirement.evaluated for requirement in summary.requirements)
-        raise typer.Exit(1 if evaluated else 2)
+    worse = False
+    if earlier is not None:
+        comparison = compare_runs(earlier, {summary.recording: summary})
+        worse = bool(comparison.worse)
+        print_comparison(Console(), comparison)
+    code = exit_code([summary], worse)
+    if code:
+        raise typer.Exit(code)
 
 
-def _has_both_images(recording: Recording) -> bool:
-    """Whether the first frame has infrared of both imagers."""
-    first = next(iter(recording), None)
-    return first is not None and first.infrared is not None and first.infrared_right is not None
-
-
-class _ReportFrames:
-    """Selects what the report shows. plotly, which the report needs, takes a second to import."""
-
-    def __init__(self, denoised: OfflineDenoiser) -> None:
-        from rs_denoise.evaluation.report.frame_selection import FrameSelection
-
-        self._denoised = denoised
-        self._selection = FrameSelection(denoised.model.kind.uses_right_infrared)
-
-    def __call__(self, frame: Frame, depths_mm: dict[str, np.ndarray]) -> None:
-        answer = self._denoised.denoise(frame)
-        confidence = answer.confidence if self._denoised.model.predicts_uncertainty else None
-        self._selection.add(frame, depths_mm["denoised"], confidence)
-
-    def label(self, recording: Iterable[Frame]) -> Iterable[Frame]:
-        return self._selection.label(recording)
-
-    def write(self, path: Path, title: str, summary: Summary) -> None:
-        from rs_denoise.evaluation.report.report import write_report
-
-        write_report(path, title, summary, self._selection.frames())
+def _show_progress(frames: Iterable[Frame], total: int | None) -> Iterable[Frame]:
+    return track(frames, "evaluating", total=total, transient=True)
 
 
 def _parse_requirements(texts: list[str]) -> list[Requirement]:
@@ -241,16 +220,6 @@ def _read_lines(text: str) -> list[str]:
     return found
 
 
-def _with_requirements(summary: Summary, requirements: list[Requirement]) -> Summary:
-    if not requirements:
-        return summary
-    from rs_denoise.evaluation.requirement import check_requirement
-
-    methods = summary.to_json()["methods"]
-    results = [check_requirement(requirement, methods) for requirement in requirements]
-    return replace(summary, requirements=results)
-
-
 def _setup(
     height_m: float | None, pitch_deg: float, rois: list[str] | None, wall_mm: float | None
 ) -> CameraSetup:
@@ -266,13 +235,6 @@ def _setup(
         planes=tuple(Roi.parse(text) for text in rois) if rois else None,
         wall_mm=wall_mm,
     )
-
-
-def _timing(times_ms: list[float]) -> Timing | None:
-    if not times_ms:
-        return None
-    p50, p99 = (round(float(ms), 1) for ms in np.percentile(times_ms, [50, 99]))
-    return Timing(p50, p99, len(times_ms))
 
 
 def _print(summary: Summary) -> None:

@@ -33,6 +33,14 @@ RecordingPath = Annotated[
         help="A bag (ROS 2, ROS 1, RealSense), frame folders, gt-, res-, left-*.png, or .raw.",
     ),
 ]
+RecordingPaths = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="RECORDING...",
+        help="Bags (ROS 2, ROS 1, RealSense), frame folders, folders of gt-, res-, left-*.png or "
+        ".raw, or a folder of several of these.",
+    ),
+]
 TOPICS = "Topics of a bag"
 DepthTopic = Annotated[
     str | None, typer.Option(help="Depth.", show_default="found", rich_help_panel=TOPICS)

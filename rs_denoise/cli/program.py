@@ -26,11 +26,12 @@ def run(app: typer.Typer, name: str) -> None:
     except Exception as error:
         if os.environ.get(TRACEBACK):
             raise
-        print(f"{name}: {_describe(error, name)}", file=sys.stderr)
+        print(f"{name}: {describe_error(error, name)}", file=sys.stderr)
         sys.exit(2)
 
 
-def _describe(error: Exception, name: str) -> str:
+def describe_error(error: Exception, name: str) -> str:
+    """What went wrong, a sentence; of an error that nobody foresaw, how to see where."""
     if type(error).__module__.startswith(OWN_MODULES) or isinstance(error, OSError):
         return str(error)
     if isinstance(error, ModuleNotFoundError) and (missing := explain_missing_package(error)):

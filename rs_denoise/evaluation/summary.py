@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 from rs_denoise.evaluation.metrics.blocks import (
@@ -45,22 +47,40 @@ class MethodSummary:
 
     def blocks(self) -> dict[str, MetricBlock]:
         """The blocks that there are, by the names that JSON and requirements use."""
-        named: dict[str, MetricBlock | None] = {
-            "alone": self.no_reference,
-            "obstacles": self.obstacles,
-            "published": self.published,
-            "same": self.same,
-            "same_raw": self.same_raw,
-            "at_fill_97": self.at_fill_97,
-            "at_fill_90": self.at_fill_90,
-            "ranking": self.confidence,
-            "temporal": self.temporal,
-        }
+        named = {name: getattr(self, FIELDS[name]) for name in BLOCKS}
         return {name: block for name, block in named.items() if block is not None}
 
     def to_json(self) -> dict[str, dict[str, float | None]]:
         """Block -> metric -> value, None where nothing could be measured."""
         return {name: block.to_json() for name, block in self.blocks().items()}
+
+    @classmethod
+    def from_blocks(cls, blocks: Mapping[str, MetricBlock]) -> MethodSummary:
+        """The inverse of `blocks`; blocks of other names are ignored."""
+        known = {FIELDS[name]: block for name, block in blocks.items() if name in FIELDS}
+        return cls(**known)  # type: ignore[arg-type]
+
+    @classmethod
+    def from_json(cls, blocks: Mapping[str, Mapping[str, float | None]]) -> MethodSummary:
+        """The inverse of `to_json`."""
+        known = {name: values for name, values in blocks.items() if name in BLOCKS}
+        return cls.from_blocks({name: BLOCKS[name].from_json(v) for name, v in known.items()})
+
+
+# The kind of each block, by the name that JSON and requirements use, and its field where that has
+# another name.
+BLOCKS: dict[str, type[MetricBlock]] = {
+    "alone": NoReference,
+    "obstacles": ObstacleCells,
+    "published": Accuracy,
+    "same": Accuracy,
+    "same_raw": Accuracy,
+    "at_fill_97": Accuracy,
+    "at_fill_90": Accuracy,
+    "ranking": ConfidenceQuality,
+    "temporal": TemporalNoise,
+}
+FIELDS = {name: name for name in BLOCKS} | {"alone": "no_reference", "ranking": "confidence"}
 
 
 @dataclass(frozen=True)
@@ -121,6 +141,16 @@ class Summary:
     timing: Timing | None = None
     notes: list[str] = field(default_factory=list)
     requirements: list[RequirementResult] = field(default_factory=list)
+
+    def count_frames(self, block: MetricBlock | None) -> int:
+        """Over how many frames one of its blocks is measured; 0 if that is unknown."""
+        if isinstance(block, NoReference):
+            return self.frames + self.frames_without_truth
+        if isinstance(block, TemporalNoise):
+            return 0 if math.isnan(block.still_frames) else int(block.still_frames)
+        if isinstance(block, ObstacleCells):
+            return 0 if math.isnan(block.frames) else int(block.frames)
+        return self.frames
 
     def to_json(self) -> dict:
         """The summary as JSON has it; requirements only if there are any."""

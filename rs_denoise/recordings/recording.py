@@ -136,13 +136,13 @@ def _note_infrared(present: Iterable[bool]) -> list[str]:
 
 
 def _open_bag(path: Path, topics: TopicOverrides) -> Recording:
-    if path.is_dir() and not (path / METADATA).is_file() and not _is_split(bag_files(path)):
+    if path.is_dir() and not (path / METADATA).is_file() and not is_split_bag(bag_files(path)):
         return _open_bags(bag_files(path), topics)
     frames = BagReader(path, topics)
     return Recording(frames.read, frames.count, notes=frames.notes, assumed=frames.assumed)
 
 
-def _is_split(files: list[Path]) -> bool:
+def is_split_bag(files: list[Path]) -> bool:
     """Whether these are the parts NAME_0, NAME_1, ... of one bag without metadata.yaml."""
     parts = [re.fullmatch(r"(.*_)(\d+)", file.name.partition(".")[0]) for file in files]
     numbers = [int(part[2]) for part in parts if part]

@@ -14,7 +14,7 @@ Type checkers know both, so tables and reports name metrics as attributes.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import Enum
 from typing import TypeVar, overload
@@ -120,6 +120,12 @@ class MetricBlock:
             known = [value for block in blocks if not math.isnan(value := metric.of(block))]
             values[metric.field] = round(mean(np.array(known)), DIGITS)
         return cls(**values)
+
+    @classmethod
+    def from_json(cls: type[Block], values: Mapping[str, float | None]) -> Block:
+        """The inverse of `to_json`; metrics that are missing or None become NaN."""
+        found = {m.field: values.get(m.json_key) for m in cls.metrics()}
+        return cls(**{name: math.nan if v is None else float(v) for name, v in found.items()})
 
     def is_measured(self) -> bool:
         """Whether any of its metrics could be measured."""

@@ -243,23 +243,12 @@ def make_cost_cards(summary: Summary) -> tuple[Card, ...]:
     return tuple(cards)
 
 
-def count_frames(summary: Summary, block: MetricBlock | None) -> int:
-    """Over how many frames a block of the summary is measured; 0 if that is unknown."""
-    if isinstance(block, NoReference):
-        return summary.frames + summary.frames_without_truth
-    if isinstance(block, TemporalNoise):
-        return 0 if math.isnan(block.still_frames) else int(block.still_frames)
-    if isinstance(block, ObstacleCells):
-        return 0 if math.isnan(block.frames) else int(block.frames)
-    return summary.frames
-
-
 def _make_card(
     summary: Summary, raw: MethodSummary, denoised: MethodSummary, subject: Subject
 ) -> Card | None:
     """None where nothing of it was measured."""
     title = subject.title or subject.metric.name
-    frames = count_frames(summary, subject.block(denoised))
+    frames = summary.count_frames(subject.block(denoised))
     changes = []
     for over in subject.over or ("",):
         before, after = _read(raw, denoised, subject, over)

@@ -13,7 +13,7 @@ from datetime import datetime
 from importlib import metadata, resources
 from pathlib import Path
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup, escape
 from plotly.offline import get_plotlyjs
 
@@ -47,10 +47,10 @@ def write_report(path: Path, title: str, summary: Summary, frames: list[ReportFr
         OSError: the file cannot be written.
     """
     by_distance, tables = summary.by_distance, make_tables(summary)
-    page = _template().render(
+    page = make_template(read_asset("page.html")).render(
         title=title,
         summary=summary,
-        made=_made(),
+        made=describe_origin(),
         answers=answer_questions(summary),
         warnings=list_warnings(summary),
         right_infrared=describe_right_infrared(summary),
@@ -65,21 +65,22 @@ def write_report(path: Path, title: str, summary: Summary, frames: list[ReportFr
             "by_distance": asdict(by_distance) if by_distance else None,
             "colours": pictures.list_depth_colours(),
         },
-        style=Markup(_resource("style.css")),
-        scripts=[Markup(text) for text in (get_plotlyjs(), _resource("script.js"))],
+        style=Markup(read_asset("style.css")),
+        scripts=[Markup(text) for text in (get_plotlyjs(), read_asset("script.js"))],
         script_hash=_script_hash,
     )
     path.write_text(page, encoding="utf-8")
 
 
-def _template():
+def make_template(text: str) -> Template:
+    """A template of a page: it escapes what it is given."""
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["breakable"] = _breakable
     # Methods and depths come in the order in which they are given: the camera first.
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "allow_nan": False}
-    return environment.from_string(_resource("page.html"))
+    return environment.from_string(text)
 
 
 def _breakable(name: str) -> Markup:
@@ -87,7 +88,8 @@ def _breakable(name: str) -> Markup:
     return escape(name).replace("_", Markup("_<wbr>"))
 
 
-def _resource(name: str) -> str:
+def read_asset(name: str) -> str:
+    """A file of this folder."""
     return (resources.files(__package__) / name).read_text(encoding="utf-8")
 
 
@@ -97,6 +99,7 @@ def _script_hash(text: str) -> str:
     return f"sha256-{base64.b64encode(digest).decode()}"
 
 
-def _made() -> str:
+def describe_origin() -> str:
+    """Which version made a page, and when."""
     version = metadata.version("rs_denoise")
     return f"rs_denoise {version}, {datetime.now():%Y-%m-%d %H:%M}"

@@ -15,7 +15,6 @@ from rs_denoise.evaluation.report.cards import (
     WORSE,
     MetricChange,
     ReadBlock,
-    count_frames,
 )
 from rs_denoise.evaluation.summary import MethodSummary, Summary
 from rs_denoise.offline import DENOISED, RAW
@@ -200,7 +199,7 @@ def _make_cell(
     reference = math.nan if before is None else metric.of(before)
     if math.isnan(reference + value):
         return Cell(metric.number(value))
-    change = MetricChange(metric, reference, value, frames=count_frames(summary, after))
+    change = MetricChange(metric, reference, value, frames=summary.count_frames(after))
     number = metric.number(value)
     text = f"{metric.number(reference)} → {number}" if show_both else number
     return Cell(text, change.percent_text, change.change)

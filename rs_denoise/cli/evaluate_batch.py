@@ -1,0 +1,227 @@
+"""`rs_denoise evaluate` on several recordings, and the comparison of two runs."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from rs_denoise.cli.each_recording import FAILED, run_each
+from rs_denoise.cli.score_tables import markdown_tables
+from rs_denoise.evaluation.batch.batch_summary import BatchSummary
+from rs_denoise.evaluation.batch.ranking import Ranking, choose_ranking
+from rs_denoise.evaluation.batch.run_comparison import BETTER, WORSE, RunComparison, compare_runs
+from rs_denoise.evaluation.recording_evaluator import RecordingEvaluator
+from rs_denoise.evaluation.report.headline import answer_questions
+from rs_denoise.evaluation.summary import Summary
+from rs_denoise.recordings.frame import Frame
+
+# More recordings than this are counted instead of listed, where two runs are compared.
+MAX_LISTED = 3
+NOT_MET, NOT_EVALUATED = 1, 2
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Files to write; None is not written."""
+
+    json_file: Path | None = None
+    html: Path | None = None
+    markdown: Path | None = None
+
+
+def evaluate_batch(
+    evaluator: RecordingEvaluator,
+    recordings: Mapping[str, Path],
+    ranking: Ranking | None,
+    earlier: Mapping[str, Summary] | None,
+    outputs: Outputs,
+) -> int:
+    """Evaluates each recording, prints and writes the results.
+
+    Args:
+        evaluator: for every recording.
+        recordings: by name.
+        ranking: the metric to sort by; None chooses one.
+        earlier: an earlier run to compare with.
+        outputs: what to write.
+
+    Returns:
+        The exit code: 3 if a recording failed, otherwise that of `exit_code`.
+    """
+    console = Console()
+    evaluator.load()
+    reports = _name_reports(outputs.html, recordings)
+    batch = _evaluate_each(evaluator, recordings, reports, console)
+    ranking = ranking or choose_ranking(batch.recordings)
+    comparison = None if earlier is None else compare_runs(earlier, batch.recordings)
+    _print_batch(console, batch, ranking)
+    if comparison is not None:
+        print_comparison(console, comparison)
+    _write(outputs, batch, ranking, comparison, reports)
+    if batch.failed:
+        return FAILED
+    return exit_code(batch.recordings.values(), comparison is not None and bool(comparison.worse))
+
+
+def exit_code(summaries: Iterable[Summary], worse: bool = False) -> int:
+    """0 if all requirements hold; 2 if one could not be evaluated; else 1, also if `worse`."""
+    results = [result for summary in summaries for result in summary.requirements]
+    if all(result.holds for result in results):
+        return NOT_MET if worse else 0
+    return NOT_MET if all(result.evaluated for result in results) else NOT_EVALUATED
+
+
+def print_comparison(console: Console, comparison: RunComparison) -> None:
+    """Prints every metric of two runs, and the recordings that changed most."""
+    table = Table(
+        title="denoised depth, earlier run → this run, mean over pairs of recordings",
+        title_justify="left", box=SIMPLE, padding=(0, 0, 0, 1), pad_edge=False,
+    )  # fmt: skip
+    for name in ("metric", "pairs", "earlier", "now", "difference ± spread", ""):
+        table.add_column(name, justify="left" if name in ("metric", "") else "right", no_wrap=True)
+    for one in comparison.metrics:
+        mean = one.mean
+        colour = {BETTER: "green", WORSE: "red"}.get(one.verdict, "dim")
+        table.add_row(
+            one.name, str(len(one.pairs)), one.metric.number(mean.before),
+            one.metric.number(mean.after),
+            f"{one.difference:+.{one.metric.digits}f} ± {one.metric.number(one.spread)}",
+            f"[{colour}]{one.verdict}",
+        )  # fmt: skip
+    console.print(table)
+    for one in comparison.metrics:
+        named = one.list_recordings(WORSE)
+        if named and len(one.pairs) > 1:
+            shown = ", ".join(f"{name} {one.pairs[name].text}" for name in named[:MAX_LISTED])
+            more = f" and {len(named) - MAX_LISTED} more" if len(named) > MAX_LISTED else ""
+            console.print(f"[red]worse: {one.name}: {shown}{more}", highlight=False)
+    for name, reason in comparison.unpaired.items():
+        console.print(f"[yellow]not compared: {name}: {reason}", highlight=False)
+    if not comparison.metrics:
+        console.print("[yellow]the two runs have no recording and metric in common")
+
+
+def _name_reports(html: Path | None, recordings: Iterable[str]) -> dict[str, Path]:
+    """The report of each recording, in a folder beside the index page."""
+    if html is None:
+        return {}
+    folder = html.with_name(f"{html.stem}_recordings")
+    folder.mkdir(exist_ok=True)
+    slugs = {name: re.sub(r"[^\w.-]+", "_", name) for name in recordings}
+    return {
+        name: folder / f"{number:03d}_{slug}.html"
+        for number, (name, slug) in enumerate(slugs.items())
+    }
+
+
+def _evaluate_each(
+    evaluator: RecordingEvaluator,
+    recordings: Mapping[str, Path],
+    reports: Mapping[str, Path],
+    console: Console,
+) -> BatchSummary:
+    """Evaluates one recording after the other; one that fails does not stop the others."""
+    done: dict[str, Summary] = {}
+
+    def evaluate_one(name: str, path: Path) -> None:
+        progress = partial(_show_progress, f"evaluating {name}", console)
+        done[name] = evaluator.evaluate(path, reports.get(name), progress)
+
+    failed = run_each(recordings, evaluate_one, console)
+    return BatchSummary(done, failed)
+
+
+def _show_progress(
+    text: str, console: Console, frames: Iterable[Frame], total: int | None
+) -> Iterable[Frame]:
+    return track(frames, text, total=total, console=console, transient=True)
+
+
+def _print_batch(console: Console, batch: BatchSummary, ranking: Ranking) -> None:
+    console.print(_recordings_table(batch, ranking))
+    mean, methods = batch.mean, batch.mean.methods
+    if methods:
+        answers = answer_questions(mean)[:2]
+        for answer in answers:
+            for sentence in answer.sentences:
+                console.print(sentence, highlight=False)
+    for name, summary in batch.recordings.items():
+        for requirement in summary.requirements:
+            if not requirement.holds:
+                console.print(f"[red]not met: {name}: {requirement.text}", highlight=False)
+    met = [name for name, s in batch.recordings.items() if all(r.holds for r in s.requirements)]
+    if any(summary.requirements for summary in batch.recordings.values()):
+        console.print(f"requirements met by {len(met)} of {len(batch.recordings)} recordings")
+
+
+def _recordings_table(batch: BatchSummary, ranking: Ranking) -> Table:
+    """A line for each recording, the worst first, and their mean."""
+    table = Table(
+        title=f"worst first by {ranking.block}.{ranking.metric.json_key}, camera → denoised",
+        title_justify="left", box=SIMPLE, padding=(0, 0, 0, 1), pad_edge=False,
+    )  # fmt: skip
+    table.add_column("recording", overflow="fold")
+    table.add_column("frames", justify="right")
+    table.add_column(ranking.metric.name, justify="right", no_wrap=True)
+    for name in ("change", "better?", "safe?"):
+        table.add_column(name, justify="right" if name == "change" else "left")
+    for name in ranking.sort(batch.recordings):
+        table.add_row(name, *_cells(batch.recordings[name], ranking))
+    if batch.recordings:
+        table.add_section()
+        table.add_row("mean over frames", *_cells(batch.mean, ranking))
+    return table
+
+
+def _cells(summary: Summary, ranking: Ranking) -> list[str]:
+    change = ranking.change(summary)
+    better, safe, _ = answer_questions(summary)
+    return [
+        str(summary.frames + summary.frames_without_truth),
+        "-" if change is None else change.text,
+        "-" if change is None else change.percent_text,
+        better.word or "-",
+        safe.word or "-",
+    ]
+
+
+def _markdown(batch: BatchSummary, ranking: Ranking) -> str:
+    head = ("recording", "frames", ranking.metric.name, "change", "better?", "safe?")
+    rows = [head, ("---", "---:", "---:", "---:", "---", "---")]
+    rows += [(n, *_cells(batch.recordings[n], ranking)) for n in ranking.sort(batch.recordings)]
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    lines += [f"\nFailed: {name}: {reason}" for name, reason in batch.failed.items()]
+    return "\n".join(lines) + "\n\n" + (markdown_tables(batch.mean) if batch.recordings else "")
+
+
+def _write(
+    outputs: Outputs,
+    batch: BatchSummary,
+    ranking: Ranking,
+    comparison: RunComparison | None,
+    reports: Mapping[str, Path],
+) -> None:
+    if outputs.json_file is not None:
+        content: dict[str, Any] = batch.to_json()
+        if comparison is not None:
+            content["against"] = comparison.to_json()
+        outputs.json_file.write_text(json.dumps(content, indent=1) + "\n")
+    if outputs.markdown is not None:
+        outputs.markdown.write_text(_markdown(batch, ranking))
+    if outputs.html is not None:
+        from rs_denoise.evaluation.batch.index_page import write_index
+
+        write_index(outputs.html, batch, ranking, comparison, reports)
+    for written in (outputs.json_file, outputs.markdown, outputs.html):
+        if written is not None:
+            print(f"written: {written}")

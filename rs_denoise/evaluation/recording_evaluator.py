@@ -1,0 +1,192 @@
+"""Evaluates recordings: what `rs_denoise evaluate` does with each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rs_denoise.evaluation.baselines import all_baselines
+from rs_denoise.evaluation.evaluate import CameraSetup, evaluate
+from rs_denoise.evaluation.sampling import sample_frames
+from rs_denoise.evaluation.summary import Summary, Timing
+from rs_denoise.gate import CAUTIOUS, COMPLETE, Gate
+from rs_denoise.model import DEFAULT_MODEL, Model
+from rs_denoise.offline import DENOISED, LEFT_ONLY, Method, OfflineDenoiser
+from rs_denoise.precision import load_with_fallback
+from rs_denoise.recordings.bags.topics import TopicOverrides
+from rs_denoise.recordings.frame import Frame
+from rs_denoise.recordings.recording import Recording, open_recording
+
+if TYPE_CHECKING:
+    from rs_denoise.evaluation.requirement import Requirement
+
+# Passes on the frames of a recording and shows how far it is; the number is how many come, or None.
+Progress = Callable[[Iterable[Frame], int | None], Iterable[Frame]]
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """What is measured, and how.
+
+    Attributes:
+        model: file or name of the model.
+        device: where it runs.
+        gate: of the method "denoised"; a cautious and a complete one are measured too.
+        beside: other model files to measure.
+        baselines: whether to measure the filters of librealsense and OpenCV.
+        size: width and height to resample to first; None keeps the native size.
+        max_frames: of a longer recording, runs of 40 frames spread evenly over it.
+        setup: what is known of the camera.
+        topics: topics of a bag to read instead of those that are found.
+    """
+
+    model: Path | str = DEFAULT_MODEL
+    device: str = "auto"
+    gate: Gate = field(default_factory=Gate)
+    beside: tuple[Path, ...] = ()
+    baselines: bool = False
+    size: tuple[int, int] | None = None
+    max_frames: int = 400
+    setup: CameraSetup = field(default_factory=CameraSetup)
+    topics: TopicOverrides = field(default_factory=TopicOverrides)
+
+
+class RecordingEvaluator:
+    """Evaluates one recording after the other with the same models and settings.
+
+    Args:
+        settings: what is measured, and how.
+        requirements: are checked on every recording.
+    """
+
+    def __init__(
+        self, settings: EvaluationSettings, requirements: Sequence[Requirement] = ()
+    ) -> None:
+        self.settings, self._requirements = settings, requirements
+        self._models: dict[str, Model] = {}
+
+    def load(self) -> None:
+        """Loads the models, once; errors are those of `Model.load`."""
+        if self._models:
+            return
+        settings = self.settings
+        models = {DENOISED: load_with_fallback(settings.model, settings.device)}
+        models |= {p.stem: load_with_fallback(p, settings.device) for p in settings.beside}
+        self._models = models
+
+    def evaluate(self, path: Path, html: Path | None = None, progress: Progress = lambda f, _: f):
+        """Measures every method on a recording.
+
+        Args:
+            path: of the recording.
+            html: where to write a report for a browser; None: nowhere.
+            progress: shows how far it is.
+
+        Returns:
+            The summary, with the requirements' results.
+
+        Raises:
+            RecordingError: the recording cannot be read.
+            ModelError: a model file cannot be read.
+        """
+        opened = open_recording(path, self.settings.topics)
+        self.load()
+        methods, denoised = self._make_methods(opened)
+        report_frames = None if html is None else _ReportFrames(denoised)
+        summary = self._measure(opened, methods, report_frames, progress)
+        model = denoised.model
+        summary = replace(
+            summary,
+            recording=path.resolve().name,
+            model=model.manifest.name,
+            device=f"{model.device} {str(model.precision).removeprefix('torch.')}",
+            timing=_timing(denoised.times_ms),
+            notes=opened.notes,
+        )
+        summary = _with_requirements(summary, self._requirements)
+        if html is not None and report_frames is not None:
+            report_frames.write(html, path.resolve().name, summary)
+        return summary
+
+    def _make_methods(self, opened: Recording) -> tuple[dict[str, Method], OfflineDenoiser]:
+        """All methods by name, and the one with the chosen gate."""
+        denoised = OfflineDenoiser(self._models[DENOISED], self.settings.gate)
+        methods: dict[str, Method] = {
+            DENOISED: denoised,
+            "denoised_cautious": denoised.with_gate(CAUTIOUS),
+            "denoised_complete": denoised.with_gate(COMPLETE),
+        }
+        denoisers = {DENOISED: denoised} | {
+            name: OfflineDenoiser(model) for name, model in self._models.items() if name != DENOISED
+        }
+        stereo = [n for n, method in denoisers.items() if method.model.kind.uses_right_infrared]
+        pairs = bool(stereo) and _has_both_images(opened)
+        for name, method in denoisers.items():
+            methods[name] = method
+            if pairs and name in stereo:
+                methods[name + LEFT_ONLY] = method.without_right_infrared()
+        if self.settings.baselines:
+            methods |= all_baselines()
+        return methods, denoised
+
+    def _measure(
+        self, opened: Recording, methods: dict[str, Method], report_frames: _ReportFrames | None,
+        progress: Progress,
+    ) -> Summary:  # fmt: skip
+        max_frames = self.settings.max_frames
+        total = opened.count and min(opened.count, max_frames)
+        every_frame = opened if report_frames is None else report_frames.label(opened)
+        frames = progress(sample_frames(every_frame, opened.count, max_frames), total)
+        result = evaluate(frames, methods, self.settings.size, self.settings.setup, report_frames)
+        result.skipped |= opened.skipped
+        return result.summarise()
+
+
+class _ReportFrames:
+    """Selects what the report shows. plotly, which the report needs, takes a second to import."""
+
+    def __init__(self, denoised: OfflineDenoiser) -> None:
+        from rs_denoise.evaluation.report.frame_selection import FrameSelection
+
+        self._denoised = denoised
+        self._selection = FrameSelection(denoised.model.kind.uses_right_infrared)
+
+    def __call__(self, frame: Frame, depths_mm: dict[str, np.ndarray]) -> None:
+        answer = self._denoised.denoise(frame)
+        confidence = answer.confidence if self._denoised.model.predicts_uncertainty else None
+        self._selection.add(frame, depths_mm[DENOISED], confidence)
+
+    def label(self, recording: Iterable[Frame]) -> Iterable[Frame]:
+        return self._selection.label(recording)
+
+    def write(self, path: Path, title: str, summary: Summary) -> None:
+        from rs_denoise.evaluation.report.report import write_report
+
+        write_report(path, title, summary, self._selection.frames())
+
+
+def _has_both_images(recording: Recording) -> bool:
+    """Whether the first frame has infrared of both imagers."""
+    first = next(iter(recording), None)
+    return first is not None and first.infrared is not None and first.infrared_right is not None
+
+
+def _with_requirements(summary: Summary, requirements: Sequence[Requirement]) -> Summary:
+    if not requirements:
+        return summary
+    from rs_denoise.evaluation.requirement import check_requirement
+
+    methods = summary.to_json()["methods"]
+    results = [check_requirement(requirement, methods) for requirement in requirements]
+    return replace(summary, requirements=results)
+
+
+def _timing(times_ms: list[float]) -> Timing | None:
+    if not times_ms:
+        return None
+    p50, p99 = (round(float(ms), 1) for ms in np.percentile(times_ms, [50, 99]))
+    return Timing(p50, p99, len(times_ms))

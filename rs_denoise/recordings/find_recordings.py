@@ -1,0 +1,54 @@
+"""Finds the recordings that a list of files and folders means, and names each of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from rs_denoise.recordings.bags.bag import METADATA, bag_files, is_bag
+from rs_denoise.recordings.folders.autoencoder_folder import find_autoencoder_frames
+from rs_denoise.recordings.folders.raw_images import find_raw_frames
+from rs_denoise.recordings.recording import is_split_bag
+
+
+def find_recordings(paths: Iterable[Path]) -> dict[str, Path]:
+    """Finds recordings by name, in the order given; those in a folder by name.
+
+    A folder that is no recording itself stands for the recordings in it. Folders below these are
+    not searched. A name is the last part of the path, or as many parts as tell it from the others.
+
+    Args:
+        paths: recordings and folders of recordings. What does not exist is kept, so that opening it
+            says why.
+    """
+    found = {p.resolve(): p for path in paths for p in _expand(path)}
+    parts = {path: path.resolve().parts for path in found.values()}
+    lengths = dict.fromkeys(parts, 1)
+    while True:
+        names = {path: "_".join(parts[path][-lengths[path] :]) for path in parts}
+        counts = Counter(names.values())
+        repeated = [p for p in parts if counts[names[p]] > 1 and lengths[p] < len(parts[p])]
+        if not repeated:
+            return {name: path for path, name in names.items()}
+        for path in repeated:
+            lengths[path] += 1
+
+
+def _expand(path: Path) -> list[Path]:
+    """The recordings in a folder of several; otherwise the path itself."""
+    if not path.is_dir() or _is_frames(path):
+        return [path]
+    if is_bag(path):
+        files = bag_files(path)
+        return [path] if (path / METADATA).is_file() or is_split_bag(files) else files
+    found = [child for child in sorted(path.iterdir()) if is_bag(child) or _is_frames(child)]
+    return found if len(found) > 1 else [path]
+
+
+def _is_frames(path: Path) -> bool:
+    """Whether a folder holds frames in one of the forms of images."""
+    if not path.is_dir():
+        return False
+    frames = (path / "depth.png").exists() or any(path.glob("*/depth.png"))
+    return frames or bool(find_autoencoder_frames(path)) or bool(find_raw_frames(path))

@@ -1,0 +1,130 @@
+"""`rs_denoise evaluate` and `denoise` on several recordings in one call."""
+
+import json
+import re
+from pathlib import Path
+from urllib.parse import unquote
+
+import numpy as np
+import pytest
+
+from cli.in_process import run_in_process
+from rs_denoise.cli.main import main
+from rs_denoise.model import Model
+from rs_denoise.offline import OfflineDenoiser
+from rs_denoise.recordings.bags.rosbag2_writer import write_rosbag2
+from rs_denoise.recordings.folders.frame_folder import write_frame
+from rs_denoise.recordings.frame import Frame
+from rs_denoise.recordings.recording import open_recording
+from scenes import Scaled, camera, noisy_wall
+
+FEW = ("--model", "unet-tiny")
+
+
+def run(*arguments):
+    return run_in_process(main, *arguments)
+
+
+def frame(name="a", seed=0, truth_mm=2000):
+    depth, infrared = noisy_wall(96, 64, seed=seed)
+    truth = None if truth_mm is None else np.full_like(depth, truth_mm)
+    return Frame(name, camera(96, 64), depth, infrared, truth, stamp_ns=10**9 + seed)
+
+
+@pytest.fixture
+def recordings(tmp_path):
+    """A folder with frame folders, a bag, and a bag that is broken."""
+    folder = tmp_path / "all"
+    for k in range(2):
+        write_frame(folder / "wall" / f"{k}", frame(f"{k}", k))
+    write_rosbag2(folder / "bag", [frame(seed=3, truth_mm=None), frame(seed=4, truth_mm=None)])
+    (folder / "broken").mkdir()
+    (folder / "broken" / "x.mcap").write_bytes(b"\x89MCAP0\r\n nothing")
+    return folder
+
+
+def words(out):
+    return " ".join(out.stdout.split())
+
+
+def test_a_folder_is_measured_recording_by_recording_and_a_broken_one_is_named(
+    recordings, tmp_path
+):
+    files = {k: tmp_path / f"out.{k}" for k in ("json", "html", "md")}
+    out = run("evaluate", recordings, *FEW, "--json", files["json"], "--html", files["html"],
+              "--markdown", files["md"], "--require", "denoised.published.fill_pct >= 0")  # fmt: skip
+    assert out.returncode == 3, out.stderr + out.stdout
+    assert "worst first by same.mae_mm" in out.stdout and "mean over frames" in out.stdout
+    assert "failed: broken: " in words(out) and "requirements met by 1 of 2" in words(out)
+    # Without ground truth the requirement on it cannot hold; the other recording meets it.
+    assert "not met: bag: " in words(out) and "not met: wall" not in words(out)
+    found = json.loads(files["json"].read_text())
+    assert set(found["recordings"]) == {"wall", "bag"} and set(found["failed"]) == {"broken"}
+    # Each as for a single recording, and their mean over four frames, two with ground truth.
+    single = tmp_path / "single.json"
+    assert run("evaluate", recordings / "wall", *FEW, "--json", single).returncode == 0
+    alone, among = json.loads(single.read_text()), found["recordings"]["wall"]
+    assert set(among) - set(alone) == {"requirements"}
+    assert {k: v for k, v in alone.items() if k != "timing"} == {
+        k: v for k, v in among.items() if k not in ("timing", "requirements")
+    }
+    assert (found["mean"]["frames"], found["mean"]["without_truth"]) == (2, 2)
+    fills = [found["recordings"][n]["methods"]["raw"]["alone"]["fill_pct"] for n in ("wall", "bag")]
+    assert found["mean"]["methods"]["raw"]["alone"]["fill_pct"] == round(sum(fills) / 2, 4)
+    assert "| wall | 2 |" in files["md"].read_text() and "Failed: broken" in files["md"].read_text()
+    page = files["html"].read_text()
+    links = {unquote(link) for link in re.findall(r'<a href="([^"]+)"', page)}
+    assert len(links) == 2 and all((tmp_path / link).stat().st_size > 1e6 for link in links)
+    assert "broken</b>: " in page and 'title="wall: ' in page
+
+
+def test_two_runs_are_compared_recording_by_recording(recordings, tmp_path, make_model):
+    """The network that halves depth is worse on every recording than the one that keeps it."""
+    (recordings / "broken" / "x.mcap").unlink()
+    (recordings / "broken").rmdir()
+    write_frame(recordings / "floor" / "a", frame(seed=7))
+    kept, halved = tmp_path / "kept.json", tmp_path / "halved.json"
+    good = make_model(Scaled(1.0)).path.rename(tmp_path / "good.pt")
+    bad = make_model(Scaled(2.0)).path.rename(tmp_path / "bad.pt")
+    everything = ("--min-confidence", "0", "--fill-confidence", "1.01")
+    assert run("evaluate", recordings, "--model", good, *everything, "--json", kept).returncode == 0
+    again = run("evaluate", recordings, "--model", good, *everything, "--against", kept)
+    assert again.returncode == 0, again.stdout + again.stderr
+    out = run("evaluate", recordings, "--model", bad, *everything, "--against", kept,
+              "--json", halved)  # fmt: skip
+    assert out.returncode == 1, out.stdout + out.stderr
+    assert "worse: published.mae_mm: " in words(out)
+    found = {m["metric"]: m for m in json.loads(halved.read_text())["against"]["metrics"]}
+    error = found["published.mae_mm"]
+    assert error["verdict"] == "worse" and set(error["recordings"]) == {"wall", "floor"}
+    # Twice the disparity is half the depth: 1 m too near.
+    assert error["difference"] == pytest.approx(1000, abs=30)
+    # The other way round it is better, and a single recording can be compared too.
+    back = run("evaluate", recordings / "wall", "--model", good, *everything, "--against", halved)
+    assert back.returncode == 0 and "better" in back.stdout, back.stdout + back.stderr
+    other = run("evaluate", recordings / "wall", "--against", tmp_path / "good.pt")
+    assert other.returncode == 2 and "expected a file that" in " ".join(other.stderr.split())
+
+
+def test_each_recording_is_denoised_into_a_folder_of_its_own(recordings, tmp_path):
+    out = run("denoise", recordings / "wall", recordings / "bag", recordings / "broken",
+              tmp_path / "missing", tmp_path / "out", *FEW)  # fmt: skip
+    assert out.returncode == 3, out.stdout + out.stderr
+    assert "2 of 4 recordings failed" in words(out) and "2 of 4 recordings in" in words(out)
+    assert "missing: no such file or folder" in words(out)
+    denoise = OfflineDenoiser(Model.load("unet-tiny"))
+    for name in ("wall", "bag"):
+        results = list(open_recording(tmp_path / "out" / name))
+        sources = list(open_recording(recordings / name))
+        assert len(results) == len(sources) == 2
+        for source, result in zip(sources, results, strict=True):
+            np.testing.assert_array_equal(result.depth_mm, denoise(source))
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"wall", "bag"}
+    again = run("denoise", recordings / "wall", recordings / "bag", tmp_path / "out", *FEW)
+    assert again.returncode == 0 and words(again).count("2 of them from before") == 2
+
+
+def test_the_order_can_be_chosen_and_is_checked_before_any_work(recordings):
+    out = run("evaluate", recordings, "--worst-by", "alone.depth")
+    assert out.returncode == 2 and "expected one of" in " ".join(out.stderr.split())
+    assert Path(recordings).is_dir()
