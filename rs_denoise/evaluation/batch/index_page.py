@@ -39,7 +39,11 @@ from rs_denoise.evaluation.summary import Summary
 MAX_PERCENT = 100.0
 TICKS = (-100, -50, -25, -10, 0, 10, 25, 50, 100)
 # Recordings this near to each other on the axis, in percent of its width, are stacked.
-STACK_WIDTH, MAX_STACKED = 1.2, 8
+STACK_WIDTH = 1.2
+# Of the page's style: the diameter of a dot, and the height of a chart above the lowest dots.
+DOT_REM, HEIGHT_REM = 0.68, 4.8
+# In the page's order.
+SUBJECTS = ACCURACY + DANGERS + SMOOTHNESS + HINTS + COVERAGE
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,7 @@ class Distribution:
         dots: the recordings.
         median: the median change in percent, as text.
         better, worse: how many recordings.
+        level_rem: distance of stacked dots; they overlap where the chart is too low.
     """
 
     title: str
@@ -77,6 +82,7 @@ class Distribution:
     median: str
     better: int
     worse: int
+    level_rem: float
 
 
 @dataclass(frozen=True)
@@ -152,7 +158,9 @@ def list_distributions(recordings: Mapping[str, Summary]) -> list[Distribution]:
         for title, (meaning, change) in _headlines(summary).items():
             changes.setdefault(title, {})[name] = change
             meanings[title] = meaning
-    return [_distribute(title, meanings[title], pairs) for title, pairs in changes.items()]
+    known = [subject.title or subject.metric.name for subject in SUBJECTS]
+    titles = sorted(changes, key=known.index)
+    return [_distribute(title, meanings[title], changes[title]) for title in titles]
 
 
 def _headlines(summary: Summary) -> dict[str, tuple[str, MetricChange]]:
@@ -170,13 +178,16 @@ def _distribute(title: str, meaning: str, pairs: Mapping[str, MetricChange]) -> 
     for name in sorted(pairs, key=lambda n: percents[n]):
         at = _place(percents[name])
         stack = round(at / STACK_WIDTH)
-        dots.append(Dot(at, levels[stack] % MAX_STACKED, name, pairs[name]))
+        dots.append(Dot(at, levels[stack], name, pairs[name]))
         levels[stack] += 1
     middle = statistics.median(percents.values())
     words = Counter(change.change for change in pairs.values())
     over = next(iter(pairs.values())).over
     median = f"{middle:+.0f} %" if abs(middle) >= 0.5 else "0 %"
-    return Distribution(title, meaning, over, tuple(dots), median, words[BETTER], words[WORSE])
+    return Distribution(
+        title, meaning, over, tuple(dots), median, words[BETTER], words[WORSE],
+        level_rem=min(DOT_REM, HEIGHT_REM / max(levels.values())),
+    )  # fmt: skip
 
 
 def _percent(change: MetricChange) -> float:
