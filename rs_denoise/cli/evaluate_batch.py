@@ -196,9 +196,9 @@ def _cells(summary: Summary, ranking: Ranking) -> list[str]:
 
 
 def _markdown(batch: BatchSummary, ranking: Ranking) -> str:
-    head = ("recording", "frames", ranking.metric.name, "change", "better?", "safe?")
-    rows = [head, ("---", "---:", "---:", "---:", "---", "---")]
-    rows += [(n, *_cells(batch.recordings[n], ranking)) for n in ranking.sort(batch.recordings)]
+    head = ["recording", "frames", ranking.metric.name, "change", "better?", "safe?"]
+    rows = [head, ["---", "---:", "---:", "---:", "---", "---"]]
+    rows += [[n, *_cells(batch.recordings[n], ranking)] for n in ranking.sort(batch.recordings)]
     lines = [f"| {' | '.join(row)} |" for row in rows]
     lines += [f"\nFailed: {name}: {reason}" for name, reason in batch.failed.items()]
     return "\n".join(lines) + "\n\n" + (markdown_tables(batch.mean) if batch.recordings else "")

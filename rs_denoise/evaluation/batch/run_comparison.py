@@ -157,18 +157,18 @@ def compare_runs(earlier: Mapping[str, Summary], later: Mapping[str, Summary]) -
     for name in later:
         if name in unpaired:
             continue
-        before, after = (_count(run[name]) for run in (earlier, later))
-        if before == after:
+        then, now = (_count(run[name]) for run in (earlier, later))
+        if then == now:
             paired.append(name)
         else:
-            unpaired[name] = f"measured on {before} frames then and on {after} now"
+            unpaired[name] = f"measured on {then} frames then and on {now} now"
     metrics = []
     for block, metric in COMPARED:
         pairs = {}
         for name in paired:
-            values = [_value(run[name], block, metric) for run in (earlier, later)]
-            if not math.isnan(sum(values)):
-                pairs[name] = MetricChange(metric, *values)
+            before, after = (_value(run[name], block, metric) for run in (earlier, later))
+            if not math.isnan(before + after):
+                pairs[name] = MetricChange(metric, before, after)
         if pairs and metric.better is not Better.NEITHER:
             metrics.append(PairedMetric(f"{block}.{metric.json_key}", metric, pairs))
     return RunComparison(tuple(metrics), unpaired)
