@@ -29,6 +29,9 @@ GRADIENT_WEIGHT = 1.0
 # likelihood of the whole distribution steadies it: alone it takes "5 px or nothing" for "1 px".
 CONFIDENCE_WEIGHT = 0.5
 LIKELIHOOD_WEIGHT = 0.05
+# Not quite the frequency of errors: thin things are what robots collide with, so what is right on
+# them counts more, and so does what is too far, which is false free space.
+THIN_CONFIDENCE_WEIGHT, TOO_FAR_WEIGHT = 3.0, 2.0
 # The probability of a large error is kept this far from 0, or a few pixels outweigh all others.
 MIN_PROBABILITY = 1e-3
 # Neighbours are on one surface if their true disparities differ by less than this.
@@ -73,15 +76,17 @@ def denoising_loss(
 
 def _uncertainty(error: Tensor, scale_px: Tensor, output_px: Tensor, truth_px: Tensor) -> Tensor:
     """How badly the scale predicts the error, most of all whether it is within `TOLERANCE`."""
-    known = (truth_px > 0).to(error.dtype)
+    weight = (truth_px > 0).to(error.dtype)
     large = error.abs() > TOLERANCE * truth_px
     # As `LaplaceNetworks.read` computes confidence, which is 1 minus this.
     probability = torch.exp(-TOLERANCE * output_px / scale_px)
     probability = MIN_PROBABILITY + (1 - 2 * MIN_PROBABILITY) * probability
     # By hand: torch refuses its own under autocast, although all is float32 here.
     cross_entropy = -torch.where(large, probability, 1 - probability).log()
+    weight = torch.where(_thin(truth_px) & ~large, THIN_CONFIDENCE_WEIGHT * weight, weight)
+    weight = torch.where(large & (error < 0), TOO_FAR_WEIGHT * weight, weight)
     likelihood = error.abs() / scale_px + torch.log(scale_px)
-    return _mean(CONFIDENCE_WEIGHT * cross_entropy + LIKELIHOOD_WEIGHT * likelihood, known)
+    return _mean(CONFIDENCE_WEIGHT * cross_entropy + LIKELIHOOD_WEIGHT * likelihood, weight)
 
 
 def _thin(truth_px: Tensor) -> Tensor:
