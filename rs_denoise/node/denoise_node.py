@@ -13,23 +13,21 @@ from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import ParameterException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo
 from std_srvs.srv import SetBool
 
 from rs_denoise.denoiser import NetworkError
 from rs_denoise.manifest import ModelError
 from rs_denoise.node import parameters
-from rs_denoise.node.assembler import FrameAssembler
-from rs_denoise.node.calibration import CameraCalibration
-from rs_denoise.node.diagnostics import (
-    DiagnosticPublisher,
+from rs_denoise.node.camera_listener import CameraListener
+from rs_denoise.node.diagnostics import DiagnosticPublisher
+from rs_denoise.node.outputs import Outputs
+from rs_denoise.node.status import (
     NodeStatus,
     describe_model,
     describe_right_infrared,
     warn_of_input,
 )
-from rs_denoise.node.inputs import CAMERA_INFO, make_inputs
-from rs_denoise.node.outputs import Outputs
 from rs_denoise.pipeline.device import DeviceLostError, DeviceMemoryError
 from rs_denoise.pipeline.frame_pipeline import FramePipeline, FrameResult, InputFrame
 from rs_denoise.pipeline.resources import PreparedNetwork, SharedResources
@@ -37,15 +35,9 @@ from rs_denoise.pipeline.statistics import FrameStatistics, FrameTiming
 from rs_denoise.tiling import TilingError
 
 WATCH_PERIOD_S = 0.1
-# Every so many watch periods the publishers' reliability is looked up.
-GRAPH_PERIODS = 10
 DIAGNOSTICS_PERIOD_S = 1.0
-# How often it is looked whether a frame has waited long enough for right infrared.
-OVERDUE_PERIOD_S = 0.005
 # A process that ends waits no longer for a frame in work, nor for its last diagnostics.
 MAX_END_S, MAX_FLUSH_S = 2.0, 0.5
-# A driver publishes its calibration within this time; only then is a missing baseline reported.
-MAX_BASELINE_WAIT_S = 3.0
 
 
 class DenoiseNode(LifecycleNode):
@@ -73,33 +65,22 @@ class DenoiseNode(LifecycleNode):
         self._network: PreparedNetwork | None = None
         self._outputs: Outputs | None = None
         self._enabled = True
-        self._listening = False
-        self._watch_count = 0
-        self._active_since_s = 0.0
-        self._baseline_warned = False
         self._statistics = FrameStatistics()
-        self._calibration = CameraCalibration()
-        self._assembler = FrameAssembler(
-            self._calibration,
+        # Not the clock of a simulation, which may pause, jump back or never start.
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._listener = CameraListener(
+            self,
+            steady,
             parameters.assembler_settings(self._settings, self._enabled, uses_right=False),
+            self._statistics,
             on_frame=self._submit,
             on_failure=self._lose_frame,
-            on_dropped=self._statistics.count_dropped,
-            on_wait=self._on_wait,
-            camera_info_topic=self.resolve_topic_name(CAMERA_INFO),
         )
-        self._inputs = make_inputs(self, self._on_depth, self._assembler, self._calibration)
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._diagnostics = DiagnosticPublisher(self)
         self.create_service(SetBool, "~/set_enabled", self._on_set_enabled)
-        # Not the clock of a simulation, which may pause, jump back or never start.
-        steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(DIAGNOSTICS_PERIOD_S, self._publish_diagnostics, clock=steady)
         self.create_timer(WATCH_PERIOD_S, self._watch, clock=steady)
-        self._overdue_timer = self.create_timer(
-            OVERDUE_PERIOD_S, self._release_overdue, clock=steady
-        )
-        self._overdue_timer.cancel()
 
     # Lifecycle ---------------------------------------------------------------------------------
 
@@ -132,7 +113,6 @@ class DenoiseNode(LifecycleNode):
         assert self._network is not None
         self._pipeline = FramePipeline(self._network, self._on_result, self._on_fatal)
         self._pipeline.start()
-        self._active_since_s = time.monotonic()
         return result
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -167,7 +147,7 @@ class DenoiseNode(LifecycleNode):
     def _stop(self, frame_timeout_s: float) -> None:
         if self._pipeline is None:
             return
-        self._set_listening(False)
+        self._listener.stop()
         if self._pipeline.stop(frame_timeout_s):
             self._statistics.count_dropped()
         if (in_work_s := self._pipeline.longest_in_work_s) > 0:
@@ -177,63 +157,19 @@ class DenoiseNode(LifecycleNode):
     # Input -------------------------------------------------------------------------------------
 
     def _watch(self) -> None:
-        """Follows subscribers and publishers as they come and go.
-
-        Polled, because matched events do not exist in all distributions, and because a driver may
-        come back with another reliability.
-        """
+        """Listens to the camera while somebody subscribes, and looks whether a frame hangs."""
         if self._pipeline is None or self._outputs is None:
             return
         in_work_s = self._pipeline.longest_in_work_s
         if in_work_s > self._settings.frame_timeout_s:
             self._on_hang(in_work_s)
             return
-        wanted = self._outputs.wanted
-        changed = wanted != self._listening
-        if changed:
-            self._set_listening(wanted)
-        self._watch_count += 1
-        if wanted and (changed or self._watch_count % GRAPH_PERIODS == 0):
-            settings = self._settings
-            self._inputs.open(
-                settings.input_reliability, self._uses_right, settings.baseline_m == 0.0
-            )
-
-    def _set_listening(self, listening: bool) -> None:
-        if not listening:
-            self._inputs.close()
-        self._assembler.restart()
-        self._statistics.set_listening(listening)
-        self._listening = listening
-
-    def _on_depth(self, message: Image) -> None:
-        self._statistics.count_received()
-        self._assembler.add_depth(message)
-
-    def _on_wait(self) -> None:
-        if self._overdue_timer.is_canceled():
-            self._overdue_timer.reset()
-
-    def _release_overdue(self) -> None:
-        if not self._assembler.release_overdue():
-            self._overdue_timer.cancel()
+        reliability = self._settings.input_reliability
+        self._listener.follow(self._outputs.wanted, reliability, self._uses_right)
 
     def _submit(self, frame: InputFrame[CameraInfo]) -> None:
-        self._warn_of_missing_baseline()
         if self._pipeline is not None and self._pipeline.submit(frame):
             self._statistics.count_dropped()
-
-    def _warn_of_missing_baseline(self) -> None:
-        known = self._settings.baseline_m or self._calibration.baseline_from_topic_m
-        waited_s = time.monotonic() - self._active_since_s
-        if known or self._baseline_warned or waited_s <= MAX_BASELINE_WAIT_S:
-            return
-        self._baseline_warned = True
-        self.get_logger().warning(
-            "baseline unknown, assuming 50 mm: set the parameter baseline_m (D415 0.055, D435 "
-            "0.050, D455 0.095) or enable infra2 of the camera. Depth stays metric, but its noise "
-            "is misjudged"
-        )
 
     # Output ------------------------------------------------------------------------------------
 
@@ -305,7 +241,7 @@ class DenoiseNode(LifecycleNode):
         return response
 
     def _configure_assembler(self) -> None:
-        self._assembler.configure(
+        self._listener.assembler.configure(
             parameters.assembler_settings(self._settings, self._enabled, self._uses_right)
         )
 
@@ -320,20 +256,18 @@ class DenoiseNode(LifecycleNode):
         return wanted and self._network_uses_right
 
     def _publish_diagnostics(self) -> None:
-        settings, input_warning = self._settings, self._calibration.refusal
-        if self._listening:
-            input_warning = warn_of_input(self._inputs, self._assembler) or input_warning
+        settings, listener = self._settings, self._listener
         status = NodeStatus(
             state=self._state_label,
-            model=describe_model(self._network, self._calibration, settings.baseline_m),
-            required_topics=[source.topic for source in self._inputs.required],
+            model=describe_model(self._network, listener.calibration, settings.baseline_m),
+            required_topics=[source.topic for source in listener.topics.required],
             on_failure=settings.on_failure,
-            input_warning=input_warning,
+            input_warning=warn_of_input(listener),
             output_warning=self._outputs.duplicate_publishers if self._outputs else None,
             disabled=self._pipeline is not None and not self._enabled,
-            pairing=self._assembler.counts,
+            pairing=listener.assembler.counts,
             right_infrared=describe_right_infrared(
-                self._assembler, settings.right_infrared, self._network_uses_right
+                listener.assembler, settings.right_infrared, self._network_uses_right
             ),
             in_work_s=self._pipeline.longest_in_work_s if self._pipeline else 0.0,
         )

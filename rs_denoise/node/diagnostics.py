@@ -9,10 +9,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.duration import Duration
 from rclpy.node import Node
 
-from rs_denoise.node.assembler import FrameAssembler
-from rs_denoise.node.calibration import CameraCalibration
-from rs_denoise.node.inputs import Inputs
-from rs_denoise.pipeline.resources import PreparedNetwork
+from rs_denoise.node.status import NodeStatus
 from rs_denoise.pipeline.statistics import FrameTiming, Snapshot
 from rs_denoise.pipeline.synchronizer import PairingCounts
 
@@ -25,35 +22,6 @@ MAX_SILENCE_S = 2.0
 MAX_NO_OUTPUT_S = 2.0
 # Streams of one camera lose a frame now and then; with two rates or two clocks they lose more.
 MAX_UNPAIRED_FRACTION = 0.2
-
-
-@dataclass(frozen=True)
-class NodeStatus:
-    """What the node knows besides the statistics of its frames.
-
-    Attributes:
-        state: of its lifecycle.
-        model: name, device and the like; the keys are those of the entry.
-        required_topics: full names of the topics without which no frame is complete.
-        input_warning: what is wrong with input; None: nothing.
-        output_warning: what is wrong with output; None: nothing.
-        disabled: whether the camera's depth is passed through on demand.
-        on_failure: the failure policy.
-        pairing: what has become of the depth images.
-        right_infrared: whether it is used, or why not.
-        in_work_s: how long the oldest frame has been in work.
-    """
-
-    state: str
-    model: dict[str, str]
-    required_topics: list[str]
-    on_failure: str
-    input_warning: str | None = None
-    output_warning: str | None = None
-    disabled: bool = False
-    pairing: PairingCounts = field(default_factory=PairingCounts)
-    right_infrared: str = "off"
-    in_work_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -167,75 +135,6 @@ def _describe_times(timings: list[FrameTiming]) -> dict[str, str]:
         for name, times in medians.items()
     }
     return described | {"latency max (ms)": f"{1e3 * max(latencies):.1f}" if latencies else "-"}
-
-
-def describe_model(
-    network: PreparedNetwork | None, calibration: CameraCalibration, baseline_m: float
-) -> dict[str, str]:
-    """The values that say what runs.
-
-    Args:
-        network: None: nothing does.
-        calibration: of the camera.
-        baseline_m: the user's; 0: that of the calibration.
-    """
-    if network is None:
-        return {"model": "none", "device": "none"}
-    described = {"model": network.model.manifest.name, "device": str(network.model.device)}
-    if calibration.known:
-        described["baseline (m)"] = f"{calibration.camera(baseline_m).baseline_m:.4f}"
-    return described
-
-
-def warn_of_input(inputs: Inputs, assembler: FrameAssembler) -> str | None:
-    """What is missing while the node listens; None: nothing."""
-    if not inputs.depth.has_publisher:
-        return f"no input: nobody publishes {inputs.depth.topic}"
-    if assembler.infrared.missing:
-        return _describe_missing_infrared(inputs, assembler)
-    right = assembler.infrared_right
-    # One that was never there is no fault: not every driver publishes it.
-    if right.wanted and right.missing and right.was_paired:
-        topic = inputs.infrared_right.topic
-        cause = (
-            "it comes too late or with other stamps (right_infrared_wait_ms, slop_ms)"
-            if right.arrives
-            else "start the camera with enable_infra2:=true"
-        )
-        return (
-            f"no right infrared on {topic}: going on without it; {cause}, or set "
-            "right_infrared to off"
-        )
-    return None
-
-
-def _describe_missing_infrared(inputs: Inputs, assembler: FrameAssembler) -> str:
-    depth_only = assembler.settings.sync.depth_only
-    effect = "depth only, confidence reduced" if depth_only else "no output"
-    if not assembler.infrared.arrives:
-        return (
-            f"no infrared on {inputs.infrared.topic}: {effect}; start the camera with "
-            "enable_infra1:=true"
-        )
-    return (
-        f"no infrared image matches depth: {effect}; set both streams to one rate, let the emitter "
-        "not alternate (emitter_on_off:=false), or increase slop_ms"
-    )
-
-
-def describe_right_infrared(assembler: FrameAssembler, choice: str, network_uses: bool) -> str:
-    """The value of right infrared: whether it is used, or why not.
-
-    Args:
-        assembler: of the frames.
-        choice: the parameter.
-        network_uses: whether the network can use it.
-    """
-    if choice == "off":
-        return "off"
-    if not network_uses:
-        return "not used by this model"
-    return "missing" if assembler.infrared_right.missing else "used"
 
 
 class DiagnosticPublisher:

@@ -2,7 +2,8 @@ import pytest
 
 pytest.importorskip("diagnostic_msgs.msg", reason="ROS 2 is not installed")
 
-from rs_denoise.node.diagnostics import ERROR, OK, WARN, DiagnosticReport, NodeStatus
+from rs_denoise.node.diagnostics import ERROR, OK, WARN, DiagnosticReport
+from rs_denoise.node.status import NodeStatus
 from rs_denoise.pipeline import statistics
 from rs_denoise.pipeline.statistics import FrameStatistics, FrameTiming
 from rs_denoise.pipeline.synchronizer import PairingCounts

@@ -1,0 +1,130 @@
+"""Listens to a camera while somebody wants its frames."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from rclpy.clock import Clock
+from rclpy.node import Node
+from sensor_msgs.msg import CameraInfo, Image
+
+from rs_denoise.node.assembler import AssemblerSettings, FrameAssembler
+from rs_denoise.node.calibration import CameraCalibration
+from rs_denoise.node.inputs import CAMERA_INFO, make_inputs
+from rs_denoise.pipeline.frame_pipeline import InputFrame
+from rs_denoise.pipeline.statistics import FrameStatistics
+
+# How often it is looked whether a frame has waited long enough for right infrared.
+OVERDUE_PERIOD_S = 0.005
+# A driver publishes its calibration within this time; only then is a missing baseline reported.
+MAX_BASELINE_WAIT_S = 3.0
+# Every so many calls of `follow` the publishers' reliability is looked up.
+GRAPH_PERIODS = 10
+
+
+class CameraListener:
+    """Subscribes to a camera's topics on demand, and makes frames of their messages.
+
+    Args:
+        node: that subscribes.
+        clock: of its timer; not that of a simulation, which may pause.
+        settings: of the first frames; `configure` replaces them.
+        statistics: counts what arrives.
+        on_frame: called with each complete frame.
+        on_failure: called with the reason why a frame is lost.
+
+    Attributes:
+        calibration: of the camera.
+        assembler: makes frames of messages.
+        topics: that are subscribed to.
+        listening: whether they are at the moment.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        clock: Clock,
+        settings: AssemblerSettings,
+        statistics: FrameStatistics,
+        on_frame: Callable[[InputFrame[CameraInfo]], None],
+        on_failure: Callable[[str], None],
+    ) -> None:
+        self._node, self._statistics, self._on_frame = node, statistics, on_frame
+        self.listening = False
+        self._listening_since_s = 0.0
+        self._baseline_warned = False
+        self._calls = 0
+        self.calibration = CameraCalibration()
+        self.assembler = FrameAssembler(
+            self.calibration,
+            settings,
+            on_frame=self._hand_on,
+            on_failure=on_failure,
+            on_dropped=statistics.count_dropped,
+            on_wait=self._release_when_overdue,
+            camera_info_topic=node.resolve_topic_name(CAMERA_INFO),
+        )
+        self.topics = make_inputs(node, self._on_depth, self.assembler, self.calibration)
+        self._overdue_timer = node.create_timer(
+            OVERDUE_PERIOD_S, self._release_overdue, clock=clock
+        )
+        self._overdue_timer.cancel()
+
+    def follow(self, wanted: bool, reliability: str, with_right: bool) -> None:
+        """Listens while frames are wanted; call it several times a second.
+
+        Polled, because matched events do not exist in all distributions, and because a driver may
+        come back with another reliability.
+
+        Args:
+            wanted: whether anybody wants frames.
+            reliability: of the subscriptions: "auto", "reliable" or "best_effort".
+            with_right: whether right infrared is used.
+        """
+        changed = wanted != self.listening
+        if changed:
+            self._set_listening(wanted)
+        self._calls += 1
+        if wanted and (changed or self._calls % GRAPH_PERIODS == 0):
+            with_baseline = self.assembler.settings.baseline_m == 0.0
+            self.topics.open(reliability, with_right, with_baseline)
+
+    def stop(self) -> None:
+        """Unsubscribes, and drops what waits."""
+        self._set_listening(False)
+
+    def _set_listening(self, listening: bool) -> None:
+        if not listening:
+            self.topics.close()
+        self.assembler.restart()
+        self._statistics.set_listening(listening)
+        self.listening, self._listening_since_s = listening, time.monotonic()
+
+    def _on_depth(self, message: Image) -> None:
+        self._statistics.count_received()
+        self.assembler.add_depth(message)
+
+    def _release_when_overdue(self) -> None:
+        if self._overdue_timer.is_canceled():
+            self._overdue_timer.reset()
+
+    def _release_overdue(self) -> None:
+        if not self.assembler.release_overdue():
+            self._overdue_timer.cancel()
+
+    def _hand_on(self, frame: InputFrame[CameraInfo]) -> None:
+        self._warn_of_missing_baseline()
+        self._on_frame(frame)
+
+    def _warn_of_missing_baseline(self) -> None:
+        known = self.assembler.settings.baseline_m or self.calibration.baseline_from_topic_m
+        waited_s = time.monotonic() - self._listening_since_s
+        if known or self._baseline_warned or waited_s <= MAX_BASELINE_WAIT_S:
+            return
+        self._baseline_warned = True
+        self._node.get_logger().warning(
+            "baseline unknown, assuming 50 mm: set the parameter baseline_m (D415 0.055, D435 "
+            "0.050, D455 0.095) or enable infra2 of the camera. Depth stays metric, but its noise "
+            "is misjudged"
+        )
