@@ -32,7 +32,8 @@ from launch import LaunchDescription
 
 # The inputs of the node and tf, without outputs that an earlier run left in the recording.
 PLAYED = ("depth/image_rect_raw", "depth/camera_info", "infra1/image_rect_raw",
-          "infra2/image_rect_raw", "infra2/camera_info", "extrinsics/depth_to_infra2")  # fmt: skip
+          "infra1/camera_info", "infra2/image_rect_raw", "infra2/camera_info",
+          "extrinsics/depth_to_infra2")  # fmt: skip
 # The player waits this long before its first message: for discovery, and for the node to switch to
 # reliable subscriptions, which it checks once a second.
 DELAY_S = 3.0

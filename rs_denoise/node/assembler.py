@@ -9,7 +9,7 @@ from functools import partial
 
 from sensor_msgs.msg import CameraInfo, Image
 
-from rs_denoise.node.calibration import CameraCalibration
+from rs_denoise.node.calibration import CameraCalibration, compare_sizes
 from rs_denoise.node.images import read_depth, read_infrared
 from rs_denoise.pipeline.frame_pipeline import FrameSettings, InputFrame
 from rs_denoise.pipeline.synchronizer import (
@@ -44,12 +44,14 @@ class StreamState:
         missing: whether no image has matched depth for longer than the timeout.
         arrives: whether images arrive, be it with stamps that match or not.
         was_paired: whether an image has ever matched.
+        refusal: why the latest image was not used; None if it was.
     """
 
     wanted: bool
     missing: bool
     arrives: bool
     was_paired: bool
+    refusal: str | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,8 @@ class FrameAssembler:
         self._synchronizer: FrameSynchronizer[_Received] = FrameSynchronizer(settings.sync)
         self._uncalibrated: SyncedImages[_Received] | None = None
         self._depth_stamp_ns: int | None = None
+        self._depth_size: tuple[int, int] | None = None
+        self._infrared_refusal: str | None = None
         self.settings = settings
 
     @property
@@ -106,7 +110,7 @@ class FrameAssembler:
         """The state of infrared."""
         sync, now_ns = self._synchronizer, time.monotonic_ns()
         missing, arrives = sync.infrared_is_missing(now_ns), sync.infrared_arrives(now_ns)
-        return StreamState(True, missing, arrives, was_paired=True)
+        return StreamState(True, missing, arrives, True, self._infrared_refusal)
 
     @property
     def infrared_right(self) -> StreamState:
@@ -143,12 +147,15 @@ class FrameAssembler:
                 "does the camera's clock stand still?"
             )
             return
-        self._depth_stamp_ns = stamp_ns
+        self._depth_stamp_ns, self._depth_size = stamp_ns, _size(message)
         image = _Received(message, now_ns)
         self._add(self._synchronizer.add_depth(stamp_ns, image, now_ns))
 
     def add_infrared(self, message: Image) -> None:
-        """Takes an infrared image of the left imager."""
+        """Takes an infrared image of the left imager; one that does not fit depth is as none."""
+        self._infrared_refusal = self._refuse_infrared(message)
+        if self._infrared_refusal is not None:
+            return
         now_ns = time.monotonic_ns()
         image = _Received(message, now_ns)
         self._add(self._synchronizer.add_infrared(_stamp_ns(message), image, now_ns))
@@ -170,6 +177,11 @@ class FrameAssembler:
         if self._uncalibrated is not None and self._calibration.known:
             images, self._uncalibrated = self._uncalibrated, None
             self._hand_on([images])
+
+    def _refuse_infrared(self, message: Image) -> str | None:
+        if self._calibration.infrared_mismatch is not None:
+            return self._calibration.infrared_mismatch
+        return compare_sizes(self._depth_size or _size(message), _size(message))
 
     def _add(self, complete: list[SyncedImages[_Received]]) -> None:
         self._hand_on(complete)
@@ -209,3 +221,7 @@ class FrameAssembler:
 
 def _stamp_ns(message: Image) -> int:
     return message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
+
+
+def _size(message: Image) -> tuple[int, int]:
+    return message.width, message.height

@@ -14,19 +14,27 @@ from rs_denoise.camera_models import DEFAULT_BASELINE_M
 
 # No depth camera has more; an image of this size still fits into memory.
 MAX_SIDE_PX = 4096
+# Depth and left infrared of a RealSense have the same intrinsics, to the last digit.
+MAX_FOCAL_DIFFERENCE, MAX_CENTRE_DIFFERENCE_PX = 0.01, 2.0
+# Parts of the names that drivers give the frame of their colour camera.
+COLOUR_FRAMES = ("color", "colour", "rgb")
 
 
 class CameraCalibration:
-    """The latest valid camera_info of depth, and the baseline if a topic says it.
+    """The latest valid camera_info of depth, and what other topics say about the camera.
 
     Attributes:
         refusal: why the latest camera_info was not taken; None if it was.
+        infrared_mismatch: why left infrared does not show what depth shows, pixel by pixel; None
+            if it does, or if no topic says.
         baseline_from_topic_m: in metres; None while no topic has said it.
     """
 
     def __init__(self) -> None:
         self._info: CameraInfo | None = None
+        self._left_info: CameraInfo | None = None
         self.refusal: str | None = None
+        self.infrared_mismatch: str | None = None
         self.baseline_from_topic_m: float | None = None
 
     def update(self, info: CameraInfo) -> None:
@@ -34,6 +42,13 @@ class CameraCalibration:
         self.refusal = _refuse(info)
         if self.refusal is None:
             self._info = info
+            self.infrared_mismatch = _compare(info, self._left_info)
+
+    def update_from_left_info(self, info: CameraInfo) -> None:
+        """Takes left infrared's camera_info, to compare it with depth's."""
+        if _refuse(info) is None:
+            self._left_info = info
+            self.infrared_mismatch = _compare(self._info, info)
 
     def update_from_right_info(self, info: CameraInfo) -> None:
         """Takes the baseline from the right imager's camera_info."""
@@ -84,3 +99,49 @@ def _refuse(info: CameraInfo) -> str | None:
             f"{info.k[2]}, {info.k[5]}: calibrate or replug the camera"
         )
     return None
+
+
+def _compare(depth: CameraInfo | None, infrared: CameraInfo | None) -> str | None:
+    """Why the pixels of two cameras do not show the same; None if they do, or if it is unknown."""
+    if depth is None:
+        return None
+    frame_id = depth.header.frame_id
+    same_frame = infrared is not None and infrared.header.frame_id == frame_id
+    if not same_frame and any(name in frame_id.lower() for name in COLOUR_FRAMES):
+        return (
+            f"depth is aligned to colour (frame {frame_id}) and infrared is not; denoise the "
+            "camera's own depth/image_rect_raw, and align the result"
+        )
+    if infrared is None:
+        return None
+    sizes = [(info.width, info.height) for info in (depth, infrared)]
+    return compare_sizes(*sizes) or _compare_intrinsics(depth, infrared)
+
+
+def compare_sizes(depth: tuple[int, int], infrared: tuple[int, int]) -> str | None:
+    """Why an infrared image cannot be used with a depth image, by width and height in px."""
+    if depth == infrared:
+        return None
+    sizes = "infrared is {}x{} and depth is {}x{}".format(*infrared, *depth)
+    if depth == infrared[::-1]:
+        return f"{sizes}: depth is rotated; set rotation_filter.enable of the camera to false"
+    return (
+        f"{sizes}: set decimation_filter.enable of the camera to false, and both streams to one "
+        "profile"
+    )
+
+
+def _compare_intrinsics(depth: CameraInfo, infrared: CameraInfo) -> str | None:
+    its, other = (camera_from_info(info, DEFAULT_BASELINE_M) for info in (depth, infrared))
+    focal = max(abs(its.fx / other.fx - 1), abs(its.fy / other.fy - 1))
+    centre_px = max(abs(its.cx - other.cx), abs(its.cy - other.cy))
+    if focal <= MAX_FOCAL_DIFFERENCE and centre_px <= MAX_CENTRE_DIFFERENCE_PX:
+        return None
+    described = (
+        f"focal length {c.fx:.1f}, {c.fy:.1f} and principal point {c.cx:.1f}, {c.cy:.1f}"
+        for c in (other, its)
+    )
+    return (
+        "infrared has {} in its camera_info, depth has {}: is depth rotated, cropped or aligned "
+        "to another camera?".format(*described)
+    )

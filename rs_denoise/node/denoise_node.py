@@ -65,6 +65,7 @@ class DenoiseNode(LifecycleNode):
         self._network: PreparedNetwork | None = None
         self._outputs: Outputs | None = None
         self._enabled = True
+        self._input_warning: str | None = None
         self._statistics = FrameStatistics()
         # Not the clock of a simulation, which may pause, jump back or never start.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -271,7 +272,14 @@ class DenoiseNode(LifecycleNode):
             ),
             in_work_s=self._pipeline.longest_in_work_s if self._pipeline else 0.0,
         )
+        self._log_input(status.input_warning)
         self._diagnostics.publish(self._statistics.snapshot(), status)
+
+    def _log_input(self, warning: str | None) -> None:
+        """Logs a fault of the input when it begins."""
+        if warning is not None and warning != self._input_warning:
+            self.get_logger().warning(warning)
+        self._input_warning = warning
 
     @property
     def _state_label(self) -> str:

@@ -125,6 +125,7 @@ class Inputs:
         depth, infrared: images.
         infrared_right: image of the right imager, optional.
         camera_info: of depth.
+        infrared_info: camera_info of infrared, optional.
         baseline: topics that say the baseline, needed if the user does not.
     """
 
@@ -132,6 +133,7 @@ class Inputs:
     infrared: Input
     infrared_right: Input
     camera_info: Input
+    infrared_info: Input
     baseline: tuple[Input, ...]
 
     @property
@@ -147,7 +149,11 @@ class Inputs:
             with_right: whether right infrared is wanted.
             with_baseline: whether the topics that say the baseline are wanted.
         """
-        for topic in self.required + (self.baseline if with_baseline else ()):
+        for topic in (
+            *self.required,
+            self.infrared_info,
+            *(self.baseline if with_baseline else ()),
+        ):
             topic.open(reliability)
         if with_right:
             self.infrared_right.open(reliability)
@@ -156,7 +162,7 @@ class Inputs:
 
     def close(self) -> None:
         """Unsubscribes from all."""
-        for topic in (*self.required, self.infrared_right, *self.baseline):
+        for topic in (*self.required, self.infrared_info, self.infrared_right, *self.baseline):
             topic.close()
 
 
@@ -180,5 +186,6 @@ def make_inputs(
         infrared=Input(node, Image, "infra1/image_rect_raw", assembler.add_infrared),
         infrared_right=Input(node, Image, "infra2/image_rect_raw", assembler.add_infrared_right),
         camera_info=latched(CameraInfo, CAMERA_INFO, assembler.add_camera_info),
+        infrared_info=latched(CameraInfo, "infra1/camera_info", calibration.update_from_left_info),
         baseline=tuple(baseline),
     )

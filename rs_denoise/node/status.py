@@ -89,6 +89,8 @@ def _describe_missing(inputs: Inputs, assembler: FrameAssembler) -> str | None:
 def _describe_missing_infrared(inputs: Inputs, assembler: FrameAssembler) -> str:
     depth_only = assembler.settings.sync.depth_only
     effect = "depth only, confidence reduced" if depth_only else "no output"
+    if assembler.infrared.refusal is not None:
+        return f"infrared does not fit depth: {effect}; {assembler.infrared.refusal}"
     if not assembler.infrared.arrives:
         return (
             f"no infrared on {inputs.infrared.topic}: {effect}; start the camera with "

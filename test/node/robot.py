@@ -137,11 +137,12 @@ class Robot:
 
     def plug_in(
         self, reliability=ReliabilityPolicy.RELIABLE, infra2: bool = False, queue: int = 10,
-        latched: bool = False,
+        latched: bool = False, infra1_info: bool = False,
     ) -> None:  # fmt: skip
         """Creates the publishers of a driver.
 
         Args:
+            infra1_info: whether the left imager has a camera_info of its own.
             infra2: whether the right imager has a camera_info.
             latched: whether camera_info is kept for late subscribers.
         """
@@ -159,13 +160,18 @@ class Robot:
         self.info2 = (
             make(CameraInfo, f"{self.namespace}/infra2/camera_info", info_qos) if infra2 else None
         )
+        self.info1 = (
+            make(CameraInfo, f"{self.namespace}/infra1/camera_info", info_qos)
+            if infra1_info
+            else None
+        )
 
     def unplug(self) -> None:
         if self._reliability is None:
             return
         self._reliability = None
         images = (self.depth, self.infrared, self.infrared_right)
-        for publisher in (*images, self.info, self.info2):
+        for publisher in (*images, self.info, self.info1, self.info2):
             if publisher is not None:
                 self.node.destroy_publisher(publisher)
 
@@ -177,7 +183,7 @@ class Robot:
 
     def send(
         self, depth, infrared, camera=None, encoding="16UC1", header=None, change=None,
-        infrared_shift_ms=0, infrared_delay_s=0.0, right=None, right_encoding="mono8",
+        infrared_encoding="mono8", infrared_shift_ms=0, infrared_delay_s=0.0, right=None, right_encoding="mono8",
         right_delay_s=0.0,
     ) -> Header:  # fmt: skip
         """One moment of the camera.
@@ -201,7 +207,7 @@ class Robot:
                 self.spin_for(infrared_delay_s)
             shifted = shift(header, infrared_shift_ms)
             shifted.frame_id = "camera_infra1_optical_frame"
-            self.infrared.publish(image_message(infrared, "mono8", shifted))
+            self.infrared.publish(image_message(infrared, infrared_encoding, shifted))
         if right is not None:
             if right_delay_s:
                 self.spin_for(right_delay_s)

@@ -214,12 +214,6 @@ def test_a_size_that_changes_in_mid_stream(running):
     assert (robot.images[-1].width, robot.images[-1].height) == (160, 112)
 
 
-def test_depth_and_infrared_of_two_sizes(running):
-    robot = running
-    robot.send(robot.frame[0], noisy_wall(64, 64)[1], robot.camera)
-    robot.status("output", "infrared must be 128x96")
-
-
 def test_the_first_calibration(robot):
     """One node: before camera_info, with an impossible one, with a late one, without baseline."""
     robot.plug_in()

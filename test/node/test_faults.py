@@ -36,6 +36,7 @@ OK, WARN, ERROR = b"\0", b"\1", b"\2"
 SIZE = (128, 96)
 DEPTH, INFRARED = noisy_wall(*SIZE)
 CAMERA = camera(*SIZE)
+HALF_INFRARED = noisy_wall(SIZE[0] // 2, SIZE[1] // 2)[1]
 
 
 class NanWhenDazzled(nn.Module):
@@ -123,11 +124,11 @@ def coloured(message):
 def test_a_frame_that_cannot_be_denoised_is_answered_as_the_policy_says(running):
     robot = running
     robot.denoised(DEPTH, INFRARED, CAMERA)
-    for policy, complaint in (("silence", 64), ("passthrough", 48), ("invalid", 32)):
+    for policy in ("silence", "passthrough", "invalid"):
         assert robot.set(on_failure=policy)[0].successful
         before = len(robot.images)
-        robot.send(DEPTH, noisy_wall(64, complaint)[1], CAMERA)
-        status = robot.reported("output", f"says, got uint8 of shape ({complaint}, 64)")
+        robot.send(DEPTH, INFRARED, CAMERA, infrared_encoding=f"of {policy}")
+        status = robot.reported("output", f"encoding 'of {policy}'")
         assert status.level == ERROR
         assert {v.key: v.value for v in status.values}["on failure"] == policy
         header = robot.denoised(DEPTH, INFRARED, CAMERA)
@@ -378,7 +379,7 @@ BROKEN = {
     "depth is cut off": {"change": short},
     "depth has a step of 4294967295 bytes": {"change": enormous},
     "depth has encoding 'rgb8'": {"change": coloured},
-    "infrared must be 128x96": {"infrared": noisy_wall(64, 48)[1]},
+    "encoding 'yuv9'": {"infrared_encoding": "yuv9"},
     "depth must be 64x48 numbers as its camera_info says": {"camera": camera(64, 48)},
     "depth must be 128x96 numbers": {"depth": noisy_wall(160, 112)[0]},
 }
@@ -459,7 +460,8 @@ def test_stamps_that_repeat_drift_or_jump_and_infrared_that_is_late_slow_or_lost
     """One node goes through all of it; each is reported and passes by itself."""
     robot = running
     counted = robot.counts()
-    for disturb in (repeat, jump_ahead, drift, come_late, come_at_half_rate, get_lost):
+    disturbances = (repeat, jump_ahead, drift, come_late, come_at_half_rate, get_lost)
+    for disturb in (*disturbances, be_of_another_size):
         robot.denoised(DEPTH, INFRARED, CAMERA)
         disturb(robot)
         send_until(robot, lambda: says(robot, "input", "receiving"), f"recovery: {disturb}")
@@ -523,6 +525,26 @@ def come_at_half_rate(robot):
 
     robot.wait(reported, "half the rate to be reported")
     assert len(robot.images) > before
+
+
+def be_of_another_size(robot):
+    counted, before = robot.counts(), len(robot.images)
+
+    def reported():
+        step(robot, infrared=HALF_INFRARED)
+        return says(robot, "input", "infrared does not fit depth") and len(robot.images) > before
+
+    robot.wait(reported, "the other size")
+    message = robot.statuses["input"].message
+    assert robot.statuses["input"].level == WARN
+    assert "infrared is 64x48 and depth is 128x96: set decimation_filter.enable" in message
+    assert message in robot.log
+    robot.wait_images(before + 1)
+    assert pixels(robot.confidences[-1], "f4").max() <= 0.8
+    assert robot.counts()["failed"] == counted["failed"]
+    robot.set(depth_only=False)
+    robot.wait(lambda: step(robot, HALF_INFRARED) or says(robot, "input", "no output"), "the loss")
+    robot.set(depth_only=True)
 
 
 def get_lost(robot):
