@@ -183,8 +183,8 @@ class Robot:
 
     def send(
         self, depth, infrared, camera=None, encoding="16UC1", header=None, change=None,
-        infrared_encoding="mono8", infrared_shift_ms=0, infrared_delay_s=0.0, right=None, right_encoding="mono8",
-        right_delay_s=0.0,
+        infrared_encoding="mono8", infrared_shift_ms=0, infrared_delay_s=0.0, right=None,
+        right_encoding="mono8", right_delay_s=0.0,
     ) -> Header:  # fmt: skip
         """One moment of the camera.
 
