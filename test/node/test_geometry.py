@@ -7,6 +7,7 @@ import pytest
 from scenes import camera, noisy_wall
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
+from std_msgs.msg import Header
 
 from node.robot import camera_info, pixels, shift
 from rs_denoise.node.calibration import CameraCalibration
@@ -97,17 +98,15 @@ def test_depth_that_does_not_fit_infrared_goes_alone_until_it_does(running, mism
 
 
 def test_infrared_that_is_aligned_to_colour_too_fits():
-    calibration, robot_camera = CameraCalibration(), camera(*SIZE)
-    header = shift(camera_info(robot_camera, None).header, 0)
-    header.frame_id = COLOUR_FRAME
-    calibration.update(camera_info(robot_camera, header))
+    calibration, header = CameraCalibration(), Header(frame_id=COLOUR_FRAME)
+    calibration.update(camera_info(CAMERA, header))
     assert "aligned to colour" in calibration.infrared_mismatch
-    calibration.update_from_left_info(camera_info(robot_camera, header))
+    calibration.update_from_left_info(camera_info(CAMERA, header))
     assert calibration.infrared_mismatch is None
 
 
 def test_an_impossible_camera_info_of_infrared_is_ignored():
-    calibration, infos = CameraCalibration(), [camera_info(CAMERA, None) for _ in range(2)]
+    calibration, infos = CameraCalibration(), [camera_info(CAMERA, Header()) for _ in range(2)]
     infos[1].k[0] = infos[1].p[0] = 0.0
     calibration.update(infos[0])
     calibration.update_from_left_info(infos[1])
