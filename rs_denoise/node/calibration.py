@@ -63,6 +63,11 @@ class CameraCalibration:
         """Whether a valid camera_info has arrived."""
         return self._info is not None
 
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Width and height of depth images, px; None while no valid camera_info has arrived."""
+        return None if self._info is None else (self._info.width, self._info.height)
+
     def camera(self, baseline_m: float) -> Camera:
         """The camera, once it is known.
 
