@@ -181,7 +181,9 @@ class FrameAssembler:
     def _refuse_infrared(self, message: Image) -> str | None:
         if self._calibration.infrared_mismatch is not None:
             return self._calibration.infrared_mismatch
-        return compare_sizes(self._depth_size or _size(message), _size(message))
+        if self._depth_size is None or self._depth_size != self._calibration.size:
+            return None  # depth is at fault, and the frame fails for that reason
+        return compare_sizes(self._depth_size, _size(message))
 
     def _add(self, complete: list[SyncedImages[_Received]]) -> None:
         self._hand_on(complete)
