@@ -5,11 +5,16 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import numpy as np
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
 from rs_denoise.camera import Camera, CameraError
-from rs_denoise.camera_info import baseline_from_info, baseline_from_translation
+from rs_denoise.camera_info import (
+    baseline_from_info,
+    baseline_from_translation,
+    intrinsics_from_info,
+)
 from rs_denoise.camera_models import DEFAULT_BASELINE_M
 
 # No depth camera has more; an image of this size still fits into memory.
@@ -137,14 +142,13 @@ def compare_sizes(depth: tuple[int, int], infrared: tuple[int, int]) -> str | No
 
 
 def _compare_intrinsics(depth: CameraInfo, infrared: CameraInfo) -> str | None:
-    its, other = (camera_from_info(info, DEFAULT_BASELINE_M) for info in (depth, infrared))
-    focal = max(abs(its.fx / other.fx - 1), abs(its.fy / other.fy - 1))
-    centre_px = max(abs(its.cx - other.cx), abs(its.cy - other.cy))
-    if focal <= MAX_FOCAL_DIFFERENCE and centre_px <= MAX_CENTRE_DIFFERENCE_PX:
+    its, other = (np.array(intrinsics_from_info(info)) for info in (depth, infrared))
+    same_focal = np.abs(its[:2] / other[:2] - 1).max() <= MAX_FOCAL_DIFFERENCE
+    if same_focal and np.abs(its[2:] - other[2:]).max() <= MAX_CENTRE_DIFFERENCE_PX:
         return None
     described = (
-        f"focal length {c.fx:.1f}, {c.fy:.1f} and principal point {c.cx:.1f}, {c.cy:.1f}"
-        for c in (other, its)
+        "focal length {:.1f}, {:.1f} and principal point {:.1f}, {:.1f}".format(*each)
+        for each in (other, its)
     )
     return (
         "infrared has {} in its camera_info, depth has {}: is depth rotated, cropped or aligned "
