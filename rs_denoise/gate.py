@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-from torch.nn import functional
+if TYPE_CHECKING:  # The command line reads the defaults; PyTorch would take seconds.
+    from torch import Tensor
 
 # A hole is not filled with background if foreground is this near, in blocks of BLOCK_PX (up and
 # down, to the sides): the occlusion shadow beside an object is as wide as the object's disparity
@@ -67,7 +67,7 @@ class Gate:
             max_change_px = self.max_recession * measured_px
             changed_little = (denoised_px - measured_px).abs() <= max_change_px
             return (measured_px > 0) & (denoised_px > 0) & changed_little
-        valid = torch.sign(measured_px)
+        valid = measured_px.sign()
         foreground_px = measured_px + (1.0 - valid) * _max_disparity_around(measured_px)
         required = self.fill_confidence + (self.min_confidence - self.fill_confidence) * valid
         not_receding = denoised_px >= foreground_px * (1.0 - self.max_recession)
@@ -89,6 +89,8 @@ COMPLETE = Gate(min_confidence=0.3, fill_confidence=0.6)
 
 def _max_disparity_around(disparity_px: Tensor) -> Tensor:
     """The greatest disparity near each pixel: 16 px up and down, 64 px to the sides."""
+    from torch.nn import functional
+
     height, width = disparity_px.shape[-2:]
     padded = functional.pad(disparity_px, (0, -width % BLOCK_PX, 0, -height % BLOCK_PX))
     # amax over one axis at a time is ten times as fast as max_pool2d.

@@ -21,6 +21,7 @@ from rs_denoise.device import find_device
 from rs_denoise.manifest import Manifest, ModelError
 from rs_denoise.model_archive import MANIFEST, read_manifest
 from rs_denoise.network_kind import NETWORK_KINDS, Input, NetworkKind
+from rs_denoise.shipped_models import DEFAULT_MODEL, model_file
 
 # Types of the convolutions, by name.
 PRECISIONS = {
@@ -34,8 +35,6 @@ MIN_TORCH = (2, 3)
 # The last inputs of aten::_convolution.
 FLAGS_OF_CONVOLUTION = ("benchmark", "deterministic", "cudnn_enabled", "allow_tf32")
 FIRST_FLAG_OF_CONVOLUTION = 9
-SHIPPED = Path(__file__).parent / "models"
-DEFAULT_MODEL = SHIPPED / "unet.pt"
 
 
 class Model:
@@ -134,15 +133,6 @@ class Model:
                 f"{self.path}: expected {count} finite float32 outputs of shape {shape}, a scale "
                 f"being positive, got shapes {shapes}: this is not a denoising model"
             )
-
-
-def model_file(path: Path | str) -> Path:
-    """Finds the file that is meant: `path`, or a shipped model by its name, as "unet-tiny"."""
-    path = Path(path)
-    shipped = {file.stem: file for file in SHIPPED.glob("*.pt")}
-    if str(path) in shipped and not path.exists():
-        return shipped[str(path)]
-    return path
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rs_denoise.denoiser import Denoised, Denoiser, Estimate
 from rs_denoise.depth import round_like
 from rs_denoise.gate import Gate
-from rs_denoise.model import Model
-from rs_denoise.precision import load_with_fallback
 from rs_denoise.recordings.frame import Frame
+
+if TYPE_CHECKING:  # PyTorch is imported with the first model, not for --help or a missing file.
+    from rs_denoise.denoiser import Denoised, Denoiser, Estimate
+    from rs_denoise.model import Model
 
 # What depth of the camera itself, and denoised depth, are called wherever methods are compared.
 RAW, DENOISED = "raw", "denoised"
@@ -41,6 +43,8 @@ class OfflineDenoiser:
         cls, path: Path | str, device: str = "auto", gate: Gate | None = None
     ) -> OfflineDenoiser:
         """Loads a model file; arguments and errors are those of `Model.load`."""
+        from rs_denoise.precision import load_with_fallback
+
         return cls(load_with_fallback(path, device), gate)
 
     def with_gate(self, gate: Gate) -> OfflineDenoiser:
@@ -84,6 +88,8 @@ class _Network:
         self._latest: tuple[Frame, Estimate] | None = None
 
     def run(self, frame: Frame) -> tuple[Denoiser, Estimate]:
+        from rs_denoise.denoiser import Denoiser
+
         if self._denoiser is None or self._denoiser.camera != frame.camera:
             self._denoiser = Denoiser(self.model, frame.camera)
         if self._latest is None or self._latest[0] is not frame:

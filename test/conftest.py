@@ -9,7 +9,8 @@ import torch
 from hypothesis import settings
 from torch import nn
 
-from rs_denoise.model import DEFAULT_MODEL, Model, save
+from rs_denoise.model import Model, save
+from rs_denoise.shipped_models import DEFAULT_MODEL
 from scenes import manifest
 
 PROJECT = Path(__file__).parents[1]

@@ -6,8 +6,9 @@ import torch
 
 from rs_denoise.denoiser import Denoiser
 from rs_denoise.gate import Gate
-from rs_denoise.model import SHIPPED, Model
+from rs_denoise.model import Model
 from rs_denoise.precision import compare, load_with_fallback
+from rs_denoise.shipped_models import SHIPPED
 from rs_denoise.synthetic_frame import TYPICAL_CAMERA, synthetic_frame
 from rs_denoise.training.precision import choose_training_precision
 

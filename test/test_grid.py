@@ -13,7 +13,8 @@ import cv2
 
 from rs_denoise.denoiser import Denoiser
 from rs_denoise.depth import to_depth_mm
-from rs_denoise.model import SHIPPED, Model
+from rs_denoise.model import Model
+from rs_denoise.shipped_models import SHIPPED
 from rs_denoise.simulation.matcher import Matcher, match
 from scenes import camera
 

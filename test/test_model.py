@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 from rs_denoise.manifest import FORMAT, READABLE_FORMATS, Manifest, ModelError
-from rs_denoise.model import DEFAULT_MODEL, SHIPPED, Model, save
+from rs_denoise.model import Model, save
 from rs_denoise.model_archive import MAX_MANIFEST_BYTES
 from rs_denoise.networks.unet import UNet
+from rs_denoise.shipped_models import DEFAULT_MODEL, SHIPPED
 from scenes import Scaled, kind_fields, manifest
 
 

@@ -5,8 +5,9 @@ from torch import nn
 
 from rs_denoise.camera import Camera
 from rs_denoise.manifest import ModelError
-from rs_denoise.model import SHIPPED, Model
+from rs_denoise.model import Model
 from rs_denoise.precision import choose_precision, compare
+from rs_denoise.shipped_models import SHIPPED
 from rs_denoise.synthetic_frame import TYPICAL_CAMERA, synthetic_frame
 from scenes import Scaled
 

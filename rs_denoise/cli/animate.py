@@ -46,11 +46,20 @@ class AnimationFormat:
 
 def animate(
     recording: options.RecordingPath,
-    out: Annotated[Path, typer.Option(help="The animation to write, .gif or .mp4.")],
-    seconds: Annotated[float, typer.Option(min=0.5, max=60, help="Duration of one swing.")] = 4.0,
-    size: Annotated[str, typer.Option(help="WIDTHxHEIGHT of the animation.")] = "960x480",
+    out: Annotated[
+        Path, typer.Option(metavar="FILE", help="The animation to write, .gif or .mp4.")
+    ],
+    seconds: Annotated[
+        float, typer.Option(min=0.5, max=60, metavar="SECONDS", help="Duration of one swing.")
+    ] = 4.0,
+    size: Annotated[
+        str, typer.Option(metavar="WIDTHxHEIGHT", help="WIDTHxHEIGHT of the animation.")
+    ] = "960x480",
     degrees: Annotated[
-        float, typer.Option(min=1, max=120, help="Angle from the leftmost view to the rightmost.")
+        float,
+        typer.Option(
+            min=1, max=120, metavar="DEGREES", help="Angle from the leftmost view to the rightmost."
+        ),
     ] = 40.0,
     frame: options.FrameName = None,
     model: options.ModelFile = options.DEFAULT_MODEL_FILE,
@@ -65,8 +74,9 @@ def animate(
     assert wanted is not None
     kind = FORMATS[out.suffix.lower()]
     _check_size(out, wanted)
+    opened = open_recording(recording)
     method = OfflineDenoiser.load(model, device, Gate(min_confidence, fill_confidence))
-    comparison = FrameComparison.of(open_recording(recording), frame, method)
+    comparison = FrameComparison.of(opened, frame, method)
     console = Console()
     count = max(2, round(seconds * kind.rate_hz))
     views = track(

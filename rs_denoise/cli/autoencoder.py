@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
@@ -17,9 +17,9 @@ from rich.console import Console
 from rich.progress import track
 
 from rs_denoise.camera import CameraError
+from rs_denoise.cli.command_help import Command
 from rs_denoise.cli.program import run
 from rs_denoise.depth import to_uint16_mm
-from rs_denoise.precision import load_with_fallback
 from rs_denoise.recordings.folders.autoencoder_folder import (
     DEPTH,
     INFRARED,
@@ -30,6 +30,9 @@ from rs_denoise.recordings.folders.autoencoder_folder import (
 from rs_denoise.recordings.folders.raw_images import convert_raw
 from rs_denoise.recordings.frame import Frame, RecordingError
 from rs_denoise.recordings.images import write_png
+
+if TYPE_CHECKING:
+    from rs_denoise.denoiser import Denoiser
 
 IMAGES, LOGS, MODELS = Path("images"), Path("logs"), Path("models")
 TRAIN, TRAIN_CROPPED = IMAGES / "train", IMAGES / "train_cropped"
@@ -59,11 +62,12 @@ def autoencoder(
     convert: Annotated[
         bool, typer.Option("-r", "--convert_raw", help="Convert all .raw images to PNG first.")
     ] = False,
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the crops.")] = 100,
+    epochs: Annotated[int, typer.Option(min=1, metavar="N", help="Passes over the crops.")] = 100,
     train_path: Annotated[
         Path | None,
         typer.Option(
             "--train_path",
+            metavar="FOLDER",
             help="Folder of gt-, res- and left-*.png to train on.",
             show_default="images/train",
         ),
@@ -72,6 +76,7 @@ def autoencoder(
         Path | None,
         typer.Option(
             "--test_path",
+            metavar="FOLDER",
             help="Folder of res- and left-*.png to denoise.",
             show_default="images/test",
         ),
@@ -80,15 +85,20 @@ def autoencoder(
         Path | None,
         typer.Option(
             "--model_path",
+            metavar="FOLDER",
             help="A folder in models/. Also: --keras_model_path.",
             show_default="the newest",
         ),
     ] = None,
     keras_model_path: Annotated[
-        Path | None, typer.Option("--keras_model_path", hidden=True)
+        Path | None, typer.Option("--keras_model_path", metavar="FOLDER", hidden=True)
     ] = None,
     network: Annotated[
-        str, typer.Option(help="unet-classic, autoencoder-classic, ccgan-classic, unet, unet-tiny.")
+        str,
+        typer.Option(
+            metavar="NETWORK",
+            help="unet-classic, autoencoder-classic, ccgan-classic, unet, unet-tiny.",
+        ),
     ] = "unet-classic",
 ) -> None:
     """Crops, trains, denoises and compares, as the Denoise-Autoencoder of 2020 did.
@@ -211,6 +221,7 @@ def _within(model: Path, name: str) -> Path:
 def _test(images: Path, model_path: Path) -> None:
     from rs_denoise.denoiser import Denoiser
     from rs_denoise.gate import Gate
+    from rs_denoise.precision import load_with_fallback
 
     model = load_with_fallback(_within(model_path, MODEL_FILE))
     triples = find_autoencoder_frames(images)
@@ -250,7 +261,7 @@ def _read(triple: AutoencoderFrame) -> Frame | None:
         return None
 
 
-def _write_tiles(triple: AutoencoderFrame, depth_mm: np.ndarray, denoiser) -> None:
+def _write_tiles(triple: AutoencoderFrame, depth_mm: np.ndarray, denoiser: Denoiser) -> None:
     padded = [denoiser.tiling.padded(n) for n in depth_mm.shape]
     for tile in denoiser.tiling.tiles(*padded):
         name = f"{DEPTH}{triple.name}-{tile.rows.start}-{tile.columns.start}.png"
@@ -289,8 +300,8 @@ def _statistics(images: Path) -> None:
     console.print(f"also in {log}; coloured differences in {DENOISED}")
 
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-app.command()(autoencoder)
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+app.command(cls=Command)(autoencoder)
 
 
 def main() -> None:

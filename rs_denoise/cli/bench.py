@@ -10,22 +10,18 @@ from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import torch
 import typer
 from rich.console import Console
 
-from rs_denoise.benchmark.core_speed import time_core
-from rs_denoise.benchmark.scaling import time_scaling
-from rs_denoise.benchmark.scaling_chart import draw_scaling
-from rs_denoise.benchmark.tables import core_section, node_section, scaling_sections
 from rs_denoise.cli import options
 from rs_denoise.cli.demo import SAMPLE
 from rs_denoise.drawing.figure import PICTURES, ChartError, check_suffix, new_figure, write_figure
 from rs_denoise.memory import tune_malloc
-from rs_denoise.model import PRECISIONS, SHIPPED, Model
+from rs_denoise.shipped_models import SHIPPED
 
 if TYPE_CHECKING:
     from rs_denoise.benchmark.node_speed import NodeSpeed
+    from rs_denoise.model import Model
 
 # --scaling has some twenty cases, each timed for this fraction of --frames.
 SCALING_FRACTION = 0.075
@@ -34,35 +30,51 @@ SCALING_FRACTION = 0.075
 def bench(
     model: Annotated[
         list[Path] | None,
-        typer.Option(help="Model file; repeatable.", show_default="the shipped models"),
+        typer.Option(
+            metavar="MODEL", help="Model file; repeatable.", show_default="the shipped models"
+        ),
     ] = None,
-    size: Annotated[str, typer.Option(help="WIDTHxHEIGHT of the frames.")] = "848x480",
-    frames: Annotated[int, typer.Option(min=10, help="Number of frames to time.")] = 200,
+    size: Annotated[
+        str, typer.Option(metavar="WIDTHxHEIGHT", help="WIDTHxHEIGHT of the frames.")
+    ] = "848x480",
+    frames: Annotated[
+        int, typer.Option(min=10, metavar="N", help="Number of frames to time.")
+    ] = 200,
     device: options.Device = "auto",
-    precision: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    precision: Annotated[
+        str, typer.Option(metavar="TYPE", help="auto, float32, bfloat16 or float16.")
+    ] = "auto",
     threads: Annotated[
-        int | None, typer.Option(min=1, help="Threads of PyTorch.", show_default="one per core")
+        int | None,
+        typer.Option(min=1, metavar="N", help="Threads of PyTorch.", show_default="one per core"),
     ] = None,
     node: Annotated[
         bool, typer.Option(help="Also time the node over DDS, if ROS 2 is installed.")
     ] = True,
     rate: Annotated[
         list[float] | None,
-        typer.Option(help="Hz of the camera; repeatable.", show_default="30"),
+        typer.Option(metavar="HZ", help="Hz of the camera; repeatable.", show_default="30"),
     ] = None,
-    seconds: Annotated[float, typer.Option(min=1, help="Duration of each run of the node.")] = 10.0,
-    runs: Annotated[int, typer.Option(min=1, help="Runs of the node; shows medians.")] = 3,
+    seconds: Annotated[
+        float, typer.Option(min=1, metavar="SECONDS", help="Duration of each run of the node.")
+    ] = 10.0,
+    runs: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Runs of the node; shows medians.")
+    ] = 3,
     scaling: Annotated[
         bool, typer.Option(help="Also time how frames scale with pixels, tiles and cameras.")
     ] = False,
     json_file: Annotated[
-        Path | None, typer.Option("--json", help="Also write the results here.")
+        Path | None, typer.Option("--json", metavar="FILE", help="Also write the results here.")
     ] = None,
     markdown: Annotated[
-        Path | None, typer.Option(help="Also write the tables here, as Markdown.")
+        Path | None, typer.Option(metavar="FILE", help="Also write the tables here, as Markdown.")
     ] = None,
     plot: Annotated[
-        Path | None, typer.Option(help="Also draw the results of --scaling: .png, .pdf or .svg.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Also draw the results of --scaling: .png, .pdf or .svg."
+        ),
     ] = None,
 ) -> None:
     """Times the core, in turns with librealsense's filters, and the node.
@@ -70,11 +82,19 @@ def bench(
     The node runs between a camera, which plays the sample recording, and a consumer: three
     processes over DDS.
     """
+    options.check_out(json_file, markdown, plot)
+    _check_plot(plot)
+    import torch
+
+    from rs_denoise.benchmark.core_speed import time_core
+    from rs_denoise.benchmark.scaling import time_scaling
+    from rs_denoise.benchmark.scaling_chart import draw_scaling
+    from rs_denoise.benchmark.tables import core_section, node_section, scaling_sections
+    from rs_denoise.model import PRECISIONS, Model
+
     if precision not in ("auto", *PRECISIONS):
         expected = ", ".join(("auto", *PRECISIONS))
         raise typer.BadParameter(f"expected one of {expected}, got '{precision}'")
-    options.check_out(json_file, markdown, plot)
-    _check_plot(plot)
     tune_malloc()
     if threads:
         torch.set_num_threads(threads)
@@ -112,6 +132,8 @@ def bench(
 
 def _conditions(frames: int) -> str:
     """The conditions of the measurement, with the load before it."""
+    import torch
+
     threads, load, cores = torch.get_num_threads(), os.getloadavg()[0], os.cpu_count()
     return (
         f"{frames} frames, {threads} threads, load before {load:.1f} on {cores} cores{_processor()}"

@@ -40,19 +40,21 @@ class RecordingFormat(str, Enum):
 
 def convert(
     recording: options.RecordingPath,
-    out: Annotated[Path, typer.Argument(help="The output; must not exist.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The output; must not exist.")],
     to: Annotated[
         RecordingFormat,
         typer.Option(
+            metavar="|".join(choice.value for choice in RecordingFormat),
             help="rosbag2: a folder for RViz and Foxglove, with the driver's topics; realsense: a "
-            ".db3 for RealSense Viewer; frames: folders of PNG."
+            ".db3 for RealSense Viewer; frames: folders of PNG.",
         ),
     ] = RecordingFormat.rosbag2,
     denoise: Annotated[
         bool, typer.Option(help="Add denoised depth beside the camera's depth.")
     ] = False,
     rate: Annotated[
-        float, typer.Option(min=0.1, help="Rate in Hz of frames without a recorded stamp.")
+        float,
+        typer.Option(min=0.1, metavar="HZ", help="Rate in Hz of frames without a recorded stamp."),
     ] = DEFAULT_RATE_HZ,
     depth_topic: options.DepthTopic = None,
     infrared_topic: options.InfraredTopic = None,

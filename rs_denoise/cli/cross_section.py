@@ -31,17 +31,25 @@ HOW_TO_CHOOSE = "give --row N, --column N, or --from x,y --to x,y"
 def cross_section(
     recording: options.RecordingPath,
     start: Annotated[
-        str | None, typer.Option("--from", help="First pixel of the line, x,y.")
+        str | None, typer.Option("--from", metavar="X,Y", help="First pixel of the line, x,y.")
     ] = None,
-    end: Annotated[str | None, typer.Option("--to", help="Last pixel of the line, x,y.")] = None,
-    row: Annotated[int | None, typer.Option(help="Take this row as the line.")] = None,
-    column: Annotated[int | None, typer.Option(help="Take this column as the line.")] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", metavar="X,Y", help="Last pixel of the line, x,y.")
+    ] = None,
+    row: Annotated[int | None, typer.Option(metavar="N", help="Take this row as the line.")] = None,
+    column: Annotated[
+        int | None, typer.Option(metavar="N", help="Take this column as the line.")
+    ] = None,
     frame: options.FrameName = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Draw to this file (.png, .pdf or .svg) instead of a window."),
+        typer.Option(
+            metavar="FILE", help="Draw to this file (.png, .pdf or .svg) instead of a window."
+        ),
     ] = None,
-    csv_file: Annotated[Path | None, typer.Option("--csv", help="Write the samples here.")] = None,
+    csv_file: Annotated[
+        Path | None, typer.Option("--csv", metavar="FILE", help="Write the samples here.")
+    ] = None,
     model: options.ModelFile = options.DEFAULT_MODEL_FILE,
     device: options.Device = "auto",
     min_confidence: options.MinConfidence = options.DEFAULT_MIN_CONFIDENCE,
@@ -51,11 +59,12 @@ def cross_section(
     check_suffix(out, PICTURES)
     options.check_out(out, csv_file)
     chosen = _check_choice(start, end, row, column)
+    opened = open_recording(recording)
     in_window = not chosen or (out is None and csv_file is None)
     if in_window:
         _require_display(chosen)
     method = OfflineDenoiser.load(model, device, Gate(min_confidence, fill_confidence))
-    comparison = FrameComparison.of(open_recording(recording), frame, method)
+    comparison = FrameComparison.of(opened, frame, method)
     shape = comparison.frame.depth_mm.shape
     given = _get_line(start, end, row, column, shape) if chosen else None
     line = given if given and not in_window else _draw_in_window(comparison, given)

@@ -41,12 +41,21 @@ class DemoError(RuntimeError):
 
 def demo(
     recording: Annotated[
-        Path, typer.Argument(help="Any recording with depth.", show_default="demo/room")
+        Path,
+        typer.Argument(
+            metavar="RECORDING", help="Any recording with depth.", show_default="demo/room"
+        ),
     ] = SAMPLE,
-    seconds: Annotated[float, typer.Option(min=1, help="How long to play, in a loop.")] = 10.0,
-    out: Annotated[Path, typer.Option(help="Where picture and report go.")] = Path("demo_output"),
+    seconds: Annotated[
+        float, typer.Option(min=1, metavar="SECONDS", help="How long to play, in a loop.")
+    ] = 10.0,
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Where picture and report go.")
+    ] = Path("demo_output"),
 ) -> None:
     """Plays a recording at 30 Hz through the node over DDS, and writes a report of the result."""
+    if not recording.exists():
+        raise DemoError(f"{recording}: no such file or folder")
     from rs_denoise.benchmark.ros.player import load_frames
 
     console = Console()

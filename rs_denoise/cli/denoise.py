@@ -8,7 +8,7 @@ from collections import defaultdict
 from dataclasses import asdict
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
@@ -18,7 +18,6 @@ from rich.progress import track
 from rs_denoise.camera import CameraError
 from rs_denoise.cli import options
 from rs_denoise.cli.each_recording import FAILED, run_each
-from rs_denoise.denoiser import Denoised
 from rs_denoise.depth import round_like
 from rs_denoise.gate import Gate
 from rs_denoise.offline import OfflineDenoiser
@@ -33,6 +32,9 @@ from rs_denoise.recordings.frame import Frame, RecordingError, add_missing_stamp
 from rs_denoise.recordings.images import read_png, write_png
 from rs_denoise.recordings.recording import DENOISED_NOTE, Recording, open_recording
 from rs_denoise.recordings.resumable_output import begin_or_resume
+
+if TYPE_CHECKING:
+    from rs_denoise.denoiser import Denoised
 
 CAMERA, CONFIDENCE = "camera.json", "confidence.png"
 # Folder of each frame, with the frame's stamp.
@@ -50,12 +52,16 @@ def denoise(
     recordings: options.RecordingPaths,
     out: Annotated[
         Path,
-        typer.Argument(help="The output folder; of several recordings, with a folder for each."),
+        typer.Argument(
+            metavar="OUT",
+            help="The output folder; of several recordings, with a folder for each.",
+        ),
     ],
     format_: Annotated[
         ResultFormat,
         typer.Option(
             "--format",
+            metavar="|".join(choice.value for choice in ResultFormat),
             help="images: OUT/<frame>/depth.png (uint16 mm), confidence.png (uint8, 255 = certain) "
             "and camera.json; rosbag2: a copy of the bag with denoised/... beside its topics.",
         ),

@@ -43,26 +43,39 @@ FILES, COMPARED, KNOWN = "What to write", "What to compare with", "What is known
 def evaluate(
     recordings: options.RecordingPaths,
     size: Annotated[
-        str | None, typer.Option(help="Resample to WIDTHxHEIGHT first.", show_default="native")
+        str | None,
+        typer.Option(
+            metavar="WIDTHxHEIGHT", help="Resample to WIDTHxHEIGHT first.", show_default="native"
+        ),
     ] = None,
     max_frames: Annotated[
         int,
-        typer.Option(min=1, help="Of a longer recording, runs of 40 frames spread evenly over it."),
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Of a longer recording, runs of 40 frames spread evenly over it.",
+        ),
     ] = 400,
     json_file: Annotated[
-        Path | None, typer.Option("--json", help="All metrics.", rich_help_panel=FILES)
+        Path | None,
+        typer.Option("--json", metavar="FILE", help="All metrics.", rich_help_panel=FILES),
     ] = None,
     html: Annotated[
-        Path | None, typer.Option(help="A report for a browser.", rich_help_panel=FILES)
+        Path | None,
+        typer.Option(metavar="FILE", help="A report for a browser.", rich_help_panel=FILES),
     ] = None,
     markdown: Annotated[
-        Path | None, typer.Option(help="Tables that compare the methods.", rich_help_panel=FILES)
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Tables that compare the methods.", rich_help_panel=FILES
+        ),
     ] = None,
     require: Annotated[
         list[str] | None,
         typer.Option(
+            metavar="CONDITION",
             help="Exit with 1 if this does not hold, e.g. 'denoised.same.mae_mm < 9', and with 2 "
-            "if it cannot be evaluated; repeatable. @FILE reads them from a file, one a line."
+            "if it cannot be evaluated; repeatable. @FILE reads them from a file, one a line.",
         ),
     ] = None,
     against: Annotated[
@@ -88,7 +101,9 @@ def evaluate(
     fill_confidence: options.FillConfidence = options.DEFAULT_FILL_CONFIDENCE,
     beside: Annotated[
         list[Path] | None,
-        typer.Option(help="Another model file; repeatable.", rich_help_panel=COMPARED),
+        typer.Option(
+            metavar="MODEL", help="Another model file; repeatable.", rich_help_panel=COMPARED
+        ),
     ] = None,
     baselines: Annotated[
         bool,
@@ -100,6 +115,7 @@ def evaluate(
         float | None,
         typer.Option(
             min=0.0,
+            metavar="METRES",
             help="Height above the floor, m; for the obstacle metrics.",
             show_default="fitted to the floor",
             rich_help_panel=KNOWN,
@@ -108,12 +124,15 @@ def evaluate(
     camera_pitch: Annotated[
         float,
         typer.Option(
-            help="Degrees, positive is down; with --camera-height.", rich_help_panel=KNOWN
+            metavar="DEGREES",
+            help="Degrees, positive is down; with --camera-height.",
+            rich_help_panel=KNOWN,
         ),
     ] = 0.0,
     roi: Annotated[
         list[str] | None,
         typer.Option(
+            metavar="X,Y,WIDTH,HEIGHT",
             help="x,y,width,height of a flat surface; repeatable.",
             show_default="found",
             rich_help_panel=KNOWN,
@@ -123,6 +142,7 @@ def evaluate(
         float | None,
         typer.Option(
             min=1.0,
+            metavar="MM",
             help="True depth, mm, where the optical axis meets the wall of the first --roi.",
             rich_help_panel=KNOWN,
         ),
@@ -163,9 +183,9 @@ def evaluate(
         setup=setup,
         topics=topics,
     )
-    evaluator = RecordingEvaluator(settings, requirements)
     earlier = read_summaries(against) if against is not None else None
     found = find_recordings(recordings)
+    evaluator = RecordingEvaluator(settings, requirements)
     if len(found) > 1:
         ranking = Ranking.parse(worst_by) if worst_by else None
         outputs = Outputs(json_file, html, markdown)

@@ -6,7 +6,7 @@ import contextlib
 import time
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
@@ -14,7 +14,6 @@ from rich.console import Console
 from rich.live import Live
 
 from rs_denoise.cli import options
-from rs_denoise.denoiser import Denoiser
 from rs_denoise.depth import round_like, to_uint16_mm
 from rs_denoise.gate import Gate
 from rs_denoise.live.camera_stream import (
@@ -35,12 +34,13 @@ from rs_denoise.live.screens import (
 )
 from rs_denoise.live.view import ColourRange, Meter, Statistics, draw_view
 from rs_denoise.memory import tune_malloc
-from rs_denoise.precision import load_with_fallback
 from rs_denoise.recordings.folders.frame_folder import write_frame
 from rs_denoise.recordings.frame import Frame
 from rs_denoise.recordings.images import write_png
 from rs_denoise.recordings.recording import open_recording
-from rs_denoise.warm_up import warm_up
+
+if TYPE_CHECKING:
+    from rs_denoise.denoiser import Denoiser
 
 VIDEO = ".mp4"
 
@@ -48,7 +48,9 @@ VIDEO = ".mp4"
 def live(
     source: Annotated[
         Path | None,
-        typer.Argument(help="A recording of the SDK (.db3, .bag).", show_default="a camera"),
+        typer.Argument(
+            metavar="SOURCE", help="A recording of the SDK (.db3, .bag).", show_default="a camera"
+        ),
     ] = None,
     software: Annotated[
         bool,
@@ -58,25 +60,36 @@ def live(
         ),
     ] = False,
     serial: Annotated[
-        str | None, typer.Option(help="Serial number of the camera.", show_default="the first")
+        str | None,
+        typer.Option(
+            metavar="SERIAL", help="Serial number of the camera.", show_default="the first"
+        ),
     ] = None,
-    size: Annotated[str, typer.Option(help="WIDTHxHEIGHT of the camera's profile.")] = "848x480",
-    rate: Annotated[int, typer.Option(min=1, help="Hz of the camera's profile.")] = 30,
+    size: Annotated[
+        str, typer.Option(metavar="WIDTHxHEIGHT", help="WIDTHxHEIGHT of the camera's profile.")
+    ] = "848x480",
+    rate: Annotated[
+        int, typer.Option(min=1, metavar="HZ", help="Hz of the camera's profile.")
+    ] = 30,
     emitter: Annotated[
         bool | None, typer.Option(help="Dot projector on or off.", show_default="unchanged")
     ] = None,
     baseline: Annotated[
         float | None,
-        typer.Option(min=0.001, help="Baseline, m.", show_default="the camera's"),
+        typer.Option(min=0.001, metavar="METRES", help="Baseline, m.", show_default="the camera's"),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Record the view: a video (.mp4), or a folder of PNG.")
+        Path | None,
+        typer.Option(metavar="PATH", help="Record the view: a video (.mp4), or a folder of PNG."),
     ] = None,
-    saved: Annotated[Path, typer.Option(help="Folder in which key s saves frames.")] = Path(
-        "saved_frames"
-    ),
+    saved: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Folder in which key s saves frames.")
+    ] = Path("saved_frames"),
     seconds: Annotated[
-        float | None, typer.Option(min=0.1, help="Stop after this time.", show_default="never")
+        float | None,
+        typer.Option(
+            min=0.1, metavar="SECONDS", help="Stop after this time.", show_default="never"
+        ),
     ] = None,
     model: options.ModelFile = options.DEFAULT_MODEL_FILE,
     device: options.Device = "auto",
@@ -92,6 +105,11 @@ def live(
     if out is not None and out.suffix not in ("", VIDEO):
         raise typer.BadParameter(f"--out must be a video ({VIDEO}) or a folder, got '{out.name}'")
     options.check_out(out)
+    if source is not None and not source.exists():
+        raise LiveError(f"{source}: no such recording")
+    from rs_denoise.denoiser import Denoiser
+    from rs_denoise.precision import load_with_fallback
+
     tune_malloc()
     loaded = load_with_fallback(model, device)
     gate = Gate(min_confidence, fill_confidence)
@@ -125,6 +143,8 @@ class _View:
 
     def run(self, status: Live, seconds: float | None) -> int:
         """Runs until the stream ends, the user quits or time is up; returns how many frames."""
+        from rs_denoise.warm_up import warm_up
+
         # The first frames take seconds; the camera need not wait for them.
         warm_up(self._denoiser)
         started, count = time.monotonic(), 0

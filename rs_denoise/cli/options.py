@@ -11,19 +11,40 @@ import typer
 from rich.console import Console
 
 from rs_denoise.gate import Gate
-from rs_denoise.model import DEFAULT_MODEL
+from rs_denoise.shipped_models import DEFAULT_MODEL, SHIPPED, model_file
 
 _GATE = Gate()
 
+
+def _check_model(path: Path) -> Path:
+    """Refuses what is neither a file nor a shipped model, before PyTorch is imported."""
+    if not model_file(path).exists():
+        shipped = ", ".join(sorted(file.stem for file in SHIPPED.glob("*.pt")))
+        raise typer.BadParameter(
+            f"{path}: no such model file, and no shipped model; these are {shipped}"
+        )
+    return path
+
+
 ModelFile = Annotated[
-    Path, typer.Option("--model", help="Model file.", show_default="the one shipped")
+    Path,
+    typer.Option(
+        "--model",
+        metavar="MODEL",
+        callback=_check_model,
+        help="Model file, or the name of a shipped model.",
+        show_default="unet",
+    ),
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
+Device = Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda, cuda:1, ...")]
 MinConfidence = Annotated[
-    float, typer.Option(min=0, max=1, help="Least confidence of a published pixel.")
+    float, typer.Option(min=0, max=1, metavar="P", help="Least confidence of a published pixel.")
 ]
 FillConfidence = Annotated[
-    float, typer.Option(min=0, max=1.01, help="Least confidence to fill a hole; 1.01: never fill.")
+    float,
+    typer.Option(
+        min=0, max=1.01, metavar="P", help="Least confidence to fill a hole; 1.01: never fill."
+    ),
 ]
 # Topics of a bag are usually found by their names and types.
 RecordingPath = Annotated[
@@ -43,29 +64,39 @@ RecordingPaths = Annotated[
 ]
 TOPICS = "Topics of a bag"
 DepthTopic = Annotated[
-    str | None, typer.Option(help="Depth.", show_default="found", rich_help_panel=TOPICS)
+    str | None,
+    typer.Option(metavar="TOPIC", help="Depth.", show_default="found", rich_help_panel=TOPICS),
 ]
 InfraredTopic = Annotated[
     str | None,
-    typer.Option(help="Left infrared.", show_default="found", rich_help_panel=TOPICS),
+    typer.Option(
+        metavar="TOPIC", help="Left infrared.", show_default="found", rich_help_panel=TOPICS
+    ),
 ]
 RightInfraredTopic = Annotated[
     str | None,
-    typer.Option(help="Right infrared.", show_default="found", rich_help_panel=TOPICS),
+    typer.Option(
+        metavar="TOPIC", help="Right infrared.", show_default="found", rich_help_panel=TOPICS
+    ),
 ]
 GroundTruthTopic = Annotated[
     str | None,
-    typer.Option(help="Ground truth depth.", show_default="found", rich_help_panel=TOPICS),
+    typer.Option(
+        metavar="TOPIC", help="Ground truth depth.", show_default="found", rich_help_panel=TOPICS
+    ),
 ]
 CameraInfoTopic = Annotated[
     str | None,
-    typer.Option(help="camera_info of depth.", show_default="found", rich_help_panel=TOPICS),
+    typer.Option(
+        metavar="TOPIC", help="camera_info of depth.", show_default="found", rich_help_panel=TOPICS
+    ),
 ]
 Baseline = Annotated[
     float | None,
     typer.Option(
         min=0.001,
         max=1.0,
+        metavar="METRES",
         help="Baseline of the imagers, m.",
         show_default="as recorded",
         rich_help_panel=TOPICS,
@@ -73,7 +104,9 @@ Baseline = Annotated[
 ]
 FrameName = Annotated[
     str | None,
-    typer.Option(help="Name of the frame, or its number from 0.", show_default="the first"),
+    typer.Option(
+        metavar="NAME", help="Name of the frame, or its number from 0.", show_default="the first"
+    ),
 ]
 DEFAULT_MODEL_FILE = DEFAULT_MODEL
 # More skipped frames than this are counted instead of listed.

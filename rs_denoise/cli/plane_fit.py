@@ -98,6 +98,7 @@ def plane_fit(
     roi: Annotated[
         str | None,
         typer.Option(
+            metavar="X,Y,WIDTH,HEIGHT",
             help="Rectangle of a wall or floor: x,y,width,height.",
             show_default="searched for",
         ),
@@ -105,7 +106,9 @@ def plane_fit(
     wall: Annotated[
         float | None,
         typer.Option(
-            min=1, help="True depth, mm, where the optical axis meets the wall; gives Z accuracy."
+            min=1,
+            metavar="MM",
+            help="True depth, mm, where the optical axis meets the wall; gives Z accuracy.",
         ),
     ] = None,
     frame: options.FrameName = None,
@@ -115,7 +118,10 @@ def plane_fit(
     ] = False,
     out: Annotated[
         Path | None,
-        typer.Option(help="Draw the distances from the planes to this file (.png, .pdf or .svg)."),
+        typer.Option(
+            metavar="FILE",
+            help="Draw the distances from the planes to this file (.png, .pdf or .svg).",
+        ),
     ] = None,
     model: options.ModelFile = options.DEFAULT_MODEL_FILE,
     device: options.Device = "auto",

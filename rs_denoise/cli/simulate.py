@@ -60,42 +60,66 @@ def _parse_shard(text: str) -> Shard:
 
 def simulate(
     out: Annotated[
-        Path | None, typer.Argument(help="Folder of the data set; resumed if it exists.")
+        Path | None,
+        typer.Argument(metavar="OUT", help="Folder of the data set; resumed if it exists."),
     ] = None,
     frames: Annotated[
-        int, typer.Option(min=1, help="Number of scenes; each gives --length frames.")
+        int, typer.Option(min=1, metavar="N", help="Number of scenes; each gives --length frames.")
     ] = CHECKED_FRAMES,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same frames.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, metavar="N", help="The same seed gives the same frames.")
+    ] = 0,
     camera: Annotated[
         list[str] | None,
-        typer.Option(help="d415, d435, d455 or d405; repeat to mix.", show_default="all"),
+        typer.Option(
+            metavar="CAMERA", help="d415, d435, d455 or d405; repeat to mix.", show_default="all"
+        ),
     ] = None,
-    size: Annotated[str, typer.Option(help="WIDTHxHEIGHT, one that the cameras have.")] = "848x480",
+    size: Annotated[
+        str, typer.Option(metavar="WIDTHxHEIGHT", help="WIDTHxHEIGHT, one that the cameras have.")
+    ] = "848x480",
     native_fraction: Annotated[
         float,
         typer.Option(
             min=0.0,
             max=1.0,
+            metavar="FRACTION",
             help="Fraction of the scenes to match at 1280x720, then bring to --size.",
         ),
     ] = 0.0,
     place: Annotated[
         list[str] | None,
         typer.Option(
-            help="room, corridor, warehouse, desk or outdoors; repeat to mix.", show_default="all"
+            metavar="PLACE",
+            help="room, corridor, warehouse, desk or outdoors; repeat to mix.",
+            show_default="all",
         ),
     ] = None,
-    split: Annotated[Split, typer.Option(help="Splits share no scene and no mesh.")] = Split.train,
-    length: Annotated[int, typer.Option(min=1, help="Views a scene, at 30 Hz.")] = 1,
+    split: Annotated[
+        Split,
+        typer.Option(
+            metavar="|".join(choice.value for choice in Split),
+            help="Splits share no scene and no mesh.",
+        ),
+    ] = Split.train,
+    length: Annotated[int, typer.Option(min=1, metavar="N", help="Views a scene, at 30 Hz.")] = 1,
     form: Annotated[
-        Form, typer.Option("--format", help="Frame folders, or one rosbag2 a scene.")
+        Form,
+        typer.Option(
+            "--format",
+            metavar="|".join(choice.value for choice in Form),
+            help="Frame folders, or one rosbag2 a scene.",
+        ),
     ] = Form.images,
-    versions: Annotated[int, typer.Option(min=1, help="Noisy cameras a scene.")] = 1,
-    ground_truth_every: Annotated[int, typer.Option(min=1, help="Keep that of each n-th.")] = 1,
+    versions: Annotated[int, typer.Option(min=1, metavar="N", help="Noisy cameras a scene.")] = 1,
+    ground_truth_every: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Keep that of each n-th.")
+    ] = 1,
     public_domain: Annotated[
         bool, typer.Option("--public-domain", help="Use only meshes that ask for no credit.")
     ] = False,
-    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
+    workers: Annotated[int, typer.Option(min=1, metavar="N", help="Processes.")] = os.cpu_count()
+    or 1,
     shard: Annotated[
         Shard | None,
         typer.Option(parser=_parse_shard, metavar="I/N", help="Make part I of N only."),
@@ -104,10 +128,14 @@ def simulate(
         bool, typer.Option("--check", help="Then compare the errors with those of real cameras.")
     ] = False,
     beside: Annotated[
-        Path | None, typer.Option(help="With --check: real frames with ground truth, for a column.")
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="With --check: real frames with ground truth, for a column."
+        ),
     ] = None,
     picture: Annotated[
-        Path | None, typer.Option(help="With --check: draw some of both here (PNG).")
+        Path | None,
+        typer.Option(metavar="FILE", help="With --check: draw some of both here (PNG)."),
     ] = None,
     fidelity: Annotated[
         Path | None,
@@ -118,7 +146,8 @@ def simulate(
         ),
     ] = None,
     json_file: Annotated[
-        Path | None, typer.Option("--json", help="With --fidelity: write the metrics here.")
+        Path | None,
+        typer.Option("--json", metavar="FILE", help="With --fidelity: write the metrics here."),
     ] = None,
 ) -> None:
     """Renders places and what a RealSense-like camera sees of them.

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from rs_denoise.recordings.frame import RecordingError
 from rs_denoise.recordings.random_access import FrameReader, find_frame_readers
 
 HELD_OUT = 0.05
@@ -18,48 +19,62 @@ def train(
     data: Annotated[
         list[Path],
         typer.Argument(
-            help="Frames with ground truth: frame folders, gt-, res-, left-*.png, or rosbag2."
+            metavar="DATA",
+            help="Frames with ground truth: frame folders, gt-, res-, left-*.png, or rosbag2.",
         ),
     ],
     out: Annotated[
         Path,
         typer.Option(
-            help="Folder of the run: checkpoints, metrics, pictures. A run in it is resumed."
+            metavar="FOLDER",
+            help="Folder of the run: checkpoints, metrics, pictures. A run in it is resumed.",
         ),
     ],
     validation: Annotated[
         list[Path] | None,
-        typer.Option(help="Frames to validate on.", show_default="the last 5 % of the data"),
+        typer.Option(
+            metavar="FOLDER", help="Frames to validate on.", show_default="the last 5 % of the data"
+        ),
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="YAML file of settings; OUT/config.yaml lists all.")
+        Path | None,
+        typer.Option(metavar="FILE", help="YAML file of settings; OUT/config.yaml lists all."),
     ] = None,
     network: Annotated[
         str | None,
         typer.Option(
+            metavar="NETWORK",
             help="unet, unet-tiny, autoencoder-classic, unet-classic or ccgan-classic.",
             show_default="unet",
         ),
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option(min=1, help="Passes over the frames.", show_default="30")
+        int | None,
+        typer.Option(min=1, metavar="N", help="Passes over the frames.", show_default="30"),
     ] = None,
     learning_rate: Annotated[
-        float | None, typer.Option(min=0, help="The greatest of the run.", show_default="0.003")
+        float | None,
+        typer.Option(min=0, metavar="RATE", help="The greatest of the run.", show_default="0.003"),
     ] = None,
     start_from: Annotated[
         Path | None,
         typer.Option(
+            metavar="MODEL",
             help="Weights that a new run begins with: a checkpoint, a model file, or the name of a "
-            "shipped model."
+            "shipped model.",
         ),
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option(min=0, help="Of weights, crops and augmentation.", show_default="0"),
+        typer.Option(
+            min=0, metavar="N", help="Of weights, crops and augmentation.", show_default="0"
+        ),
     ] = None,
 ) -> None:
     """Trains a network. The same command resumes a stopped run from its last checkpoint."""
+    for path in (*data, *(validation or ())):
+        if not path.exists():
+            raise RecordingError(f"{path}: no such file or folder")
     from rs_denoise.training.config import TrainingConfig
     from rs_denoise.training.train import train as run
 

@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rs_denoise.denoiser import Denoised
 from rs_denoise.evaluation.metrics.accuracy import measure_accuracy
 from rs_denoise.evaluation.metrics.blocks import (
     Accuracy,
@@ -38,10 +38,12 @@ from rs_denoise.evaluation.metrics.planes import Roi
 from rs_denoise.evaluation.metrics.temporal import Temporal
 from rs_denoise.evaluation.summary import MethodSummary, Summary
 from rs_denoise.gate import Gate
-from rs_denoise.network_kind import TOLERANCE
 from rs_denoise.offline import RAW, Method, OfflineDenoiser
 from rs_denoise.recordings.frame import Frame
 from rs_denoise.recordings.resample import resample_frame
+
+if TYPE_CHECKING:
+    from rs_denoise.denoiser import Denoised
 
 # Publishes every pixel, whatever its confidence: confidence itself is measured.
 PUBLISH_ALL = Gate(min_confidence=0.0, fill_confidence=1.01, max_recession=1.0)
@@ -165,6 +167,8 @@ class Evaluation:
         measured, depth_mm = self._measured[method], answer.depth_mm
         both = truth.known & (depth_mm > 0)
         error = depth_mm[both] - truth.depth_mm[both]
+        from rs_denoise.network_kind import TOLERANCE
+
         right = np.abs(error) <= TOLERANCE * truth.depth_mm[both]
         measured.confidence.append(measure_confidence(error, right, answer.confidence[both]))
         scale = frame.camera.disparity_scale_px_mm

@@ -11,7 +11,7 @@ import torch
 
 from rs_denoise.denoiser import DEFAULT_TILE_PX, Denoiser
 from rs_denoise.device import broken_gpu, find_device
-from rs_denoise.model import Model, model_file
+from rs_denoise.model import Model
 from rs_denoise.pipeline.device import (
     DeviceLostError,
     DeviceMemoryError,
@@ -23,6 +23,7 @@ from rs_denoise.pipeline.device import (
 )
 from rs_denoise.pipeline.workers import Workers
 from rs_denoise.precision import choose_precision
+from rs_denoise.shipped_models import model_file
 from rs_denoise.synthetic_frame import TYPICAL_CAMERA
 from rs_denoise.warm_up import warm_up
 

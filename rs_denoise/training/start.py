@@ -10,7 +10,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from rs_denoise.model import model_file, read_weights
+from rs_denoise.model import read_weights
+from rs_denoise.shipped_models import model_file
 from rs_denoise.training.loops import INPUTS, TrainingModule, merge_crops
 
 MODEL_FILE_SUFFIX = ".pt"

@@ -21,10 +21,10 @@ from cli.in_process import run_in_process
 from rs_denoise.camera import CameraError
 from rs_denoise.cli import autoencoder, main
 from rs_denoise.cli.program import TRACEBACK, run
-from rs_denoise.model import model_file
 from rs_denoise.recordings.folders.frame_folder import write_frame
 from rs_denoise.recordings.frame import Frame, RecordingError
 from rs_denoise.recordings.recording import open_recording
+from rs_denoise.shipped_models import model_file
 from scenes import camera, noisy_wall
 
 NAMES = ("bag.mcap", "bag.db3", "bag.bag", "folder", "autoencoder", "raw")

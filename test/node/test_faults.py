@@ -29,8 +29,9 @@ from std_srvs.srv import SetBool
 
 from node.robot import RUN_MAINS, TIMEOUT_S, Robot, camera_info, pixels, run_mains
 from rs_denoise.denoiser import Denoiser
-from rs_denoise.model import DEFAULT_MODEL, Model, save
+from rs_denoise.model import Model, save
 from rs_denoise.node.images import image_message, read_depth
+from rs_denoise.shipped_models import DEFAULT_MODEL
 
 OK, WARN, ERROR = b"\0", b"\1", b"\2"
 SIZE = (128, 96)
