@@ -14,15 +14,15 @@ from rs_denoise.evaluation.evaluate import CameraSetup, evaluate
 from rs_denoise.evaluation.sampling import sample_frames
 from rs_denoise.evaluation.summary import Summary, Timing
 from rs_denoise.gate import CAUTIOUS, COMPLETE, Gate
-from rs_denoise.model import DEFAULT_MODEL, Model
 from rs_denoise.offline import DENOISED, LEFT_ONLY, Method, OfflineDenoiser
-from rs_denoise.precision import load_with_fallback
 from rs_denoise.recordings.bags.topics import TopicOverrides
 from rs_denoise.recordings.frame import Frame
 from rs_denoise.recordings.recording import Recording, open_recording
+from rs_denoise.shipped_models import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from rs_denoise.evaluation.requirement import Requirement
+    from rs_denoise.model import Model
 
 # Passes on the frames of a recording and shows how far it is; the number is how many come, or None.
 Progress = Callable[[Iterable[Frame], int | None], Iterable[Frame]]
@@ -73,6 +73,8 @@ class RecordingEvaluator:
         """Loads the models, once; errors are those of `Model.load`."""
         if self._models:
             return
+        from rs_denoise.precision import load_with_fallback
+
         settings = self.settings
         models = {DENOISED: load_with_fallback(settings.model, settings.device)}
         models |= {p.stem: load_with_fallback(p, settings.device) for p in settings.beside}
