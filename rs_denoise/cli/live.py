@@ -106,7 +106,7 @@ def live(
         raise typer.BadParameter(f"--out must be a video ({VIDEO}) or a folder, got '{out.name}'")
     options.check_out(out)
     if source is not None and not source.exists():
-        raise LiveError(f"{source}: no such recording")
+        raise LiveError(f"{source}: no such file or folder")
     from rs_denoise.denoiser import Denoiser
     from rs_denoise.precision import load_with_fallback
 

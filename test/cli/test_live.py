@@ -106,7 +106,7 @@ def test_ctrl_c_ends_it_in_order(tmp_path):
         (["{sdk}", "--serial", "123"], "give it or a recording, not both"),
         (["{sdk}", "--size", "big"], "expected WIDTHxHEIGHT"),
         (["{sdk}", "--out", "{tmp}/no/view.mp4"], "create it first"),
-        (["{tmp}/nowhere.db3"], "no such recording"),
+        (["{tmp}/nowhere.db3"], "no such file or folder"),
         (["{tmp}/broken.db3"], "librealsense cannot play it"),
         (["{tmp}/nowhere", "--software"], "no such file or folder"),
     ],
