@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import asdict
 from enum import Enum
 from pathlib import Path
@@ -30,7 +31,13 @@ from rs_denoise.recordings.find_recordings import find_recordings
 from rs_denoise.recordings.folders.frame_folder import read_frame, write_frame
 from rs_denoise.recordings.frame import Frame, RecordingError, add_missing_stamps
 from rs_denoise.recordings.images import read_png, write_png
-from rs_denoise.recordings.recording import DENOISED_NOTE, Recording, open_recording
+from rs_denoise.recordings.map_ahead import map_ahead
+from rs_denoise.recordings.recording import (
+    DENOISED_NOTE,
+    FRAMES_AHEAD,
+    Recording,
+    open_recording,
+)
 from rs_denoise.recordings.resumable_output import begin_or_resume
 
 if TYPE_CHECKING:
@@ -167,16 +174,24 @@ def _collect_settings(
 def _denoise_frames(
     opened: Recording, denoiser: OfflineDenoiser, images: Path, console: Console
 ) -> tuple[Folders, int]:
-    """Denoises the frames that an earlier run did not; gives all folders, and how many are new."""
+    """Denoises the frames that an earlier run did not; gives all folders, and how many are new.
+
+    Images are encoded and written in threads while the network works on the next frame.
+    """
     folders: Folders = {}
-    new = 0
-    for frame in track(opened, "denoising", total=opened.count, console=console):
-        folder = images / frame.name
-        if not _is_complete(folder):
-            _write_denoised(folder, frame, denoiser.denoise(frame), opened.assumed)
-            new += 1
-        folders[folder] = frame.stamp_ns
-    return folders, new
+
+    def denoise_new() -> Iterator[tuple[Path, Frame, Denoised]]:
+        for frame in track(opened, "denoising", total=opened.count, console=console):
+            folder = images / frame.name
+            if not _is_complete(folder):
+                yield folder, frame, denoiser.denoise(frame)
+            folders[folder] = frame.stamp_ns
+
+    def write(new: tuple[Path, Frame, Denoised]) -> None:
+        _write_denoised(*new, opened.assumed)
+
+    written = map_ahead(write, denoise_new(), FRAMES_AHEAD)
+    return folders, sum(1 for _ in written)
 
 
 def _mark_incomplete(images: Path) -> None:

@@ -25,10 +25,13 @@ from rs_denoise.recordings.folders.frame_folder import (
 )
 from rs_denoise.recordings.folders.raw_images import find_raw_frames
 from rs_denoise.recordings.frame import Frame, RecordingError
+from rs_denoise.recordings.map_ahead import map_ahead
 from rs_denoise.recordings.skipped import Skipped
 
 FrameReader = Callable[[], Frame]
 FIND_ALL = TopicOverrides()
+# Frames of images that are decoded and wait; each has up to four images.
+FRAMES_AHEAD = 4
 DENOISED_ALONE = (
     "there is none within 5 ms of their depth, or it cannot be read: they are denoised from depth "
     "alone, less confidently"
@@ -201,15 +204,22 @@ def _read_all(
     skipped.clear()
     skipped.update(unreadable)
     count = 0
-    for name, reader in readers:
-        try:
-            frame = reader()
-        except (RecordingError, CameraError, OSError) as error:
-            skipped[name] = str(error)
-        else:
+    for name, result in map_ahead(_try_reading, readers, FRAMES_AHEAD):
+        if isinstance(result, Frame):
             count += 1
-            yield frame
+            yield result
+        else:
+            skipped[name] = result
     _check_any(count, skipped)
+
+
+def _try_reading(named: tuple[str, FrameReader]) -> tuple[str, Frame | str]:
+    """The name, and the frame or why it cannot be read."""
+    name, reader = named
+    try:
+        return name, reader()
+    except (RecordingError, CameraError, OSError) as error:
+        return name, str(error)
 
 
 def _check_any(count: int, skipped: Skipped) -> None:

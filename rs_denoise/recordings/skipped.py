@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 # Up to this many entries of one reason are listed by name; more are counted.
 MAX_NAMED = 5
 # Some reasons contain numbers, so a damaged recording has many; further ones count as one reason.
@@ -47,3 +49,30 @@ class Skipped(dict[str, str]):
 
 def _summarize(count: int, first: str) -> str:
     return f"{count} from {first} on"
+
+
+class SkippedLog(Skipped):
+    """Collects entries for a reader that is ahead of those who read its results."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._entries: list[Callable[[Skipped], None]] = []
+
+    def add(self, name: str, reason: str) -> None:
+        """Notes a skipped item."""
+        self._entries.append(lambda skipped: skipped.add(name, reason))
+
+    def update(self, *args, **kwargs) -> None:
+        """Notes entries that are set."""
+        found = dict(*args, **kwargs)
+        self._entries.append(lambda skipped: skipped.update(found))
+
+    def take(self) -> Callable[[Skipped], None]:
+        """Gives what adds the entries noted since the last call to other ones, in their order."""
+        entries, self._entries = self._entries, []
+
+        def replay(skipped: Skipped) -> None:
+            for entry in entries:
+                entry(skipped)
+
+        return replay

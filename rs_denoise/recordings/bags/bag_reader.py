@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from rs_denoise.camera import Camera, CameraError
 from rs_denoise.recordings.bags import messages
@@ -15,7 +18,8 @@ from rs_denoise.recordings.bags.baseline import read_option
 from rs_denoise.recordings.bags.framesets import Frameset, FramesetBuilder
 from rs_denoise.recordings.bags.topics import CameraTopics, TopicOverrides, find_topics
 from rs_denoise.recordings.frame import MAX_STAMP_NS, Frame, RecordingError
-from rs_denoise.recordings.skipped import Skipped
+from rs_denoise.recordings.map_ahead import map_ahead
+from rs_denoise.recordings.skipped import Skipped, SkippedLog
 
 # A camera has few resolutions; a recording with more is damaged.
 MAX_RESOLUTIONS = 16
@@ -61,26 +65,38 @@ class BagReader:
         builder.check_result(self._bag.path, self._topics.infrared)
 
     def _read(self, builder: _FrameBuilder, skipped: Skipped) -> Iterator[Frame]:
-        roles = self._topics.images
         framesets = FramesetBuilder()
-        for topic, stamp_ns, message, unit_m in _StampedMessages(self._topics, skipped).read(
-            self._bag
-        ):
-            if topic == self._topics.camera_info:
-                builder.add_camera_info(message)
+        log = SkippedLog()
+        messages_read = _StampedMessages(self._topics, log).read(self._bag)
+        for decoded in map_ahead(self._decode, _with_log(messages_read, log)):
+            decoded.add_skipped(skipped)
+            if decoded.message is None:
                 continue
-            role = roles[topic]
-            try:
-                if role in ("infrared", "right infrared"):
-                    image = messages.read_infrared(message)
-                else:
-                    image = messages.read_depth_mm(message, unit_m)
-            except RecordingError as error:
-                skipped.add(f"{role} {stamp_ns}", str(error))
+            topic, stamp_ns = decoded.message.topic, decoded.message.stamp_ns
+            if topic == self._topics.camera_info:
+                builder.add_camera_info(decoded.message.message)
+                continue
+            role = self._topics.images[topic]
+            if decoded.image is None:
+                skipped.add(f"{role} {stamp_ns}", decoded.error)
                 continue
             builder.roles_seen.add(role)
-            yield from builder.build(framesets.add(role, stamp_ns, image))
+            yield from builder.build(framesets.add(role, stamp_ns, decoded.image))
         yield from builder.build(framesets.flush())
+
+    def _decode(self, logged: _Logged) -> _Decoded:
+        """Decodes an image, in a thread; other messages stay as they are."""
+        message, add_skipped = logged
+        if message is None or message.topic == self._topics.camera_info:
+            return _Decoded(message, add_skipped)
+        try:
+            if self._topics.images[message.topic] in ("infrared", "right infrared"):
+                image = messages.read_infrared(message.message)
+            else:
+                image = messages.read_depth_mm(message.message, message.unit_m)
+        except RecordingError as error:
+            return _Decoded(message, add_skipped, error=str(error))
+        return _Decoded(message, add_skipped, image)
 
 
 class _StampedMessage(NamedTuple):
@@ -90,6 +106,34 @@ class _StampedMessage(NamedTuple):
     stamp_ns: int
     message: Any
     unit_m: float
+
+
+class _Logged(NamedTuple):
+    """A message, None at the end, and what adds that which was skipped before it."""
+
+    message: _StampedMessage | None
+    add_skipped: Callable[[Skipped], None]
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    """A message with its image or, of an image that cannot be decoded, the reason."""
+
+    message: _StampedMessage | None
+    add_skipped: Callable[[Skipped], None]
+    image: np.ndarray | None = None
+    error: str = ""
+
+
+def _with_log(source: Iterator[_StampedMessage], log: SkippedLog) -> Iterator[_Logged]:
+    """Adds to each message what was skipped before it, so that the order is kept."""
+    try:
+        for message in source:
+            yield _Logged(message, log.take())
+    except Exception:
+        yield _Logged(None, log.take())
+        raise
+    yield _Logged(None, log.take())
 
 
 class _StampedMessages:

@@ -1,6 +1,9 @@
 """What is used, and what is named, of bags whose images are not all as they should be."""
 
 import dataclasses
+import sqlite3
+from functools import partial
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -15,9 +18,12 @@ from recordings.bags.example_bags import (
     driver,
     picture,
 )
+from rosbags.rosbag2 import StoragePlugin
 
+from rs_denoise.recordings.bags import bag_reader
 from rs_denoise.recordings.bags.bag_reader import read_bag
 from rs_denoise.recordings.frame import RecordingError
+from rs_denoise.recordings.map_ahead import map_ahead
 from rs_denoise.recordings.recording import open_recording
 
 ROS = Ros(2)
@@ -50,6 +56,40 @@ def test_one_bad_depth_image_costs_one_frame(tmp_path, changes, reason):
     assert [f.stamp_ns for f in frames] == [stamp(k) for k in range(10) if k != 4]
     (name,) = skipped
     assert name == f"depth {stamp(4)}" and reason in skipped[name]
+
+
+@pytest.fixture
+def damaged(tmp_path):
+    """Of 12 depth images four cannot be decoded; two infrared images between them are cut off."""
+    messages = [
+        (name, dataclasses.replace(m, encoding="rgb8") if k % 12 == 6 else m)
+        for k, (name, m) in enumerate(driver(ROS, 12))
+    ]
+    path = ROS.write(tmp_path / "bag", messages, plugin=StoragePlugin.SQLITE3)
+    (file,) = path.glob("*.db3")
+    with sqlite3.connect(file) as database:
+        for row in (12, 24):
+            database.execute("UPDATE messages SET data = substr(data, 1, 60) WHERE id = ?", (row,))
+    return path
+
+
+@pytest.mark.parametrize("wanted", [3, None])
+def test_decoding_ahead_changes_neither_frames_nor_what_is_skipped(damaged, monkeypatch, wanted):
+    """One image at a time, and a whole bag ahead, also if the reader stops early."""
+    results = []
+    for ahead in (1, 5, 1000):
+        monkeypatch.setattr(bag_reader, "map_ahead", partial(map_ahead, ahead=ahead))
+        recording = open_recording(damaged)
+        frames = list(islice(recording, wanted))
+        results.append((frames, list(recording.skipped.items())))
+    (expected, skipped), *others = results
+    assert len(skipped) >= (2 if wanted else 4)
+    for frames, also_skipped in others:
+        assert also_skipped == skipped
+        for one, other in zip(expected, frames, strict=True):
+            assert (one.name, one.stamp_ns) == (other.name, other.stamp_ns)
+            np.testing.assert_array_equal(one.depth_mm, other.depth_mm)
+            np.testing.assert_array_equal(one.infrared, other.infrared)
 
 
 def test_a_bad_infrared_image_leaves_a_frame_without_infrared(tmp_path):

@@ -1,0 +1,53 @@
+"""Decodes and encodes images in threads while the caller works on the next or present one."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+# OpenCV's codecs release Python's lock. More threads would only take cores from the network.
+THREADS = min(4, os.cpu_count() or 1)
+# How many items are worked on or wait, which bounds memory: images of 848x480 take up to 10 MB.
+AHEAD = 12
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def map_ahead(
+    function: Callable[[Item], Result], items: Iterable[Item], ahead: int = AHEAD
+) -> Iterator[Result]:
+    """Yields `function` of each item, in their order, as `map` does.
+
+    Args:
+        function: runs in threads. What it raises is raised here, in the item's place.
+        items: are taken in the caller's thread, up to `ahead` of them before they are needed. What
+            taking them raises is raised after the results of those before.
+        ahead: at least 1.
+    """
+    source = iter(items)
+    waiting: deque[Future[Result]] = deque()
+    # Its threads start when there is work for them.
+    pool = ThreadPoolExecutor(THREADS, thread_name_prefix="map_ahead")
+    failure: Exception | None = None
+    is_exhausted = False
+    try:
+        while True:
+            while not is_exhausted and len(waiting) < ahead:
+                try:
+                    waiting.append(pool.submit(function, next(source)))
+                except StopIteration:
+                    is_exhausted = True
+                except Exception as error:
+                    is_exhausted, failure = True, error
+            if not waiting:
+                break
+            yield waiting.popleft().result()
+        if failure is not None:
+            raise failure
+    finally:  # also if the caller reads no further
+        pool.shutdown(wait=True, cancel_futures=True)
+        if isinstance(source, Generator):
+            source.close()
