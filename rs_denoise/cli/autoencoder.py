@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import track
 
 from rs_denoise.camera import CameraError
+from rs_denoise.cli import options
 from rs_denoise.cli.command_help import Command
 from rs_denoise.cli.program import run
 from rs_denoise.depth import to_uint16_mm
@@ -175,7 +176,7 @@ def _train(epochs: int, old: Path | None, network: str) -> Path:
     from rs_denoise.training.config import TrainingConfig
     from rs_denoise.training.crops import CROP_PX
     from rs_denoise.training.export import export, load_network
-    from rs_denoise.training.train import train
+    from rs_denoise.training.train import TrainingStopped, train
 
     crops = find_autoencoder_frames(TRAIN_CROPPED)
     held_out = max(1, len(crops) // 20)
@@ -197,7 +198,13 @@ def _train(epochs: int, old: Path | None, network: str) -> Path:
         frames_per_batch=min(16, len(crops) - held_out), ema_decay=0.0,
         start_from=str(old / CHECKPOINT) if old else None,
     )  # fmt: skip
-    checkpoint = train(list(crops[:-held_out]), list(crops[-held_out:]), out, config, logs=LOGS)
+    try:
+        checkpoint = train(list(crops[:-held_out]), list(crops[-held_out:]), out, config, logs=LOGS)
+    except TrainingStopped as stopped:
+        warnings.print(
+            f"{stopped}. --model_path {out} trains it further.", highlight=False, soft_wrap=True
+        )
+        raise typer.Exit(options.TERMINATED) from None
     export(checkpoint, out / MODEL_FILE, name, f"{len(crops)} crops of {TRAIN}")
     console.print(f"trained {out}")
     return out
@@ -272,6 +279,7 @@ def _statistics(images: Path) -> None:
     from rs_denoise.drawing.picture import colour_error
     from rs_denoise.evaluation.metrics.difference import Difference
 
+    untrained: list[str] = []
     lines = ["frame raw_mean raw_median raw_rms denoised_mean denoised_median denoised_rms (mm)"]
     for triple in find_autoencoder_frames(images):
         frame, denoised = _read(triple), AutoencoderFrame(DENOISED, triple.name)
@@ -286,6 +294,8 @@ def _statistics(images: Path) -> None:
         ]
         numbers = (n for d in differences for n in (d.mean_mm, d.median_mm, d.rms_mm))
         lines.append(f"{triple.name} " + " ".join(f"{n:.2f}" for n in numbers))
+        if _is_mostly_wrong(after, frame.ground_truth_mm):
+            untrained.append(triple.name)
         for kind, depth in (("raw", frame.depth_mm), ("denoised", after)):
             picture = colour_error(depth, frame.ground_truth_mm)
             write_png(DENOISED / f"difference-{kind}-{triple.name}.png", picture)
@@ -296,8 +306,24 @@ def _statistics(images: Path) -> None:
         )
     log = LOGS / f"statistics-{datetime.now():%Y-%m-%d-%H%M%S}.log"
     log.write_text("\n".join(lines) + "\n")
-    console.print("\n".join(lines))
+    console.print("\n".join(lines), soft_wrap=True)
     console.print(f"also in {log}; coloured differences in {DENOISED}")
+    if untrained:
+        text = (
+            f"[yellow]most denoised pixels of {', '.join(untrained)} are more than 10 % off, so "
+            "their difference pictures have nearly one colour: the model was trained too little "
+            "(raise --epochs), or on images of another kind"
+        )
+        warnings.print(text, highlight=False, soft_wrap=True)
+
+
+def _is_mostly_wrong(depth_mm: np.ndarray, truth_mm: np.ndarray) -> bool:
+    """Whether most pixels have the full colour of a difference picture."""
+    from rs_denoise.drawing.picture import FULL_SCALE
+
+    both = (depth_mm > 0) & (truth_mm > 0)
+    error = np.abs(depth_mm[both].astype(np.float32) - truth_mm[both])
+    return bool(both.any() and np.mean(error > FULL_SCALE * truth_mm[both]) > 0.5)
 
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)

@@ -14,6 +14,8 @@ from rs_denoise.gate import Gate
 from rs_denoise.shipped_models import DEFAULT_MODEL, SHIPPED, model_file
 
 _GATE = Gate()
+# Exit code of a program that SIGTERM stopped.
+TERMINATED = 128 + 15
 
 
 def _check_model(path: Path) -> Path:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from rs_denoise.cli import options
 from rs_denoise.recordings.frame import RecordingError
 from rs_denoise.recordings.random_access import FrameReader, find_frame_readers
 
@@ -76,6 +78,7 @@ def train(
         if not path.exists():
             raise RecordingError(f"{path}: no such file or folder")
     from rs_denoise.training.config import TrainingConfig
+    from rs_denoise.training.train import TrainingStopped
     from rs_denoise.training.train import train as run
 
     settings = TrainingConfig.read(
@@ -93,7 +96,11 @@ def train(
         # The last by name: a scene and its other noisy versions stay together.
         count = max(1, round(HELD_OUT * len(frames)))
         frames, held_out = frames[:-count], frames[-count:]
-    print(run(frames, held_out, out, settings))
+    try:
+        print(run(frames, held_out, out, settings))
+    except TrainingStopped as stopped:
+        print(f"{stopped}. The same command resumes it.", file=sys.stderr)
+        raise typer.Exit(options.TERMINATED) from None
 
 
 def _readers(folders: list[Path], out: Path) -> list[FrameReader]:

@@ -7,6 +7,8 @@ import numpy as np
 
 from rs_denoise.recordings.frame import Frame
 
+# Relative error that has the full colour.
+FULL_SCALE = 0.1
 _INVALID = (40, 40, 40)
 _CAPTION_HEIGHT = 28
 _GAP = 6
@@ -25,7 +27,9 @@ def colour_depth(depth_mm: np.ndarray, near_mm: float, far_mm: float) -> np.ndar
     return picture
 
 
-def colour_error(depth_mm: np.ndarray, truth_mm: np.ndarray, full_scale: float = 0.1) -> np.ndarray:
+def colour_error(
+    depth_mm: np.ndarray, truth_mm: np.ndarray, full_scale: float = FULL_SCALE
+) -> np.ndarray:
     """Colours the relative error: white is none, red too near, blue too far, grey invalid.
 
     Args:

@@ -18,17 +18,19 @@ from lightning.pytorch.callbacks import (
 )
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_info
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.utils.data import DataLoader
 
 from rs_denoise.recordings.random_access import FrameReader
 from rs_denoise.training.config import TrainingConfig
 from rs_denoise.training.data import CropDataset, EpochSampler
-from rs_denoise.training.loops import module_for
+from rs_denoise.training.loops import TrainingModule, module_for
+from rs_denoise.training.messages import RemainingTime, quiet_lightning
 from rs_denoise.training.pictures import BeforeAfter
 from rs_denoise.training.precision import choose_training_precision
 from rs_denoise.training.start import start_from
 
-CHECKPOINT_EVERY_STEPS = 100
+CHECKPOINT_EVERY_STEPS, LOG_EVERY_STEPS = 100, 20
 LAST = "last.ckpt"
 # Statistics of a channel are steady after so many.
 MAX_BATCHES = 8
@@ -36,6 +38,10 @@ MAX_BATCHES = 8
 
 class TrainingError(ValueError):
     """Too few frames, or a checkpoint of another network."""
+
+
+class TrainingStopped(RuntimeError):
+    """SIGTERM stopped the run; the message says where its state is."""
 
 
 class Crops(lightning.LightningDataModule):
@@ -112,11 +118,11 @@ def train(
 
     Raises:
         TrainingError: there are too few frames.
+        TrainingStopped: SIGTERM came; the checkpoint is written, and the run can be resumed.
         StartError, ModelError: `start_from` is of another network, or cannot be read.
     """
     lightning.seed_everything(config.seed, workers=True)
     data = Crops(frames, held_out, config)
-    processes = config.devices * config.nodes
     module = module_for(config.network)(
         config.network,
         config.learning_rate,
@@ -129,22 +135,61 @@ def train(
     config.write(out / "config.yaml")
     precision, reason = choose_training_precision(config.precision)
     rank_zero_info(f"precision: {precision} ({reason})")
-    trainer = lightning.Trainer(
+    parameters = sum(p.numel() for p in module.network.parameters())
+    rank_zero_info(f"network: {config.network}, {parameters / 1e6:.2f} million parameters")
+    with quiet_lightning():
+        _fit(
+            _trainer(out, config, precision, module, logs, data.steps_per_epoch), module, data, last
+        )
+    return last
+
+
+def _trainer(
+    out: Path,
+    config: TrainingConfig,
+    precision: str,
+    module: TrainingModule,
+    logs: Path | None,
+    steps_per_epoch: int,
+) -> lightning.Trainer:
+    return lightning.Trainer(
         default_root_dir=out,
         max_epochs=config.epochs,
         devices=config.devices,
         num_nodes=config.nodes,
-        strategy="ddp" if processes > 1 else "auto",
+        strategy="ddp" if config.devices * config.nodes > 1 else "auto",
         use_distributed_sampler=False,  # `Crops` spreads its frames itself
         precision=precision,  # type: ignore[arg-type]
         gradient_clip_val=1.0 if module.automatic_optimization else None,
         callbacks=_callbacks(out, config),
         logger=[CSVLogger(logs or out, "log"), TensorBoardLogger(logs or out, "tensorboard")],
-        log_every_n_steps=20,
+        log_every_n_steps=min(LOG_EVERY_STEPS, steps_per_epoch),
+        enable_model_summary=False,  # it counts operations that were not measured
     )
-    trainer.fit(module, data, ckpt_path=last if last.exists() else None, weights_only=True)
-    trainer.save_checkpoint(last)
-    return last
+
+
+def _fit(trainer: lightning.Trainer, module: TrainingModule, data: Crops, last: Path) -> None:
+    try:
+        trainer.fit(module, data, ckpt_path=last if last.exists() else None, weights_only=True)
+    except SIGTERMException:
+        raise TrainingStopped(
+            f"SIGTERM stopped the run after step {trainer.global_step}; {last} holds its state"
+        ) from None
+    trainer.save_checkpoint(last, weights_only=False)
+
+
+class CheckpointOnSigterm(Callback):
+    """Writes the checkpoint when SIGTERM ends the run; Lightning lets the step end before."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def on_exception(
+        self, trainer: lightning.Trainer, module: lightning.LightningModule, error: BaseException
+    ) -> None:
+        """Called by Lightning for every error that ends the run."""
+        if isinstance(error, SIGTERMException):
+            trainer.save_checkpoint(self._path, weights_only=False)
 
 
 def _callbacks(out: Path, config: TrainingConfig) -> list[Callback]:
@@ -155,6 +200,8 @@ def _callbacks(out: Path, config: TrainingConfig) -> list[Callback]:
         ),
         LearningRateMonitor("step"),
         BeforeAfter(),
+        RemainingTime(),
+        CheckpointOnSigterm(out / LAST),
     ]  # fmt: skip
     if config.ema_decay > 0:
         callbacks.append(EMAWeightAveraging(decay=config.ema_decay))

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -87,6 +88,29 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(data, tmp_path):
     after = torch.load(out / "last.ckpt", weights_only=True)
     # 11 frames are learnt from, in batches of 2, the rest of them dropped.
     assert after["global_step"] == 5 * epochs
+
+
+def test_sigterm_ends_a_run_with_a_sentence_and_a_checkpoint(data, tmp_path):
+    """And what was printed until then is about this run, not about Lightning."""
+    out = tmp_path / "run"
+    process = start(*train_arguments(data, out, epochs=2000, frames_per_batch=2))
+    printed = ""
+    for line in process.stdout:
+        printed += line
+        if re.search(r"about \d.* left: \d+ steps", line):
+            break
+    process.terminate()
+    printed += process.communicate(timeout=100)[0]
+    assert process.returncode == 128 + signal.SIGTERM, printed
+    step = int(re.search(r"SIGTERM stopped the run after step (\d+)", printed)[1])
+    assert "The same command resumes it." in printed and "Traceback" not in printed
+    for noise in ("Tip:", "FLOPs", "not empty", "LeafSpec", "weights_only"):
+        assert noise not in printed
+    saved = torch.load(out / "last.ckpt", weights_only=True)
+    assert 10 <= saved["global_step"] == step < 2000
+    run(*train_arguments(data, out, epochs=saved["epoch"] + 1, frames_per_batch=2))
+    after = torch.load(out / "last.ckpt", weights_only=True)
+    assert after["global_step"] == 5 * (saved["epoch"] + 1)
 
 
 def test_two_processes_learn_what_one_learns(data, tmp_path):

@@ -12,6 +12,7 @@ from rs_denoise.recordings.folders.frame_folder import write_frame
 from rs_denoise.recordings.frame import Frame
 from rs_denoise.recordings.random_access import find_frame_readers
 from rs_denoise.training.losses import denoising_loss
+from rs_denoise.training.messages import format_duration
 from scenes import camera
 
 lightning = pytest.importorskip("lightning", reason="Lightning is not installed")
@@ -288,3 +289,9 @@ def test_a_pasted_piece_is_nearer_and_casts_its_shadow_to_the_left():
         assert pieces[row, column : column + width + 1].any()
     unknown = far._replace(truth=np.zeros_like(far.truth))
     assert _copy_paste(near, unknown, rng) is unknown
+
+
+@pytest.mark.parametrize("seconds, text", [(3, "3 s"), (99, "99 s"), (720, "12 min"),
+                                           (12_600, "3.5 h")])  # fmt: skip
+def test_durations_are_given_in_a_unit_that_fits(seconds, text):
+    assert format_duration(seconds) == text

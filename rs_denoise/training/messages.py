@@ -1,0 +1,82 @@
+"""What a training run prints: how long it takes, and nothing that only concerns Lightning."""
+
+from __future__ import annotations
+
+import logging
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from lightning import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.utilities import rank_zero_info
+
+# The first steps are slower: memory is allocated and kernels are chosen.
+MEASURED_STEPS = 10
+ADVERTISEMENT = "Tip: For seamless cloud"
+# Of Lightning's own working, which nobody who trains can change.
+IRRELEVANT_WARNINGS = (
+    r"Checkpoint directory .* exists and is not empty",  # it holds the run's config.yaml
+    r".*LeafSpec.*",
+    r".*does not have many workers.*",
+)
+
+
+@contextmanager
+def quiet_lightning() -> Iterator[None]:
+    """Leaves out Lightning's advertisements, and its warnings about itself."""
+    loggers = [logging.getLogger(name) for name in logging.root.manager.loggerDict
+               if name.startswith(("lightning", "pytorch_lightning"))]  # fmt: skip
+    for logger in loggers:
+        logger.addFilter(_is_no_advertisement)
+    try:
+        with warnings.catch_warnings():
+            for message in IRRELEVANT_WARNINGS:
+                warnings.filterwarnings("ignore", message)
+            yield
+    finally:
+        for logger in loggers:
+            logger.removeFilter(_is_no_advertisement)
+
+
+def _is_no_advertisement(record: logging.LogRecord) -> bool:
+    return ADVERTISEMENT not in record.getMessage()
+
+
+class RemainingTime(Callback):
+    """Prints once, after ten steps, how long the run will take."""
+
+    def __init__(self) -> None:
+        self._steps, self._started_s = 0, 0.0
+
+    def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
+        """Starts the clock."""
+        self._steps, self._started_s = 0, time.monotonic()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Counts a step."""
+        self._steps += 1
+        if self._steps != MEASURED_STEPS:
+            return
+        step_s = (time.monotonic() - self._started_s) / MEASURED_STEPS
+        assert trainer.max_epochs is not None
+        epochs = trainer.max_epochs - trainer.current_epoch
+        steps = int(trainer.num_training_batches) * epochs - batch_idx - 1
+        if steps > 0:
+            rank_zero_info(
+                f"about {format_duration(step_s * steps)} left: {steps} steps of {step_s:.2g} s, "
+                "and validation"
+            )
+
+
+def format_duration(seconds: float) -> str:
+    """A duration in the unit that a person would choose: "50 s", "12 min", "3.5 h"."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if seconds < 100 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
