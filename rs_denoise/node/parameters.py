@@ -133,13 +133,13 @@ class Parameters:
         choices=OUTPUT_ENCODINGS,
     )
     min_confidence: float = _parameter(
-        0.35,
+        0.45,
         "A measured pixel is published if the probability that it is within 5 % of the truth is "
         "at least this.",
         range=(0.0, 1.0),
     )
     fill_confidence: float = _parameter(
-        0.9,
+        0.97,
         "A hole is filled if that probability is at least this. 1.01: never.",
         range=(0.0, 1.01),
     )
