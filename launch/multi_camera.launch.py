@@ -10,6 +10,7 @@ Other arguments of the files that it includes (params_file, profile, ...) apply 
 
 import os
 import tempfile
+from pathlib import Path
 
 import yaml
 from launch.actions import (
@@ -17,8 +18,10 @@ from launch.actions import (
     GroupAction,
     IncludeLaunchDescription,
     OpaqueFunction,
+    RegisterEventHandler,
 )
 from launch.conditions import IfCondition
+from launch.event_handlers import OnShutdown
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
@@ -89,17 +92,18 @@ def _one_process(context, models):
             raise RuntimeError(
                 f"with one_process the nodes activate themselves: leave {argument} out"
             )
+    files = _parameters_of_each(context, models)
     node = Node(
         package="rs_denoise",
         executable="denoise_node",
         arguments=["--cameras", *(f"/camera/{name}" for name in models)],
-        parameters=[LaunchConfiguration("params_file"), *_parameters_of_each(context, models)],
+        parameters=[LaunchConfiguration("params_file"), *files],
         output="screen",
         # A lost device ends the process; only a new process can use it again.
         respawn=True,
         respawn_delay=2.0,
     )
-    return [_include("fastdds"), node]
+    return [_include("fastdds"), node, *(_delete_at_the_end(Path(file)) for file in files)]
 
 
 def _parameters_of_each(context, models):
@@ -120,6 +124,12 @@ def _parameters_of_each(context, models):
     with tempfile.NamedTemporaryFile("w", suffix=".yaml", delete=False) as file:
         yaml.safe_dump(nodes, file)
     return [file.name]
+
+
+def _delete_at_the_end(file):
+    """Not before: a node that is started again reads its parameters again."""
+    delete = OpaqueFunction(function=lambda context: file.unlink(missing_ok=True))
+    return RegisterEventHandler(OnShutdown(on_shutdown=[delete]))
 
 
 def _num_threads(context):

@@ -15,13 +15,14 @@ _log = logging.getLogger(__name__)
 def find_device(name: str) -> torch.device:
     """The device of a name as `Model.load` takes it; a GPU with its number.
 
-    "auto" is the first GPU if it works, else the CPU; a GPU that does not work is logged once.
+    "auto" is the first GPU if it works, else the CPU; a GPU that does not work is logged once, as
+    a warning.
 
     Raises:
         ModelError: there is no such device, or it does not work.
     """
     if name == "auto":
-        return torch.device("cpu") if broken_gpu() or not _sees_gpu() else _try("cuda")
+        return _try("cuda") if _gpu_works() else torch.device("cpu")
     try:
         return _try(name)
     except (RuntimeError, AssertionError) as error:
@@ -32,17 +33,16 @@ def find_device(name: str) -> torch.device:
 
 
 @cache
-def broken_gpu() -> str | None:
-    """Why the first GPU that PyTorch sees does not work; None if it does, or if there is none."""
+def _gpu_works() -> bool:
+    """Whether there is a GPU that PyTorch can use; asked once, so that it is logged once."""
     if not _sees_gpu():
-        return None
+        return False
     try:
         _try("cuda")
     except (RuntimeError, AssertionError) as error:
-        reason = _first_line(error)
-        _log.warning("the GPU cannot be used, the CPU computes instead: %s", reason)
-        return reason
-    return None
+        _log.warning("the GPU cannot be used, the CPU computes instead: %s", _first_line(error))
+        return False
+    return True
 
 
 def _sees_gpu() -> bool:

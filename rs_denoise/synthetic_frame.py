@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from rs_denoise.camera import Camera
@@ -9,6 +11,12 @@ from rs_denoise.depth import to_disparity_px
 
 # A D435 at its usual profile.
 TYPICAL_CAMERA = Camera.d435(848, 480)
+
+
+def typical_camera(width: int, height: int) -> Camera:
+    """A camera with images of this size, in px, and the principal point in the middle."""
+    cx, cy = max(width - 1, 1) / 2, max(height - 1, 1) / 2
+    return replace(TYPICAL_CAMERA, width=width, height=height, cx=cx, cy=cy)
 
 
 def synthetic_frame(camera: Camera) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -5,15 +5,12 @@ from __future__ import annotations
 from rs_denoise.denoiser import Denoiser
 from rs_denoise.synthetic_frame import synthetic_frame
 
-# TorchScript compiles during the first two frames.
+# TorchScript compiles during the first two frames, and on a GPU again for each new size.
 WARM_UP_FRAMES = 3
 
 
 def warm_up(denoiser: Denoiser) -> None:
     """Denoises a synthetic frame a few times; call it in the thread that will denoise.
-
-    Frames of another size need no warm-up of their own: on a CPU the first one took up to a tenth
-    longer than the hundredth.
 
     Raises:
         NetworkError: as of `Denoiser.denoise`.

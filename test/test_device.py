@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from rs_denoise import device
-from rs_denoise.device import broken_gpu, find_device
+from rs_denoise.device import find_device
 from rs_denoise.manifest import ModelError
 from rs_denoise.model import Model
 from rs_denoise.pipeline.resources import NetworkSettings, SharedResources
@@ -25,9 +25,9 @@ def unusable_gpu(monkeypatch):
 
     monkeypatch.setattr(device, "_sees_gpu", lambda: True)
     monkeypatch.setattr(torch, "ones", fail)
-    broken_gpu.cache_clear()
+    device._gpu_works.cache_clear()
     yield
-    broken_gpu.cache_clear()
+    device._gpu_works.cache_clear()
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
@@ -57,10 +57,12 @@ def test_what_is_no_device_is_an_error(name):
         find_device(name)
 
 
-def test_the_node_is_given_the_warning(unusable_gpu, make_model):
-    path = make_model(Scaled()).path
-    network = SharedResources().prepare(NetworkSettings(str(path), "auto"))
-    assert network.model.device.type == "cpu" and COMPLAINT in network.warning
-    on_cpu = SharedResources().prepare(NetworkSettings(str(path), "cpu"))
-    assert on_cpu.warning is None
+def test_models_run_on_the_cpu_instead_and_nothing_is_said_to_who_asks_for_it(
+    unusable_gpu, make_model, caplog
+):
+    path = str(make_model(Scaled()).path)
+    assert SharedResources().prepare(NetworkSettings(path, "cpu")).model.device.type == "cpu"
+    assert not caplog.text
+    assert SharedResources().prepare(NetworkSettings(path, "auto")).model.device.type == "cpu"
     assert Model.load(path).device.type == "cpu"
+    assert caplog.text.count(COMPLAINT) == 1

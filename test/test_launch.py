@@ -21,6 +21,8 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 pytest.importorskip("launch_ros", reason="launch and launch_ros are not on PyPI")
 
 from launch.actions import ExecuteProcess, IncludeLaunchDescription, RegisterEventHandler
+from launch.event_handlers import OnShutdown
+from launch.events import Shutdown
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.utilities import perform_substitutions
 from launch_ros.actions import ComposableNodeContainer, Node
@@ -135,6 +137,11 @@ class Evaluation:
             self.upon.append(entity.event_handler)
         for part in entity.visit(self._context) or []:
             self.visit(part)
+
+    def handle(self, handler, event) -> None:
+        """Goes through what a handler does upon an event."""
+        for entity in handler.handle(event, self._context) or []:
+            self.visit(entity)
 
     def _note(self, process: ExecuteProcess) -> Started:
         name = ""
@@ -314,6 +321,18 @@ def test_one_process_serves_several_cameras(prefix):
             ("left", {"baseline_m": 0.05}),
         )
     }
+
+
+def test_the_parameter_file_of_one_process_is_gone_when_launch_ends(prefix):
+    evaluation = Evaluation(
+        "multi_camera.launch.py", cameras="front,rear", camera_models="d455", one_process="true"
+    )
+    (process,) = evaluation.started.values()
+    *_, file = (v for k, v in itertools.pairwise(process.command) if k == "--params-file")
+    assert Path(file).exists()
+    (handler,) = (h for h in evaluation.upon if isinstance(h, OnShutdown))
+    evaluation.handle(handler, Shutdown(reason="the test"))
+    assert not Path(file).exists()
 
 
 def test_one_process_whose_cameras_say_nothing_of_themselves_needs_no_file(prefix):

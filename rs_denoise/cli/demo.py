@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from rs_denoise.benchmark.ros.rehearsal import Rehearsal
 
 RATE_HZ = 30.0
+# With more frames dropped, the demo says what helps.
+MAX_DROPPED_PCT = 20.0
 SAMPLE = Path(__file__).parents[2] / "demo" / "room"
 # Over all published pixels; the report has every metric.
 SHOWN = {
@@ -75,6 +77,8 @@ def demo(
         evaluation.summarise(), recording=recording.name, timing=_timing(_latencies_ms(played))
     )
     console.print(_table(count, played, summary))
+    if (advice := _advise(count, played)) is not None:
+        console.print(advice)
     out.mkdir(parents=True, exist_ok=True)
     print(f"picture: {_write_picture(results, out / 'before_after.png')}")
     report = _write_report(recording.resolve().name, summary, results, out / "report.html")
@@ -109,10 +113,27 @@ def _timing(latencies_ms: list[float]) -> Timing:
     return Timing(p50, p99, len(latencies_ms))
 
 
+def _advise(sent: int, played: Rehearsal) -> str | None:
+    """What helps if many frames were dropped; None: few were."""
+    dropped_pct = 100 * (sent - len(played.received)) / sent
+    if dropped_pct <= MAX_DROPPED_PCT:
+        return None
+    return (
+        f"{dropped_pct:.0f} % of the frames were dropped: with model "
+        f"{played.model.get('model', '?')} on {played.model.get('device', '?')} this computer "
+        f"does not keep up with {RATE_HZ:.0f} Hz beside everything else that runs. On a robot, "
+        "what helps is a GPU (device), more cores (num_threads), a camera set to a lower rate or "
+        "size, and fewer other programs"
+    )
+
+
 def _table(sent: int, played: Rehearsal, summary: Summary) -> Table:
     table = Table(show_header=False, title="demo", title_justify="left")
     out = len(played.received)
     p50_ms, p95_ms = np.percentile(_latencies_ms(played), [50, 95])
+    table.add_row("model", f"{played.model.get('model', '?')} on {played.model.get('device', '?')}")
+    if "chosen" in played.model:
+        table.add_row("chosen", played.model["chosen"])
     table.add_row("frames in / out / dropped", f"{sent} / {out} / {sent - out}")
     table.add_row(
         "latency, stamp to consumer, p50 / p95",

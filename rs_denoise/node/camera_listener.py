@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
@@ -11,7 +12,7 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from rs_denoise.node.assembler import AssemblerSettings, FrameAssembler
 from rs_denoise.node.calibration import CameraCalibration
-from rs_denoise.node.inputs import CAMERA_INFO, make_inputs
+from rs_denoise.node.inputs import CAMERA_INFO, describe_absent, make_inputs
 from rs_denoise.pipeline.frame_pipeline import InputFrame
 from rs_denoise.pipeline.statistics import FrameStatistics
 
@@ -19,6 +20,8 @@ from rs_denoise.pipeline.statistics import FrameStatistics
 OVERDUE_PERIOD_S = 0.005
 # A driver publishes its calibration within this time; only then is a missing baseline reported.
 MAX_BASELINE_WAIT_S = 3.0
+# Publishers that exist are known after this time.
+MAX_DISCOVERY_S = 3.0
 # Every so many calls of `follow` the publishers' reliability is looked up.
 GRAPH_PERIODS = 10
 
@@ -55,6 +58,7 @@ class CameraListener:
         self._listening_since_s = 0.0
         self._baseline_warned = False
         self._calls = 0
+        self._discovered_at_s = math.inf
         self.calibration = CameraCalibration()
         self.assembler = FrameAssembler(
             self.calibration,
@@ -71,6 +75,18 @@ class CameraListener:
         )
         self._overdue_timer.cancel()
 
+    def announce(self, outputs: list[str]) -> None:
+        """Logs what is listened to, and a while later what of it nobody publishes.
+
+        Args:
+            outputs: topics whose subscribers make the node listen.
+        """
+        topics = ", ".join(topic.topic for topic in self.topics.required)
+        self._node.get_logger().info(
+            f"listens to {topics} while somebody subscribes to {' or '.join(outputs)}"
+        )
+        self._discovered_at_s = time.monotonic() + MAX_DISCOVERY_S
+
     def follow(self, wanted: bool, reliability: str, with_right: bool) -> None:
         """Listens while frames are wanted; call it several times a second.
 
@@ -82,6 +98,10 @@ class CameraListener:
             reliability: of the subscriptions: "auto", "reliable" or "best_effort".
             with_right: whether right infrared is used.
         """
+        if time.monotonic() > self._discovered_at_s:
+            self._discovered_at_s = math.inf
+            if (absent := describe_absent(self._node, self.topics)) is not None:
+                self._node.get_logger().warning(absent)
         changed = wanted != self.listening
         if changed:
             self._set_listening(wanted)

@@ -6,8 +6,6 @@ The node subscribes to its inputs only while somebody subscribes to its outputs.
 
 from __future__ import annotations
 
-import time
-
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import ParameterException
@@ -21,17 +19,20 @@ from rs_denoise.manifest import ModelError
 from rs_denoise.node import parameters
 from rs_denoise.node.camera_listener import CameraListener
 from rs_denoise.node.diagnostics import DiagnosticPublisher
+from rs_denoise.node.frame_reporter import FrameReporter
 from rs_denoise.node.outputs import Outputs
 from rs_denoise.node.status import (
     NodeStatus,
     describe_model,
     describe_right_infrared,
+    describe_slowness,
     warn_of_input,
 )
 from rs_denoise.pipeline.device import DeviceLostError, DeviceMemoryError
 from rs_denoise.pipeline.frame_pipeline import FramePipeline, FrameResult, InputFrame
+from rs_denoise.pipeline.model_fitting import ModelFitting
 from rs_denoise.pipeline.resources import PreparedNetwork, SharedResources
-from rs_denoise.pipeline.statistics import FrameStatistics, FrameTiming
+from rs_denoise.pipeline.statistics import FrameStatistics
 from rs_denoise.tiling import TilingError
 
 WATCH_PERIOD_S = 0.1
@@ -59,14 +60,17 @@ class DenoiseNode(LifecycleNode):
             self._settings = parameters.declare(self)
         except ParameterException as error:
             raise ValueError(str(error)) from error
+        if (unknown := parameters.describe_unknown(self)) is not None:
+            self.get_logger().warning(unknown)
         self.fatal: str | None = None
         self.hangs = False
         self._resources = resources or SharedResources()
         self._network: PreparedNetwork | None = None
+        self._fitting = ModelFitting(self._resources)
         self._outputs: Outputs | None = None
         self._enabled = True
-        self._input_warning: str | None = None
         self._statistics = FrameStatistics()
+        self._reporter = FrameReporter(self, self._statistics)
         # Not the clock of a simulation, which may pause, jump back or never start.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._listener = CameraListener(
@@ -75,9 +79,12 @@ class DenoiseNode(LifecycleNode):
             parameters.assembler_settings(self._settings, self._enabled, uses_right=False),
             self._statistics,
             on_frame=self._submit,
-            on_failure=self._lose_frame,
+            on_failure=self._reporter.lose_frame,
         )
-        self.add_on_set_parameters_callback(self._on_set_parameters)
+        self.add_on_set_parameters_callback(self._check_parameters)
+        self._knows_when_set = hasattr(self, "add_post_set_parameters_callback")  # not in Humble
+        if self._knows_when_set:
+            self.add_post_set_parameters_callback(lambda _: self._apply_parameters())
         self._diagnostics = DiagnosticPublisher(self)
         self.create_service(SetBool, "~/set_enabled", self._on_set_enabled)
         self.create_timer(DIAGNOSTICS_PERIOD_S, self._publish_diagnostics, clock=steady)
@@ -96,11 +103,9 @@ class DenoiseNode(LifecycleNode):
             return self._refuse_to_configure(str(error))
         except Exception as error:  # rclpy would hide the reason
             return self._refuse_to_configure(f"{type(error).__name__}: {error}")
-        self._outputs = Outputs(self)
+        self._outputs = Outputs(self, self._reporter)
         self._configure_assembler()
-        self.get_logger().info(self._network.note)
-        if self._network.warning is not None:
-            self.get_logger().warning(self._network.warning)
+        self._log_network(self._network)
         return super().on_configure(state)
 
     def _refuse_to_configure(self, reason: str) -> TransitionCallbackReturn:
@@ -111,9 +116,9 @@ class DenoiseNode(LifecycleNode):
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Starts the frame pipeline; inputs are subscribed to when somebody listens."""
         result = super().on_activate(state)
-        assert self._network is not None
-        self._pipeline = FramePipeline(self._network, self._on_result, self._on_fatal)
-        self._pipeline.start()
+        assert self._network is not None and self._outputs is not None
+        self._start_pipeline(self._network)
+        self._listener.announce(self._outputs.topics)
         return result
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -145,10 +150,17 @@ class DenoiseNode(LifecycleNode):
         self._outputs = self._network = None
         return TransitionCallbackReturn.SUCCESS
 
+    def _start_pipeline(self, network: PreparedNetwork) -> None:
+        self._pipeline = FramePipeline(network, self._on_result, self._on_fatal)
+        self._pipeline.start()
+
     def _stop(self, frame_timeout_s: float) -> None:
-        if self._pipeline is None:
-            return
-        self._listener.stop()
+        if self._pipeline is not None:
+            self._listener.stop()
+            self._stop_pipeline(frame_timeout_s)
+
+    def _stop_pipeline(self, frame_timeout_s: float) -> None:
+        assert self._pipeline is not None
         if self._pipeline.stop(frame_timeout_s):
             self._statistics.count_dropped()
         if (in_work_s := self._pipeline.longest_in_work_s) > 0:
@@ -159,6 +171,8 @@ class DenoiseNode(LifecycleNode):
 
     def _watch(self) -> None:
         """Listens to the camera while somebody subscribes, and looks whether a frame hangs."""
+        if not self._knows_when_set:
+            self._apply_parameters()
         if self._pipeline is None or self._outputs is None:
             return
         in_work_s = self._pipeline.longest_in_work_s
@@ -167,6 +181,36 @@ class DenoiseNode(LifecycleNode):
             return
         reliability = self._settings.input_reliability
         self._listener.follow(self._outputs.wanted, reliability, self._uses_right)
+        self._fit_model()
+
+    def _fit_model(self) -> None:
+        """With `model_path` auto, takes another model if the camera's size or rate need one."""
+        try:
+            network = self._fitting.follow(
+                parameters.network_settings(self._settings),
+                self._listener.calibration.size,
+                self._statistics.steady_rate_hz,
+            )
+        except DeviceLostError as error:
+            self._on_fatal(str(error))
+            return
+        except Exception as error:  # the model that runs is still good
+            self.get_logger().warning(f"no model could be chosen for this camera: {error}")
+            return
+        if network is None:
+            return
+        self._log_network(network)
+        changed = self._network is None or network.model is not self._network.model
+        self._network = network
+        if changed:
+            self._stop_pipeline(self._settings.frame_timeout_s)
+            self._configure_assembler()
+            self._start_pipeline(network)
+
+    def _log_network(self, network: PreparedNetwork) -> None:
+        self.get_logger().info(network.note)
+        if (warning := describe_slowness(network)) is not None:
+            self.get_logger().warning(warning)
 
     def _submit(self, frame: InputFrame[CameraInfo]) -> None:
         if self._pipeline is not None and self._pipeline.submit(frame):
@@ -176,36 +220,8 @@ class DenoiseNode(LifecycleNode):
 
     def _on_result(self, result: FrameResult[CameraInfo]) -> None:
         """Publishes a result; called by the pipeline's threads, one at a time."""
-        if result.failure is not None:
-            self._lose_frame(result.failure)
-        if result.right_refusal is not None:
-            self._statistics.report_warning(
-                f"going on without right infrared: {result.right_refusal}"
-            )
-        if result.output is None or self._outputs is None:
-            return
-        ready_ns, frame = time.monotonic_ns(), result.frame
-        try:
-            encoding = self._settings.output_encoding
-            published = self._outputs.publish(result.output, frame.source, encoding)
-        except Exception as error:  # the next frame may be fine
-            reason = f"nothing could be published: {type(error).__name__}: {error}"
-            # A frame that failed is counted already.
-            (self._report if result.failure else self._lose_frame)(reason)
-            return
-        if published:
-            wait_ns = ready_ns - frame.received_ns - result.denoise_ns
-            times_ns = wait_ns, result.denoise_ns, time.monotonic_ns() - ready_ns
-            self._statistics.count_published(FrameTiming(*(ns / 1e9 for ns in times_ns)))
-
-    def _lose_frame(self, reason: str) -> None:
-        self._statistics.count_failed()
-        self._report(reason)
-
-    def _report(self, reason: str) -> None:
-        self._statistics.report_error(reason)
-        if self.context.ok():
-            self.get_logger().error(f"frame lost: {reason}", throttle_duration_sec=5.0)
+        if self._outputs is not None:
+            self._outputs.publish(result, self._settings.output_encoding)
 
     def _on_fatal(self, reason: str) -> None:
         self.fatal = reason
@@ -227,10 +243,13 @@ class DenoiseNode(LifecycleNode):
 
     # Parameters, service and diagnostics -------------------------------------------------------
 
-    def _on_set_parameters(self, changes: list[Parameter]) -> SetParametersResult:
-        self._settings, result = parameters.changed(self._settings, changes)
+    def _check_parameters(self, changes: list[Parameter]) -> SetParametersResult:
+        """Only checks: another callback may still refuse the changes."""
+        return parameters.check(self._settings, changes)
+
+    def _apply_parameters(self) -> None:
+        self._settings = parameters.read(self)
         self._configure_assembler()
-        return result
 
     def _on_set_enabled(self, request: SetBool.Request, response: SetBool.Response):
         """Switches between denoised depth and the camera's, to compare both."""
@@ -247,14 +266,10 @@ class DenoiseNode(LifecycleNode):
         )
 
     @property
-    def _network_uses_right(self) -> bool:
-        return self._network is not None and self._network.model.kind.uses_right_infrared
-
-    @property
     def _uses_right(self) -> bool:
         """Whether right infrared is used for the next frames."""
         wanted = self._enabled and self._settings.right_infrared == "auto"
-        return wanted and self._network_uses_right
+        return wanted and self._network is not None and self._network.uses_right_infrared
 
     def _publish_diagnostics(self) -> None:
         settings, listener = self._settings, self._listener
@@ -265,24 +280,18 @@ class DenoiseNode(LifecycleNode):
             on_failure=settings.on_failure,
             input_warning=warn_of_input(listener),
             output_warning=self._outputs.duplicate_publishers if self._outputs else None,
+            model_warning=describe_slowness(self._network),
             disabled=self._pipeline is not None and not self._enabled,
             pairing=listener.assembler.counts,
             right_infrared=describe_right_infrared(
-                listener.assembler, settings.right_infrared, self._network_uses_right
+                listener.assembler, settings.right_infrared, self._network
             ),
             in_work_s=self._pipeline.longest_in_work_s if self._pipeline else 0.0,
         )
-        self._log_input(status.input_warning)
         self._diagnostics.publish(self._statistics.snapshot(), status)
-
-    def _log_input(self, warning: str | None) -> None:
-        """Logs a fault of the input when it begins."""
-        if warning is not None and warning != self._input_warning:
-            self.get_logger().warning(warning)
-        self._input_warning = warning
 
     @property
     def _state_label(self) -> str:
         if self._pipeline is not None:
-            return "active"
+            return "active, measuring models" if self._fitting.in_progress else "active"
         return "inactive" if self._network else "unconfigured"

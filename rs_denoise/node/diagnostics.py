@@ -118,8 +118,9 @@ def _describe_silence(frames: Snapshot, node: NodeStatus) -> str:
 
 def _model(node: NodeStatus) -> Entry:
     state = "disabled: the camera's depth is passed through" if node.disabled else node.state
-    level = WARN if node.disabled else OK
-    return Entry("model", level, state, node.model | {"state": state})
+    warned = node.disabled or node.model_warning is not None
+    message = state if node.disabled else node.model_warning or state
+    return Entry("model", WARN if warned else OK, message, node.model | {"state": state})
 
 
 def _describe_times(timings: list[FrameTiming]) -> dict[str, str]:
@@ -143,10 +144,14 @@ class DiagnosticPublisher:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._report = DiagnosticReport()
+        self._input_warning: str | None = None
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
 
     def publish(self, frames: Snapshot, status: NodeStatus) -> None:
-        """Publishes the next report."""
+        """Publishes the next report; a fault of the input is also logged when it begins."""
+        if status.input_warning not in (None, self._input_warning):
+            self._node.get_logger().warning(status.input_warning)
+        self._input_warning = status.input_warning
         entries = self._report.entries(frames, status)
         message = DiagnosticArray(status=[self._status(entry) for entry in entries])
         message.header.stamp = self._node.get_clock().now().to_msg()

@@ -26,7 +26,7 @@ try:
 except ImportError:
     Extrinsics = None
 
-CAMERA_INFO = "depth/camera_info"
+DEPTH, CAMERA_INFO = "depth/image_rect_raw", "depth/camera_info"
 BEST_EFFORT = ReliabilityPolicy.BEST_EFFORT
 TRANSIENT, VOLATILE = DurabilityPolicy.TRANSIENT_LOCAL, DurabilityPolicy.VOLATILE
 # Reliability is not among them: the parameter input_reliability sets it.
@@ -182,10 +182,37 @@ def make_inputs(
         topic = "extrinsics/depth_to_infra2"
         baseline.append(latched(Extrinsics, topic, calibration.update_from_extrinsics))
     return Inputs(
-        depth=Input(node, Image, "depth/image_rect_raw", on_depth),
+        depth=Input(node, Image, DEPTH, on_depth),
         infrared=Input(node, Image, "infra1/image_rect_raw", assembler.add_infrared),
         infrared_right=Input(node, Image, "infra2/image_rect_raw", assembler.add_infrared_right),
         camera_info=latched(CameraInfo, CAMERA_INFO, assembler.add_camera_info),
         infrared_info=latched(CameraInfo, "infra1/camera_info", calibration.update_from_left_info),
         baseline=tuple(baseline),
     )
+
+
+def describe_absent(node: Node, inputs: Inputs) -> str | None:
+    """Names the required topics that nobody publishes, and what may help; None: there is none."""
+    absent = [source.topic for source in inputs.required if not source.has_publisher]
+    if not absent:
+        return None
+    message = f"nobody publishes {', '.join(absent)}"
+    if inputs.depth.topic not in absent:
+        return f"{message}: enable these streams of the camera (enable_infra1:=true)"
+    if node.get_namespace() == "/":
+        message += "; the node has no namespace, so it looks for the camera's topics in /"
+    cameras = _namespaces_of_cameras(node)
+    advice = " or ".join(f"--ros-args -r __ns:={namespace}" for namespace in cameras)
+    return f"{message}; " + (
+        f"there is a camera elsewhere: start the node with {advice}"
+        if cameras
+        else "is the camera driver running? Its namespace must be the node's, as in "
+        "--ros-args -r __ns:=/camera/camera"
+    )
+
+
+def _namespaces_of_cameras(node: Node) -> list[str]:
+    end = f"/{DEPTH}"
+    names = [name for name, _ in node.get_topic_names_and_types()]
+    published = (name for name in names if name.endswith(end) and node.count_publishers(name) > 0)
+    return sorted(name.removesuffix(end) for name in published if name != end)

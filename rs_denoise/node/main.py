@@ -44,6 +44,8 @@ def main(arguments: list[str] | None = None) -> int:
         from rclpy.executors import ExternalShutdownException
         from rclpy.signals import SignalHandlerOptions
         from rclpy.utilities import remove_ros_args
+
+        from rs_denoise.node.ros_log import log_to_ros
     except ImportError as error:
         print(f"denoise_node: {error}; {ROS_MISSING}", file=sys.stderr)
         return 1
@@ -60,7 +62,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     code = 0
     try:
-        code = _run(nodes, stopped)
+        with log_to_ros(nodes[0].get_logger()):
+            code = _run(nodes, stopped)
     except ExternalShutdownException:
         pass
     finally:
@@ -90,7 +93,7 @@ def _make_nodes(namespaces: list[str | None]) -> list[DenoiseNode]:
 
     for namespace in filter(None, namespaces):
         validate_namespace(f"/{namespace.lstrip('/')}")
-    resources = SharedResources()
+    resources = SharedResources(cameras=len(namespaces))
     nodes = [DenoiseNode(resources, **_place(namespace)) for namespace in namespaces]
     if len({node.get_namespace() for node in nodes}) < len(nodes):
         raise ValueError("--cameras contains a namespace twice")

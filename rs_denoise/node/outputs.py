@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import time
+
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, Image
 
 from rs_denoise.denoiser import Denoised
+from rs_denoise.node.frame_reporter import FrameReporter
 from rs_denoise.node.images import depth_message, image_message
+from rs_denoise.pipeline.frame_pipeline import FrameResult
 
 
 class Outputs:
-    """The three publishers of a node. They are reliable, because that matches every subscriber."""
+    """The three publishers of a node. They are reliable, because that matches every subscriber.
 
-    def __init__(self, node: LifecycleNode) -> None:
-        self._node = node
+    Args:
+        node: that publishes.
+        reporter: counts the frames and reports failures.
+    """
+
+    def __init__(self, node: LifecycleNode, reporter: FrameReporter) -> None:
+        self._node, self._reporter = node, reporter
         self._depth = self._create(Image, "denoised/image_rect_raw")
         self._camera_info = self._create(CameraInfo, "denoised/camera_info")
         self._confidence = self._create(Image, "denoised/confidence")
@@ -40,18 +49,36 @@ class Outputs:
         )
 
     @property
+    def topics(self) -> list[str]:
+        """Their full names."""
+        return [publisher.topic_name for publisher in self._all]
+
+    @property
     def wanted(self) -> bool:
         """Whether anybody subscribes to any of them."""
         return any(p.get_subscription_count() > 0 for p in self._all)
 
-    def publish(self, result: Denoised, info: CameraInfo, encoding: str) -> bool:
-        """Sends one frame; False if it was not sent because the process is ending.
+    def publish(self, result: FrameResult[CameraInfo], encoding: str) -> None:
+        """Sends the output of a frame, if there is any, and reports what became of it.
 
         Args:
-            result: depth and confidence.
-            info: its header becomes that of all three.
+            result: of the pipeline.
             encoding: of the depth image.
         """
+        self._reporter.report_result(result)
+        if result.output is None:
+            return
+        ready_ns = time.monotonic_ns()
+        try:
+            sent = self._send(result.output, result.frame.source, encoding)
+        except Exception as error:  # the next frame may be fine
+            self._reporter.report_unpublished(result, error)
+            return
+        if sent:
+            self._reporter.count_published(result, ready_ns)
+
+    def _send(self, result: Denoised, info: CameraInfo, encoding: str) -> bool:
+        """Sends one frame; False if it was not sent because the process is ending."""
         context = self._node.context
         if not context.ok():
             return False

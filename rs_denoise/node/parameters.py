@@ -5,8 +5,9 @@ config/denoise.yaml and the table for users repeat them; a test compares all thr
 
 from __future__ import annotations
 
+import difflib
 import math
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import Field, dataclass, field, fields, replace
 from typing import Any, cast, get_args
 
 from rcl_interfaces.msg import (
@@ -53,9 +54,10 @@ class Parameters:
     """A consistent set of values."""
 
     model_path: str = _parameter(
-        "unet",
-        "Model file, or the name of a shipped model: unet, unet-tiny, unet-stereo or "
-        "unet-tiny-stereo.",
+        "auto",
+        "Model file, the name of a shipped model (unet, unet-tiny, unet-stereo or "
+        "unet-tiny-stereo), or auto: the best shipped model that keeps up with the camera, by "
+        "measurement.",
         fixed=True,
     )
     device: str = _parameter(
@@ -179,30 +181,52 @@ def declare(node: Node) -> Parameters:
     """Declares all parameters and returns their values at start.
 
     Raises:
-        ValueError: a value is not one of a parameter's choices. rclpy itself refuses a value that
-            is out of range.
+        ValueError: a value is out of range, or not one of a parameter's choices.
+        rclpy.exceptions.ParameterException: a value has another type.
     """
     for spec in fields(Parameters):
-        node.declare_parameter(spec.name, spec.default, _descriptor(spec.metadata))
-    values = {spec.name: node.get_parameter(spec.name).value for spec in fields(Parameters)}
-    parameters = Parameters(**values)
+        node.declare_parameter(spec.name, spec.default, _descriptor(spec))
+    parameters = read(node)
     if reason := _refusal(parameters):
         raise ValueError(reason)
     return parameters
 
 
-def changed(
-    current: Parameters, changes: list[Parameter]
-) -> tuple[Parameters, SetParametersResult]:
-    """`current` with `changes` applied, or unchanged with the reason why not.
+def read(node: Node) -> Parameters:
+    """The values of a node's parameters, a whole number as a float where one is expected."""
+    return Parameters(
+        **{spec.name: _value(spec, node.get_parameter(spec.name)) for spec in fields(Parameters)}
+    )
 
-    rclpy has checked types, ranges and read-only parameters before.
+
+def check(current: Parameters, changes: list[Parameter]) -> SetParametersResult:
+    """Whether `changes` may be applied to `current`, or the reason why not.
+
+    rclpy has checked read-only parameters before, and types except those of floats.
     """
-    known = {spec.name for spec in fields(Parameters)}
-    wanted = replace(current, **{p.name: p.value for p in changes if p.name in known})
-    if reason := _refusal(wanted):
-        return current, SetParametersResult(successful=False, reason=reason)
-    return wanted, SetParametersResult(successful=True)
+    specs = {spec.name: spec for spec in fields(Parameters)}
+    values = {p.name: _value(specs[p.name], p) for p in changes if p.name in specs}
+    reason = _refusal(replace(current, **values))
+    return SetParametersResult(successful=reason is None, reason=reason or "")
+
+
+def describe_unknown(node: Node) -> str | None:
+    """Names the parameters that were given to a node and that it does not have; None: none."""
+    # rclpy has no public list of what a command line or file sets for a node.
+    given = getattr(node, "_parameter_overrides", {})
+    unknown = [
+        name for name in given
+        if not node.has_parameter(name) and not name.startswith("qos_overrides.")
+    ]  # fmt: skip
+    if not unknown:
+        return None
+    names = [spec.name for spec in fields(Parameters)]
+    meant = [difflib.get_close_matches(name, names, 1) for name in unknown]
+    described = (
+        f"{name} (is {near[0]} meant?)" if near else name
+        for name, near in zip(unknown, meant, strict=True)
+    )
+    return f"no such parameters, they have no effect: {', '.join(described)}"
 
 
 def network_settings(values: Parameters) -> NetworkSettings:
@@ -244,11 +268,25 @@ def assembler_settings(values: Parameters, enabled: bool, uses_right: bool) -> A
     )
 
 
+def _value(spec: Field, parameter: Parameter) -> Any:
+    """A parameter's value. `ros2 param set` makes an integer of 1, where 1.0 is expected."""
+    value = parameter.value
+    return float(value) if _is_float(spec) and type(value) is int else value
+
+
+def _is_float(spec: Field) -> bool:
+    return isinstance(spec.default, float)
+
+
 def _refusal(wanted: Parameters) -> str | None:
     for spec in fields(Parameters):
         choices, value = spec.metadata["choices"], getattr(wanted, spec.name)
         if choices and value not in choices:
             return f"{spec.name} must be one of {', '.join(choices)}, got '{value}'"
+        if _is_float(spec):
+            smallest, largest = spec.metadata["range"]
+            if not isinstance(value, float) or not smallest <= value <= largest:
+                return f"{spec.name} must be a number from {smallest} to {largest}, got {value!r}"
     if 0 < wanted.max_range_m <= wanted.min_range_m:
         return (
             f"max_range_m must be 0 or more than min_range_m, got {wanted.max_range_m} and "
@@ -257,12 +295,18 @@ def _refusal(wanted: Parameters) -> str | None:
     return None
 
 
-def _descriptor(spec: Any) -> ParameterDescriptor:
-    descriptor = ParameterDescriptor(description=spec["description"], read_only=spec["fixed"])
-    if spec["choices"]:
-        descriptor.additional_constraints = f"one of: {', '.join(spec['choices'])}"
-    if spec["range"]:
-        smallest, largest = spec["range"]
+def _descriptor(spec: Field) -> ParameterDescriptor:
+    about = spec.metadata
+    descriptor = ParameterDescriptor(
+        description=about["description"],
+        read_only=about["fixed"],
+        # rclpy takes no integer for a float, unless it leaves types to the node.
+        dynamic_typing=_is_float(spec),
+    )
+    if about["choices"]:
+        descriptor.additional_constraints = f"one of: {', '.join(about['choices'])}"
+    if about["range"]:
+        smallest, largest = about["range"]
         if isinstance(smallest, int):
             descriptor.integer_range = [IntegerRange(from_value=smallest, to_value=largest)]
         else:

@@ -22,6 +22,7 @@ class NodeStatus:
         required_topics: full names of the topics without which no frame is complete.
         input_warning: what is wrong with input; None: nothing.
         output_warning: what is wrong with output; None: nothing.
+        model_warning: what is wrong with the model; None: nothing.
         disabled: whether the camera's depth is passed through on demand.
         on_failure: the failure policy.
         pairing: what has become of the depth images.
@@ -35,6 +36,7 @@ class NodeStatus:
     on_failure: str
     input_warning: str | None = None
     output_warning: str | None = None
+    model_warning: str | None = None
     disabled: bool = False
     pairing: PairingCounts = field(default_factory=PairingCounts)
     right_infrared: str = "off"
@@ -54,9 +56,18 @@ def describe_model(
     if network is None:
         return {"model": "none", "device": "none"}
     described = {"model": network.model.manifest.name, "device": str(network.model.device)}
+    if network.choice is not None:
+        described["chosen"] = str(network.choice)
     if calibration.known:
         described["baseline (m)"] = f"{calibration.camera(baseline_m).baseline_m:.4f}"
     return described
+
+
+def describe_slowness(network: PreparedNetwork | None) -> str | None:
+    """What helps if no shipped model keeps up with the camera; None: nothing needs to."""
+    if network is None or network.choice is None:
+        return None
+    return network.choice.advice
 
 
 def warn_of_input(listener: CameraListener) -> str | None:
@@ -102,16 +113,18 @@ def _describe_missing_infrared(inputs: Inputs, assembler: FrameAssembler) -> str
     )
 
 
-def describe_right_infrared(assembler: FrameAssembler, choice: str, network_uses: bool) -> str:
+def describe_right_infrared(
+    assembler: FrameAssembler, choice: str, network: PreparedNetwork | None
+) -> str:
     """The value of right infrared: whether it is used, or why not.
 
     Args:
         assembler: of the frames.
         choice: the parameter.
-        network_uses: whether the network can use it.
+        network: that may be able to use it; None: there is none.
     """
     if choice == "off":
         return "off"
-    if not network_uses:
+    if network is None or not network.uses_right_infrared:
         return "not used by this model"
     return "missing" if assembler.infrared_right.missing else "used"

@@ -5,6 +5,7 @@ submit() -> latest slot -> worker: decode, denoise -> in order: empty output?, f
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -29,6 +30,10 @@ from rs_denoise.pipeline.latest_slot import LatestSlot
 from rs_denoise.pipeline.out_of_range import keep_out_of_range
 from rs_denoise.pipeline.resources import PreparedNetwork
 from rs_denoise.pipeline.sequencer import Sequencer
+from rs_denoise.synthetic_frame import TYPICAL_CAMERA, synthetic_frame, typical_camera
+from rs_denoise.warm_up import WARM_UP_FRAMES
+
+_log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -129,7 +134,8 @@ class FramePipeline(Generic[T]):
         self._in_work = FramesInWork()
         self._sequencer = Sequencer()
         self._empty_output = EmptyOutputDetector()
-        self._broken = False
+        self._warm_sizes = {(TYPICAL_CAMERA.width, TYPICAL_CAMERA.height)}
+        self._broken = self._stopped = False
         self._threads = [
             threading.Thread(target=self._run, daemon=True) for _ in range(network.workers.count)
         ]
@@ -139,8 +145,23 @@ class FramePipeline(Generic[T]):
         for thread in self._threads:
             thread.start()
 
+    def warm_up(self, width: int, height: int) -> None:
+        """Has every worker denoise synthetic frames of a size, before any frame of a camera.
+
+        The first frames of each size take longer: the network is compiled for it. Frames that
+        arrive meanwhile wait, and the newest of them is denoised next.
+
+        Args:
+            width, height: in px; nothing happens for a size that is warmed up already.
+        """
+        if (width, height) not in self._warm_sizes:
+            self._warm_sizes.add((width, height))
+            self._workers.start_in_each(lambda: self._denoise_synthetic(width, height))
+
     def submit(self, frame: InputFrame[T]) -> bool:
         """Stores a frame for the next free worker; True if that dropped an older one."""
+        if frame.settings.enabled:
+            self.warm_up(frame.camera.width, frame.camera.height)
         return self._slot.put(frame)
 
     def stop(self, frame_timeout_s: float) -> bool:
@@ -152,6 +173,7 @@ class FramePipeline(Generic[T]):
         Returns:
             Whether that dropped a waiting frame.
         """
+        self._stopped = True
         dropped = self._slot.close()
         self._in_work.wait_for_end(frame_timeout_s)
         return dropped
@@ -178,6 +200,22 @@ class FramePipeline(Generic[T]):
                 self._on_result(self._finish(attempt))
         finally:
             self._in_work.end(key)
+
+    def _denoise_synthetic(self, width: int, height: int) -> None:
+        camera = typical_camera(width, height)
+        images = synthetic_frame(camera)
+        for _ in range(WARM_UP_FRAMES):
+            if self._stopped or self._broken:
+                return
+            key = self._in_work.begin()
+            try:
+                self._denoiser.denoise(*images, camera, Gate())
+            except DeviceLostError as error:
+                self._give_up(str(error))
+            except Exception as error:  # a frame of the camera has the same fault and reports it
+                _log.warning("warm-up at %dx%d failed: %s", width, height, error)
+            finally:
+                self._in_work.end(key)
 
     def _attempt_newest(self) -> tuple[int, int, _Attempt[T]] | None:
         key = self._in_work.begin()

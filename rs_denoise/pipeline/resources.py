@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 import torch
 
 from rs_denoise.denoiser import DEFAULT_TILE_PX, Denoiser
-from rs_denoise.device import broken_gpu, find_device
+from rs_denoise.device import find_device
 from rs_denoise.model import Model
 from rs_denoise.pipeline.device import (
     DeviceLostError,
@@ -21,10 +22,17 @@ from rs_denoise.pipeline.device import (
     release_cached_memory,
     spare_cores,
 )
+from rs_denoise.pipeline.model_choice import (
+    AUTO,
+    ModelChoice,
+    Stream,
+    choose_model,
+    measure_rate_hz,
+)
 from rs_denoise.pipeline.workers import Workers
 from rs_denoise.precision import choose_precision
-from rs_denoise.shipped_models import model_file
-from rs_denoise.synthetic_frame import TYPICAL_CAMERA
+from rs_denoise.shipped_models import BEST_FIRST, model_file
+from rs_denoise.synthetic_frame import TYPICAL_CAMERA, typical_camera
 from rs_denoise.warm_up import warm_up
 
 
@@ -33,11 +41,13 @@ class NetworkSettings:
     """Which network runs, and on what.
 
     Attributes:
-        model_path: a model file, or the name of a shipped one.
+        model_path: a model file, the name of a shipped one, or "auto": the best shipped one that
+            keeps up with the camera.
         device: "auto", "cpu", "cuda", "cuda:1" and so on.
         tile_px: largest side of a tile, px.
         num_threads: cores for all frames together, on a CPU; 0: as many as can be spared.
         concurrent_frames: frames in work concurrently; 0: as many as suit the device.
+        stream: size and rate of the camera, for "auto".
     """
 
     model_path: str
@@ -45,6 +55,7 @@ class NetworkSettings:
     tile_px: int = DEFAULT_TILE_PX
     num_threads: int = 0
     concurrent_frames: int = 0
+    stream: Stream = field(default_factory=Stream)
 
 
 @dataclass(frozen=True)
@@ -56,20 +67,32 @@ class PreparedNetwork:
         workers: the threads in which it runs.
         tile_px: largest side of a tile, px.
         note: describes it for the log.
-        warning: what the user should know about the device; None: nothing.
+        choice: why this model runs; None: the user named it.
     """
 
     model: Model
     workers: Workers
     tile_px: int
     note: str
-    warning: str | None = None
+    choice: ModelChoice | None = None
+
+    @property
+    def uses_right_infrared(self) -> bool:
+        """Whether the network can use the right infrared image."""
+        return self.model.kind.uses_right_infrared
 
 
 class SharedResources:
-    """The models of this process, each loaded once, and the workers of each device."""
+    """The models of this process, each loaded once, and the workers of each device.
 
-    def __init__(self) -> None:
+    Args:
+        cameras: number of cameras that share them.
+    """
+
+    def __init__(self, cameras: int = 1) -> None:
+        self._cameras = cameras
+        self._preparing = threading.Lock()
+        self._rates_hz: dict[tuple, float] = {}
         self._workers: dict[torch.device, Workers] = {}
         # Weak references: a model that no camera uses any more leaves memory.
         self._models: weakref.WeakValueDictionary[tuple, Model] = weakref.WeakValueDictionary()
@@ -84,7 +107,8 @@ class SharedResources:
             DeviceLostError: the device fails; only a new process can use it again.
         """
         try:
-            return self._prepare(settings)
+            with self._preparing:
+                return self._prepare(settings)
         except Exception as error:
             # `Model.load` reports errors of the device as such of the file, with their text.
             if is_device_lost(error):
@@ -99,6 +123,10 @@ class SharedResources:
         count = settings.concurrent_frames or default_concurrent_frames(device, threads)
         threads = max(1, threads // count)
         workers = self._workers_for(device, count, threads)
+        choice = None
+        if settings.model_path == AUTO:
+            choice = self._choose(settings, device, workers)
+            settings = replace(settings, model_path=choice.name)
         model, note = workers.run(lambda: self._load(settings.model_path, device))
         # At a typical size, because the camera's is not known yet.
         denoiser = Denoiser(model, TYPICAL_CAMERA, tile_px=settings.tile_px)
@@ -107,10 +135,25 @@ class SharedResources:
         note = (
             f"model {model.manifest.name} on {model.device} in {precision}, concurrent frames: "
             f"{workers.count}, threads for each: {threads}{note and '; '}{note}"
+            f"{'; chosen: ' if choice else ''}{choice or ''}"
         )
-        reason = broken_gpu() if settings.device == "auto" else None
-        warning = f"the GPU cannot be used, the CPU computes instead: {reason}" if reason else None
-        return PreparedNetwork(model, workers, settings.tile_px, note, warning)
+        return PreparedNetwork(model, workers, settings.tile_px, note, choice)
+
+    def _choose(
+        self, settings: NetworkSettings, device: torch.device, workers: Workers
+    ) -> ModelChoice:
+        """The best shipped model that keeps up; each is measured once for each size."""
+        width, height = settings.stream.width, settings.stream.height
+
+        def measure(name: str) -> float:
+            key = name, device, settings.tile_px, width, height
+            if key not in self._rates_hz:
+                model, _ = workers.run(lambda: self._load(name, device))
+                denoiser = Denoiser(model, typical_camera(width, height), tile_px=settings.tile_px)
+                self._rates_hz[key] = measure_rate_hz(denoiser, workers)
+            return self._rates_hz[key]
+
+        return choose_model(BEST_FIRST, settings.stream, self._cameras, measure)
 
     def _load(self, path: Path | str, device: torch.device) -> tuple[Model, str]:
         """The model, loaded now or before, and a note on where it came from."""

@@ -133,6 +133,15 @@ class FrameStatistics:
         with self._lock:
             self._warning = _Notice(reason, time.monotonic())
 
+    @property
+    def steady_rate_hz(self) -> float | None:
+        """Rate of the input; None until it has arrived for as long as rates are measured over."""
+        with self._lock:
+            recent = [at for at in self._arrivals if time.monotonic() - at <= RATE_WINDOW_S]
+            if len(recent) < 2 or len(recent) == len(self._arrivals):
+                return None
+            return (len(recent) - 1) / (recent[-1] - recent[0])
+
     def snapshot(self) -> Snapshot:
         """The statistics of this moment."""
         with self._lock:

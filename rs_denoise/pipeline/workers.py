@@ -47,6 +47,13 @@ class Workers:
         Raises:
             Exception: what a call raised.
         """
+        futures = self.start_in_each(function)
+        wait(futures)
+        for future in futures:
+            future.result()
+
+    def start_in_each(self, function: Callable[[], object]) -> list[Future]:
+        """Has every worker call `function` next, concurrently; gives the results to come."""
         together = threading.Barrier(self.count)
 
         def run_once_all_have_it() -> None:
@@ -58,9 +65,7 @@ class Workers:
         with self._enqueueing:  # calls for each of two callers, mixed, would wait for each other
             for future in futures:
                 self._queue.put((run_once_all_have_it, future))
-        wait(futures)
-        for future in futures:
-            future.result()
+        return futures
 
     def _run_all(self, prepare: Callable[[], object]) -> None:
         prepare()

@@ -67,6 +67,8 @@ class Robot:
 
     def run(self, arguments: list[str], **parameters) -> None:
         """Starts its program with these arguments, of which the last are ROS's."""
+        # Not "auto": which model that is depends on the load of this machine.
+        parameters = {"model_path": "unet"} | parameters
         settings = [["-p", f"{name}:={value}"] for name, value in parameters.items()]
         self.process = subprocess.Popen(
             [*self.program, *arguments, *itertools.chain(*settings)],

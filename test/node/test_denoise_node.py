@@ -310,8 +310,10 @@ def test_parameters_change_live_and_are_checked(running):
     assert robot.set(min_confidence=1.0, fill_confidence=1.01)[0].successful
     robot.denoised(*robot.frame, robot.camera)
     assert not pixels(robot.images[-1], np.uint16).any()
-    refused = robot.set(min_confidence=1.5)[0]
-    assert not refused.successful and refused.reason
+    assert robot.set(min_confidence=0)[0].successful, "a whole number where a float is expected"
+    for value in (1.5, 2, "high", True):
+        refused = robot.set(min_confidence=value)[0]
+        assert not refused.successful and "min_confidence" in refused.reason
     refused = robot.set(output_encoding="8UC3")[0]
     assert refused.reason == "output_encoding must be one of 16UC1, 32FC1, got '8UC3'"
     assert not robot.set(model_path="/other.pt")[0].successful

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from rs_denoise import model as model_module
-from rs_denoise.denoiser import Denoiser, FrameError
+from rs_denoise.denoiser import Denoiser, FrameError, NetworkError
 from rs_denoise.gate import Gate
 from rs_denoise.model import Model, save
 from rs_denoise.pipeline import failure, tile_size
@@ -25,6 +25,7 @@ from rs_denoise.pipeline.device import (
 )
 from rs_denoise.pipeline.frame_pipeline import FramePipeline, FrameSettings, InputFrame
 from rs_denoise.pipeline.resources import NetworkSettings, SharedResources
+from rs_denoise.warm_up import WARM_UP_FRAMES
 from scenes import Scaled, camera, manifest, noisy_wall
 
 SIZE = (64, 48)
@@ -65,13 +66,16 @@ def model_path(tmp_path_factory):
 class Harness:
     """A running pipeline and what it called back with."""
 
-    def __init__(self, model_path, /, **settings):
+    def __init__(self, model_path, /, warm=True, **settings):
         network = SharedResources().prepare(NetworkSettings(str(model_path), "cpu", **settings))
         self.network = network
         self.results: queue.Queue = queue.Queue()
         self.fatal: queue.Queue = queue.Queue()
         self.pipeline = FramePipeline(network, self.results.put, self.fatal.put)
         self.pipeline.start()
+        if warm:
+            self.pipeline.warm_up(*SIZE)
+            network.workers.run_in_each(lambda: None)  # the warm-up before has ended
 
     def submit(
         self, source=None, depth=DEPTH, infrared=INFRARED, read_depth=None, right=None, **settings
@@ -452,6 +456,49 @@ def test_every_worker_is_warmed_up(model_path, monkeypatch):
     monkeypatch.setattr(Denoiser, "estimate", noted)
     SharedResources().prepare(NetworkSettings(str(model_path), "cpu", concurrent_frames=3))
     assert len(threads) == 3
+
+
+def test_every_worker_is_warmed_up_for_each_size_before_its_first_frame(
+    start, monkeypatch, model_path
+):
+    harness, calls = start(concurrent_frames=2, warm=False), []
+    estimate = Denoiser.estimate
+
+    def noted(self, *images):
+        calls.append((threading.get_ident(), images[0] is DEPTH))
+        return estimate(self, *images)
+
+    monkeypatch.setattr(Denoiser, "estimate", noted)
+    for _ in range(3):
+        harness.process()
+        harness.pipeline.warm_up(*SIZE)
+    harness.network.workers.run_in_each(lambda: None)
+    frames = [is_frame for _, is_frame in calls]
+    assert frames.count(True) == 3 and frames.count(False) == 2 * WARM_UP_FRAMES
+    for thread in {thread for thread, _ in calls}:
+        its = [is_frame for caller, is_frame in calls if caller == thread]
+        assert its[:WARM_UP_FRAMES] == [False] * WARM_UP_FRAMES
+
+
+def test_a_fault_of_the_warm_up_is_reported_by_the_frames(start, monkeypatch):
+    harness = start(warm=False)
+
+    def fail(*_):
+        raise NetworkError("broken")
+
+    monkeypatch.setattr(Denoiser, "estimate", fail)
+    assert harness.process().failure == "broken"
+
+
+def test_a_gpu_that_is_lost_in_warm_up_is_fatal(start, monkeypatch):
+    harness = start(warm=False)
+
+    def fail(*_):
+        raise RuntimeError("CUDA error: unspecified launch failure")
+
+    monkeypatch.setattr(Denoiser, "estimate", fail)
+    harness.pipeline.warm_up(*SIZE)
+    assert harness.fatal.get(timeout=TIMEOUT_S).startswith("cpu is lost: CUDA error")
 
 
 def test_a_lost_gpu_is_fatal(start, monkeypatch):

@@ -36,12 +36,14 @@ class Collector(Node):
     Attributes:
         received: denoised images in order of arrival.
         stage_times_ms: median times of the stages of a frame, as /diagnostics reported them last.
+        model: what /diagnostics reported last of the model that runs.
     """
 
     def __init__(self, **node_arguments) -> None:
         super().__init__("collector", **node_arguments)
         self.received: list[ReceivedImage] = []
         self.stage_times_ms: dict[str, float] = {}
+        self.model: dict[str, str] = {}
         self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
         qos = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
         self._image = self.create_subscription(
@@ -71,6 +73,8 @@ class Collector(Node):
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
+            if status.name.endswith("denoise_node: model"):
+                self.model = {pair.key: pair.value for pair in status.values}
             if status.name.endswith("denoise_node: output"):
                 self.stage_times_ms.update(
                     (pair.key.removesuffix(" p50 (ms)"), float(pair.value))

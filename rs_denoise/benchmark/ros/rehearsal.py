@@ -57,12 +57,14 @@ class Rehearsal:
         schedule: of the player.
         cpu_pct: CPU time of the node during playback, in percent of one core.
         stages_ms: median time of a frame in each stage of the node, as /diagnostics reported last.
+        model: what /diagnostics reported last of the model: name, device, and why it was chosen.
     """
 
     received: list[ReceivedImage]
     schedule: Schedule
     cpu_pct: float
     stages_ms: dict[str, float]
+    model: dict[str, str]
 
 
 def rehearse(
@@ -105,7 +107,9 @@ def rehearse(
         cpu_pct = _collect(collector, node, player, on_received)
         if not schedule:
             raise RehearsalError(f"the player ended with exit code {player.returncode}")
-        return Rehearsal(collector.received, schedule[0], cpu_pct, collector.stage_times_ms)
+        return Rehearsal(
+            collector.received, schedule[0], cpu_pct, collector.stage_times_ms, collector.model
+        )
 
 
 def _collect(

@@ -1,0 +1,62 @@
+"""Counts what becomes of frames, and says why some are lost: in diagnostics and in the log."""
+
+from __future__ import annotations
+
+import time
+
+from rclpy.node import Node
+
+from rs_denoise.pipeline.frame_pipeline import FrameResult
+from rs_denoise.pipeline.statistics import FrameStatistics, FrameTiming
+
+# An error is logged no more often than this.
+MIN_LOG_PERIOD_S = 5.0
+
+
+class FrameReporter:
+    """Reports the frames of a node; called by any thread.
+
+    Args:
+        node: in whose name it logs.
+        statistics: that it counts in.
+    """
+
+    def __init__(self, node: Node, statistics: FrameStatistics) -> None:
+        self._node, self._statistics = node, statistics
+
+    def lose_frame(self, reason: str) -> None:
+        """Counts and reports a frame that failed."""
+        self._statistics.count_failed()
+        self._report(reason)
+
+    def report_result(self, result: FrameResult) -> None:
+        """Reports what went wrong with a frame, if anything did."""
+        if result.failure is not None:
+            self.lose_frame(result.failure)
+        if result.right_refusal is not None:
+            self._statistics.report_warning(
+                f"going on without right infrared: {result.right_refusal}"
+            )
+
+    def count_published(self, result: FrameResult, ready_ns: int) -> None:
+        """Counts a frame that has just been published.
+
+        Args:
+            result: of the frame.
+            ready_ns: when publishing began, `time.monotonic_ns()`.
+        """
+        wait_ns = ready_ns - result.frame.received_ns - result.denoise_ns
+        times_ns = wait_ns, result.denoise_ns, time.monotonic_ns() - ready_ns
+        self._statistics.count_published(FrameTiming(*(ns / 1e9 for ns in times_ns)))
+
+    def report_unpublished(self, result: FrameResult, error: Exception) -> None:
+        """Reports a frame that could not be published; one that failed is counted already."""
+        reason = f"nothing could be published: {type(error).__name__}: {error}"
+        (self._report if result.failure else self.lose_frame)(reason)
+
+    def _report(self, reason: str) -> None:
+        self._statistics.report_error(reason)
+        if self._node.context.ok():
+            self._node.get_logger().error(
+                f"frame lost: {reason}", throttle_duration_sec=MIN_LOG_PERIOD_S
+            )

@@ -1,0 +1,127 @@
+"""What the node says and chooses when it starts, over Fast DDS."""
+
+import re
+import sys
+
+import pytest
+
+from scenes import Scaled, camera, manifest, noisy_wall
+
+pytest.importorskip("rclpy", reason="ROS 2 is not installed")
+
+from node.robot import RUN_MAINS, pixels, run_mains
+from rs_denoise.model import save
+from rs_denoise.shipped_models import BEST_FIRST
+
+OK, WARN = b"\0", b"\1"
+SIZE = (128, 96)
+FRAME, CAMERA = noisy_wall(*SIZE), camera(*SIZE)
+
+
+@pytest.fixture(scope="module")
+def simple(tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "simple.pt"
+    save(Scaled(), manifest(), path)
+    return path
+
+
+def test_auto_takes_a_model_for_the_cameras_size_and_rate_and_says_why(robot):
+    """Also whole numbers where floats are expected, and parameters that do not exist."""
+    robot.plug_in()
+    robot.start(model_path="auto", baseline_m=0, max_range_m=9, min_confidance=0.5, speed=3)
+    robot.listen()
+    robot.wait_connected()
+    names = "|".join(BEST_FIRST)
+    at_start = rf"chosen: ({names}) is the (best|fastest) shipped model.* 30 Hz at 848x480"
+    assert re.search(at_start, robot.log), robot.log
+    said = "no such parameters, they have no effect: min_confidance (is min_confidence meant?)"
+    assert said in robot.log and ", speed" in robot.log
+
+    def chosen():
+        robot.send(*FRAME, CAMERA)
+        robot.spin_for(0.02)
+        return "at 128x96" in robot.values("model").get("chosen", "")
+
+    robot.wait(chosen, "a choice for this camera")
+    choice = robot.values("model")["chosen"]
+    rate_hz = float(re.search(r"with (\d+) Hz at 128x96", choice)[1])
+    assert 0 < rate_hz <= 60 and re.search(rf"measured: ({names}) [\d.]+ Hz", choice)
+    keeps_up = "that keeps up" in choice
+    assert robot.statuses["model"].level == (OK if keeps_up else WARN)
+    robot.wait(lambda: robot.log.count("chosen: ") == 2, "the log")
+    robot.denoised(*FRAME, CAMERA)
+    assert pixels(robot.images[-1], "u2").any()
+    assert robot.values("model")["model"] in choice
+
+
+def test_outside_any_namespace_it_says_where_it_looks_and_where_a_camera_is(robot, simple):
+    robot.plug_in()
+    robot.run(["--ros-args"], model_path=simple)
+    robot.wait(lambda: "nobody publishes" in robot.log, "the log")
+    topics = "/depth/image_rect_raw, /depth/camera_info, /infra1/image_rect_raw"
+    assert f"listens to {topics} while somebody subscribes to /denoised/image_rect_raw" in robot.log
+    assert (
+        f"nobody publishes {topics}; the node has no namespace, so it looks for the camera's "
+        "topics in /; there is a camera elsewhere: start the node with --ros-args -r "
+        f"__ns:={robot.namespace}"
+    ) in robot.log
+    assert robot.stop() == 0
+
+
+REFUSING = """
+import sys
+from rcl_interfaces.msg import SetParametersResult
+from rs_denoise.node import denoise_node
+from rs_denoise.node.main import main
+
+class Node(denoise_node.DenoiseNode):
+    def add_on_set_parameters_callback(self, callback):
+        # The one that is added first is called last.
+        super().add_on_set_parameters_callback(
+            lambda changes: SetParametersResult(
+                successful=all(c.name != "min_confidence" for c in changes), reason="not today"
+            )
+        )
+        super().add_on_set_parameters_callback(callback)
+
+denoise_node.DenoiseNode = Node
+sys.exit(main(sys.argv))
+"""
+
+
+def test_a_parameter_that_a_later_callback_refuses_does_not_stay(robot, simple):
+    robot.program = [sys.executable, "-c", REFUSING]
+    robot.plug_in()
+    robot.start(model_path=simple, baseline_m=0.05)
+    robot.listen()
+    robot.wait_connected()
+    assert robot.set(min_confidence=1.0)[0].reason == "not today"
+    robot.denoised(*FRAME, CAMERA)
+    assert pixels(robot.images[-1], "u2").any(), "min_confidence is as it was"
+    assert robot.set(max_range_m=1)[0].successful
+    robot.denoised(*FRAME, CAMERA)
+    assert not pixels(robot.images[-1], "u2").any(), "the wall is 2 m away"
+
+
+UNUSABLE_GPU = """
+import torch
+from rs_denoise import device
+ones = torch.ones
+def fail(*size, device="cpu", **options):
+    if str(device).startswith("cuda"):
+        raise RuntimeError("CUDA error: no kernel image is available")
+    return ones(*size, device=device, **options)
+device._sees_gpu = lambda: True
+torch.ones = fail
+"""
+
+
+def test_a_gpu_that_cannot_be_used_is_logged_once(ros, tmp_path):
+    # It ends because the file, which is loaded after the device is found, is no model.
+    broken = tmp_path / "broken.pt"
+    broken.write_text("no model")
+    arguments = ["--ros-args", "-p", f"model_path:={broken}"]
+    ((code, output),) = run_mains([arguments], UNUSABLE_GPU + RUN_MAINS)
+    assert code == 1
+    assert output.count("the GPU cannot be used, the CPU computes instead") == 1, output
+    assert re.search(r"\[WARN\] .*: the GPU cannot be used", output), output

@@ -1,0 +1,104 @@
+"""Which model is taken, and when it is chosen anew; with real models and threads."""
+
+import time
+
+import pytest
+
+from rs_denoise.denoiser import Denoiser
+from rs_denoise.model import Model
+from rs_denoise.pipeline.model_choice import Stream, choose_model, measure_rate_hz
+from rs_denoise.pipeline.model_fitting import ModelFitting
+from rs_denoise.pipeline.resources import NetworkSettings, SharedResources
+from rs_denoise.pipeline.workers import Workers
+from rs_denoise.shipped_models import BEST_FIRST, SHIPPED
+from scenes import Scaled, camera
+
+RATES_HZ = {"large": 12.0, "small": 40.0, "tiny": 90.0}
+SMALL = Stream(64, 48, 0.5)
+TIMEOUT_S = 120.0
+
+
+def choose(rate_hz, cameras=1):
+    asked = []
+
+    def measure(name):
+        asked.append(name)
+        return RATES_HZ[name]
+
+    return choose_model(list(RATES_HZ), Stream(848, 480, rate_hz), cameras, measure), asked
+
+
+@pytest.mark.parametrize(
+    ("rate_hz", "cameras", "name", "measured"),
+    [(10, 1, "large", 1), (11, 1, "small", 2), (30, 1, "small", 2), (38, 1, "tiny", 3),
+     (30, 2, "tiny", 3), (90, 1, "tiny", 3)],
+)  # fmt: skip
+def test_the_best_that_keeps_up_is_taken_and_no_other_is_measured(rate_hz, cameras, name, measured):
+    choice, asked = choose(rate_hz, cameras)
+    assert choice.name == name and asked == list(RATES_HZ)[:measured]
+
+
+def test_it_says_why():
+    choice, _ = choose(30)
+    assert choice.keeps_up and choice.advice is None
+    assert str(choice) == (
+        "small is the best shipped model that keeps up with 30 Hz at 848x480 (measured: large "
+        "12.0 Hz, small 40.0 Hz)"
+    )
+    slow, _ = choose(45, cameras=2)
+    assert not slow.keeps_up and "frames are dropped. Lower the rate or the size" in slow.advice
+    assert str(slow).startswith(
+        "tiny is the fastest shipped model, but does not keep up with 2 cameras of 45 Hz at 848x480"
+    )
+
+
+def test_candidates_are_shipped():
+    assert all((SHIPPED / f"{name}.pt").exists() for name in BEST_FIRST)
+
+
+def test_the_rate_is_that_of_all_workers_together(make_model, monkeypatch):
+    denoise = Denoiser.denoise
+
+    def slow(self, *images):
+        time.sleep(0.1)
+        return denoise(self, *images)
+
+    monkeypatch.setattr(Denoiser, "denoise", slow)
+    denoiser = Denoiser(make_model(Scaled()), camera(64, 48))
+    assert 8 < measure_rate_hz(denoiser, Workers(2)) < 20
+    assert 4 < measure_rate_hz(denoiser, Workers(1)) < 10
+
+
+def test_a_shipped_model_is_prepared_by_measurement():
+    resources = SharedResources()
+    network = resources.prepare(NetworkSettings("auto", "cpu", stream=SMALL))
+    assert network.model.manifest.name == Model.load(BEST_FIRST[0]).manifest.name
+    assert network.choice.name == BEST_FIRST[0] and network.choice.keeps_up
+    assert f"chosen: {BEST_FIRST[0]} is the best shipped model" in network.note
+    fast = Stream(SMALL.width, SMALL.height, 1e6)
+    network = resources.prepare(NetworkSettings("auto", "cpu", stream=fast))
+    assert list(network.choice.measured_hz) == list(BEST_FIRST) and not network.choice.keeps_up
+    assert (
+        max(network.choice.measured_hz.values()) == network.choice.measured_hz[network.choice.name]
+    )
+    assert resources.prepare(NetworkSettings(BEST_FIRST[1], "cpu")).choice is None
+
+
+def test_the_model_is_chosen_anew_once_for_each_size_of_the_camera():
+    fitting, settings = ModelFitting(SharedResources()), NetworkSettings("auto", "cpu")
+    assert fitting.follow(settings, None, None) is None and not fitting.in_progress
+    assert fitting.follow(settings, (64, 48), None) is None and not fitting.in_progress
+    for size in ((64, 48), (48, 64)):
+        assert fitting.follow(settings, size, 0.5) is None and fitting.in_progress
+        deadline = time.monotonic() + TIMEOUT_S
+        while (network := fitting.follow(settings, size, 0.5)) is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert network.choice.stream == Stream(*size, 0.5)
+        assert fitting.follow(settings, size, 0.5) is None and not fitting.in_progress
+
+
+def test_a_model_that_the_user_named_stays():
+    fitting = ModelFitting(SharedResources())
+    assert fitting.follow(NetworkSettings("unet", "cpu"), (64, 48), 30.0) is None
+    assert not fitting.in_progress
