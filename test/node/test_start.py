@@ -80,7 +80,8 @@ class Node(denoise_node.DenoiseNode):
         # The one that is added first is called last.
         super().add_on_set_parameters_callback(
             lambda changes: SetParametersResult(
-                successful=("min_confidence", 1.0) not in [(c.name, c.value) for c in changes], reason="not today"
+                successful=all((c.name, c.value) != ("min_confidence", 1.0) for c in changes),
+                reason="not today",
             )
         )
         super().add_on_set_parameters_callback(callback)
