@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 from rs_denoise.manifest import Manifest, ModelError
+from rs_denoise.shipped_models import shipped_names
 
 MANIFEST = "manifest.json"
 MAX_FILE_BYTES = 512 * 2**20
@@ -34,7 +35,10 @@ def read_manifest(path: Path) -> Manifest:
 def _read_text(path: Path) -> str:
     try:
         if not path.is_file():
-            raise ModelError(f"{path}: no such model file; `rs_denoise export` writes one")
+            raise ModelError(
+                f"{path}: no such model file; shipped models are {', '.join(shipped_names())}, "
+                "and `rs_denoise export` writes a file"
+            )
         size = path.stat().st_size
         if size > MAX_FILE_BYTES:
             raise ModelError(f"{path}: {size} bytes, more than a model has ({MAX_FILE_BYTES})")

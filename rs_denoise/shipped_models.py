@@ -11,22 +11,13 @@ BEST_FIRST = ("unet", "unet-tiny")
 
 
 def model_file(path: Path | str) -> Path:
-    """Finds the file that is meant: `path`, or a shipped model by its name, as "unet-tiny".
-
-    Raises:
-        ModelError: it is a name that no shipped model has.
-    """
+    """Finds the file that is meant: `path`, or a shipped model by its name, as "unet-tiny"."""
     path = Path(path)
-    if path.exists():
-        return path
-    shipped = {file.stem: file for file in SHIPPED.glob("*.pt")}
-    if str(path) in shipped:
-        return shipped[str(path)]
-    if path.suffix or len(path.parts) != 1:
-        return path
-    from rs_denoise.manifest import ModelError  # which imports PyTorch
+    if str(path) in shipped_names() and not path.exists():
+        return SHIPPED / f"{path}.pt"
+    return path
 
-    raise ModelError(
-        f"{path}: no such model file, and no shipped model has this name; shipped models are "
-        f"{', '.join(sorted(shipped))}"
-    )
+
+def shipped_names() -> list[str]:
+    """The names of all shipped models."""
+    return sorted(file.stem for file in SHIPPED.glob("*.pt"))

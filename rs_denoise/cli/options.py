@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from rs_denoise.gate import Gate
-from rs_denoise.shipped_models import DEFAULT_MODEL, SHIPPED, model_file
+from rs_denoise.shipped_models import DEFAULT_MODEL, model_file, shipped_names
 
 _GATE = Gate()
 # Exit code of a program that SIGTERM stopped.
@@ -21,9 +21,9 @@ TERMINATED = 128 + 15
 def _check_model(path: Path) -> Path:
     """Refuses what is neither a file nor a shipped model, before PyTorch is imported."""
     if not model_file(path).exists():
-        shipped = ", ".join(sorted(file.stem for file in SHIPPED.glob("*.pt")))
         raise typer.BadParameter(
-            f"{path}: no such model file, and no shipped model; these are {shipped}"
+            f"{path}: no such model file, and no shipped model; these are "
+            f"{', '.join(shipped_names())}"
         )
     return path
 
