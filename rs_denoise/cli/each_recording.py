@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
 from rs_denoise.cli.program import TRACEBACK, describe_error
 
@@ -35,9 +36,9 @@ def run_each(
             if os.environ.get(TRACEBACK):
                 raise
             failed[name] = describe_error(error, "rs_denoise")
-            console.print(f"[red]failed: {name}: {failed[name]}", highlight=False)
+            console.print(f"[red]failed: {escape(name)}: {escape(failed[name])}", highlight=False)
     if failed and len(recordings) > 1:
         console.print(f"[red]{len(failed)} of {len(recordings)} recordings failed:")
         for name, reason in failed.items():
-            console.print(f"[red]  {name}: {reason}", highlight=False)
+            console.print(f"[red]  {escape(name)}: {escape(reason)}", highlight=False)
     return failed

@@ -200,12 +200,11 @@ def evaluate(
     for written in (json_file, markdown, html):
         if written is not None:
             print(f"written: {written}")
-    worse = False
+    comparison = None
     if earlier is not None:
         comparison = compare_runs(earlier, {summary.recording: summary})
-        worse = bool(comparison.worse)
         print_comparison(Console(), comparison)
-    code = exit_code([summary], worse)
+    code = exit_code([summary], comparison)
     if code:
         raise typer.Exit(code)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from rich.box import SIMPLE
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
@@ -70,15 +71,20 @@ def evaluate_batch(
     _write(outputs, batch, ranking, comparison, reports)
     if batch.failed:
         return FAILED
-    return exit_code(batch.recordings.values(), comparison is not None and bool(comparison.worse))
+    return exit_code(batch.recordings.values(), comparison)
 
 
-def exit_code(summaries: Iterable[Summary], worse: bool = False) -> int:
-    """0 if all requirements hold; 2 if one could not be evaluated; else 1, also if `worse`."""
+def exit_code(summaries: Iterable[Summary], comparison: RunComparison | None = None) -> int:
+    """0 if all is well, 1 if a requirement does not hold or a metric got worse.
+
+    2 if a requirement could not be evaluated, or two runs have nothing that could be compared.
+    """
     results = [result for summary in summaries for result in summary.requirements]
-    if all(result.holds for result in results):
-        return NOT_MET if worse else 0
-    return NOT_MET if all(result.evaluated for result in results) else NOT_EVALUATED
+    evaluated = all(result.evaluated for result in results)
+    if not evaluated or (comparison is not None and not comparison.metrics):
+        return NOT_EVALUATED
+    worse = comparison is not None and bool(comparison.worse)
+    return NOT_MET if worse or not all(result.holds for result in results) else 0
 
 
 def print_comparison(console: Console, comparison: RunComparison) -> None:
@@ -158,7 +164,7 @@ def _print_batch(console: Console, batch: BatchSummary, ranking: Ranking) -> Non
     for name, summary in batch.recordings.items():
         for requirement in summary.requirements:
             if not requirement.holds:
-                console.print(f"[red]not met: {name}: {requirement.text}", highlight=False)
+                console.print(f"[red]not met: {escape(name)}: {requirement.text}", highlight=False)
     met = [name for name, s in batch.recordings.items() if all(r.holds for r in s.requirements)]
     if any(summary.requirements for summary in batch.recordings.values()):
         console.print(f"requirements met by {len(met)} of {len(batch.recordings)} recordings")
@@ -176,7 +182,7 @@ def _recordings_table(batch: BatchSummary, ranking: Ranking) -> Table:
     for name in ("change", "better?", "safe?"):
         table.add_column(name, justify="right" if name == "change" else "left")
     for name in ranking.sort(batch.recordings):
-        table.add_row(name, *_cells(batch.recordings[name], ranking))
+        table.add_row(escape(name), *_cells(batch.recordings[name], ranking))
     if batch.recordings:
         table.add_section()
         table.add_row("mean over frames", *_cells(batch.mean, ranking))

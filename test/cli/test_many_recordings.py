@@ -9,7 +9,12 @@ import numpy as np
 import pytest
 
 from cli.in_process import run_in_process
+from rs_denoise.cli.evaluate_batch import exit_code
 from rs_denoise.cli.main import main
+from rs_denoise.evaluation.batch.run_comparison import PairedMetric, RunComparison
+from rs_denoise.evaluation.metrics.blocks import Accuracy
+from rs_denoise.evaluation.report.cards import MetricChange
+from rs_denoise.evaluation.summary import RequirementResult, Summary
 from rs_denoise.model import Model
 from rs_denoise.offline import OfflineDenoiser
 from rs_denoise.recordings.bags.rosbag2_writer import write_rosbag2
@@ -107,6 +112,22 @@ def test_two_runs_are_compared_recording_by_recording(recordings, tmp_path, make
     assert back.returncode == 1 and "not compared: floor: only in the earlier run" in words(back)
     other = run("evaluate", recordings / "wall", "--against", tmp_path / "good.pt")
     assert other.returncode == 2 and "expected a file that" in " ".join(other.stderr.split())
+
+
+def test_exit_codes_of_requirements_and_of_a_comparison():
+    met, broken = RequirementResult(True, "a"), RequirementResult(False, "b")
+    unknown = RequirementResult(False, "c", evaluated=False)
+    worse = PairedMetric("x", Accuracy.mae_mm, {"r": MetricChange(Accuracy.mae_mm, 1.0, 2.0)})
+    better = PairedMetric("x", Accuracy.mae_mm, {"r": MetricChange(Accuracy.mae_mm, 2.0, 1.0)})
+    cases = [
+        ([[]], None, 0), ([[met], [met]], None, 0), ([[met], [met, broken]], None, 1),
+        ([[broken], [unknown]], None, 2), ([[met]], (better,), 0), ([[met]], (better, worse), 1),
+        # Two runs without anything in common must not pass a gate.
+        ([[met]], (), 2),
+    ]  # fmt: skip
+    for requirements, metrics, code in cases:
+        comparison = None if metrics is None else RunComparison(metrics, {})
+        assert exit_code([Summary(requirements=r) for r in requirements], comparison) == code
 
 
 def test_each_recording_is_denoised_into_a_folder_of_its_own(recordings, tmp_path):
