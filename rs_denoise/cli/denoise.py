@@ -20,6 +20,7 @@ from rs_denoise.camera import CameraError
 from rs_denoise.cli import options
 from rs_denoise.cli.each_recording import FAILED, run_each
 from rs_denoise.depth import round_like
+from rs_denoise.drawing.picture import draw_depth, find_depth_range
 from rs_denoise.gate import Gate
 from rs_denoise.offline import OfflineDenoiser
 from rs_denoise.recordings.bags.bag import is_bag
@@ -43,7 +44,7 @@ from rs_denoise.recordings.resumable_output import begin_or_resume
 if TYPE_CHECKING:
     from rs_denoise.denoiser import Denoised
 
-CAMERA, CONFIDENCE = "camera.json", "confidence.png"
+CAMERA, CONFIDENCE, PICTURE = "camera.json", "confidence.png", "picture.png"
 # Folder of each frame, with the frame's stamp.
 Folders = dict[Path, int | None]
 
@@ -73,6 +74,14 @@ def denoise(
             "and camera.json; rosbag2: a copy of the bag with denoised/... beside its topics.",
         ),
     ] = ResultFormat.images,
+    pictures: Annotated[
+        bool,
+        typer.Option(
+            "--pictures",
+            help="Also write OUT/<frame>/picture.png for viewers: denoised depth in colours with a "
+            "scale in metres, the same for all frames; dark grey is invalid.",
+        ),
+    ] = False,
     model: options.ModelFile = options.DEFAULT_MODEL_FILE,
     device: options.Device = "auto",
     min_confidence: options.MinConfidence = options.DEFAULT_MIN_CONFIDENCE,
@@ -88,6 +97,8 @@ def denoise(
     Of several recordings, or a folder of them, one that fails does not stop the others; the exit
     code is 3 then.
     """
+    if pictures and format_ is not ResultFormat.images:
+        raise typer.BadParameter("--pictures are written beside images: leave --format out")
     console = Console()
     overrides = TopicOverrides(
         depth_topic,
@@ -103,7 +114,7 @@ def denoise(
         # Before the model is loaded, which takes seconds.
         opened = _open(recording, out, overrides, format_)
         denoiser = OfflineDenoiser.load(model, device, gate)
-        _denoise_recording(opened, recording, out, denoiser, overrides, format_, console)
+        _denoise_recording(opened, recording, out, denoiser, overrides, format_, pictures, console)
         return
     denoiser = OfflineDenoiser.load(model, device, gate)
     out.mkdir(parents=True, exist_ok=True)
@@ -112,7 +123,9 @@ def denoise(
         console.print(f"[bold]{name}", highlight=False)
         opened = _open(recording, out / name, overrides, format_)
         one = OfflineDenoiser(denoiser.model, gate)
-        _denoise_recording(opened, recording, out / name, one, overrides, format_, console)
+        _denoise_recording(
+            opened, recording, out / name, one, overrides, format_, pictures, console
+        )
 
     failed = run_each(found, denoise_one, console)
     console.print(f"{len(found) - len(failed)} of {len(found)} recordings in {out}")
@@ -136,6 +149,7 @@ def _denoise_recording(
     denoiser: OfflineDenoiser,
     overrides: TopicOverrides,
     format_: ResultFormat,
+    pictures: bool,
     console: Console,
 ) -> None:
     """Denoises one recording into `out` and prints what was done."""
@@ -144,7 +158,7 @@ def _denoise_recording(
     if not begin_or_resume(images, DENOISED_NOTE, settings):
         console.print("[yellow]its denoised.json was damaged: every frame is denoised again")
         _mark_incomplete(images)
-    folders, new = _denoise_frames(opened, denoiser, images, console)
+    folders, new = _denoise_frames(opened, denoiser, images, pictures, console)
     missing: list[str] = []
     if format_ is ResultFormat.rosbag2:
         with complete_or_absent(out) as unfinished:
@@ -172,26 +186,36 @@ def _collect_settings(
 
 
 def _denoise_frames(
-    opened: Recording, denoiser: OfflineDenoiser, images: Path, console: Console
+    opened: Recording, denoiser: OfflineDenoiser, images: Path, pictures: bool, console: Console
 ) -> tuple[Folders, int]:
     """Denoises the frames that an earlier run did not; gives all folders, and how many are new.
 
     Images are encoded and written in threads while the network works on the next frame.
     """
     folders: Folders = {}
+    colours: list[tuple[float, float]] = []  # of the first frame, for all
 
-    def denoise_new() -> Iterator[tuple[Path, Frame, Denoised]]:
+    def denoise_new() -> Iterator[tuple[Path, Frame, Denoised | None]]:
         for frame in track(opened, "denoising", total=opened.count, console=console):
             folder = images / frame.name
-            if not _is_complete(folder):
-                yield folder, frame, denoiser.denoise(frame)
+            if pictures and not colours:
+                colours.append(find_depth_range(frame.depth_mm))
+            complete = _is_complete(folder)
+            if pictures or not complete:
+                yield folder, frame, None if complete else denoiser.denoise(frame)
             folders[folder] = frame.stamp_ns
 
-    def write(new: tuple[Path, Frame, Denoised]) -> None:
-        _write_denoised(*new, opened.assumed)
+    def write(work: tuple[Path, Frame, Denoised | None]) -> bool:
+        folder, frame, result = work
+        if result is not None:
+            _write_denoised(folder, frame, result, opened.assumed)
+        if pictures:
+            picture = draw_depth(read_frame(folder).depth_mm, *colours[0])
+            write_png(folder / PICTURE, picture)
+        return result is not None
 
     written = map_ahead(write, denoise_new(), FRAMES_AHEAD)
-    return folders, sum(1 for _ in written)
+    return folders, sum(written)
 
 
 def _mark_incomplete(images: Path) -> None:

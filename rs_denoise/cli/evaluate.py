@@ -28,6 +28,7 @@ from rs_denoise.evaluation.evaluate import CameraSetup
 from rs_denoise.evaluation.metrics.obstacles import Mount
 from rs_denoise.evaluation.metrics.planes import Roi
 from rs_denoise.evaluation.recording_evaluator import EvaluationSettings, RecordingEvaluator
+from rs_denoise.evaluation.report.headline import answer_questions, list_warnings
 from rs_denoise.evaluation.summary import Summary
 from rs_denoise.gate import Gate
 from rs_denoise.recordings.bags.topics import TopicOverrides
@@ -204,6 +205,7 @@ def evaluate(
     if earlier is not None:
         comparison = compare_runs(earlier, {summary.recording: summary})
         print_comparison(Console(), comparison)
+    _print_verdict(summary)
     code = exit_code([summary], comparison)
     if code:
         raise typer.Exit(code)
@@ -277,3 +279,13 @@ def _print(summary: Summary) -> None:
     for requirement in summary.requirements:
         colour, word = ("green", "met") if requirement.holds else ("red", "not met")
         console.print(f"[{colour}]{word}: {requirement.text}", highlight=False)
+
+
+def _print_verdict(summary: Summary) -> None:
+    """Whether it is better and safe, in one line, as the report says it; doubts come before."""
+    if summary.methods:
+        for warning in list_warnings(summary):
+            Console().print(f"[yellow]{warning}", highlight=False, soft_wrap=True)
+        better, safe, _ = answer_questions(summary)
+        verdict = f"[bold]{better.sentences[0]} {safe.sentences[0]}"
+        Console().print(verdict, highlight=False, soft_wrap=True)

@@ -121,6 +121,8 @@ def _block_table(title: str, raw: MetricBlock | None, denoised: MetricBlock | No
         return None
     values = [(metric, metric.of(raw), metric.of(denoised)) for metric in raw.metrics()]
     known = [value for value in values if not all(map(math.isnan, value[1:]))]
+    if len(known) == 1 and not any(known[0][1:]):
+        return None
     table = Table(
         title=title, title_justify="left", box=SIMPLE, padding=(0, 0, 0, 2), pad_edge=False
     )

@@ -12,6 +12,7 @@ FULL_SCALE = 0.1
 _INVALID = (40, 40, 40)
 _CAPTION_HEIGHT = 28
 _GAP = 6
+_SCALE_HEIGHT, _SCALE_MARGIN = 40, 30
 
 
 def colour_depth(depth_mm: np.ndarray, near_mm: float, far_mm: float) -> np.ndarray:
@@ -48,6 +49,28 @@ def colour_error(
     picture = np.where((error < 0)[..., None], near, far)
     picture[~known | (depth_mm <= 0)] = _INVALID
     return picture
+
+
+def draw_depth(depth_mm: np.ndarray, near_mm: float, far_mm: float) -> np.ndarray:
+    """Draws coloured depth above a scale in metres, [H + 40, W, 3] uint8 BGR."""
+    picture = colour_depth(depth_mm, near_mm, far_mm)
+    return np.vstack([picture, _draw_scale(picture.shape[1], near_mm, far_mm)])
+
+
+def _draw_scale(width: int, near_mm: float, far_mm: float) -> np.ndarray:
+    """The colours from near (left) to far, and the depth of some of them; linear in disparity."""
+    scale = np.full((_SCALE_HEIGHT, width, 3), 255, np.uint8)
+    left, right = _SCALE_MARGIN, max(width - _SCALE_MARGIN, _SCALE_MARGIN + 2)
+    disparity = np.linspace(1 / near_mm, 1 / far_mm, right - left)
+    scale[4:18, left:right] = colour_depth(1 / disparity[None], near_mm, far_mm)
+    ticks = max(2, min(7, (right - left) // 90))
+    for column in np.linspace(left, right - 1, ticks).round().astype(int):
+        text = f"{1e-3 / disparity[column - left]:.2f} m"
+        (text_width, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.45, 1)
+        at = (int(column) - text_width // 2, _SCALE_HEIGHT - 5)
+        cv2.line(scale, (int(column), 18), (int(column), 22), (0, 0, 0))
+        cv2.putText(scale, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.45, (0, 0, 0), 1, cv2.LINE_AA)
+    return scale
 
 
 def draw_before_after(

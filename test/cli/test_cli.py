@@ -54,6 +54,12 @@ def test_evaluate_prints_and_writes_figures_and_names_what_it_skipped(frames, tm
     assert "| method | fill % | MAE |" in text and "most confident 90 %" in text
     assert {len(line.split("|")) for line in text.splitlines() if "|" in line} == {16}
     assert "mae_mm" in out.stdout and "skipped c: no camera.json" in out.stdout
+    verdict = out.stdout.splitlines()[-1]
+    assert verdict.startswith(
+        "Better: over the same pixels, denoised depth is nearer to the truth."
+    )
+    assert "Only one frame: a small difference may be chance." in out.stdout
+    assert "still_pairs" not in out.stdout and "over still stretches" not in out.stdout
 
 
 def test_a_model_is_measured_with_and_without_the_right_infrared_and_bars_are_read(tmp_path):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import cv2
 import numpy as np
 import pytest
 import yaml
@@ -245,3 +246,19 @@ def test_a_folder_of_which_no_frame_can_be_read_is_an_error(tmp_path):
         out = run(tmp_path / "frames", tmp_path / f"out{k}", "--model", "unet-tiny", *options)
         assert out.returncode == 2 and "no frame can be used" in out.stderr
     assert not (tmp_path / "out0" / "f").exists()
+
+
+def test_pictures_show_denoised_depth_in_colours_above_a_scale(bag, tmp_path):
+    out = tmp_path / "out"
+    holes = "--fill-confidence", 1.01
+    assert run(bag, out, *holes).returncode == 0
+    assert not list(out.glob("*/picture.png"))
+    # A run that resumes, with all frames done, adds the pictures.
+    assert run(bag, out, *holes, "--pictures").returncode == 0
+    pictures = [cv2.imread(str(path)) for path in sorted(out.glob("*/picture.png"))]
+    assert len(pictures) == 3 and {picture.shape for picture in pictures} == {(64 + 40, 96, 3)}
+    invalid = cv2.imread(str(next(out.glob("*/depth.png"))), cv2.IMREAD_UNCHANGED) == 0
+    drawn = cv2.imread(str(next(out.glob("*/picture.png"))))[:64]
+    assert ((drawn == drawn[invalid][0]).all(-1) == invalid).all() and invalid.any()
+    refused = run(bag, tmp_path / "other", "--pictures", "--format", "rosbag2")
+    assert refused.returncode == 2 and "--pictures" in refused.stderr
