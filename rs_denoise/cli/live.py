@@ -25,6 +25,7 @@ from rs_denoise.live.camera_stream import (
     software_camera,
 )
 from rs_denoise.live.screens import (
+    PAUSE,
     QUIT,
     NoDisplay,
     PictureFolder,
@@ -35,7 +36,7 @@ from rs_denoise.live.screens import (
 from rs_denoise.live.view import ColourRange, Meter, Statistics, draw_view
 from rs_denoise.memory import tune_malloc
 from rs_denoise.recordings.folders.frame_folder import write_frame
-from rs_denoise.recordings.frame import Frame
+from rs_denoise.recordings.frame import Frame, repeat_frames
 from rs_denoise.recordings.images import write_png
 from rs_denoise.recordings.recording import open_recording
 
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     from rs_denoise.denoiser import Denoiser
 
 VIDEO = ".mp4"
+# How often the keyboard is read in a pause.
+PAUSED_S = 0.03
 
 
 def live(
@@ -58,6 +61,9 @@ def live(
             "--software",
             help="SOURCE is a recording of any kind, played through a camera in software.",
         ),
+    ] = False,
+    loop: Annotated[
+        bool, typer.Option("--loop", help="With --software: play SOURCE again and again.")
     ] = False,
     serial: Annotated[
         str | None,
@@ -98,8 +104,9 @@ def live(
 ) -> None:
     """Shows raw and denoised depth of a camera side by side, with rates and times, without ROS.
 
-    Needs librealsense (pip install pyrealsense2). Keys: q quits, s saves a frame, space toggles
-    between denoised and raw depth. Without a display only the statistics are printed.
+    Needs librealsense (pip install pyrealsense2). Keys: q quits, p pauses and goes on, s saves a
+    frame, space toggles between denoised and raw depth. Without a display only the
+    statistics are printed.
     """
     width, height = options.parse_size(size) or (848, 480)
     if out is not None and out.suffix not in ("", VIDEO):
@@ -119,7 +126,7 @@ def live(
         for screen in screens:
             stack.callback(screen.close)
         stream = stack.enter_context(
-            _stream(source, software, serial, Request(width, height, rate, emitter), baseline)
+            _stream(source, software, loop, serial, Request(width, height, rate, emitter), baseline)
         )
         if not stream.has_infrared:
             console.print(
@@ -159,9 +166,30 @@ class _View:
             statistics = self._meter.statistics(stream.rate_hz, stream.received, stream.dropped)
             status.update("\n".join(statistics.lines()))
             keys = self._show(frame, denoised_mm, statistics)
+            if PAUSE in keys:
+                keys += self._pause(frame, denoised_mm, statistics)
             if QUIT in keys or (seconds is not None and now - started >= seconds):
                 break
         return count
+
+    def _pause(self, frame: Frame, denoised_mm: np.ndarray, statistics: Statistics) -> str:
+        """Shows one frame in the window until the key is pressed again, or the window is closed."""
+        self._stream.paused.set()
+        recorders, self._screens = (
+            self._screens,
+            [
+                screen
+                for screen in self._screens
+                if not isinstance(screen, VideoFile | PictureFolder)
+            ],
+        )
+        keys = ""
+        while not {PAUSE, QUIT} & set(keys):
+            time.sleep(PAUSED_S)
+            keys = self._show(frame, denoised_mm, statistics)
+        self._screens = recorders
+        self._stream.paused.clear()
+        return keys
 
     def _show(self, frame: Frame, denoised_mm: np.ndarray, statistics: Statistics) -> str:
         """Shows a frame and handles the keys; returns them."""
@@ -180,9 +208,11 @@ class _View:
 
 
 def _stream(
-    source: Path | None, software: bool, serial: str | None, request: Request,
+    source: Path | None, software: bool, loop: bool, serial: str | None, request: Request,
     baseline_m: float | None,
 ) -> AbstractContextManager[CameraStream]:  # fmt: skip
+    if loop and not software:
+        raise typer.BadParameter("--loop needs --software: other sources are played once")
     if source is None:
         if software:
             raise typer.BadParameter("--software needs a recording: give SOURCE")
@@ -190,7 +220,8 @@ def _stream(
     if serial is not None:
         raise typer.BadParameter("--serial chooses a camera: give it or a recording, not both")
     if software:
-        return software_camera(open_recording(source))
+        recording = open_recording(source)
+        return software_camera(repeat_frames(recording) if loop else recording)
     return sdk_playback(source, baseline_m)
 
 

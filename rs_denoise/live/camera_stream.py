@@ -81,6 +81,7 @@ class CameraStream:
         has_infrared: whether the device has infrared of the left imager, of the size of depth.
         has_infrared_right: the same of the right imager.
         started: set once the device streams.
+        paused: while it is set no frame is taken, and a camera in software waits.
         received: how many frames came.
         dropped: how many of them were replaced by a newer one before they were taken.
 
@@ -92,7 +93,7 @@ class CameraStream:
         self, device: Any, request: Request | None = None, baseline_m: float | None = None
     ) -> None:
         self.received = self.dropped = 0
-        self.started = threading.Event()
+        self.started, self.paused = threading.Event(), threading.Event()
         self._rs = pyrealsense2()
         self._arrivals: deque[float] = deque(maxlen=RATE_WINDOW)
         self._newest: queue.Queue[Frame] = queue.Queue(1)
@@ -246,7 +247,7 @@ class CameraStream:
                 self._put(images)
 
     def _put(self, images: SyncedImages[np.ndarray]) -> None:
-        if self._ended.is_set():
+        if self._ended.is_set() or self.paused.is_set():
             return
         self.received += 1
         self._arrivals.append(time.monotonic())
@@ -374,6 +375,10 @@ def _play(
             before_ns = frame.stamp_ns
             if stopped.wait(max(due_s - time.monotonic(), 0)):
                 return
+            while stream.paused.is_set():
+                if stopped.wait(POLL_S):
+                    return
+                due_s = time.monotonic()
             for kind, image in _collect_images(frame).items():
                 if kind in software.profiles:
                     software.put(kind, image, frame.stamp_ns, number)

@@ -12,9 +12,9 @@ import numpy as np
 
 from rs_denoise.recordings.images import write_png
 
-TITLE = "rs_denoise live: space compares, s saves a frame, q quits"
+TITLE = "rs_denoise live: space compares, p pauses, s saves a frame, q quits"
 VIDEO_HZ = 30.0
-QUIT = "q"
+QUIT, PAUSE = "q", "p"
 
 
 class Screen(Protocol):

@@ -54,3 +54,17 @@ def add_missing_stamps(
         assert frame.stamp_ns is not None
         next_ns = frame.stamp_ns + round(1e9 / rate_hz)
         yield frame
+
+
+def repeat_frames(frames: Iterable[Frame], rate_hz: float = DEFAULT_RATE_HZ) -> Iterator[Frame]:
+    """Yields the frames of a recording again and again, with stamps that go on."""
+    shift_ns = 0
+    while True:
+        first_ns = last_ns = None
+        for frame in add_missing_stamps(frames, rate_hz):
+            assert frame.stamp_ns is not None
+            first_ns, last_ns = first_ns or frame.stamp_ns, frame.stamp_ns
+            yield replace(frame, stamp_ns=frame.stamp_ns + shift_ns)
+        if first_ns is None or last_ns is None:
+            return
+        shift_ns += last_ns - first_ns + round(1e9 / rate_hz)

@@ -6,16 +6,23 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from itertools import islice
 
 import cv2
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from rs_denoise.cli.main import app
-from rs_denoise.live.camera_stream import CameraStream, LiveError
+from rs_denoise.live.camera_stream import (
+    CameraStream,
+    LiveError,
+    software_camera,
+)
 from rs_denoise.recordings.bags.sdk_writer import write_sdk_recording
 from rs_denoise.recordings.folders.frame_folder import read_frame, write_frame
-from rs_denoise.recordings.frame import Frame, RecordingError
+from rs_denoise.recordings.frame import Frame, RecordingError, repeat_frames
+from rs_denoise.recordings.recording import open_recording
 from scenes import camera, noisy_wall
 
 rs = pytest.importorskip("pyrealsense2", reason="pyrealsense2 or its libusb is not installed")
@@ -160,3 +167,32 @@ def test_keys_save_a_frame_compare_and_quit(recording, tmp_path, monkeypatch):
     assert cv2.imread(str(folder / "denoised.png"), cv2.IMREAD_UNCHANGED).dtype == "uint16"
     same = [(p[30:590, :848] == p[30:590, -848:]).all() for p in hands.pictures]
     assert same == [False, False, False, True]
+
+
+def test_a_recording_is_played_in_a_loop_until_time_is_up(tmp_path):
+    for frame in frames(3):
+        write_frame(tmp_path / "in" / frame.name, frame)
+    code, printed, error = run(tmp_path / "in", "--software", "--loop", "--seconds", 2)
+    assert code == 0, error
+    assert run(tmp_path / "in", "--loop")[0] == 2
+    played = list(islice(repeat_frames(frames(3)), 3))
+    assert [frame.name for frame in played] == ["000", "001", "002"]
+    recording = open_recording(tmp_path / "in")
+    stamps = [frame.stamp_ns for frame in islice(repeat_frames(recording), 7)]
+    assert len(set(np.diff(stamps) // 1000)) == 1, "stamps go on evenly"
+
+
+def test_a_paused_camera_in_software_waits(tmp_path):
+    for frame in frames(3):
+        write_frame(tmp_path / "in" / frame.name, frame)
+    with software_camera(repeat_frames(open_recording(tmp_path / "in"))) as stream:
+        taken = iter(stream)
+        next(taken)
+        stream.paused.set()
+        time.sleep(0.3)
+        received = stream.received
+        time.sleep(0.5)
+        assert stream.received == received
+        stream.paused.clear()
+        next(taken), next(taken), next(taken)
+        assert stream.received >= received + 2
