@@ -137,11 +137,11 @@ def topics_of_the_node(ros):
     from rs_denoise.node.outputs import Outputs
 
     node = DenoiseNode(namespace="/camera/camera", context=ros)
-    Outputs(node)
+    Outputs(node, node._reporter)
     try:
         # Not the graph: a node of this name that an earlier test ended may still stand there.
         offered = {publisher.topic_name for publisher in node.publishers}
-        return offered | {source.topic for source in node._inputs.required}
+        return offered | {source.topic for source in node._listener.topics.required}
     finally:
         node.destroy_node()
 
