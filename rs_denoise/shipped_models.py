@@ -7,7 +7,7 @@ from pathlib import Path
 SHIPPED = Path(__file__).parent / "models"
 DEFAULT_MODEL = SHIPPED / "unet.pt"
 # What `model_path: auto` of the node chooses from: the best first, the fastest last.
-BEST_FIRST = ("unet", "unet-tiny")
+BEST_FIRST = ("unet", "unet-tiny-stereo", "unet-tiny")
 
 
 def model_file(path: Path | str) -> Path:
