@@ -85,7 +85,7 @@ class Gate:
 
 # Two other trade-offs between few errors and few holes, which the evaluation also reports.
 CAUTIOUS = Gate(min_confidence=0.7)
-COMPLETE = Gate(min_confidence=0.3, fill_confidence=0.6)
+COMPLETE = Gate(min_confidence=0.3, fill_confidence=0.9)
 
 
 def _max_disparity_around(disparity_px: Tensor) -> Tensor:
