@@ -79,7 +79,8 @@ def run_program(arguments, **environment):
     (["--version"], 0, "rs_denoise "),
     (["evalute"], 2, "Did you mean 'evaluate'?"),
     (["evaluate", "missing"], 2, "missing: no such file or folder"),
-    (["denoise", "demo/room", "out", "--model", "unet-tyni"], 2, "unet, unet-tiny, unet-tiny-stereo"),
+    (["denoise", "demo/room", "out", "--model", "unet-tyni"], 2,
+     "unet, unet-tiny, unet-tiny-stereo"),
 ])  # fmt: skip
 def test_help_and_wrong_names_are_answered_without_importing_pytorch(arguments, code, said):
     out, imported = run_program(arguments)
