@@ -45,9 +45,9 @@ $(VENV)/runtime.stamp: requirements/ros-$(ROS).txt requirements/runtime.txt $(VE
 	@$(PIP) --no-deps --editable .
 	@touch $@
 
-$(VENV)/dev.stamp: $(VENV)/runtime.stamp requirements/train.txt requirements/simulate.txt requirements/evaluate.txt requirements/dev.txt
+$(VENV)/dev.stamp: $(VENV)/runtime.stamp requirements/train.txt requirements/simulate.txt requirements/evaluate.txt requirements/onnx.txt requirements/dev.txt
 	@echo "adding the packages of training, simulation and tests to $(VENV) (once)"
-	@$(PIP) -c $(VERSIONS) -r requirements/train.txt -r requirements/simulate.txt -r requirements/evaluate.txt -r requirements/dev.txt
+	@$(PIP) -c $(VERSIONS) -r requirements/train.txt -r requirements/simulate.txt -r requirements/evaluate.txt -r requirements/onnx.txt -r requirements/dev.txt
 	@touch $@
 
 setup: $(VENV)/dev.stamp

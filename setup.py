@@ -6,6 +6,7 @@ from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 package_name = "rs_denoise"
+EXTRAS = ("evaluate", "simulate", "train", "onnx")
 
 
 def read_version() -> str:
@@ -40,7 +41,7 @@ setup(
     ],
     # colcon installs none of these: rosdep reads package.xml, which has no key for PyTorch.
     install_requires=read_requirements("runtime"),
-    extras_require={name: read_requirements(name) for name in ("evaluate", "simulate", "train")},
+    extras_require={name: read_requirements(name) for name in EXTRAS},
     python_requires=">=3.10",
     zip_safe=False,
     maintainer="rs_denoise maintainers",

@@ -1,9 +1,7 @@
 """A model: the network of a model file, ready to run on one device.
 
-A model file is TorchScript with a manifest in its extra files. This is the one module that touches
-torch.jit, which upstream deprecates and Python 3.14 lacks; another runtime takes its place here. A
-model file is a program, and its output decides where a robot drives: load only files whose origin
-you trust.
+A model file is TorchScript with a manifest in its extra files. It is a program, and its output
+decides where a robot drives: load only files whose origin you trust.
 """
 
 from __future__ import annotations
@@ -12,7 +10,6 @@ import json
 import re
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +19,7 @@ from rs_denoise.manifest import Manifest, ModelError
 from rs_denoise.model_archive import MANIFEST, read_manifest
 from rs_denoise.network_kind import NETWORK_KINDS, Input, NetworkKind
 from rs_denoise.shipped_models import DEFAULT_MODEL, model_file
+from rs_denoise.torchscript import read_for_pytorch, read_network, write_network
 
 # Types of the convolutions, by name.
 PRECISIONS = {
@@ -32,9 +30,6 @@ PRECISIONS = {
 # NVIDIA GPUs from this compute capability on (Volta, Xavier) compute float16 in tensor cores.
 MIN_TENSOR_CORES = (7, 0)
 MIN_TORCH = (2, 3)
-# The last inputs of aten::_convolution.
-FLAGS_OF_CONVOLUTION = ("benchmark", "deterministic", "cudnn_enabled", "allow_tf32")
-FIRST_FLAG_OF_CONVOLUTION = 9
 
 
 class Model:
@@ -77,12 +72,7 @@ class Model:
         _require_torch()
         where = find_device(device)
         manifest = read_manifest(path)
-        try:
-            network = torch.jit.load(str(path), map_location=where).eval()
-            network = torch.jit.freeze(network.to(memory_format=torch.channels_last))
-            _set_convolution_flags(network)
-        except Exception as error:  # the loader raises whatever it stumbled over
-            raise ModelError(f"{path}: its TorchScript cannot be loaded: {error}") from error
+        network = read_for_pytorch(path, where)
         model = cls(network, manifest, where, _choose_dtype(precision, where), path)
         try:
             model._try()
@@ -117,7 +107,7 @@ class Model:
 
     def _try(self) -> None:
         """Checks sizes, types and values once, on a small image that is not square."""
-        example = _example(self.manifest)
+        example = example_inputs(self.manifest)
         shape = tuple(example[0].shape)
         try:
             with torch.inference_mode():
@@ -142,37 +132,13 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         ModelError: as of `Model.load`.
     """
     read_manifest(path)
-    try:
-        return dict(torch.jit.load(str(path), map_location="cpu").state_dict())
-    except Exception as error:  # the loader raises whatever it stumbled over
-        raise ModelError(f"{path}: its TorchScript cannot be loaded: {error}") from error
+    return dict(read_network(path).state_dict())
 
 
 def save(network: nn.Module, manifest: Manifest, path: Path) -> None:
     """Writes `network` as a model file, traced; it runs at any size that fits the stride."""
-    with torch.no_grad():
-        script = torch.jit.trace(network.eval().cpu(), _example(manifest))
     extra = {MANIFEST: json.dumps(asdict(manifest), indent=1)}
-    torch.jit.save(script, str(path), _extra_files=extra)
-
-
-def _set_convolution_flags(network: torch.jit.ScriptModule) -> None:
-    """Sets how a GPU computes the convolutions of a network that is frozen.
-
-    A traced convolution carries the flags that cuDNN had where it was traced, and ignores those of
-    torch.backends. Frames of a camera have one size, so the fastest kernels for it are searched
-    once. TF32 would round float32 to ten bits, also for the model that others are compared to.
-    """
-    wanted = {"benchmark": True, "allow_tf32": False}
-    torch.backends.cudnn.benchmark = wanted["benchmark"]
-    torch.backends.cudnn.allow_tf32 = wanted["allow_tf32"]
-    graph: Any = network.graph
-    for convolution in graph.findAllNodes("aten::_convolution", True):
-        graph.setInsertPoint(convolution)
-        for place, flag in enumerate(FLAGS_OF_CONVOLUTION, FIRST_FLAG_OF_CONVOLUTION):
-            # Files of older versions of PyTorch lack the last one.
-            if flag in wanted and place < convolution.inputsSize():
-                convolution.replaceInput(place, graph.insertConstant(wanted[flag]))
+    write_network(network, example_inputs(manifest), path, extra)
 
 
 def _require_torch() -> None:
@@ -185,7 +151,7 @@ def _require_torch() -> None:
         )
 
 
-def _example(manifest: Manifest) -> tuple[Tensor, ...]:
+def example_inputs(manifest: Manifest) -> tuple[Tensor, ...]:
     """A small frame's inputs, which a network must be able to process."""
     height, width = 4 * manifest.stride_px, 8 * manifest.stride_px
     first, *others = NETWORK_KINDS[manifest.confidence].inputs

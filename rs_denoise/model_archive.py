@@ -32,6 +32,15 @@ def read_manifest(path: Path) -> Manifest:
     return Manifest.from_json(_read_text(path), path)
 
 
+def is_model_file(path: Path) -> bool:
+    """Whether a file has a manifest; checkpoints of training are archives too, without one."""
+    return zipfile.is_zipfile(path) and any(map(_is_manifest, zipfile.ZipFile(path).namelist()))
+
+
+def _is_manifest(entry: str) -> bool:
+    return entry.endswith(f"/extra/{MANIFEST}")
+
+
 def _read_text(path: Path) -> str:
     try:
         if not path.is_file():
@@ -65,7 +74,7 @@ def _check_archive(archive: zipfile.ZipFile, path: Path) -> str:
     # zipfile unpacks other methods without a bound, and torch does not write them.
     if any(entry.compress_type not in PACKED_BY_TORCH for entry in entries):
         raise ModelError(f"{path}: packed in a way that torch does not use; export it again")
-    found = [entry for entry in entries if entry.filename.endswith(f"/extra/{MANIFEST}")]
+    found = [entry for entry in entries if _is_manifest(entry.filename)]
     if not found:
         raise ModelError(
             f"{path}: has no manifest, so it is not an rs_denoise model; "

@@ -3,26 +3,42 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from rs_denoise.cli import options
+from rs_denoise.shipped_models import model_file
+
 
 def export(
     checkpoint: Annotated[
-        Path, typer.Argument(metavar="CHECKPOINT", help="Written by `rs_denoise train`.")
+        Path,
+        typer.Argument(
+            metavar="CHECKPOINT",
+            help="Written by `rs_denoise train`; with --onnx also a model file, or the name of a "
+            "shipped model.",
+        ),
     ],
     out: Annotated[
         Path,
         typer.Argument(
-            metavar="OUT", help="Model file to write; a model card is written beside it."
+            metavar="OUT",
+            help="Model file to write; a model card is written beside it. With --onnx the ONNX "
+            "file, with the manifest as metadata.",
         ),
     ],
-    name: Annotated[str, typer.Option(metavar="NAME", help="Name of the model.")],
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Name of the model. Needed for a checkpoint.")
+    ] = None,
     training_data: Annotated[
-        str, typer.Option(metavar="TEXT", help="Description of the training data.")
-    ],
+        str | None,
+        typer.Option(
+            metavar="TEXT", help="Description of the training data. Needed for a checkpoint."
+        ),
+    ] = None,
     validation: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="Frames with ground truth to evaluate the model on."),
@@ -33,20 +49,52 @@ def export(
             "--force", help="Write the file even if the model is worse than no denoising."
         ),
     ] = False,
+    onnx: Annotated[
+        bool,
+        typer.Option("--onnx", help="Write ONNX, for other runtimes, instead of a model file."),
+    ] = False,
 ) -> None:
     """Exports a checkpoint to a model file (TorchScript with a manifest) and a model card.
 
-    A model with a larger mean error than its input is refused, unless --force is given.
+    A model with a larger mean error than its input is refused, unless --force is given. --onnx
+    writes ONNX instead, of a checkpoint or of a model file.
     """
+    options.check_out(out)
+    file = model_file(checkpoint)
+    if not file.exists():
+        raise typer.BadParameter(f"{checkpoint}: no such checkpoint")
+    from rs_denoise.model_archive import is_model_file
+
+    if onnx and is_model_file(file):
+        _write_onnx(file, out)
+        return
+    if is_model_file(file):
+        raise typer.BadParameter(f"{checkpoint} is a model file already; only --onnx takes one")
+    if name is None or training_data is None:
+        raise typer.BadParameter("a checkpoint needs --name and --training-data")
     from rs_denoise.recordings.recording import open_recording
 
-    if not checkpoint.exists():
-        raise typer.BadParameter(f"{checkpoint}: no such checkpoint")
     frames = open_recording(validation) if validation else None
     from rs_denoise.training.export import export as run
 
-    manifest = run(checkpoint, out, name, training_data, frames, force)
+    with TemporaryDirectory() as folder:
+        made = Path(folder) / "model.pt" if onnx else out
+        manifest = run(checkpoint, made, name, training_data, frames, force)
+        if onnx:
+            _write_onnx(made, out)
+            return
     Console().print(
         f"{out}: {manifest.network}, {manifest.verdict}, "
         f"receptive field {manifest.receptive_field_px} px to each side"
+    )
+
+
+def _write_onnx(file: Path, out: Path) -> None:
+    from rs_denoise.training.onnx_export import export_onnx
+
+    manifest = export_onnx(file, out)
+    Console().print(
+        f"{out}: {manifest.network}, height and width are multiples of {manifest.stride_px}, "
+        f"takes {', '.join(manifest.inputs)}",
+        soft_wrap=True,
     )

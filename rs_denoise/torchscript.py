@@ -1,0 +1,108 @@
+"""TorchScript: reads, writes and prepares the networks of model files.
+
+This is the one module that touches torch.jit, which upstream deprecates and Python 3.14 lacks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rs_denoise.manifest import ModelError
+
+# The last inputs of aten::_convolution.
+FLAGS_OF_CONVOLUTION = ("benchmark", "deterministic", "cudnn_enabled", "allow_tf32")
+FIRST_FLAG_OF_CONVOLUTION = 9
+# Operators that older model files use and other runtimes lack, and the same in terms that they
+# have. The sizes that copysign is given here are 0 where the sign is.
+PORTABLE_OPERATORS = {
+    """graph(%size, %sign):
+        %r = aten::copysign(%size, %sign)
+        return (%r)""": """graph(%size, %sign):
+        %a = aten::abs(%size)
+        %s = aten::sign(%sign)
+        %r = aten::mul(%a, %s)
+        return (%r)""",
+    """graph(%x):
+        %r = aten::sinh(%x)
+        return (%r)""": """graph(%x):
+        %one : int = prim::Constant[value=1]()
+        %half : float = prim::Constant[value=0.5]()
+        %n = aten::neg(%x)
+        %a = aten::exp(%x)
+        %b = aten::exp(%n)
+        %d = aten::sub(%a, %b, %one)
+        %r = aten::mul(%d, %half)
+        return (%r)""",
+}
+
+
+def read_network(path: Path, device: torch.device | str = "cpu") -> torch.jit.ScriptModule:
+    """The network of a model file, whose manifest has been checked.
+
+    Raises:
+        ModelError: its TorchScript cannot be loaded.
+    """
+    with _explained(path):
+        return torch.jit.load(str(path), map_location=device).eval()
+
+
+def read_for_pytorch(path: Path, device: torch.device | str) -> torch.jit.ScriptModule:
+    """The same, frozen and ready to run in PyTorch."""
+    network = read_network(path, device)
+    with _explained(path):
+        frozen = torch.jit.freeze(network.to(memory_format=torch.channels_last))
+        _set_convolution_flags(frozen)
+        return frozen
+
+
+def read_for_other_runtimes(path: Path) -> torch.jit.ScriptModule:
+    """The same, frozen, with operators that other runtimes have too."""
+    network = read_network(path)
+    with _explained(path):
+        frozen = torch.jit.freeze(network)
+        rewrite = torch._C._jit_pass_custom_pattern_based_rewrite_graph
+        for operator, replacement in PORTABLE_OPERATORS.items():
+            rewrite(operator, replacement, frozen.graph)
+        return frozen
+
+
+def write_network(
+    network: nn.Module, example: tuple[Tensor, ...], path: Path, extra: dict[str, str]
+) -> None:
+    """Traces `network` with example inputs and writes it with extra files, texts by name."""
+    with torch.no_grad():
+        script = torch.jit.trace(network.eval().cpu(), example)
+    torch.jit.save(script, str(path), _extra_files=extra)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # the loader raises whatever it stumbled over
+        raise ModelError(f"{path}: its TorchScript cannot be loaded: {error}") from error
+
+
+def _set_convolution_flags(network: torch.jit.ScriptModule) -> None:
+    """Sets how a GPU computes the convolutions of a network that is frozen.
+
+    A traced convolution carries the flags that cuDNN had where it was traced, and ignores those of
+    torch.backends. Frames of a camera have one size, so the fastest kernels for it are searched
+    once. TF32 would round float32 to ten bits, also for the model that others are compared to.
+    """
+    wanted = {"benchmark": True, "allow_tf32": False}
+    torch.backends.cudnn.benchmark = wanted["benchmark"]
+    torch.backends.cudnn.allow_tf32 = wanted["allow_tf32"]
+    graph: Any = network.graph
+    for convolution in graph.findAllNodes("aten::_convolution", True):
+        graph.setInsertPoint(convolution)
+        for place, flag in enumerate(FLAGS_OF_CONVOLUTION, FIRST_FLAG_OF_CONVOLUTION):
+            # Files of older versions of PyTorch lack the last one.
+            if flag in wanted and place < convolution.inputsSize():
+                convolution.replaceInput(place, graph.insertConstant(wanted[flag]))
