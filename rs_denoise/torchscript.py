@@ -56,7 +56,8 @@ def read_for_pytorch(path: Path, device: torch.device | str) -> torch.jit.Script
     """The same, frozen and ready to run in PyTorch."""
     network = read_network(path, device)
     with _explained(path):
-        frozen = torch.jit.freeze(network.to(memory_format=torch.channels_last))
+        module: Any = network  # torch has no type for memory_format here
+        frozen = torch.jit.freeze(module.to(memory_format=torch.channels_last))
         _set_convolution_flags(frozen)
         return frozen
 
