@@ -12,6 +12,7 @@ WORKERS ?= 2
 BESIDE = $(filter-out rs_denoise/models/unet.pt,$(wildcard rs_denoise/models/*.pt) $(wildcard $(MODELS)/*.pt))
 VENV := .venv
 VERSIONS := requirements/constraints.txt
+EXTRAS := train simulate evaluate onnx cluster dev
 
 # A sourced ROS installation would leak its packages and libraries into the venv's; and the demo
 # stays on this machine, away from the robots of the network.
@@ -45,9 +46,9 @@ $(VENV)/runtime.stamp: requirements/ros-$(ROS).txt requirements/runtime.txt $(VE
 	@$(PIP) --no-deps --editable .
 	@touch $@
 
-$(VENV)/dev.stamp: $(VENV)/runtime.stamp requirements/train.txt requirements/simulate.txt requirements/evaluate.txt requirements/onnx.txt requirements/dev.txt
+$(VENV)/dev.stamp: $(VENV)/runtime.stamp $(EXTRAS:%=requirements/%.txt)
 	@echo "adding the packages of training, simulation and tests to $(VENV) (once)"
-	@$(PIP) -c $(VERSIONS) -r requirements/train.txt -r requirements/simulate.txt -r requirements/evaluate.txt -r requirements/onnx.txt -r requirements/dev.txt
+	@$(PIP) -c $(VERSIONS) $(EXTRAS:%=-r requirements/%.txt)
 	@touch $@
 
 setup: $(VENV)/dev.stamp

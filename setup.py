@@ -6,7 +6,7 @@ from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 package_name = "rs_denoise"
-EXTRAS = ("evaluate", "simulate", "train", "onnx")
+EXTRAS = ("cluster", "evaluate", "simulate", "train", "onnx")
 
 
 def read_version() -> str:

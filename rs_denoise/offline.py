@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,8 @@ RAW, DENOISED = "raw", "denoised"
 LEFT_ONLY = "_left_only"
 # A method gives [H, W] depth of a frame in mm, 0 = invalid.
 Method = Callable[[Frame], np.ndarray]
+# Passes on the frames of a recording and shows how far it is; the number is how many come, or None.
+Progress = Callable[[Iterable[Frame], int | None], Iterable[Frame]]
 
 
 class OfflineDenoiser:

@@ -21,3 +21,10 @@ def model_file(path: Path | str) -> Path:
 def shipped_names() -> list[str]:
     """The names of all shipped models."""
     return sorted(file.stem for file in SHIPPED.glob("*.pt"))
+
+
+def name_for_others(path: Path | str) -> Path:
+    """The model as another machine finds it: a shipped one by its name, others by absolute path."""
+    file = model_file(path)
+    is_shipped = file.parent == SHIPPED
+    return Path(file.stem) if is_shipped else file.absolute()

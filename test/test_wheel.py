@@ -27,7 +27,7 @@ from scenes import camera, noisy_wall
 requirements = pytest.importorskip("packaging.requirements", reason="packaging is not installed")
 utils = pytest.importorskip("packaging.utils")
 
-EXTRAS = {"evaluate", "simulate", "train", "onnx"}
+EXTRAS = {"cluster", "evaluate", "simulate", "train", "onnx"}
 SOURCES = ("setup.py", "setup.cfg", "pyproject.toml", "MANIFEST.in", "package.xml", "LICENSE",
            "resource", "requirements", "rs_denoise", "launch", "config")  # fmt: skip
 
@@ -166,6 +166,7 @@ def test_it_evaluates_without_ros_and_without_extras(plain, tmp_path):
     ("command", "code", "said"),
     [("denoise_node", 1, "denoise_node: No module named 'rclpy'; this needs ROS 2: run '. /opt"),
      ("rs_denoise demo in", 2, "No module named 'rclpy'; this needs ROS 2"),
+     ("rs_denoise denoise in o --scheduler tcp://a:1", 2, "run 'pip install distributed'"),
      ("rs_denoise train in --out run", 2, "run 'pip install lightning tensorboard pydantic'")],
 )  # fmt: skip
 def test_what_is_missing_is_said(plain, tmp_path, command, code, said):

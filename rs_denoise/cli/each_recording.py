@@ -3,42 +3,97 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import track
 
 from rs_denoise.cli.program import TRACEBACK, describe_error
+from rs_denoise.offline import Progress
+from rs_denoise.recordings.frame import Frame
+from rs_denoise.task_runner import ClusterRunner, Outcome
 
 # Exit code if a recording failed.
 FAILED = 3
+Result = TypeVar("Result")
+# Gets the name and the path of a recording.
+Work = Callable[[str, Path, Progress], Result]
 
 
 def run_each(
-    recordings: Mapping[str, Path], run: Callable[[str, Path], None], console: Console
+    recordings: Mapping[str, Path],
+    work: Work[Result],
+    on_result: Callable[[str, Result], None],
+    console: Console,
+    activity: str,
+    scheduler: str | None,
 ) -> dict[str, str]:
-    """Runs `run` with the name and path of each recording; gives those that failed.
+    """Runs `work` on each recording, here or on the workers of a cluster; gives those that failed.
 
     Args:
         recordings: by name.
-        run: raises an exception of any kind if the recording fails.
+        work: raises an exception of any kind if the recording fails. For a cluster it can be
+            pickled, and so can its results; the paths that it gets there are absolute.
+        on_result: gets the name and the result of each that does not fail.
         console: where failures are named, when they happen and at the end.
+        activity: such as "denoising", for the progress bar.
+        scheduler: address of a Dask scheduler; None: one recording after the other, here.
 
     Returns:
         The reasons of the failures, by name.
     """
     failed: dict[str, str] = {}
-    for name, path in recordings.items():
-        try:
-            run(name, path)
-        except Exception as error:
-            if os.environ.get(TRACEBACK):
-                raise
-            failed[name] = describe_error(error, "rs_denoise")
-            console.print(f"[red]failed: {escape(name)}: {escape(failed[name])}", highlight=False)
+    if scheduler is None:
+        outcomes = _run_here(recordings, work, console, activity)
+    else:
+        outcomes = _run_on_cluster(recordings, work, console, activity, scheduler)
+    for outcome in outcomes:
+        name = outcome.task
+        if outcome.error is None:
+            on_result(name, outcome.get())
+            continue
+        failed[name] = describe_error(outcome.error, "rs_denoise")
+        console.print(f"[red]failed: {escape(name)}: {escape(failed[name])}", highlight=False)
     if failed and len(recordings) > 1:
         console.print(f"[red]{len(failed)} of {len(recordings)} recordings failed:")
         for name, reason in failed.items():
             console.print(f"[red]  {escape(name)}: {escape(reason)}", highlight=False)
     return failed
+
+
+def show_progress(
+    text: str, console: Console, frames: Iterable[Frame], total: int | None
+) -> Iterable[Frame]:
+    """Passes on the frames and draws a progress bar."""
+    return track(frames, text, total=total, console=console, transient=True)
+
+
+def _run_here(
+    recordings: Mapping[str, Path], work: Work, console: Console, activity: str
+) -> Iterator[Outcome[str, Any]]:
+    for name, path in recordings.items():
+        try:
+            progress = partial(show_progress, f"{activity} {name}", console)
+            yield Outcome(name, work(name, path, progress))
+        except Exception as error:
+            if os.environ.get(TRACEBACK):
+                raise
+            yield Outcome(name, error=error)
+
+
+def _run_on_cluster(
+    recordings: Mapping[str, Path], work: Work, console: Console, activity: str, scheduler: str
+) -> Iterator[Outcome[str, Any]]:
+    tasks = [(name, path.absolute()) for name, path in recordings.items()]
+    outcomes = ClusterRunner(scheduler).run(partial(_run_task, work), tasks)
+    for outcome in track(outcomes, activity, total=len(tasks), console=console, transient=True):
+        yield Outcome(outcome.task[0], outcome.result, outcome.error)
+
+
+def _run_task(work: Work[Result], task: tuple[str, Path]) -> Result:
+    name, path = task
+    return work(name, path, lambda frames, _: frames)

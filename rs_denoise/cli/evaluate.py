@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import track
 
 from rs_denoise.cli import options
+from rs_denoise.cli.each_recording import show_progress
 from rs_denoise.cli.evaluate_batch import Outputs, evaluate_batch, exit_code, print_comparison
 from rs_denoise.cli.score_tables import (
     accuracy_table,
@@ -33,7 +33,8 @@ from rs_denoise.evaluation.summary import Summary
 from rs_denoise.gate import Gate
 from rs_denoise.recordings.bags.topics import TopicOverrides
 from rs_denoise.recordings.find_recordings import find_recordings
-from rs_denoise.recordings.frame import Frame
+from rs_denoise.shipped_models import name_for_others
+from rs_denoise.task_runner import ClusterRunner
 
 if TYPE_CHECKING:
     from rs_denoise.evaluation.requirement import Requirement
@@ -154,6 +155,7 @@ def evaluate(
     ground_truth_topic: options.GroundTruthTopic = None,
     camera_info_topic: options.CameraInfoTopic = None,
     baseline: options.Baseline = None,
+    scheduler: options.Scheduler = None,
 ) -> None:
     """Measures whether denoising helps on recordings, with ground truth or without.
 
@@ -174,10 +176,12 @@ def evaluate(
         right_infrared_topic,
     )
     settings = EvaluationSettings(
-        model=model,
+        model=model if scheduler is None else name_for_others(model),
         device=device,
         gate=Gate(min_confidence, fill_confidence),
-        beside=tuple(beside or ()),
+        beside=tuple(beside or ())
+        if scheduler is None
+        else tuple(map(name_for_others, beside or ())),
         baselines=baselines,
         size=wanted_size,
         max_frames=max_frames,
@@ -190,9 +194,9 @@ def evaluate(
     if len(found) > 1:
         ranking = Ranking.parse(worst_by) if worst_by else None
         outputs = Outputs(json_file, html, markdown)
-        raise typer.Exit(evaluate_batch(evaluator, found, ranking, earlier, outputs))
+        raise typer.Exit(evaluate_batch(evaluator, found, ranking, earlier, outputs, scheduler))
     (path,) = found.values()
-    summary = evaluator.evaluate(path, html, _show_progress)
+    summary = _evaluate_one(evaluator, path, html, scheduler)
     _print(summary)
     if json_file is not None:
         json_file.write_text(json.dumps(summary.to_json(), indent=1) + "\n")
@@ -211,8 +215,14 @@ def evaluate(
         raise typer.Exit(code)
 
 
-def _show_progress(frames: Iterable[Frame], total: int | None) -> Iterable[Frame]:
-    return track(frames, "evaluating", total=total, transient=True)
+def _evaluate_one(
+    evaluator: RecordingEvaluator, path: Path, html: Path | None, scheduler: str | None
+) -> Summary:
+    if scheduler is None:
+        return evaluator.evaluate(path, html, partial(show_progress, "evaluating", Console()))
+    work = partial(evaluator.evaluate, html=html and html.absolute())
+    (outcome,) = ClusterRunner(scheduler).run(work, [path.absolute()])
+    return outcome.get()
 
 
 def _parse_requirements(texts: list[str]) -> list[Requirement]:

@@ -13,7 +13,6 @@ from typing import Any
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import track
 from rich.table import Table
 
 from rs_denoise.cli.each_recording import FAILED, run_each
@@ -24,7 +23,7 @@ from rs_denoise.evaluation.batch.run_comparison import BETTER, WORSE, RunCompari
 from rs_denoise.evaluation.recording_evaluator import RecordingEvaluator
 from rs_denoise.evaluation.report.headline import answer_questions
 from rs_denoise.evaluation.summary import Summary
-from rs_denoise.recordings.frame import Frame
+from rs_denoise.offline import Progress
 
 # More recordings than this are counted instead of listed, where two runs are compared.
 MAX_LISTED = 3
@@ -46,6 +45,7 @@ def evaluate_batch(
     ranking: Ranking | None,
     earlier: Mapping[str, Summary] | None,
     outputs: Outputs,
+    scheduler: str | None,
 ) -> int:
     """Evaluates each recording, prints and writes the results.
 
@@ -55,14 +55,16 @@ def evaluate_batch(
         ranking: the metric to sort by; None chooses one.
         earlier: an earlier run to compare with.
         outputs: what to write.
+        scheduler: address of a Dask scheduler whose workers evaluate; None: this process does.
 
     Returns:
         The exit code: 3 if a recording failed, otherwise that of `exit_code`.
     """
     console = Console()
-    evaluator.load()
+    if scheduler is None:
+        evaluator.load()
     reports = _name_reports(outputs.html, recordings)
-    batch = _evaluate_each(evaluator, recordings, reports, console)
+    batch = _evaluate_each(evaluator, recordings, reports, console, scheduler)
     ranking = ranking or choose_ranking(batch.recordings)
     comparison = None if earlier is None else compare_runs(earlier, batch.recordings)
     _print_batch(console, batch, ranking)
@@ -135,22 +137,24 @@ def _evaluate_each(
     recordings: Mapping[str, Path],
     reports: Mapping[str, Path],
     console: Console,
+    scheduler: str | None,
 ) -> BatchSummary:
-    """Evaluates one recording after the other; one that fails does not stop the others."""
+    """Evaluates every recording; one that fails does not stop the others."""
     done: dict[str, Summary] = {}
-
-    def evaluate_one(name: str, path: Path) -> None:
-        progress = partial(_show_progress, f"evaluating {name}", console)
-        done[name] = evaluator.evaluate(path, reports.get(name), progress)
-
-    failed = run_each(recordings, evaluate_one, console)
-    return BatchSummary(done, failed)
+    work = partial(_evaluate_one, evaluator, {n: path.absolute() for n, path in reports.items()})
+    failed = run_each(recordings, work, done.__setitem__, console, "evaluating", scheduler)
+    # A cluster finishes them in any order.
+    return BatchSummary({name: done[name] for name in recordings if name in done}, failed)
 
 
-def _show_progress(
-    text: str, console: Console, frames: Iterable[Frame], total: int | None
-) -> Iterable[Frame]:
-    return track(frames, text, total=total, console=console, transient=True)
+def _evaluate_one(
+    evaluator: RecordingEvaluator,
+    reports: Mapping[str, Path],
+    name: str,
+    path: Path,
+    progress: Progress,
+) -> Summary:
+    return evaluator.evaluate(path, reports.get(name), progress)
 
 
 def _print_batch(console: Console, batch: BatchSummary, ranking: Ranking) -> None:

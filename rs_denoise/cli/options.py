@@ -104,6 +104,15 @@ Baseline = Annotated[
         rich_help_panel=TOPICS,
     ),
 ]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Of a Dask scheduler, such as tcp://host:8786, whose workers do the work. Paths must "
+        "be on storage that they share.",
+        show_default="this machine",
+    ),
+]
 FrameName = Annotated[
     str | None,
     typer.Option(

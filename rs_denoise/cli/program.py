@@ -30,7 +30,7 @@ def run(app: typer.Typer, name: str) -> None:
         sys.exit(2)
 
 
-def describe_error(error: Exception, name: str) -> str:
+def describe_error(error: BaseException, name: str) -> str:
     """What went wrong, a sentence; of an error that nobody foresaw, how to see where."""
     if type(error).__module__.startswith(OWN_MODULES) or isinstance(error, OSError):
         return str(error)

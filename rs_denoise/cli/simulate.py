@@ -17,6 +17,7 @@ from rich.progress import track
 from rich.table import Table
 
 from rs_denoise.cli import options
+from rs_denoise.task_runner import ClusterRunner, LocalRunner, TaskRunner
 
 if TYPE_CHECKING:
     from rs_denoise.simulation.simulate import DataSet
@@ -118,8 +119,13 @@ def simulate(
     public_domain: Annotated[
         bool, typer.Option("--public-domain", help="Use only meshes that ask for no credit.")
     ] = False,
-    workers: Annotated[int, typer.Option(min=1, metavar="N", help="Processes.")] = os.cpu_count()
-    or 1,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Processes of this machine.", show_default="one a core"
+        ),
+    ] = None,
+    scheduler: options.Scheduler = None,
     shard: Annotated[
         Shard | None,
         typer.Option(parser=_parse_shard, metavar="I/N", help="Make part I of N only."),
@@ -165,11 +171,15 @@ def simulate(
         raise typer.BadParameter("--json belongs to --fidelity")
     if out is None and not check:
         raise typer.BadParameter("name a folder to write to, or --check, or --fidelity FRAMES")
+    if scheduler is not None and (out is None or workers is not None):
+        raise typer.BadParameter(
+            "--scheduler needs OUT, on storage that all workers share, and no --workers"
+        )
     width_height = options.parse_size(size)
     assert width_height is not None
     with TemporaryDirectory() as temporary:
         data_set = DataSet(
-            out=out or Path(temporary),
+            out=(out or Path(temporary)).absolute(),
             seed=seed,
             split=split.value,
             cameras=tuple(camera or (("d415",) if check else MIX)),
@@ -183,7 +193,9 @@ def simulate(
             public_domain=public_domain,
         )
         _refuse_nonsense(data_set)
-        _make(data_set, frames, workers, shard or Shard(1, 1))
+        local = LocalRunner(workers or os.cpu_count() or 1)
+        runner = local if scheduler is None else ClusterRunner(scheduler)
+        _make(data_set, frames, runner, shard or Shard(1, 1))
         if check:
             _compare(data_set, frames, beside, picture)
 
@@ -211,7 +223,7 @@ def _refuse_nonsense(data_set: DataSet) -> None:
                 raise typer.BadParameter(f"{what} must be one of {', '.join(known)}, got '{name}'")
 
 
-def _make(data_set: DataSet, frames: int, workers: int, part: Shard) -> None:
+def _make(data_set: DataSet, frames: int, runner: TaskRunner, part: Shard) -> None:
     from rs_denoise.simulation.mitsuba import variant
     from rs_denoise.simulation.scenes.furniture import library_folder
     from rs_denoise.simulation.simulate import claim_folder, shard, simulate
@@ -222,7 +234,7 @@ def _make(data_set: DataSet, frames: int, workers: int, part: Shard) -> None:
     if library_folder() is None:
         console.print("[yellow]no furniture: scenes hold primitives only ('make furniture')")
     scenes, failed = shard(range(frames), part.number, part.count), 0
-    done = simulate(data_set, scenes, workers)
+    done = simulate(data_set, scenes, runner)
     for index, error in track(done, "simulating", total=len(scenes), console=console):
         if error is not None:
             failed += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from rs_denoise.evaluation.evaluate import CameraSetup, evaluate
 from rs_denoise.evaluation.sampling import sample_frames
 from rs_denoise.evaluation.summary import Summary, Timing
 from rs_denoise.gate import CAUTIOUS, COMPLETE, Gate
-from rs_denoise.offline import DENOISED, LEFT_ONLY, Method, OfflineDenoiser
+from rs_denoise.offline import DENOISED, LEFT_ONLY, Method, OfflineDenoiser, Progress
 from rs_denoise.recordings.bags.topics import TopicOverrides
 from rs_denoise.recordings.frame import Frame
 from rs_denoise.recordings.recording import Recording, open_recording
@@ -23,9 +23,6 @@ from rs_denoise.shipped_models import DEFAULT_MODEL
 if TYPE_CHECKING:
     from rs_denoise.evaluation.requirement import Requirement
     from rs_denoise.model import Model
-
-# Passes on the frames of a recording and shows how far it is; the number is how many come, or None.
-Progress = Callable[[Iterable[Frame], int | None], Iterable[Frame]]
 
 
 @dataclass(frozen=True)
@@ -80,7 +77,9 @@ class RecordingEvaluator:
         models |= {p.stem: load_with_fallback(p, settings.device) for p in settings.beside}
         self._models = models
 
-    def evaluate(self, path: Path, html: Path | None = None, progress: Progress = lambda f, _: f):
+    def evaluate(
+        self, path: Path, html: Path | None = None, progress: Progress = lambda f, _: f
+    ) -> Summary:
         """Measures every method on a recording.
 
         Args:

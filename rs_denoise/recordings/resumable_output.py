@@ -29,33 +29,47 @@ def begin_or_resume(folder: Path, note: str, settings: dict[str, object]) -> boo
     Raises:
         ResumeError: the folder was begun with other settings, or is not empty and has no note.
     """
-    wanted = json.loads(json.dumps(settings))
     file = folder / note
-    before = _read_settings(file) if file.exists() else None
-    if before is not None:
-        names = dict.fromkeys((*before, *wanted))
-        changed = [
-            f"{name}: {before.get(name)} -> {wanted.get(name)}"
-            for name in names
-            if before.get(name) != wanted.get(name)
-        ]
-        if changed:
-            raise ResumeError(
-                f"{folder} was begun with other settings ({'; '.join(changed)}): repeat them, or "
-                "name another folder"
-            )
+    if was_begun(folder, note, settings):
         return True
     is_damaged = file.exists()
     if not is_damaged and folder.is_dir() and any(folder.iterdir()):
         raise ResumeError(f"{folder} holds something else already: name a new folder")
     folder.mkdir(parents=True, exist_ok=True)
     with complete_or_absent(file) as unfinished:
-        unfinished.write_text(json.dumps(wanted, indent=1) + "\n")
+        unfinished.write_text(json.dumps(settings, indent=1) + "\n")
     return not is_damaged
 
 
+def was_begun(folder: Path, note: str, settings: dict[str, object]) -> bool:
+    """Whether the folder was begun with these settings; arguments as of `begin_or_resume`.
+
+    Returns:
+        False if there is no note, or it cannot be read.
+
+    Raises:
+        ResumeError: it was begun with other settings.
+    """
+    wanted = json.loads(json.dumps(settings))
+    before = _read_settings(folder / note)
+    if before is None:
+        return False
+    names = dict.fromkeys((*before, *wanted))
+    changed = [
+        f"{name}: {before.get(name)} -> {wanted.get(name)}"
+        for name in names
+        if before.get(name) != wanted.get(name)
+    ]
+    if changed:
+        raise ResumeError(
+            f"{folder} was begun with other settings ({'; '.join(changed)}): repeat them, or "
+            "name another folder"
+        )
+    return True
+
+
 def _read_settings(file: Path) -> dict[str, object] | None:
-    """The stored settings; None if the file is damaged."""
+    """The stored settings; None if the file is missing or damaged."""
     try:
         settings = json.loads(file.read_text())
     except (ValueError, OSError):

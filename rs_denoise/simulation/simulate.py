@@ -7,15 +7,9 @@ rendering again. Everything about scene i follows from (seed, split, i).
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import threading
-from collections import Counter, deque
-from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +30,7 @@ from rs_denoise.simulation.scenes.places import PLACES
 from rs_denoise.simulation.scenes.scene import random_scene
 from rs_denoise.simulation.sensor import Sensor, expose, light_level, random_sensor
 from rs_denoise.simulation.trajectory import RATE_HZ, random_trajectory
+from rs_denoise.task_runner import TaskRunner
 
 
 @dataclass(frozen=True)
@@ -124,36 +119,15 @@ def shard(indices: range, number: int, count: int) -> range:
 
 
 def simulate(
-    data_set: DataSet, indices: range, workers: int
+    data_set: DataSet, indices: Sequence[int], runner: TaskRunner
 ) -> Iterator[tuple[int, BaseException | None]]:
     """Works through scenes, yielding each as it ends, with what went wrong if anything did.
 
-    What is on disk already is not made again. A scene that kills its process (out of memory, a
-    crash in native code) is tried once more, then given up.
+    What is on disk already is not made again. A scene that kills its process is tried once more,
+    then given up.
     """
-    left, crashes = deque(indices), Counter[int]()
-    while left:
-        running: dict[Future, int] = {}
-        try:
-            with _pool(workers) as pool:
-                while left or running:
-                    while left and len(running) < workers:
-                        # Taken off the list only once the pool has it: a broken one refuses.
-                        running[pool.submit(run_scene, data_set, left[0])] = left[0]
-                        left.popleft()
-                    for future in wait(running, return_when=FIRST_COMPLETED).done:
-                        error = future.exception()
-                        if isinstance(error, BrokenProcessPool):
-                            raise error
-                        yield running.pop(future), error
-        except BrokenProcessPool as error:
-            for index in running.values():
-                crashes[index] += 1
-                if crashes[index] < 2:
-                    left.append(index)
-                else:
-                    yield index, error
-            workers = 1  # alone, the culprit takes nobody with it
+    for outcome in runner.run(partial(_run_in_worker, data_set), indices):
+        yield outcome.task, outcome.error
 
 
 def run_scene(data_set: DataSet, index: int) -> None:
@@ -251,17 +225,12 @@ def _furniture(split: str, public_domain: bool) -> Furniture:
     return Furniture(library_folder(), split, public_domain)
 
 
-def _pool(workers: int) -> ProcessPoolExecutor:
-    # Mitsuba's threads do not survive a fork.
-    context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
-
-
-def _start_worker() -> None:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+def _run_in_worker(data_set: DataSet, index: int) -> None:
     use_one_thread()
+    run_scene(data_set, index)
 
 
+@cache
 def use_one_thread() -> None:
     """One renderer thread a process: sums in a fixed order, so the same seed, the same bits."""
     mitsuba()
@@ -270,11 +239,3 @@ def use_one_thread() -> None:
 
     drjit.set_thread_count(1)
     cv2.setNumThreads(1)
-
-
-def _end_with_parent() -> None:
-    """A worker whose parent was killed would go on for ever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)

@@ -38,6 +38,7 @@ from rs_denoise.simulation.simulate import (
     use_one_thread,
 )
 from rs_denoise.simulation.trajectory import random_trajectory
+from rs_denoise.task_runner import LocalRunner
 
 SMALL = Preset(camera(256, 192, fx=200.0), 0.02, 90.0, 0.3)
 QUIET = Sensor(
@@ -261,14 +262,14 @@ class Deadly(int):
 
 def test_a_scene_that_kills_its_process_costs_no_other(tmp_path):
     each = data_set(tmp_path)
-    results = dict(simulate(each, [Deadly(0), 1], workers=2))
+    results = dict(simulate(each, [Deadly(0), 1], LocalRunner(2)))
     assert results[1] is None and each.is_complete(1, 0)
     assert "terminated abruptly" in str(results[0])
 
 
 def test_a_scene_that_fails_is_told(tmp_path):
     (tmp_path / "renders").write_text("in the way")
-    ((index, error),) = simulate(data_set(tmp_path), range(1), workers=1)
+    ((index, error),) = simulate(data_set(tmp_path), range(1), LocalRunner(1))
     assert index == 0 and isinstance(error, OSError)
 
 

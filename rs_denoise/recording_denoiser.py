@@ -1,0 +1,240 @@
+"""Denoises recordings into folders: what `rs_denoise denoise` does with each of them."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rs_denoise.camera import CameraError
+from rs_denoise.depth import round_like
+from rs_denoise.drawing.picture import draw_depth, find_depth_range
+from rs_denoise.gate import Gate
+from rs_denoise.offline import OfflineDenoiser, Progress
+from rs_denoise.recordings.bags.bag import is_bag
+from rs_denoise.recordings.bags.denoised_copy import CopyError, copy_with_denoised
+from rs_denoise.recordings.bags.rosbag2_writer import write_rosbag2
+from rs_denoise.recordings.bags.topics import TopicOverrides
+from rs_denoise.recordings.complete_output import complete_or_absent
+from rs_denoise.recordings.folders.frame_folder import read_frame, write_frame
+from rs_denoise.recordings.frame import Frame, RecordingError, add_missing_stamps
+from rs_denoise.recordings.images import read_png, write_png
+from rs_denoise.recordings.map_ahead import map_ahead
+from rs_denoise.recordings.recording import (
+    DENOISED_NOTE,
+    FRAMES_AHEAD,
+    Recording,
+    open_recording,
+)
+from rs_denoise.recordings.resumable_output import begin_or_resume, was_begun
+from rs_denoise.shipped_models import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from rs_denoise.denoiser import Denoised
+    from rs_denoise.model import Model
+
+CAMERA, CONFIDENCE, PICTURE = "camera.json", "confidence.png", "picture.png"
+DAMAGED = "its denoised.json was damaged: every frame is denoised again"
+# Folder of each frame, with the frame's stamp.
+Folders = dict[Path, int | None]
+
+
+@dataclass(frozen=True)
+class DenoiseSettings:
+    """How recordings are denoised, and what is written.
+
+    Attributes:
+        model: file or name of the model.
+        device: where it runs.
+        gate: which pixels are published.
+        topics: topics of a bag to read instead of those that are found.
+        bag: write a rosbag2 instead of folders with images.
+        pictures: draw each frame too.
+    """
+
+    model: Path | str = DEFAULT_MODEL
+    device: str = "auto"
+    gate: Gate = field(default_factory=Gate)
+    topics: TopicOverrides = field(default_factory=TopicOverrides)
+    bag: bool = False
+    pictures: bool = False
+
+
+@dataclass(frozen=True)
+class DenoisedRecording:
+    """What was done with a recording.
+
+    Attributes:
+        frames: how many frames the output holds; None of a bag that an earlier run finished.
+        new: how many of them were denoised now.
+        notes: what had to be assumed or is missing, as sentences.
+        skipped: what could not be read, with the reason.
+    """
+
+    frames: int | None
+    new: int
+    notes: list[str]
+    skipped: dict[str, str]
+
+
+class RecordingDenoiser:
+    """Denoises one recording after the other with the same model and settings.
+
+    Args:
+        settings: how, and what is written.
+    """
+
+    def __init__(self, settings: DenoiseSettings) -> None:
+        self.settings = settings
+        self._model: Model | None = None
+
+    def load(self) -> Model:
+        """Loads the model, once; errors are those of `Model.load`."""
+        if self._model is None:
+            from rs_denoise.precision import load_with_fallback
+
+            self._model = load_with_fallback(self.settings.model, self.settings.device)
+        return self._model
+
+    def denoise(
+        self, recording: Path, out: Path, progress: Progress = lambda frames, _: frames
+    ) -> DenoisedRecording:
+        """Denoises every frame that an earlier run did not.
+
+        Args:
+            recording: its path.
+            out: the folder or bag to write.
+            progress: shows how far it is.
+
+        Raises:
+            RecordingError: the recording cannot be read, or `out` is something else.
+            ResumeError: `out` was begun with other settings.
+            ModelError: the model file cannot be read.
+        """
+        # Before the model is loaded, which takes seconds.
+        opened = open_recording(recording, self.settings.topics)
+        is_bag_there = self.settings.bag and out.exists()
+        if is_bag_there and not (out / DENOISED_NOTE).exists():
+            raise RecordingError(f"{out}: exists already; remove it first")
+        denoiser = OfflineDenoiser(self.load(), self.settings.gate)
+        settings = _collect_settings(recording, denoiser, self.settings.topics)
+        if is_bag_there:
+            if not was_begun(out, DENOISED_NOTE, settings):
+                raise RecordingError(f"{out}/{DENOISED_NOTE} is damaged; remove the bag first")
+            return DenoisedRecording(None, 0, [], {})
+        images = out.with_name(f"{out.name}.part") if self.settings.bag else out
+        notes = []
+        if not begin_or_resume(images, DENOISED_NOTE, settings):
+            notes.append(DAMAGED)
+            _mark_incomplete(images)
+        folders, new = _denoise_frames(opened, denoiser, images, self.settings.pictures, progress)
+        if self.settings.bag:
+            with complete_or_absent(out) as unfinished:
+                notes += _write_bag(recording, self.settings.topics, opened, folders, unfinished)
+                # The bag is complete and made with these settings: another run need not repeat it.
+                shutil.copy(images / DENOISED_NOTE, unfinished)
+            shutil.rmtree(images)
+        return DenoisedRecording(len(folders), new, [*notes, *opened.notes], dict(opened.skipped))
+
+
+def _collect_settings(
+    recording: Path, denoiser: OfflineDenoiser, overrides: TopicOverrides
+) -> dict[str, object]:
+    """All settings that change a pixel, so that the results in one folder are consistent."""
+    model, gate = denoiser.model, denoiser.gate
+    return {
+        "recording": str(recording.resolve()),
+        "model": model.manifest.name,
+        "model_sha256": hashlib.sha256(model.path.read_bytes()).hexdigest(),
+        "precision": str(model.precision),
+        **{name: str(value) for name, value in {**asdict(gate), **asdict(overrides)}.items()},
+    }
+
+
+def _denoise_frames(
+    opened: Recording, denoiser: OfflineDenoiser, images: Path, pictures: bool, progress: Progress
+) -> tuple[Folders, int]:
+    """Denoises the frames that an earlier run did not; gives all folders, and how many are new.
+
+    Images are encoded and written in threads while the network works on the next frame.
+    """
+    folders: Folders = {}
+    colours: list[tuple[float, float]] = []  # of the first frame, for all
+
+    def denoise_new() -> Iterator[tuple[Path, Frame, Denoised | None]]:
+        for frame in progress(opened, opened.count):
+            folder = images / frame.name
+            if pictures and not colours:
+                colours.append(find_depth_range(frame.depth_mm))
+            complete = _is_complete(folder)
+            if pictures or not complete:
+                yield folder, frame, None if complete else denoiser.denoise(frame)
+            folders[folder] = frame.stamp_ns
+
+    def write(work: tuple[Path, Frame, Denoised | None]) -> bool:
+        folder, frame, result = work
+        if result is not None:
+            _write_denoised(folder, frame, result, opened.assumed)
+        if pictures:
+            picture = draw_depth(read_frame(folder).depth_mm, *colours[0])
+            write_png(folder / PICTURE, picture)
+        return result is not None
+
+    written = map_ahead(write, denoise_new(), FRAMES_AHEAD)
+    return folders, sum(written)
+
+
+def _mark_incomplete(images: Path) -> None:
+    """Removes the camera.json of every denoised frame, so that all are made again."""
+    for confidence in images.glob(f"*/{CONFIDENCE}"):
+        confidence.with_name(CAMERA).unlink(missing_ok=True)
+
+
+def _is_complete(folder: Path) -> bool:
+    """Whether an earlier run wrote this frame, and no full disk or power failure damaged it."""
+    try:
+        read_png(folder / CONFIDENCE)
+        read_frame(folder)
+    except (RecordingError, CameraError, OSError):
+        return False
+    return True
+
+
+def _write_denoised(folder: Path, frame: Frame, result: Denoised, assumed: list[str]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    confidence = np.rint(np.nan_to_num(result.confidence) * 255).astype(np.uint8)
+    write_png(folder / CONFIDENCE, confidence)
+    # Last, because its camera.json marks the folder as complete.
+    depth_mm = round_like(result.depth_mm, frame.depth_mm)
+    denoised = Frame(frame.name, frame.camera, depth_mm, stamp_ns=frame.stamp_ns)
+    write_frame(folder, denoised, assumed=assumed)
+
+
+def _write_bag(
+    recording: Path, overrides: TopicOverrides, opened: Recording, folders: Folders, out: Path
+) -> list[str]:
+    """Writes the recording with the denoised frames as a rosbag2; gives what is missing in it."""
+    by_stamp = defaultdict(list)
+    for folder, stamp in folders.items():
+        by_stamp[stamp or 0].append(folder)
+    if is_bag(recording):
+        try:
+            return copy_with_denoised(recording, overrides, by_stamp, out)
+        except CopyError as error:
+            shutil.rmtree(out, ignore_errors=True)
+            reason = str(error)
+    else:
+        reason = "it is no bag"
+    by_name = {folder.name: folder for folder in folders}
+    count = write_rosbag2(
+        out, add_missing_stamps(opened), lambda frame: read_frame(by_name[frame.name]).depth_mm
+    )
+    if count < len(folders):
+        raise RecordingError(f"{out}: only {count} of {len(folders)} frames could be written")
+    return [f"only depth, infrared and ground truth of {recording.name} are copied: {reason}"]
