@@ -107,7 +107,7 @@ Baseline = Annotated[
 Scheduler = Annotated[
     str | None,
     typer.Option(
-        metavar="ADDRESS",
+        metavar="URL",
         help="Of a Dask scheduler, such as tcp://host:8786, whose workers do the work. Paths must "
         "be on storage that they share.",
         show_default="this machine",

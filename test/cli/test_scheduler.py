@@ -177,8 +177,8 @@ def test_simulated_frames_are_those_made_here(cluster, tmp_path):
     pytest.importorskip("mitsuba", reason="Mitsuba is not installed")
     from rs_denoise.simulation.simulate import DataSet, run_scene, use_one_thread
 
-    out = run("simulate", tmp_path / "there", "--frames", 1, "--size", "424x240", "--camera", "d415",
-              "--place", "room", "--scheduler", cluster)  # fmt: skip
+    settings = ("--frames", 1, "--size", "424x240", "--camera", "d415", "--place", "room")
+    out = run("simulate", tmp_path / "there", *settings, "--scheduler", cluster)
     assert out.returncode == 0 and "1 of 1 scenes" in out.stdout, out.stdout + out.stderr
     use_one_thread()
     run_scene(DataSet(tmp_path / "here", cameras=("d415",), size=(424, 240), places=("room",)), 0)
