@@ -12,7 +12,7 @@ WORKERS ?= 2
 BESIDE = $(filter-out rs_denoise/models/unet.pt,$(wildcard rs_denoise/models/*.pt) $(wildcard $(MODELS)/*.pt))
 VENV := .venv
 VERSIONS := requirements/constraints.txt
-EXTRAS := train simulate evaluate onnx cluster dev
+EXTRAS := train simulate evaluate onnx openvino cluster dev
 
 # A sourced ROS installation would leak its packages and libraries into the venv's; and the demo
 # stays on this machine, away from the robots of the network.

@@ -6,7 +6,7 @@ from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 package_name = "rs_denoise"
-EXTRAS = ("cluster", "evaluate", "simulate", "train", "onnx")
+EXTRAS = ("cluster", "evaluate", "simulate", "train", "onnx", "openvino")
 
 
 def read_version() -> str:

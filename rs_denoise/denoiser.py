@@ -181,8 +181,9 @@ class Denoiser:
         # One sum for all: NaN or infinity in any pixel makes it NaN or infinite.
         if not math.isfinite(torch.stack([image.sum() for image in images]).sum().item()):
             raise NetworkError(
-                f"model {self.model.manifest.name} gave NaN or infinity on {self.model.device}: "
-                "the file or the device is broken; export the model again, or use device:=cpu"
+                f"model {self.model.manifest.name} gave NaN or infinity on "
+                f"{self.model.device_name}: the file or the device is broken; export the model "
+                "again, or use device:=cpu"
             )
 
     def _upload(self, image: np.ndarray, name: str) -> Tensor:

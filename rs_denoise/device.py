@@ -9,18 +9,42 @@ import torch
 
 from rs_denoise.manifest import ModelError
 
+OPENVINO = "openvino"
+# What "openvino" alone means.
+OPENVINO_DEFAULT = f"{OPENVINO}:CPU"
+
 _log = logging.getLogger(__name__)
 
 
+def uses_openvino(name: str) -> bool:
+    """Whether OpenVINO computes on the device of this name, instead of PyTorch."""
+    return name.partition(":")[0] == OPENVINO
+
+
+def name_device(name: str) -> str:
+    """The full name of a device: "cpu", "cuda:0", "openvino:CPU".
+
+    Raises:
+        ModelError: as of `find_device`.
+    """
+    device = find_device(name)
+    if not uses_openvino(name):
+        return str(device)
+    return OPENVINO_DEFAULT if name == OPENVINO else name
+
+
 def find_device(name: str) -> torch.device:
-    """The device of a name as `Model.load` takes it; a GPU with its number.
+    """PyTorch's device of a name as `Model.load` takes it; a GPU with its number.
 
     "auto" is the first GPU if it works, else the CPU; a GPU that does not work is logged once, as
-    a warning.
+    a warning. For OpenVINO it is the CPU, where the network's inputs and outputs are.
 
     Raises:
         ModelError: there is no such device, or it does not work.
     """
+    if uses_openvino(name):
+        _find_openvino(name)
+        return torch.device("cpu")
     if name == "auto":
         return _try("cuda") if _gpu_works() else torch.device("cpu")
     try:
@@ -30,6 +54,24 @@ def find_device(name: str) -> torch.device:
             f"device {name!r} cannot be used ({_first_line(error)}); use 'cpu' or 'auto', or "
             "install a torch build for this GPU"
         ) from error
+
+
+def _find_openvino(name: str) -> None:
+    try:
+        import openvino
+    except ModuleNotFoundError as error:
+        raise ModelError(
+            f"device {name!r} needs the package openvino, which is not installed: run "
+            "'pip install openvino', or use 'cpu' or 'auto'"
+        ) from error
+    there = openvino.Core().available_devices
+    target = name.partition(":")[2] or "CPU"
+    # Of several, OpenVINO lists GPU.0, GPU.1 and so on; GPU is the first of them.
+    if target != "AUTO" and target not in {*there, *(t.partition(".")[0] for t in there)}:
+        raise ModelError(
+            f"device {name!r} cannot be used: OpenVINO finds {', '.join(there)} on this computer; "
+            "use one of these, as 'openvino:CPU', or install Intel's driver for the device"
+        )
 
 
 @cache

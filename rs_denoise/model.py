@@ -14,12 +14,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from rs_denoise.device import find_device
+from rs_denoise.device import OPENVINO_DEFAULT, find_device, name_device, uses_openvino
 from rs_denoise.manifest import Manifest, ModelError
 from rs_denoise.model_archive import MANIFEST, read_manifest
 from rs_denoise.network_kind import NETWORK_KINDS, Input, NetworkKind
+from rs_denoise.openvino_network import OpenVinoNetwork
 from rs_denoise.shipped_models import DEFAULT_MODEL, model_file
-from rs_denoise.torchscript import read_for_pytorch, read_network, write_network
+from rs_denoise.torchscript import PytorchNetwork, read_network, write_network
 
 # Types of the convolutions, by name.
 PRECISIONS = {
@@ -38,16 +39,22 @@ class Model:
     Attributes:
         manifest: what the file says about itself.
         kind: what the network takes and gives.
-        device, precision: where and in which type the convolutions are computed.
+        device_name: where the convolutions are computed: "cpu", "cuda:0", "openvino:GPU", ...
+        device: where inputs and outputs are.
+        precision: type in which the convolutions are computed.
         path: the file.
     """
 
     def __init__(
-        self, network: nn.Module, manifest: Manifest, device: torch.device,
-        precision: torch.dtype, path: Path,
-    ) -> None:  # fmt: skip
-        self._network, self.manifest, self.device = network, manifest, device
-        self.precision, self.path = precision, path
+        self, manifest: Manifest, device_name: str, precision: torch.dtype, path: Path
+    ) -> None:
+        self.manifest, self.precision, self.path = manifest, precision, path
+        self.device_name, self.device = device_name, find_device(device_name)
+        self._network: OpenVinoNetwork | PytorchNetwork
+        if uses_openvino(device_name):
+            self._network = OpenVinoNetwork(path, example_inputs(manifest), device_name)
+        else:
+            self._network = PytorchNetwork(path, self.device)
         self.kind: NetworkKind = NETWORK_KINDS[manifest.confidence]
 
     @classmethod
@@ -58,7 +65,8 @@ class Model:
 
         Args:
             path: what `save` wrote, or the name of a shipped model, as "unet-tiny".
-            device: "cpu", "cuda", "cuda:1", ... or "auto": the GPU where there is one.
+            device: "cpu", "cuda", "cuda:1", ... or "auto": the GPU where there is one. OpenVINO
+                computes on "openvino" (the CPU), "openvino:GPU", "openvino:NPU", "openvino:AUTO".
             precision: of the convolutions, one of PRECISIONS, or "auto": bfloat16 on a CPU that
                 computes it natively (twice as fast), float16 on a GPU with tensor cores, float32
                 elsewhere. `rs_denoise.precision` checks that a network keeps its accuracy.
@@ -70,10 +78,8 @@ class Model:
         """
         path = model_file(path)
         _require_torch()
-        where = find_device(device)
-        manifest = read_manifest(path)
-        network = read_for_pytorch(path, where)
-        model = cls(network, manifest, where, _choose_dtype(precision, where), path)
+        name = name_device(device)
+        model = cls(read_manifest(path), name, _choose_dtype(precision, name), path)
         try:
             model._try()
         except ModelError:
@@ -99,11 +105,7 @@ class Model:
         Returns:
             The kind's outputs in order, each [N, 1, H, W] float32.
         """
-        with torch.autocast(
-            self.device.type, self.precision, enabled=self.precision != torch.float32
-        ):
-            result = self._network(*inputs)
-        return result if isinstance(result, tuple) else (result.float(),)
+        return self._network(inputs, self.precision)
 
     def _try(self) -> None:
         """Checks sizes, types and values once, on a small image that is not square."""
@@ -170,12 +172,15 @@ def cpu_computes_bfloat16() -> bool:
     return any(getattr(torch.cpu, name, bool)() for name in names)
 
 
-def _choose_dtype(name: str, device: torch.device) -> torch.dtype:
+def _choose_dtype(name: str, device_name: str) -> torch.dtype:
     if name in PRECISIONS:
         return PRECISIONS[name]
     if name != "auto":
         expected = ", ".join(("auto", *PRECISIONS))
         raise ModelError(f"precision must be one of {expected}, got {name!r}")
+    device = find_device(device_name)
+    if uses_openvino(device_name) and device_name != OPENVINO_DEFAULT:
+        return torch.float16  # OpenVINO computes float32 where a device has nothing faster
     if device.type == "cuda":
         capable = torch.cuda.get_device_capability(device) >= MIN_TENSOR_CORES
         return torch.float16 if capable else torch.float32

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from rs_denoise.denoiser import Denoiser, NetworkError
+from rs_denoise.device import uses_openvino
 from rs_denoise.model import Model
 from rs_denoise.synthetic_frame import TYPICAL_CAMERA, synthetic_frame
 
@@ -55,7 +56,9 @@ def load_with_fallback(path: Path | str, device: str = "auto") -> Model:
 
 
 def choose_precision(model: Model) -> tuple[Model, Agreement | None]:
-    """Keeps `model` if it agrees with float32 on a synthetic frame, else loads it in float32.
+    """Keeps `model` if it agrees with PyTorch's float32 on a synthetic frame.
+
+    Else loads it in float32. If OpenVINO disagrees in float32 too, PyTorch computes.
 
     Returns:
         The model to use, and how far `model` was from float32; None if it is float32 already.
@@ -63,14 +66,19 @@ def choose_precision(model: Model) -> tuple[Model, Agreement | None]:
     Raises:
         ModelError: as of `Model.load`.
     """
-    if model.precision == torch.float32:
+    exact, in_openvino = model.precision == torch.float32, uses_openvino(model.device_name)
+    if exact and not in_openvino:
         return model, None
     reference = Model.load(model.path, str(model.device), "float32")
     try:
         agreement = compare(model, reference)
     except NetworkError:  # numbers too large for float16 become infinite
         agreement = INCOMPARABLE
-    return (model if agreement.holds else reference), agreement
+    if agreement.holds:
+        return model, agreement
+    if in_openvino and not exact:
+        return choose_precision(Model.load(model.path, model.device_name, "float32"))
+    return reference, agreement
 
 
 def compare(model: Model, reference: Model) -> Agreement:

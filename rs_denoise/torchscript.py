@@ -52,18 +52,32 @@ def read_network(path: Path, device: torch.device | str = "cpu") -> torch.jit.Sc
         return torch.jit.load(str(path), map_location=device).eval()
 
 
-def read_for_pytorch(path: Path, device: torch.device | str) -> torch.jit.ScriptModule:
-    """The same, frozen and ready to run in PyTorch."""
-    network = read_network(path, device)
-    with _explained(path):
-        module: Any = network  # torch has no type for memory_format here
-        frozen = torch.jit.freeze(module.to(memory_format=torch.channels_last))
-        _set_convolution_flags(frozen)
-        return frozen
+class PytorchNetwork:
+    """A network of a model file that PyTorch computes.
+
+    Attributes:
+        script: the network, frozen.
+
+    Raises:
+        ModelError: as of `read_network`.
+    """
+
+    def __init__(self, path: Path, device: torch.device) -> None:
+        network: Any = read_network(path, device)
+        with _explained(path):
+            self.script = torch.jit.freeze(network.to(memory_format=torch.channels_last))
+            _set_convolution_flags(self.script)
+        self._device = device
+
+    def __call__(self, inputs: tuple[Tensor, ...], precision: torch.dtype) -> tuple[Tensor, ...]:
+        """Runs the network; arguments and result are those of `Model`."""
+        with torch.autocast(self._device.type, precision, enabled=precision != torch.float32):
+            result = self.script(*inputs)
+        return result if isinstance(result, tuple) else (result.float(),)
 
 
 def read_for_other_runtimes(path: Path) -> torch.jit.ScriptModule:
-    """The same, frozen, with operators that other runtimes have too."""
+    """The network of a model file, frozen, with operators that other runtimes have too."""
     network = read_network(path)
     with _explained(path):
         frozen = torch.jit.freeze(network)

@@ -55,7 +55,7 @@ def test_it_runs_at_other_sizes_than_it_was_traced_at(good):
 def test_convolutions_are_told_how_cudnn_is_to_compute_them(name):
     """Their flags are constants of the graph, and torch.backends does not change them."""
     model = Model.load(name, "cpu", "float32")
-    convolutions = model._network.graph.findAllNodes("aten::_convolution", True)
+    convolutions = model._network.script.graph.findAllNodes("aten::_convolution", True)
     assert len(convolutions) >= 10
     for convolution in convolutions:
         benchmark, deterministic, enabled, allow_tf32 = (

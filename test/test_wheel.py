@@ -27,7 +27,7 @@ from scenes import camera, noisy_wall
 requirements = pytest.importorskip("packaging.requirements", reason="packaging is not installed")
 utils = pytest.importorskip("packaging.utils")
 
-EXTRAS = {"cluster", "evaluate", "simulate", "train", "onnx"}
+EXTRAS = {"cluster", "evaluate", "simulate", "train", "onnx", "openvino"}
 SOURCES = ("setup.py", "setup.cfg", "pyproject.toml", "MANIFEST.in", "package.xml", "LICENSE",
            "resource", "requirements", "rs_denoise", "launch", "config")  # fmt: skip
 

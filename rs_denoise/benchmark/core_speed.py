@@ -55,7 +55,7 @@ def time_core(model: Model, width: int, height: int, frames: int) -> CoreSpeed:
     ratio = float(np.median(times_ms[1]) / p50) if len(times_ms) > 1 else None
     return CoreSpeed(
         model=model.manifest.name,
-        device=str(model.device),
+        device=model.device_name,
         precision=str(model.precision).removeprefix("torch."),
         width=width,
         height=height,

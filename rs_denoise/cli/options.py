@@ -38,7 +38,9 @@ ModelFile = Annotated[
         show_default="unet",
     ),
 ]
-Device = Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda, cuda:1, ...")]
+Device = Annotated[
+    str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda, cuda:1, openvino, openvino:GPU, ...")
+]
 MinConfidence = Annotated[
     float, typer.Option(min=0, max=1, metavar="P", help="Least confidence of a published pixel.")
 ]

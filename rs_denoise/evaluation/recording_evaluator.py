@@ -104,7 +104,7 @@ class RecordingEvaluator:
             summary,
             recording=path.resolve().name,
             model=model.manifest.name,
-            device=f"{model.device} {str(model.precision).removeprefix('torch.')}",
+            device=f"{model.device_name} {str(model.precision).removeprefix('torch.')}",
             timing=_timing(denoised.times_ms),
             notes=opened.notes,
         )

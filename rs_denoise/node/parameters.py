@@ -62,7 +62,8 @@ class Parameters:
     )
     device: str = _parameter(
         "auto",
-        "Device that runs the network: auto (a GPU if there is one), cpu, cuda, cuda:1, ...",
+        "Device that runs the network: auto (a GPU if there is one), cpu, cuda, cuda:1, ...; with "
+        "the package openvino also openvino (the CPU), openvino:GPU, openvino:NPU, openvino:AUTO.",
         fixed=True,
     )
     tile_px: int = _parameter(

@@ -55,7 +55,7 @@ def describe_model(
     """
     if network is None:
         return {"model": "none", "device": "none"}
-    described = {"model": network.model.manifest.name, "device": str(network.model.device)}
+    described = {"model": network.model.manifest.name, "device": network.model.device_name}
     if network.choice is not None:
         described["chosen"] = str(network.choice)
     if calibration.known:

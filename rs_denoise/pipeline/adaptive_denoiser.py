@@ -106,7 +106,7 @@ class AdaptiveDenoiser:
 
     def _raise_if_lost(self, error: RuntimeError) -> None:
         if is_device_lost(error):
-            raise DeviceLostError(f"{self._model.device} is lost: {error}") from error
+            raise DeviceLostError(f"{self._model.device_name} is lost: {error}") from error
 
     def _use_smaller_tiles(self, denoiser: Denoiser, reason: str) -> str:
         camera, used_px = denoiser.camera, denoiser.tiling.tile_px

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from rs_denoise.denoiser import DEFAULT_TILE_PX, Denoiser
-from rs_denoise.device import find_device
+from rs_denoise.device import find_device, name_device
 from rs_denoise.model import Model
 from rs_denoise.pipeline.device import (
     DeviceLostError,
@@ -43,7 +43,7 @@ class NetworkSettings:
     Attributes:
         model_path: a model file, the name of a shipped one, or "auto": the best shipped one that
             keeps up with the camera.
-        device: "auto", "cpu", "cuda", "cuda:1" and so on.
+        device: as `Model.load` takes it.
         tile_px: largest side of a tile, px.
         num_threads: cores for all frames together, on a CPU; 0: as many as can be spared.
         concurrent_frames: frames in work concurrently; 0: as many as suit the device.
@@ -118,6 +118,7 @@ class SharedResources:
             raise
 
     def _prepare(self, settings: NetworkSettings) -> PreparedNetwork:
+        settings = replace(settings, device=name_device(settings.device))
         device = find_device(settings.device)
         threads = settings.num_threads or spare_cores()
         count = settings.concurrent_frames or default_concurrent_frames(device, threads)
@@ -125,47 +126,45 @@ class SharedResources:
         workers = self._workers_for(device, count, threads)
         choice = None
         if settings.model_path == AUTO:
-            choice = self._choose(settings, device, workers)
+            choice = self._choose(settings, workers)
             settings = replace(settings, model_path=choice.name)
-        model, note = workers.run(lambda: self._load(settings.model_path, device))
+        model, note = workers.run(lambda: self._load(settings.model_path, settings.device))
         # At a typical size, because the camera's is not known yet.
         denoiser = Denoiser(model, TYPICAL_CAMERA, tile_px=settings.tile_px)
         workers.run_in_each(lambda: warm_up(denoiser))
         precision = str(model.precision).removeprefix("torch.")
         note = (
-            f"model {model.manifest.name} on {model.device} in {precision}, concurrent frames: "
-            f"{workers.count}, threads for each: {threads}{note and '; '}{note}"
+            f"model {model.manifest.name} on {model.device_name} in {precision}, "
+            f"concurrent frames: {workers.count}, threads for each: {threads}{note and '; '}{note}"
             f"{'; chosen: ' if choice else ''}{choice or ''}"
         )
         return PreparedNetwork(model, workers, settings.tile_px, note, choice)
 
-    def _choose(
-        self, settings: NetworkSettings, device: torch.device, workers: Workers
-    ) -> ModelChoice:
+    def _choose(self, settings: NetworkSettings, workers: Workers) -> ModelChoice:
         """The best shipped model that keeps up; each is measured once for each size."""
         width, height = settings.stream.width, settings.stream.height
 
         def measure(name: str) -> float:
-            key = name, device, settings.tile_px, width, height
+            key = name, settings.device, settings.tile_px, width, height
             if key not in self._rates_hz:
-                model, _ = workers.run(lambda: self._load(name, device))
+                model, _ = workers.run(lambda: self._load(name, settings.device))
                 denoiser = Denoiser(model, typical_camera(width, height), tile_px=settings.tile_px)
                 self._rates_hz[key] = measure_rate_hz(denoiser, workers)
             return self._rates_hz[key]
 
         return choose_model(BEST_FIRST, settings.stream, self._cameras, measure)
 
-    def _load(self, path: Path | str, device: torch.device) -> tuple[Model, str]:
+    def _load(self, path: Path | str, device: str) -> tuple[Model, str]:
         """The model, loaded now or before, and a note on where it came from."""
         file = model_file(path)
         key = _identify(file), device
         if (model := self._models.get(key)) is not None:
             return model, "shared with another camera of this process"
-        model, agreement = choose_precision(Model.load(file, str(device)))
+        model, agreement = choose_precision(Model.load(file, device))
         self._models[key] = model
-        if device.type == "cuda":
+        if model.device.type == "cuda":
             weakref.finalize(model, release_cached_memory).atexit = False
-        return model, f"reduced precision against float32: {agreement}" if agreement else ""
+        return model, f"compared with PyTorch in float32: {agreement}" if agreement else ""
 
     def _workers_for(self, device: torch.device, count: int, threads: int) -> Workers:
         """The workers of a device; the first caller decides how many and with how many threads."""
