@@ -51,8 +51,8 @@ setup(
     entry_points={
         "console_scripts": [
             "denoise_node = rs_denoise.node.main:main",
-            "rs_denoise = rs_denoise.cli.main:main",
-            "autoencoder = rs_denoise.cli.autoencoder:main",
+            "rs_denoise = rs_denoise.cli.start:rs_denoise",
+            "autoencoder = rs_denoise.cli.start:autoencoder",
         ],
     },
 )

@@ -184,3 +184,17 @@ def test_nav2_listens_to_the_points_and_notices_silence():
     assert source["raytrace_max_range"] > source["obstacle_max_range"]
     assert source["min_obstacle_height"] < 0 < layer["min_obstacle_height"]
     assert layer["z_voxels"] * layer["z_resolution"] >= layer["max_obstacle_height"] - 1e-9
+
+
+@pytest.mark.parametrize("program", ["rs_denoise", "autoencoder"])
+def test_without_packages_of_the_command_line_it_says_what_to_install(program):
+    """rosdep knows them by no key, so a robot may lack them."""
+    code = (
+        "import sys\n"
+        "sys.modules['typer'] = None\n"
+        f"from rs_denoise.cli.start import {program}\n"
+        f"{program}()"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert out.returncode == 2 and "Traceback" not in out.stderr
+    assert out.stderr.startswith(f"{program}: this needs typer: run 'pip install torch numpy")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,8 @@ def complete_or_absent(path: Path) -> Iterator[Path]:
     Args:
         path: of a file, which replaces an older one, or of a folder, which must not exist.
     """
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
+    # Several machines may write to one folder.
+    unfinished = path.with_name(f"{path.name}.{socket.gethostname()}.{os.getpid()}.part")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
     try:

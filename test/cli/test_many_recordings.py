@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -146,6 +147,22 @@ def test_each_recording_is_denoised_into_a_folder_of_its_own(recordings, tmp_pat
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"wall", "bag"}
     again = run("denoise", recordings / "wall", recordings / "bag", tmp_path / "out", *FEW)
     assert again.returncode == 0 and words(again).count("2 of them from before") == 2
+
+
+def test_bags_that_were_finished_before_are_not_failures(recordings, tmp_path):
+    command = ("denoise", recordings / "wall", recordings / "bag", tmp_path / "out", *FEW,
+               "--format", "rosbag2")  # fmt: skip
+    assert run(*command).returncode == 0
+    shutil.rmtree(tmp_path / "out" / "wall")
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "bag").iterdir()}
+    again = run(*command)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "bag: finished before" in words(again) and "2 frames in" in words(again)
+    assert kept == {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "bag").iterdir()}
+    other = run(*command, "--min-confidence", 0.9)
+    assert other.returncode == 3 and "begun with other settings (min_confidence: " in words(other)
+    # Denoised depth in it is found as in any bag.
+    assert len(list(open_recording(tmp_path / "out" / "bag"))) == 2
 
 
 def test_the_order_can_be_chosen_and_is_checked_before_any_work(recordings):
