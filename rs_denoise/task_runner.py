@@ -6,6 +6,7 @@ process dies runs once more.
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import threading
@@ -139,6 +140,8 @@ class ClusterRunner:
         """
         from distributed import Client, as_completed
 
+        # It prints tracebacks of a lost connection, which is an error here.
+        logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
         with Client(self.address, set_as_default=False) as client:
             _check_workers(client)
             # Dask takes tasks of one key for the same, also those of another user.
@@ -147,15 +150,19 @@ class ClusterRunner:
                 client.submit(alone, t, key=f"rs_denoise-{run}-{k}", retries=1, pure=False): t
                 for k, t in enumerate(tasks)
             }
-            for future in as_completed(list(futures), loop=client.loop):
-                if future.status not in ("finished", "error"):
+            ended = as_completed(
+                list(futures), loop=client.loop, with_results=True, raise_errors=False
+            )
+            for future, result in ended:
+                if future.status == "finished":
+                    yield Outcome(futures.pop(future), result)
+                elif future.status == "error":
+                    yield Outcome(futures.pop(future), error=_explain(result[1]))
+                else:
                     raise ClusterError(
                         f"the scheduler at {self.address} stopped: start it again and repeat the "
                         "command"
                     )
-                error = future.exception()
-                result = None if error else future.result()
-                yield Outcome(futures.pop(future), result, _explain(error))
                 future.release()
 
 
@@ -173,7 +180,7 @@ def _run_alone(function: Callable[[Task], Result], task: Task) -> Result:
         return function(task)
 
 
-def _explain(error: BaseException | None) -> BaseException | None:
+def _explain(error: BaseException) -> BaseException:
     from distributed.scheduler import KilledWorker
 
     if not isinstance(error, KilledWorker):
