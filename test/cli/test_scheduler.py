@@ -24,6 +24,8 @@ from scenes import camera, noisy_wall
 
 FEW = ("--model", "unet-tiny")
 NO_DASHBOARD = ("--no-dashboard", "--host", "127.0.0.1")
+# If the tests are killed, their cluster ends by itself.
+IDLE, ALONE = ("--idle-timeout", "600"), ("--death-timeout", "60")
 # A task whose second worker dies too is given up.
 SETTINGS = {
     **os.environ,
@@ -47,9 +49,10 @@ def cluster(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cluster")
     file = folder / "scheduler.json"
     started = [
-        start("scheduler", "--scheduler-file", file, "--port", 0, *NO_DASHBOARD, folder=folder),
+        start("scheduler", "--scheduler-file", file, "--port", 0, *IDLE, *NO_DASHBOARD,
+              folder=folder),
         start("worker", "--scheduler-file", file, "--nworkers", 2, "--nthreads", 1,
-              "--local-directory", folder, *NO_DASHBOARD, folder=folder),
+              "--local-directory", folder, *ALONE, *NO_DASHBOARD, folder=folder),
     ]  # fmt: skip
     deadline = time.monotonic() + 60
     while not file.exists():
