@@ -57,11 +57,15 @@ def run_each(
             on_result(name, outcome.get())
             continue
         failed[name] = describe_error(outcome.error, "rs_denoise")
-        console.print(f"[red]failed: {escape(name)}: {escape(failed[name])}", highlight=False)
+        console.print(
+            f"[red]failed: {escape(name)}: {escape(failed[name])}", highlight=False, soft_wrap=True
+        )
     if failed and len(recordings) > 1:
         console.print(f"[red]{len(failed)} of {len(recordings)} recordings failed:")
         for name, reason in failed.items():
-            console.print(f"[red]  {escape(name)}: {escape(reason)}", highlight=False)
+            console.print(
+                f"[red]  {escape(name)}: {escape(reason)}", highlight=False, soft_wrap=True
+            )
     return failed
 
 

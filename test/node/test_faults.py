@@ -166,7 +166,7 @@ def test_a_long_run_of_empty_frames_is_a_failure_and_ends_by_itself(running):
             robot.send(*frame, CAMERA)
             robot.spin_for(0.02)
         assert len(robot.images) == before
-        robot.set(min_confidence=0.45, fill_confidence=0.97)
+        robot.set(min_confidence=0.3, fill_confidence=0.97)
         robot.denoised(DEPTH, INFRARED, CAMERA)
         assert pixels(robot.images[-1], "u2").any()
 
@@ -661,7 +661,7 @@ def test_a_storm_of_parameters_while_frames_flow(running):
     robot.node.destroy_client(client)
     assert {image.encoding for image in robot.images} == {"16UC1", "32FC1"}
     assert wait_accounted(robot, counted)["failed"] == 0
-    robot.set(min_confidence=0.45, fill_confidence=0.97, max_range_m=0.0, output_encoding="16UC1",
+    robot.set(min_confidence=0.3, fill_confidence=0.97, max_range_m=0.0, output_encoding="16UC1",
               baseline_m=0.05, slop_ms=5.0)  # fmt: skip
     robot.denoised(DEPTH, INFRARED, CAMERA)
     expected = Denoiser(Model.load(robot.model_path), CAMERA).denoise(DEPTH, INFRARED)
@@ -669,7 +669,7 @@ def test_a_storm_of_parameters_while_frames_flow(running):
 
 
 LEGAL = [
-    ("min_confidence", Parameter.Type.DOUBLE, 0.45),
+    ("min_confidence", Parameter.Type.DOUBLE, 0.3),
     ("min_confidence", Parameter.Type.DOUBLE, 0.5),
     ("fill_confidence", Parameter.Type.DOUBLE, 1.01),
     ("max_range_m", Parameter.Type.DOUBLE, 5.0),
