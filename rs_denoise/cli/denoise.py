@@ -105,7 +105,7 @@ def denoise(
         _print_result(console, outs[name], result)
 
     failed = run_each(found, work, print_result, console, "denoising", scheduler)
-    console.print(f"{len(found) - len(failed)} of {len(found)} recordings in {out}")
+    console.print(f"{len(found) - len(failed)} of {len(found)} recordings in {out}", soft_wrap=True)
     if failed:
         raise typer.Exit(FAILED)
 
@@ -122,12 +122,13 @@ def _denoise_one(
 
 def _print_result(console: Console, out: Path, result: DenoisedRecording) -> None:
     if result.frames is None:
-        console.print(f"{out}: finished before", highlight=False)
+        console.print(f"{out}: finished before", highlight=False, soft_wrap=True)
         return
     before = result.frames - result.new
     console.print(
         f"{result.frames} frames in {out}" + (f", {before} of them from before" if before else ""),
         highlight=False,
+        soft_wrap=True,
     )
     for note in result.notes:
         console.print(f"[yellow]{note}", highlight=False)
