@@ -136,9 +136,8 @@ def normalise_contrast(image: Tensor, contrast: Contrast, column_stride: int = 1
     mean, mean_square = sums[:, :1], sums[:, 1:]
     variance = (mean_square - mean * mean).clamp_min_(0.0)
     noise = contrast.noise_of_mean * mean + contrast.noise
-    return (image[..., ::STRIDE, ::column_stride] - mean).mul_(
-        variance.add_(noise * noise).rsqrt_()
-    )
+    deviation = image[..., ::STRIDE, ::column_stride] - mean
+    return deviation.mul_(variance.add_(noise * noise).rsqrt_())
 
 
 def _agreement(

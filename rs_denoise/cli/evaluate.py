@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from functools import partial
 from pathlib import Path
@@ -175,13 +174,14 @@ def evaluate(
         baseline,
         right_infrared_topic,
     )
+    models = [model, *(beside or ())]
+    if scheduler is not None:
+        models = [name_for_others(file) for file in models]
     settings = EvaluationSettings(
-        model=model if scheduler is None else name_for_others(model),
+        model=models[0],
         device=device,
         gate=Gate(min_confidence, fill_confidence),
-        beside=tuple(beside or ())
-        if scheduler is None
-        else tuple(map(name_for_others, beside or ())),
+        beside=tuple(models[1:]),
         baselines=baselines,
         size=wanted_size,
         max_frames=max_frames,
@@ -191,20 +191,15 @@ def evaluate(
     earlier = read_summaries(against) if against is not None else None
     found = find_recordings(recordings)
     evaluator = RecordingEvaluator(settings, requirements)
+    outputs = Outputs(json_file, html, markdown)
     if len(found) > 1:
         ranking = Ranking.parse(worst_by) if worst_by else None
-        outputs = Outputs(json_file, html, markdown)
         raise typer.Exit(evaluate_batch(evaluator, found, ranking, earlier, outputs, scheduler))
     (path,) = found.values()
     summary = _evaluate_one(evaluator, path, html, scheduler)
     _print(summary)
-    if json_file is not None:
-        json_file.write_text(json.dumps(summary.to_json(), indent=1) + "\n")
-    if markdown is not None:
-        markdown.write_text(markdown_tables(summary))
-    for written in (json_file, markdown, html):
-        if written is not None:
-            print(f"written: {written}")
+    outputs.write(summary.to_json(), partial(markdown_tables, summary))
+    outputs.print_written()
     comparison = None
     if earlier is not None:
         comparison = compare_runs(earlier, {summary.recording: summary})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -37,6 +37,24 @@ class Outputs:
     json_file: Path | None = None
     html: Path | None = None
     markdown: Path | None = None
+
+    def write(self, content: Mapping[str, Any], tables: Callable[[], str]) -> None:
+        """Writes the JSON and Markdown files.
+
+        Args:
+            content: what was measured, as JSON has it.
+            tables: makes the tables that compare the methods, as Markdown.
+        """
+        if self.json_file is not None:
+            self.json_file.write_text(json.dumps(content, indent=1) + "\n")
+        if self.markdown is not None:
+            self.markdown.write_text(tables())
+
+    def print_written(self) -> None:
+        """Prints which files were written."""
+        for written in (self.json_file, self.markdown, self.html):
+            if written is not None:
+                print(f"written: {written}")
 
 
 def evaluate_batch(
@@ -197,7 +215,7 @@ def _cells(summary: Summary, ranking: Ranking) -> list[str]:
     change = ranking.change(summary)
     better, safe, _ = answer_questions(summary)
     return [
-        str(summary.frames + summary.frames_without_truth),
+        str(summary.all_frames),
         "-" if change is None else change.text,
         "-" if change is None else change.percent_text,
         better.word or "-",
@@ -221,17 +239,12 @@ def _write(
     comparison: RunComparison | None,
     reports: Mapping[str, Path],
 ) -> None:
-    if outputs.json_file is not None:
-        content: dict[str, Any] = batch.to_json()
-        if comparison is not None:
-            content["against"] = comparison.to_json()
-        outputs.json_file.write_text(json.dumps(content, indent=1) + "\n")
-    if outputs.markdown is not None:
-        outputs.markdown.write_text(_markdown(batch, ranking))
+    content: dict[str, Any] = batch.to_json()
+    if comparison is not None:
+        content["against"] = comparison.to_json()
+    outputs.write(content, partial(_markdown, batch, ranking))
     if outputs.html is not None:
         from rs_denoise.evaluation.batch.index_page import write_index
 
         write_index(outputs.html, batch, ranking, comparison, reports)
-    for written in (outputs.json_file, outputs.markdown, outputs.html):
-        if written is not None:
-            print(f"written: {written}")
+    outputs.print_written()

@@ -165,7 +165,7 @@ class _View:
             self._meter.add(now, took_ms, frame.depth_mm, denoised_mm)
             statistics = self._meter.statistics(stream.rate_hz, stream.received, stream.dropped)
             status.update("\n".join(statistics.lines()))
-            keys = self._show(frame, denoised_mm, statistics)
+            keys = self._show(self._screens, frame, denoised_mm, statistics)
             if PAUSE in keys:
                 keys += self._pause(frame, denoised_mm, statistics)
             if QUIT in keys or (seconds is not None and now - started >= seconds):
@@ -175,29 +175,27 @@ class _View:
     def _pause(self, frame: Frame, denoised_mm: np.ndarray, statistics: Statistics) -> str:
         """Shows one frame in the window until the key is pressed again, or the window is closed."""
         self._stream.paused.set()
-        recorders, self._screens = (
-            self._screens,
-            [
-                screen
-                for screen in self._screens
-                if not isinstance(screen, VideoFile | PictureFolder)
-            ],
-        )
+        windows = [s for s in self._screens if not isinstance(s, VideoFile | PictureFolder)]
         keys = ""
         while not {PAUSE, QUIT} & set(keys):
             time.sleep(PAUSED_S)
-            keys = self._show(frame, denoised_mm, statistics)
-        self._screens = recorders
+            keys = self._show(windows, frame, denoised_mm, statistics)
         self._stream.paused.clear()
         return keys
 
-    def _show(self, frame: Frame, denoised_mm: np.ndarray, statistics: Statistics) -> str:
+    def _show(
+        self,
+        screens: list[Screen],
+        frame: Frame,
+        denoised_mm: np.ndarray,
+        statistics: Statistics,
+    ) -> str:
         """Shows a frame and handles the keys; returns them."""
-        if not self._screens:
+        if not screens:
             return ""
         colours = self._colours.update(frame.depth_mm)
         picture = draw_view(frame.depth_mm, denoised_mm, statistics, colours, self._blink)
-        keys = "".join(screen.show(picture) for screen in self._screens)
+        keys = "".join(screen.show(picture) for screen in screens)
         if " " in keys:
             self._blink = not self._blink
         if "s" in keys:

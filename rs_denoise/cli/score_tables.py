@@ -43,8 +43,7 @@ def accuracy_table(summary: Summary) -> Table | None:
     if raw.published is None or published is None or same is None or same_raw is None:
         return None
     table = Table(
-        title=f"against ground truth, mean over {summary.frames} frames of "
-        f"{summary.frames + summary.frames_without_truth}",
+        title=f"against ground truth, mean over {summary.frames} frames of {summary.all_frames}",
         title_justify="left", box=SIMPLE,
         padding=(0, 0, 0, 2), pad_edge=False,
     )  # fmt: skip
@@ -77,10 +76,9 @@ def methods_tables(summary: Summary) -> list[Table]:
 def no_reference_tables(summary: Summary) -> list[Table]:
     """What needs no ground truth: of single frames, over time and of an obstacle layer."""
     raw, denoised = (summary.methods[name] for name in (RAW, DENOISED))
-    frames = summary.frames + summary.frames_without_truth
     tables = [
         _block_table(
-            f"without ground truth, mean over {frames} frames",
+            f"without ground truth, mean over {summary.all_frames} frames",
             raw.no_reference, denoised.no_reference,
         ),
         _block_table("over still stretches of the recording", raw.temporal, denoised.temporal),

@@ -142,10 +142,15 @@ class Summary:
     notes: list[str] = field(default_factory=list)
     requirements: list[RequirementResult] = field(default_factory=list)
 
+    @property
+    def all_frames(self) -> int:
+        """How many frames were measured, with ground truth or without."""
+        return self.frames + self.frames_without_truth
+
     def count_frames(self, block: MetricBlock | None) -> int:
         """Over how many frames one of its blocks is measured; 0 if that is unknown."""
         if isinstance(block, NoReference):
-            return self.frames + self.frames_without_truth
+            return self.all_frames
         if isinstance(block, TemporalNoise):
             return 0 if math.isnan(block.still_frames) else int(block.still_frames)
         if isinstance(block, ObstacleCells):

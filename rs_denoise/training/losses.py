@@ -62,19 +62,22 @@ def denoising_loss(
     weight = weight * (20.0 / truth_px.clamp_min(1.0)).clamp(0.5, 2.0)
     error = torch.where(known, output_px - truth_px, torch.zeros_like(truth_px))
     weight = torch.where(_near_edge(truth_px), EDGE_WEIGHT * weight, weight)
-    weight = torch.where(_thin(truth_px), THIN_WEIGHT * weight, weight)
+    thin = _thin(truth_px)
+    weight = torch.where(thin, THIN_WEIGHT * weight, weight)
     weight = torch.where(error.detach() < 0, RECEDING_WEIGHT * weight, weight)
     accuracy = _mean(KNEE_PX * torch.log1p(error.abs() / KNEE_PX), weight)
     seen = weight * (input_px > 0)
     smoothness = _gradient(error, truth_px, seen, 2) + _gradient(error, truth_px, seen, 3)
-    uncertainty = _uncertainty(error.detach(), scale_px, output_px.detach(), truth_px)
+    uncertainty = _uncertainty(error.detach(), scale_px, output_px.detach(), truth_px, thin)
     total = accuracy + GRADIENT_WEIGHT * smoothness + uncertainty
     return {
         "loss": total, "accuracy": accuracy, "smoothness": smoothness, "uncertainty": uncertainty
     }  # fmt: skip
 
 
-def _uncertainty(error: Tensor, scale_px: Tensor, output_px: Tensor, truth_px: Tensor) -> Tensor:
+def _uncertainty(
+    error: Tensor, scale_px: Tensor, output_px: Tensor, truth_px: Tensor, thin: Tensor
+) -> Tensor:
     """How badly the scale predicts the error, most of all whether it is within `TOLERANCE`."""
     weight = (truth_px > 0).to(error.dtype)
     large = error.abs() > TOLERANCE * truth_px
@@ -83,7 +86,7 @@ def _uncertainty(error: Tensor, scale_px: Tensor, output_px: Tensor, truth_px: T
     probability = MIN_PROBABILITY + (1 - 2 * MIN_PROBABILITY) * probability
     # By hand: torch refuses its own under autocast, although all is float32 here.
     cross_entropy = -torch.where(large, probability, 1 - probability).log()
-    weight = torch.where(_thin(truth_px) & ~large, THIN_CONFIDENCE_WEIGHT * weight, weight)
+    weight = torch.where(thin & ~large, THIN_CONFIDENCE_WEIGHT * weight, weight)
     weight = torch.where(large & (error < 0), TOO_FAR_WEIGHT * weight, weight)
     likelihood = error.abs() / scale_px + torch.log(scale_px)
     return _mean(CONFIDENCE_WEIGHT * cross_entropy + LIKELIHOOD_WEIGHT * likelihood, weight)

@@ -24,6 +24,11 @@ def run_in_process(main: Callable[[], None], *arguments) -> subprocess.Completed
     return subprocess.CompletedProcess(command, end.value.code or 0, out.getvalue(), err.getvalue())
 
 
+def words(ended: subprocess.CompletedProcess) -> str:
+    """What a program printed, wherever its lines were broken."""
+    return " ".join(ended.stdout.split())
+
+
 def run_as_process(main: Callable[[], None], *arguments, **options) -> subprocess.CompletedProcess:
     """The same in a process of its own.
 

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 
-from cli.in_process import run_in_process
+from cli.in_process import run_in_process, words
 from rs_denoise.cli.evaluate_batch import exit_code
 from rs_denoise.cli.main import main
 from rs_denoise.evaluation.batch.run_comparison import PairedMetric, RunComparison
@@ -47,10 +47,6 @@ def recordings(tmp_path):
     (folder / "broken").mkdir()
     (folder / "broken" / "x.mcap").write_bytes(b"\x89MCAP0\r\n nothing")
     return folder
-
-
-def words(out):
-    return " ".join(out.stdout.split())
 
 
 def test_a_folder_is_measured_recording_by_recording_and_a_broken_one_is_named(

@@ -16,7 +16,7 @@ import pytest
 dask = pytest.importorskip("dask", reason="Dask is not installed")
 distributed = pytest.importorskip("distributed", reason="Dask is not installed")
 
-from cli.in_process import run_in_process
+from cli.in_process import run_in_process, words
 from rs_denoise.cli.main import main
 from rs_denoise.recordings.bags.rosbag2_writer import write_rosbag2
 from rs_denoise.recordings.frame import Frame
@@ -70,10 +70,6 @@ def cluster(tmp_path_factory):
 
 def run(*arguments):
     return run_in_process(main, *arguments)
-
-
-def words(out):
-    return " ".join(out.stdout.split())
 
 
 def frames(count, seed=0):

@@ -10,7 +10,6 @@ import statistics
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from urllib.parse import quote
 
@@ -132,7 +131,7 @@ def write_index(
     ]
     distributions = list_distributions(batch.recordings)
     mean = batch.mean
-    page = make_template(_read_page()).render(
+    page = make_template(read_asset("index.html", __package__)).render(
         batch=batch,
         mean=mean,
         models=sorted({summary.model for summary in batch.recordings.values()}),
@@ -208,7 +207,7 @@ def _make_line(name: str, summary: Summary, ranking: Ranking, links: Mapping[str
     return Line(
         name=name,
         href=links.get(name, ""),
-        frames=summary.frames + summary.frames_without_truth,
+        frames=summary.all_frames,
         ranked=ranking.change(summary),
         changes={title: change for title, (_, change) in _headlines(summary).items()},
         answers=(better, safe),
@@ -225,7 +224,3 @@ def _count_answers(lines: list[Line], answers: tuple[Answer, ...]) -> list[tuple
             (answer, ", ".join(f"{count} {word}" for word, count in words.most_common()))
         )
     return counted
-
-
-def _read_page() -> str:
-    return (resources.files(__package__) / "index.html").read_text(encoding="utf-8")

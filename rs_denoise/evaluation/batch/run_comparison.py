@@ -157,7 +157,7 @@ def compare_runs(earlier: Mapping[str, Summary], later: Mapping[str, Summary]) -
     for name in later:
         if name in unpaired:
             continue
-        then, now = (_count(run[name]) for run in (earlier, later))
+        then, now = (run[name].all_frames for run in (earlier, later))
         if then == now:
             paired.append(name)
         else:
@@ -172,10 +172,6 @@ def compare_runs(earlier: Mapping[str, Summary], later: Mapping[str, Summary]) -
         if pairs and metric.better is not Better.NEITHER:
             metrics.append(PairedMetric(f"{block}.{metric.json_key}", metric, pairs))
     return RunComparison(tuple(metrics), unpaired)
-
-
-def _count(summary: Summary) -> int:
-    return summary.frames + summary.frames_without_truth
 
 
 def _value(summary: Summary, block: str, metric: Metric) -> float:

@@ -88,9 +88,9 @@ def _breakable(name: str) -> Markup:
     return escape(name).replace("_", Markup("_<wbr>"))
 
 
-def read_asset(name: str) -> str:
-    """A file of this folder."""
-    return (resources.files(__package__) / name).read_text(encoding="utf-8")
+def read_asset(name: str, package: str = __package__) -> str:
+    """A file of this folder, or of another package's."""
+    return (resources.files(package) / name).read_text(encoding="utf-8")
 
 
 def _script_hash(text: str) -> str:
