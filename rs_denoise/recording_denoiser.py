@@ -20,12 +20,12 @@ from rs_denoise.offline import OfflineDenoiser, Progress
 from rs_denoise.recordings.bags.bag import is_bag
 from rs_denoise.recordings.bags.denoised_copy import CopyError, copy_with_denoised
 from rs_denoise.recordings.bags.rosbag2_writer import write_rosbag2
-from rs_denoise.recordings.bags.topics import TopicOverrides
 from rs_denoise.recordings.complete_output import complete_or_absent
 from rs_denoise.recordings.folders.frame_folder import read_frame, write_frame
 from rs_denoise.recordings.frame import Frame, RecordingError, add_missing_stamps
 from rs_denoise.recordings.images import read_png, write_png
 from rs_denoise.recordings.map_ahead import map_ahead
+from rs_denoise.recordings.overrides import Overrides
 from rs_denoise.recordings.recording import (
     DENOISED_NOTE,
     FRAMES_AHEAD,
@@ -53,7 +53,8 @@ class DenoiseSettings:
         model: file or name of the model.
         device: where it runs.
         gate: which pixels are published.
-        topics: topics of a bag to read instead of those that are found.
+        overrides: topics of a bag to read instead of those that are found, and the camera of
+            images that are stored without one.
         bag: write a rosbag2 instead of folders with images.
         pictures: draw each frame too.
     """
@@ -61,7 +62,7 @@ class DenoiseSettings:
     model: Path | str = DEFAULT_MODEL
     device: str = "auto"
     gate: Gate = field(default_factory=Gate)
-    topics: TopicOverrides = field(default_factory=TopicOverrides)
+    overrides: Overrides = field(default_factory=Overrides)
     bag: bool = False
     pictures: bool = False
 
@@ -118,12 +119,12 @@ class RecordingDenoiser:
             ModelError: the model file cannot be read.
         """
         # Before the model is loaded, which takes seconds.
-        opened = open_recording(recording, self.settings.topics)
+        opened = open_recording(recording, self.settings.overrides)
         is_bag_there = self.settings.bag and out.exists()
         if is_bag_there and not (out / DENOISED_NOTE).exists():
             raise RecordingError(f"{out}: exists already; remove it first")
         denoiser = OfflineDenoiser(self.load(), self.settings.gate)
-        settings = _collect_settings(recording, denoiser, self.settings.topics)
+        settings = _collect_settings(recording, denoiser, self.settings.overrides)
         if is_bag_there:
             if not was_begun(out, DENOISED_NOTE, settings):
                 raise RecordingError(f"{out}/{DENOISED_NOTE} is damaged; remove the bag first")
@@ -136,7 +137,7 @@ class RecordingDenoiser:
         folders, new = _denoise_frames(opened, denoiser, images, self.settings.pictures, progress)
         if self.settings.bag:
             with complete_or_absent(out) as unfinished:
-                notes += _write_bag(recording, self.settings.topics, opened, folders, unfinished)
+                notes += _write_bag(recording, self.settings.overrides, opened, folders, unfinished)
                 # The bag is complete and made with these settings: another run need not repeat it.
                 shutil.copy(images / DENOISED_NOTE, unfinished)
             shutil.rmtree(images)
@@ -144,7 +145,7 @@ class RecordingDenoiser:
 
 
 def _collect_settings(
-    recording: Path, denoiser: OfflineDenoiser, overrides: TopicOverrides
+    recording: Path, denoiser: OfflineDenoiser, overrides: Overrides
 ) -> dict[str, object]:
     """All settings that change a pixel, so that the results in one folder are consistent."""
     model, gate = denoiser.model, denoiser.gate
@@ -217,7 +218,7 @@ def _write_denoised(folder: Path, frame: Frame, result: Denoised, assumed: list[
 
 
 def _write_bag(
-    recording: Path, overrides: TopicOverrides, opened: Recording, folders: Folders, out: Path
+    recording: Path, overrides: Overrides, opened: Recording, folders: Folders, out: Path
 ) -> list[str]:
     """Writes the recording with the denoised frames as a rosbag2; gives what is missing in it."""
     by_stamp = defaultdict(list)

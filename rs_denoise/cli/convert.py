@@ -17,7 +17,6 @@ from rs_denoise.gate import Gate
 from rs_denoise.offline import Method, OfflineDenoiser
 from rs_denoise.recordings.bags.rosbag2_writer import write_rosbag2
 from rs_denoise.recordings.bags.sdk_writer import SUFFIX, write_sdk_recording
-from rs_denoise.recordings.bags.topics import TopicOverrides
 from rs_denoise.recordings.complete_output import complete_or_absent
 from rs_denoise.recordings.folders.frame_folder import write_frame
 from rs_denoise.recordings.frame import (
@@ -27,6 +26,7 @@ from rs_denoise.recordings.frame import (
     add_missing_stamps,
 )
 from rs_denoise.recordings.images import write_png
+from rs_denoise.recordings.overrides import Overrides
 from rs_denoise.recordings.recording import open_recording
 
 
@@ -61,6 +61,7 @@ def convert(
     right_infrared_topic: options.RightInfraredTopic = None,
     ground_truth_topic: options.GroundTruthTopic = None,
     camera_info_topic: options.CameraInfoTopic = None,
+    camera: options.Camera = None,
     baseline: options.Baseline = None,
     model: options.ModelFile = options.DEFAULT_MODEL_FILE,
     device: options.Device = "auto",
@@ -74,13 +75,14 @@ def convert(
     if to is RecordingFormat.realsense and out.suffix != SUFFIX:
         raise typer.BadParameter(f"recordings of the SDK end in {SUFFIX}, got '{out.name}'")
     console = Console()
-    overrides = TopicOverrides(
+    overrides = Overrides(
         depth_topic,
         infrared_topic,
         ground_truth_topic,
         camera_info_topic,
         baseline,
         right_infrared_topic,
+        camera,
     )
     source = open_recording(recording, overrides)
     method: Method | None = None

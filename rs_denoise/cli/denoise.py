@@ -16,8 +16,8 @@ from rs_denoise.cli.each_recording import FAILED, run_each, show_progress
 from rs_denoise.gate import Gate
 from rs_denoise.offline import Progress
 from rs_denoise.recording_denoiser import DenoisedRecording, DenoiseSettings, RecordingDenoiser
-from rs_denoise.recordings.bags.topics import TopicOverrides
 from rs_denoise.recordings.find_recordings import find_recordings
+from rs_denoise.recordings.overrides import Overrides
 from rs_denoise.shipped_models import name_for_others
 
 
@@ -62,6 +62,7 @@ def denoise(
     infrared_topic: options.InfraredTopic = None,
     right_infrared_topic: options.RightInfraredTopic = None,
     camera_info_topic: options.CameraInfoTopic = None,
+    camera: options.Camera = None,
     baseline: options.Baseline = None,
     scheduler: options.Scheduler = None,
 ) -> None:
@@ -76,12 +77,13 @@ def denoise(
         model=model if scheduler is None else name_for_others(model),
         device=device,
         gate=Gate(min_confidence, fill_confidence),
-        topics=TopicOverrides(
+        overrides=Overrides(
             depth_topic,
             infrared_topic,
             camera_info=camera_info_topic,
             baseline_m=baseline,
             infrared_right=right_infrared_topic,
+            camera=camera,
         ),
         bag=format_ is ResultFormat.rosbag2,
         pictures=pictures,

@@ -30,8 +30,8 @@ from rs_denoise.evaluation.recording_evaluator import EvaluationSettings, Record
 from rs_denoise.evaluation.report.headline import answer_questions, list_warnings
 from rs_denoise.evaluation.summary import Summary
 from rs_denoise.gate import Gate
-from rs_denoise.recordings.bags.topics import TopicOverrides
 from rs_denoise.recordings.find_recordings import find_recordings
+from rs_denoise.recordings.overrides import Overrides
 from rs_denoise.shipped_models import name_for_others
 from rs_denoise.task_runner import ClusterRunner
 
@@ -153,6 +153,7 @@ def evaluate(
     right_infrared_topic: options.RightInfraredTopic = None,
     ground_truth_topic: options.GroundTruthTopic = None,
     camera_info_topic: options.CameraInfoTopic = None,
+    camera: options.Camera = None,
     baseline: options.Baseline = None,
     scheduler: options.Scheduler = None,
 ) -> None:
@@ -166,13 +167,14 @@ def evaluate(
     wanted_size = options.parse_size(size)
     requirements = _parse_requirements(require or [])
     setup = _setup(camera_height, camera_pitch, roi, wall)
-    topics = TopicOverrides(
+    overrides = Overrides(
         depth_topic,
         infrared_topic,
         ground_truth_topic,
         camera_info_topic,
         baseline,
         right_infrared_topic,
+        camera,
     )
     models = [model, *(beside or ())]
     if scheduler is not None:
@@ -186,7 +188,7 @@ def evaluate(
         size=wanted_size,
         max_frames=max_frames,
         setup=setup,
-        topics=topics,
+        overrides=overrides,
     )
     earlier = read_summaries(against) if against is not None else None
     found = find_recordings(recordings)

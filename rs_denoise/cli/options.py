@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from rs_denoise.camera_models import CAMERA_MODELS
 from rs_denoise.gate import Gate
 from rs_denoise.shipped_models import DEFAULT_MODEL, model_file, shipped_names
 
@@ -103,7 +104,31 @@ Baseline = Annotated[
         metavar="METRES",
         help="Baseline of the imagers, m.",
         show_default="as recorded",
-        rich_help_panel=TOPICS,
+    ),
+]
+
+
+def _check_camera(name: str | None) -> str | None:
+    """Refuses what is neither a model nor a file; a file's path is made absolute, for clusters."""
+    if name is None or name in CAMERA_MODELS:
+        return name
+    path = Path(name).absolute()
+    if not path.is_file():
+        raise typer.BadParameter(
+            f"{name}: no such camera.json, and no camera; these are {', '.join(CAMERA_MODELS)}"
+        )
+    return str(path)
+
+
+Camera = Annotated[
+    str | None,
+    typer.Option(
+        "--camera",
+        metavar="CAMERA",
+        callback=_check_camera,
+        help="Of images that are stored without one: d405, d415, d435, d455, or a camera.json with "
+        "width, height, fx, fy, cx, cy (px) and baseline_m.",
+        show_default="as recorded",
     ),
 ]
 Scheduler = Annotated[

@@ -15,8 +15,8 @@ from rs_denoise.evaluation.sampling import sample_frames
 from rs_denoise.evaluation.summary import Summary, Timing
 from rs_denoise.gate import CAUTIOUS, COMPLETE, Gate
 from rs_denoise.offline import DENOISED, LEFT_ONLY, Method, OfflineDenoiser, Progress
-from rs_denoise.recordings.bags.topics import TopicOverrides
 from rs_denoise.recordings.frame import Frame
+from rs_denoise.recordings.overrides import Overrides
 from rs_denoise.recordings.recording import Recording, open_recording
 from rs_denoise.shipped_models import DEFAULT_MODEL
 
@@ -38,7 +38,8 @@ class EvaluationSettings:
         size: width and height to resample to first; None keeps the native size.
         max_frames: of a longer recording, runs of 40 frames spread evenly over it.
         setup: what is known of the camera.
-        topics: topics of a bag to read instead of those that are found.
+        overrides: topics of a bag to read instead of those that are found, and the camera of
+            images that are stored without one.
     """
 
     model: Path | str = DEFAULT_MODEL
@@ -49,7 +50,7 @@ class EvaluationSettings:
     size: tuple[int, int] | None = None
     max_frames: int = 400
     setup: CameraSetup = field(default_factory=CameraSetup)
-    topics: TopicOverrides = field(default_factory=TopicOverrides)
+    overrides: Overrides = field(default_factory=Overrides)
 
 
 class RecordingEvaluator:
@@ -94,7 +95,7 @@ class RecordingEvaluator:
             RecordingError: the recording cannot be read.
             ModelError: a model file cannot be read.
         """
-        opened = open_recording(path, self.settings.topics)
+        opened = open_recording(path, self.settings.overrides)
         self.load()
         methods, denoised = self._make_methods(opened)
         report_frames = None if html is None else _ReportFrames(denoised)

@@ -11,7 +11,7 @@ from pathlib import Path
 from rs_denoise.camera import CameraError
 from rs_denoise.recordings.bags.bag import METADATA, bag_files, is_bag
 from rs_denoise.recordings.bags.bag_reader import REASONS_IN_ERROR, BagReader
-from rs_denoise.recordings.bags.topics import NO_INFRARED, TopicOverrides
+from rs_denoise.recordings.bags.topics import NO_INFRARED
 from rs_denoise.recordings.folders.autoencoder_folder import (
     CAMERA,
     INFRARED,
@@ -23,13 +23,15 @@ from rs_denoise.recordings.folders.frame_folder import (
     read_assumed,
     read_frame,
 )
+from rs_denoise.recordings.folders.image_camera import CameraFiller
 from rs_denoise.recordings.folders.raw_images import find_raw_frames
 from rs_denoise.recordings.frame import Frame, RecordingError
 from rs_denoise.recordings.map_ahead import map_ahead
+from rs_denoise.recordings.overrides import Overrides
 from rs_denoise.recordings.skipped import Skipped
 
 FrameReader = Callable[[], Frame]
-FIND_ALL = TopicOverrides()
+FIND_ALL = Overrides()
 # Frames of images that are decoded and wait; each has up to four images.
 FRAMES_AHEAD = 4
 DENOISED_ALONE = (
@@ -40,8 +42,11 @@ INTRINSICS = ("fx", "fy", "cx", "cy", "baseline_m")
 # `rs_denoise denoise` writes this file into its output folders.
 DENOISED_NOTE = "denoised.json"
 ALREADY_DENOISED = "this is denoised depth without infrared, not depth from a camera"
-ASSUMED_CAMERA = "no camera is recorded: a D435 is assumed (focal length and baseline)"
-ASSUMED_BASELINE = "no baseline is recorded: a D435's is assumed"
+ASSUMED_CAMERA = (
+    "no camera is recorded: a D435 is assumed (focal length and baseline); set it with --camera"
+)
+ASSUMED_INTRINSICS = "no camera is recorded: a D435's focal length is assumed; set it with --camera"
+ASSUMED_BASELINE = "no baseline is recorded: a D435's is assumed; set it with --baseline"
 KINDS = (
     "a rosbag2 (folder, .mcap or .db3), a .bag of ROS 1 or of RealSense's SDK, a folder of frames "
     "(each with depth.png and camera.json), of res-*.png, or of .raw images"
@@ -79,12 +84,13 @@ class Recording:
                 self.skipped[what] = DENOISED_ALONE
 
 
-def open_recording(path: Path | str, topics: TopicOverrides = FIND_ALL) -> Recording:
+def open_recording(path: Path | str, overrides: Overrides = FIND_ALL) -> Recording:
     """Opens a bag, a folder of bags, frame folders, a Denoise-Autoencoder folder, or .raw images.
 
     Args:
         path: a file or a folder.
-        topics: topics of a bag to read instead of those that are found.
+        overrides: topics of a bag to read instead of those that are found, and the camera of images
+            that are stored without one.
 
     Raises:
         RecordingError: there is no such recording, or several topics of a bag could be meant.
@@ -93,7 +99,7 @@ def open_recording(path: Path | str, topics: TopicOverrides = FIND_ALL) -> Recor
     if not path.exists():
         raise RecordingError(f"{path}: no such file or folder; expected {KINDS}")
     if is_bag(path):
-        return _open_bag(path, topics)
+        return _open_bag(path, overrides)
     raw = find_raw_frames(path)
     if path.is_file() and not raw:
         raise RecordingError(f"{path}: not a recording by its first bytes; expected {KINDS}")
@@ -103,16 +109,15 @@ def open_recording(path: Path | str, topics: TopicOverrides = FIND_ALL) -> Recor
         notes = _note_infrared(frame.path(INFRARED).exists() for frame in frames)
         if (path / CAMERA).exists():
             return _from_readers(readers, {}, notes)
-        return _from_readers(readers, {}, [ASSUMED_CAMERA, *notes], INTRINSICS)
+        return _fill_in_cameras(readers, notes, overrides)
     if raw:
         readers = {frame.name: frame for frame in raw}
         notes = _note_infrared(frame.infrared is not None for frame in raw)
-        if all(frame.has_intrinsics for frame in raw):
-            return _from_readers(readers, {}, [ASSUMED_BASELINE, *notes], ["baseline_m"])
-        return _from_readers(readers, {}, [ASSUMED_CAMERA, *notes], INTRINSICS)
+        intrinsics = not all(frame.has_intrinsics for frame in raw)
+        return _fill_in_cameras(readers, notes, overrides, intrinsics)
     bags = sorted(filter(is_bag, path.glob("*/")))
     if bags:
-        return _open_bags(bags, topics)
+        return _open_bags(bags, overrides)
     if (path / "depth").is_dir():
         raise RecordingError(
             f"{path}: a folder of TUM RGB-D, ScanNet or a similar data set is not read: its depth "
@@ -122,7 +127,9 @@ def open_recording(path: Path | str, topics: TopicOverrides = FIND_ALL) -> Recor
         folders, skipped = find_frames(path)
     except RecordingError as error:
         raise RecordingError(f"{error}; or {KINDS}") from None
-    readers = {f.name: partial(read_frame, f) for f in folders}
+    if overrides.camera is not None:
+        folders, skipped = sorted({*folders, *skipped}), {}
+    readers = {f.name: partial(read_frame, f, overrides.camera) for f in folders}
     assumed = read_assumed(folders[0]) if folders else []
     notes = [f"camera.json says that these were assumed: {', '.join(assumed)}"] if assumed else []
     if (path / DENOISED_NOTE).exists():
@@ -133,15 +140,37 @@ def open_recording(path: Path | str, topics: TopicOverrides = FIND_ALL) -> Recor
     return _from_readers(readers, unreadable, notes, assumed)
 
 
+def _fill_in_cameras(
+    readers: dict[str, FrameReader],
+    notes: list[str],
+    overrides: Overrides,
+    intrinsics: bool = True,
+) -> Recording:
+    """Frames of which no camera, or no baseline, is stored: the user's, else one is assumed."""
+    missing = set(INTRINSICS if intrinsics else ["baseline_m"])
+    if intrinsics and overrides.camera is not None:
+        missing.clear()
+    if overrides.baseline_m is not None:
+        missing.discard("baseline_m")
+    if missing == {"baseline_m"}:
+        notes = [ASSUMED_BASELINE, *notes]
+    elif missing:
+        notes = [ASSUMED_CAMERA if "baseline_m" in missing else ASSUMED_INTRINSICS, *notes]
+    filled: dict[str, FrameReader] = {
+        name: CameraFiller(reader, overrides, intrinsics) for name, reader in readers.items()
+    }
+    return _from_readers(filled, {}, notes, [name for name in INTRINSICS if name in missing])
+
+
 def _note_infrared(present: Iterable[bool]) -> list[str]:
     """A note if no frame has infrared; if only some have none, `Recording.skipped` says so."""
     return [] if any(present) else [NO_INFRARED]
 
 
-def _open_bag(path: Path, topics: TopicOverrides) -> Recording:
+def _open_bag(path: Path, overrides: Overrides) -> Recording:
     if path.is_dir() and not (path / METADATA).is_file() and not is_split_bag(bag_files(path)):
-        return _open_bags(bag_files(path), topics)
-    frames = BagReader(path, topics)
+        return _open_bags(bag_files(path), overrides)
+    frames = BagReader(path, overrides)
     return Recording(frames.read, frames.count, notes=frames.notes, assumed=frames.assumed)
 
 
@@ -153,13 +182,13 @@ def is_split_bag(files: list[Path]) -> bool:
     return len(files) == 1 or (consecutive and len({part[1] for part in parts if part}) == 1)
 
 
-def _open_bags(paths: list[Path], topics: TopicOverrides) -> Recording:
+def _open_bags(paths: list[Path], overrides: Overrides) -> Recording:
     """The frames of several bags one after the other; the bag's name precedes the frame's."""
     bags: dict[str, Recording] = {}
     unreadable: dict[str, str] = {}
     for path in paths:
         try:
-            bags[path.name] = _open_bag(path, topics)
+            bags[path.name] = _open_bag(path, overrides)
         except RecordingError as error:
             unreadable[path.name] = str(error)
     if not bags:

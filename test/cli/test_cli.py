@@ -35,7 +35,9 @@ def test_evaluate_prints_and_writes_figures_and_names_what_it_skipped(frames, tm
     assert out.returncode == 0, out.stderr
     summary = json.loads((tmp_path / "out.json").read_text())
     assert summary["frames"] == 1
-    assert summary["without_truth"] == 1 and summary["skipped"] == {"c": "no camera.json"}
+    assert summary["without_truth"] == 1 and summary["skipped"] == {
+        "c": "no camera.json; set the camera with --camera"
+    }
     keys = set(summary["methods"]["raw"]["published"])
     assert keys == {
         "fill_pct", "mae_mm", "rmse_mm", "bad5_pct", "false_free_pct", "phantom_pct", "flying_pct",
@@ -155,7 +157,7 @@ def test_real_frames_without_camera_or_truth_are_named(tmp_path):
     out = run("evaluate", REAL_DATA, "--size", "424x240", "--json", tmp_path / "out.json")
     summary = json.loads((tmp_path / "out.json").read_text())
     assert out.returncode == 0 and summary["frames"] == 6
-    assert summary["skipped"]["d415_depth_only_0"] == "no camera.json"
+    assert summary["skipped"]["d415_depth_only_0"] == "no camera.json; set the camera with --camera"
     assert summary["without_truth"] == 3  # 640x360 and the two of the D435i
 
 

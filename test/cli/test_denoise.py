@@ -21,8 +21,8 @@ from rs_denoise.model import Model
 from rs_denoise.offline import OfflineDenoiser
 from rs_denoise.recordings.bags.bag import Bag
 from rs_denoise.recordings.bags.rosbag2_writer import STORE, write_rosbag2
-from rs_denoise.recordings.bags.topics import TopicOverrides
 from rs_denoise.recordings.frame import Frame
+from rs_denoise.recordings.overrides import Overrides
 from rs_denoise.recordings.recording import open_recording
 from rs_denoise.recordings.skipped import Skipped
 from scenes import camera, noisy_wall
@@ -78,7 +78,7 @@ def test_a_bag_is_copied_with_denoised_depth_beside_every_depth_image(bag, tmp_p
     assert sorted(set(after) - set(ours)) == sorted(before) and len(ours) == 3 * 3
     assert not (tmp_path / "out.part").exists()
     denoise = OfflineDenoiser(Model.load(), Gate())
-    topics = TopicOverrides(depth="/camera/camera/denoised/image_rect_raw/compressedDepth")
+    topics = Overrides(depth="/camera/camera/denoised/image_rect_raw/compressedDepth")
     results = list(open_recording(tmp_path / "out", topics))
     for source, result in zip(frames(3), results, strict=True):
         assert result.stamp_ns == source.stamp_ns
@@ -188,7 +188,7 @@ def test_frames_of_equal_stamps_keep_their_own_results(tmp_path):
     out = run(tmp_path / "bag", tmp_path / "out", "--format", "rosbag2")
     assert out.returncode == 0, out.stderr
     denoise = OfflineDenoiser(Model.load(), Gate())
-    topics = TopicOverrides(depth="/camera/camera/denoised/image_rect_raw/compressedDepth")
+    topics = Overrides(depth="/camera/camera/denoised/image_rect_raw/compressedDepth")
     results = list(open_recording(tmp_path / "out", topics))
     for source, result in zip(same, results, strict=True):
         np.testing.assert_array_equal(result.depth_mm, denoise(source))

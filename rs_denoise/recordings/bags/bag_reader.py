@@ -16,15 +16,16 @@ from rs_denoise.recordings.bags import messages
 from rs_denoise.recordings.bags.bag import Bag
 from rs_denoise.recordings.bags.baseline import read_option
 from rs_denoise.recordings.bags.framesets import Frameset, FramesetBuilder
-from rs_denoise.recordings.bags.topics import CameraTopics, TopicOverrides, find_topics
+from rs_denoise.recordings.bags.topics import CameraTopics, find_topics
 from rs_denoise.recordings.frame import MAX_STAMP_NS, Frame, RecordingError
 from rs_denoise.recordings.map_ahead import map_ahead
+from rs_denoise.recordings.overrides import Overrides
 from rs_denoise.recordings.skipped import Skipped, SkippedLog
 
 # A camera has few resolutions; a recording with more is damaged.
 MAX_RESOLUTIONS = 16
 REASONS_IN_ERROR = 3
-FIND_ALL = TopicOverrides()
+FIND_ALL = Overrides()
 NO_TIME = "its time of capture is not recorded"
 
 _log = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ class BagReader:
         RecordingError: it is not a bag, or it is unclear which topics are meant.
     """
 
-    def __init__(self, path: Path, overrides: TopicOverrides = FIND_ALL) -> None:
+    def __init__(self, path: Path, overrides: Overrides = FIND_ALL) -> None:
         self._bag = Bag(path)
         self._topics = find_topics(self._bag, overrides)
         self.notes, self.assumed = self._topics.notes, self._topics.assumed
@@ -264,7 +265,7 @@ class _FrameBuilder:
 
 
 def read_bag(
-    path: Path, overrides: TopicOverrides = FIND_ALL, skipped: Skipped | None = None
+    path: Path, overrides: Overrides = FIND_ALL, skipped: Skipped | None = None
 ) -> Iterator[Frame]:
     """Yields the frames of a bag of ROS 1, ROS 2 or librealsense, in the order of arrival.
 

@@ -16,10 +16,11 @@ from rs_denoise.depth import to_uint16_mm
 from rs_denoise.recordings.bags import messages, topic_names
 from rs_denoise.recordings.bags.bag import Bag
 from rs_denoise.recordings.bags.rosbag2_writer import CONFIDENCE, DENOISED, STORE, TopicWriter
-from rs_denoise.recordings.bags.topics import TopicOverrides, find_topics
+from rs_denoise.recordings.bags.topics import find_topics
 from rs_denoise.recordings.folders.frame_folder import read_frame
 from rs_denoise.recordings.frame import RecordingError
 from rs_denoise.recordings.images import read_png
+from rs_denoise.recordings.overrides import Overrides
 
 
 class CopyError(RecordingError):
@@ -27,7 +28,7 @@ class CopyError(RecordingError):
 
 
 def copy_with_denoised(
-    source: Path, overrides: TopicOverrides, denoised: Mapping[int, list[Path]], out: Path
+    source: Path, overrides: Overrides, denoised: Mapping[int, list[Path]], out: Path
 ) -> list[str]:
     """Writes a rosbag2; gives a sentence for each topic that could not be copied.
 

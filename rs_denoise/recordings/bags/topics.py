@@ -33,31 +33,13 @@ from rs_denoise.recordings.bags.topic_names import (
     strip_codec,
 )
 from rs_denoise.recordings.frame import RecordingError
+from rs_denoise.recordings.overrides import Overrides
 
 LEFT_INFRARED = "infrared of the left imager"
 RIGHT_INFRARED = "infrared of the right imager"
 INFRARED_IMAGES = (LEFT_INFRARED, RIGHT_INFRARED)
 
 NO_INFRARED = f"no {LEFT_INFRARED}: depth is denoised alone, less confidently"
-
-
-@dataclass(frozen=True)
-class TopicOverrides:
-    """Topics to read instead of those that are found; None: find them.
-
-    Attributes:
-        depth, infrared, ground_truth: of images, raw or compressed; infrared of the left imager.
-        camera_info: of the depth images.
-        baseline_m: between the imagers, instead of the recorded one.
-        infrared_right: of the right imager's images, raw or compressed.
-    """
-
-    depth: str | None = None
-    infrared: str | None = None
-    ground_truth: str | None = None
-    camera_info: str | None = None
-    baseline_m: float | None = None
-    infrared_right: str | None = None
 
 
 @dataclass(frozen=True)
@@ -97,7 +79,7 @@ class CameraTopics:
         return {topic: role for topic, role in roles.items() if topic}
 
 
-def find_topics(bag: Bag, overrides: TopicOverrides) -> CameraTopics:
+def find_topics(bag: Bag, overrides: Overrides) -> CameraTopics:
     """Finds the topics of one camera.
 
     Raises:

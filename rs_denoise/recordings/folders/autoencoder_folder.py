@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from rs_denoise.camera import Camera
-from rs_denoise.recordings.folders.assumed_camera import assume_d435
+from rs_denoise.recordings.folders.image_camera import assume_d435
 from rs_denoise.recordings.frame import Frame, RecordingError
 from rs_denoise.recordings.images import read_png
 

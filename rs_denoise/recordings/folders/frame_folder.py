@@ -15,10 +15,12 @@ import numpy as np
 from rs_denoise.camera import Camera
 from rs_denoise.depth import MAX_DEPTH_MM, convert_units, to_uint16_mm
 from rs_denoise.recordings.complete_output import complete_or_absent
+from rs_denoise.recordings.folders.image_camera import camera_of_size
 from rs_denoise.recordings.frame import MAX_STAMP_NS, Frame, RecordingError
 from rs_denoise.recordings.images import read_png, write_png
 
 INFRARED_PNG = "infra1.png"
+NO_CAMERA = "no camera.json; set the camera with --camera"
 # The unit in which depth of a camera with a finer unit than 1 mm is stored: a D405's. Up to 6.5 m.
 FINE_UNIT_MM = 0.1
 
@@ -41,20 +43,23 @@ def find_frames(path: Path) -> tuple[list[Path], dict[Path, str]]:
         raise RecordingError(
             f"{path}: no frame in it; expected folders with depth.png and camera.json"
         )
-    skipped = {p: "no camera.json" for p in candidates if not (p / "camera.json").exists()}
+    skipped = {p: NO_CAMERA for p in candidates if not (p / "camera.json").exists()}
     return [p for p in candidates if p not in skipped], skipped
 
 
-def read_frame(folder: Path) -> Frame:
+def read_frame(folder: Path, camera_name: str | None = None) -> Frame:
     """Reads one frame; infrared and ground truth are None if their files are missing.
+
+    Args:
+        folder: of the frame.
+        camera_name: as of `camera_of_size`; used if there is no camera.json.
 
     Raises:
         RecordingError: an image cannot be decoded, or has an unexpected type or size.
         CameraError: camera.json is missing or wrong.
     """
-    camera = Camera.from_file(folder / "camera.json")
+    camera, fields = _read_camera(folder, camera_name)
     depth = _read_image(folder / "depth.png", np.uint16, camera)
-    fields = json.loads((folder / "camera.json").read_text("utf-8-sig"))
     return Frame(
         name=folder.name,
         camera=camera,
@@ -64,6 +69,16 @@ def read_frame(folder: Path) -> Frame:
         infrared_right=_read_optional(folder / "infra2.png", np.uint8, camera),
         stamp_ns=_read_stamp_ns(folder, fields),
     )
+
+
+def _read_camera(folder: Path, camera_name: str | None) -> tuple[Camera, dict[str, Any]]:
+    """The camera, and all that camera.json holds."""
+    path = folder / "camera.json"
+    if camera_name is not None and not path.exists():
+        height, width = read_png(folder / "depth.png").shape[:2]
+        return camera_of_size(camera_name, width, height), {}
+    camera = Camera.from_file(path)
+    return camera, json.loads(path.read_text("utf-8-sig"))
 
 
 def read_assumed(folder: Path) -> list[str]:

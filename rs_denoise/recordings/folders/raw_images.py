@@ -17,8 +17,8 @@ import numpy as np
 
 from rs_denoise.camera import Camera, CameraError
 from rs_denoise.camera_models import PROFILES
-from rs_denoise.recordings.folders.assumed_camera import assume_d435
 from rs_denoise.recordings.folders.autoencoder_folder import TRUTH
+from rs_denoise.recordings.folders.image_camera import assume_d435
 from rs_denoise.recordings.frame import MAX_STAMP_NS, Frame, RecordingError
 from rs_denoise.recordings.images import check_size, write_png
 

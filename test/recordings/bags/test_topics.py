@@ -9,8 +9,9 @@ from rosbags.rosbag2 import StoragePlugin
 from rosbags.typesys import get_types_from_msg
 
 from rs_denoise.recordings.bags.bag import EXTRINSICS, Bag
-from rs_denoise.recordings.bags.topics import TopicOverrides, find_topics
+from rs_denoise.recordings.bags.topics import find_topics
 from rs_denoise.recordings.frame import RecordingError
+from rs_denoise.recordings.overrides import Overrides
 from rs_denoise.recordings.recording import open_recording
 
 ROS = Ros(2)
@@ -18,7 +19,7 @@ D, GREY = picture(0)
 METRES = (D / 1000).astype(np.float32)
 
 
-def chosen(tmp_path, messages, topics=TopicOverrides()):  # noqa: B008
+def chosen(tmp_path, messages, topics=Overrides()):  # noqa: B008
     return find_topics(Bag(ROS.write(tmp_path / "bag", messages)), topics)
 
 
@@ -80,7 +81,7 @@ def test_what_is_missing_is_told_in_notes(tmp_path):
 
 
 def test_named_topics_and_a_named_baseline_go_before_what_is_found(tmp_path):
-    names = TopicOverrides("/b/depth", "/b/grey", "/b/truth", "/b/info", 0.12, "/b/other")
+    names = Overrides("/b/depth", "/b/grey", "/b/truth", "/b/info", 0.12, "/b/other")
     found = chosen(tmp_path, [
         *driver(ROS, 1), ("/b/depth/compressedDepth", ROS.compressed_depth(D, 0)), ir("/b/grey"),
         ir("/b/other"), image("/b/truth"), info("/b/info"),
@@ -92,11 +93,11 @@ def test_named_topics_and_a_named_baseline_go_before_what_is_found(tmp_path):
 
 
 @pytest.mark.parametrize("option, topics", [
-    ("--depth-topic", TopicOverrides(depth="/x")),
-    ("--infrared-topic", TopicOverrides(infrared="/x")),
-    ("--right-infrared-topic", TopicOverrides(infrared_right="/x")),
-    ("--ground-truth-topic", TopicOverrides(ground_truth="/x")),
-    ("--camera-info-topic", TopicOverrides(camera_info="/x")),
+    ("--depth-topic", Overrides(depth="/x")),
+    ("--infrared-topic", Overrides(infrared="/x")),
+    ("--right-infrared-topic", Overrides(infrared_right="/x")),
+    ("--ground-truth-topic", Overrides(ground_truth="/x")),
+    ("--camera-info-topic", Overrides(camera_info="/x")),
 ])  # fmt: skip
 def test_a_named_topic_that_is_not_there(tmp_path, option, topics):
     with pytest.raises(RecordingError, match=f"no topic /x as {option} says; it has /camera"):
@@ -124,7 +125,7 @@ def test_of_two_cameras_the_named_one_is_read_with_its_own_infrared_and_baseline
     found = chosen(
         tmp_path,
         [*driver(ROS, 1, "/front", right=True), *rear],
-        TopicOverrides("/rear/depth/image_rect_raw"),
+        Overrides("/rear/depth/image_rect_raw"),
     )
     assert found.infrared_right == "/rear/infra2/image_rect_raw"
     assert found.infrared == "/rear/infra1/image_rect_raw"
@@ -152,7 +153,7 @@ def test_the_baseline_out_of_the_drivers_extrinsics(tmp_path):
     between = ros.types[EXTRINSICS](np.eye(3).ravel(), np.array([-0.095, 0, 0]))
     messages = [m for m in driver(ros, 1) if "infra2" not in m[0]]
     messages.append(("/camera/extrinsics/depth_to_infra2", between))
-    found = find_topics(Bag(ros.write(tmp_path / "bag", messages)), TopicOverrides())
+    found = find_topics(Bag(ros.write(tmp_path / "bag", messages)), Overrides())
     assert found.baseline_m == pytest.approx(0.095) and not found.notes
 
 
@@ -169,7 +170,7 @@ def jpeg(topic, pixels):
     return topic, ROS.compressed(data, "16UC1; jpeg compressed ", 0)
 
 
-@pytest.mark.parametrize("option", [TopicOverrides(), TopicOverrides(depth=DEPTH)])
+@pytest.mark.parametrize("option", [Overrides(), Overrides(depth=DEPTH)])
 def test_depth_of_16_bit_comes_before_its_jpeg(tmp_path, option):
     found = chosen(tmp_path, [
         info(INFO), jpeg(f"{DEPTH}/compressed", D),
@@ -184,7 +185,7 @@ def test_depth_of_16_bit_comes_before_its_jpeg(tmp_path, option):
 
 @pytest.mark.parametrize(
     ("left", "option"),
-    [(0, TopicOverrides()), (1, TopicOverrides()), (0, TopicOverrides(depth=DEPTH))],
+    [(0, Overrides()), (1, Overrides()), (0, Overrides(depth=DEPTH))],
 )
 def test_a_raw_topic_that_is_all_but_empty_does_not_come_before_its_full_twin(
     tmp_path, left, option
@@ -208,7 +209,7 @@ def two_cameras():
 
 
 def test_infrared_and_baseline_of_another_camera_are_not_taken(tmp_path):
-    found = chosen(tmp_path, two_cameras(), TopicOverrides("/camera/front/depth/image_rect_raw"))
+    found = chosen(tmp_path, two_cameras(), Overrides("/camera/front/depth/image_rect_raw"))
     assert found.infrared is None and found.infrared_right is None and found.baseline_m == 0.05
     assert found.assumed == ["baseline_m"]
     assert "assumed to be 0.05 m" in "\n".join(found.notes)
@@ -217,7 +218,7 @@ def test_infrared_and_baseline_of_another_camera_are_not_taken(tmp_path):
 def test_cameras_named_left_and_right_are_two_cameras(tmp_path):
     front = [m for m in driver(ROS, 1, "/left") if "infra" not in m[0]]
     found = chosen(
-        tmp_path, [*driver(ROS, 1, "/right"), *front], TopicOverrides("/left/depth/image_rect_raw")
+        tmp_path, [*driver(ROS, 1, "/right"), *front], Overrides("/left/depth/image_rect_raw")
     )
     assert found.infrared is None and found.assumed == ["baseline_m"]
 
@@ -231,7 +232,7 @@ def test_depth_aligned_to_colour_is_read_without_the_infrared_of_another_viewpoi
             image(aligned),
             info("/camera/aligned_depth_to_color/camera_info"),
         ],
-        TopicOverrides(aligned),
+        Overrides(aligned),
     )
     assert found.infrared is None and found.infrared_right is None
     assert found.baseline_m == pytest.approx(0.055)
@@ -242,7 +243,7 @@ def test_what_is_assumed_stays_known_in_frame_folders(tmp_path):
     from rs_denoise.recordings.folders.frame_folder import write_frame
 
     bag = ROS.write(tmp_path / "bag", two_cameras())
-    opened = open_recording(bag, TopicOverrides("/camera/front/depth/image_rect_raw"))
+    opened = open_recording(bag, Overrides("/camera/front/depth/image_rect_raw"))
     for frame in opened:
         write_frame(tmp_path / "frames" / frame.name, frame, assumed=opened.assumed)
     (file,) = tmp_path.glob("frames/*/camera.json")

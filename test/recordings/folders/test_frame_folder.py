@@ -62,7 +62,7 @@ def test_a_folder_is_one_frame_or_many_and_others_are_named(tmp_path):
     (tmp_path / "notes").mkdir()
     folders, skipped = find_frames(tmp_path)
     assert [f.name for f in folders] == ["a", "b"]
-    assert skipped == {tmp_path / "c": "no camera.json"}
+    assert skipped == {tmp_path / "c": "no camera.json; set the camera with --camera"}
     assert find_frames(tmp_path / "a")[0] == [tmp_path / "a"]
 
 
