@@ -1,10 +1,15 @@
-"""Help as plain text: sentences wrapped at the width of the terminal, options by panel."""
+"""Help as plain text: sentences wrapped at the width of the terminal, options by panel.
+
+A program of several commands imports only the command that runs: all of them would take a second.
+"""
 
 from __future__ import annotations
 
-import inspect
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from importlib import import_module
+from typing import Any, ClassVar
 
+import typer.main
 from typer.core import TyperCommand, TyperGroup
 
 # Columns that names of options may take; the help of longer ones begins on the next line.
@@ -27,18 +32,47 @@ class Command(TyperCommand):
         _write_panels(formatter, _option_rows(self.get_params(ctx), ctx))
 
 
+class LazyCommands(Mapping[str, Any]):
+    """Commands by name, each a function in a module of its name; imported when asked for."""
+
+    def __init__(self, package: str, names: Iterable[str]) -> None:
+        self.package, self.names = package, tuple(names)
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self.names:
+            raise KeyError(name)
+        function = name.replace("-", "_")
+        module = import_module(f"{self.package}.{function}")
+        single = typer.Typer(add_completion=False, rich_markup_mode=None)
+        single.command(name, cls=Command)(getattr(module, function))
+        return typer.main.get_command(single)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
 class CommandGroup(TyperGroup):
-    """A program of several commands, listed by their `rich_help_panel`."""
+    """A program of several commands.
+
+    Attributes:
+        package: of the commands' modules.
+        panels: the commands by panel, with the first paragraph of their help.
+    """
+
+    package: ClassVar[str]
+    panels: ClassVar[Mapping[str, Mapping[str, str]]]
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        names = [name for commands in self.panels.values() for name in commands]
+        self.commands: Any = LazyCommands(self.package, names)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Writes the commands, then the program's own options."""
-        panels: dict[str, Rows] = {}
-        for name in self.list_commands(ctx):
-            command: Any = self.get_command(ctx, name)
-            first, *_ = inspect.cleandoc(command.help or "").split("\n\n")
-            panel = getattr(command, "rich_help_panel", None) or "Commands"
-            panels.setdefault(panel, []).append((name, " ".join(first.split())))
-        _write_panels(formatter, panels)
+        _write_panels(formatter, {name: list(rows.items()) for name, rows in self.panels.items()})
         _write_panels(formatter, _option_rows(self.get_params(ctx), ctx))
 
 

@@ -2,52 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from importlib.metadata import version as installed_version
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import typer
 
-from rs_denoise.cli import (
-    animate,
-    bench,
-    convert,
-    cross_section,
-    demo,
-    denoise,
-    evaluate,
-    export,
-    live,
-    plane_fit,
-    simulate,
-    train,
-)
-from rs_denoise.cli.command_help import Command, CommandGroup
+from rs_denoise.cli.command_help import CommandGroup
 from rs_denoise.cli.program import run
 
+
+class Commands(CommandGroup):
+    """The commands, with the first paragraph of their help: a test compares."""
+
+    package = "rs_denoise.cli"
+    panels: ClassVar = {
+        "Evaluate": {
+            "demo": "Plays a recording at 30 Hz through the node over DDS, and writes a report of "
+            "the result.",
+            "evaluate": "Measures whether denoising helps on recordings, with ground truth or "
+            "without.",
+            "cross-section": "Draws raw, denoised and true depth along a line; without a line, "
+            "choose it in a window.",
+            "plane-fit": "Measures how flat walls and floors are, raw and denoised (Intel's Depth "
+            "Quality metrics).",
+            "animate": "Animates the point clouds of a frame: raw, denoised and, if known, ground "
+            "truth.",
+            "bench": "Times the core, in turns with librealsense's filters, and the node.",
+        },
+        "Denoise recordings and cameras": {
+            "live": "Shows raw and denoised depth of a camera side by side, with rates and times, "
+            "without ROS.",
+            "denoise": "Denoises every frame of recordings. Repeat the command to resume a stopped "
+            "run.",
+            "convert": "Writes the depth, infrared and ground truth of a recording in another "
+            "format.",
+        },
+        "Make models": {
+            "simulate": "Renders places and what a RealSense-like camera sees of them.",
+            "train": "Trains a network. The same command resumes a stopped run from its last "
+            "checkpoint.",
+            "export": "Exports a checkpoint to a model file (TorchScript with a manifest) and a "
+            "model card.",
+        },
+    }
+
+
 app = typer.Typer(
-    cls=CommandGroup,
+    cls=Commands,
     help="Denoises the depth of RealSense cameras; the ROS 2 node is `denoise_node`.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-SEE, USE, MAKE = "Evaluate", "Denoise recordings and cameras", "Make models"
-COMMANDS: dict[str, dict[str, Callable]] = {
-    SEE: {
-        "demo": demo.demo,
-        "evaluate": evaluate.evaluate,
-        "cross-section": cross_section.cross_section,
-        "plane-fit": plane_fit.plane_fit,
-        "animate": animate.animate,
-        "bench": bench.bench,
-    },
-    USE: {"live": live.live, "denoise": denoise.denoise, "convert": convert.convert},
-    MAKE: {"simulate": simulate.simulate, "train": train.train, "export": export.export},
-}
-for panel, commands in COMMANDS.items():
-    for name, command in commands.items():
-        app.command(name, cls=Command, rich_help_panel=panel)(command)
 
 
 def _print_version(wanted: bool) -> None:

@@ -12,7 +12,10 @@ from typer.testing import CliRunner
 from conftest import PROJECT
 from rs_denoise.cli import autoencoder, main
 
-COMMANDS = [name for commands in main.COMMANDS.values() for name in commands]
+SUMMARIES = {name: text for rows in main.Commands.panels.values() for name, text in rows.items()}
+COMMANDS = list(SUMMARIES)
+# What answers about the program itself do without, beside the slow ones.
+COMMANDS_NEED = ("numpy", "cv2", "rosbags")
 # Each takes a second to import, or more.
 SLOW_MODULES = ("torch", "lightning", "matplotlib", "plotly", "scipy", "mitsuba", "rclpy")
 
@@ -38,6 +41,12 @@ def test_every_option_is_explained_within_80_columns(command, monkeypatch):
                 assert any(re.search(rf"(^|\s){name}\b", line) for line in lines), name
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_is_listed_with_the_first_paragraph_of_its_help(command):
+    help_of_command = typer.main.get_command(main.app).commands[command].help
+    assert " ".join(help_of_command.split("\n\n")[0].split()) == SUMMARIES[command]
+
+
 @pytest.mark.parametrize("command", [*COMMANDS, "autoencoder"])
 def test_values_have_names_instead_of_types_of_python(command):
     """`--size WIDTHxHEIGHT`, not `--size <str>` or `--help <bool>`."""
@@ -61,7 +70,7 @@ def run_program(arguments, **environment):
     """Runs the program; gives its process, and which slow modules it imported."""
     code = (
         "import atexit, sys\n"
-        f"slow = {SLOW_MODULES}\n"
+        f"slow = {SLOW_MODULES + COMMANDS_NEED}\n"
         "atexit.register(lambda: print('imported', *[m for m in slow if m in sys.modules]))\n"
         "from rs_denoise.cli.main import main\n"
         "main()"
@@ -85,7 +94,8 @@ def run_program(arguments, **environment):
 def test_help_and_wrong_names_are_answered_without_importing_pytorch(arguments, code, said):
     out, imported = run_program(arguments)
     assert out.returncode == code and said in out.stdout + out.stderr, out.stdout + out.stderr
-    assert "Traceback" not in out.stderr and not imported
+    allowed = COMMANDS_NEED if arguments[0] in COMMANDS else ()
+    assert "Traceback" not in out.stderr and not set(imported) - set(allowed)
 
 
 @pytest.mark.parametrize("arguments", [
