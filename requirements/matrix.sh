@@ -8,7 +8,8 @@ set -u
 cd "$(dirname "$0")/.."
 tests="test/test_camera.py test/test_denoiser.py test/test_tiling.py test/pipeline/test_synchronizer.py
     test/test_precision.py test/test_package.py test/node/test_denoise_node.py
-    test/node/test_images.py test/recordings/bags/test_rosbag2_writer.py test/recordings/bags/test_messages.py"
+    test/node/test_start.py test/node/test_images.py test/recordings/bags/test_rosbag2_writer.py
+    test/recordings/bags/test_messages.py"
 failed=0
 mkdir -p .matrix
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from rs_denoise.model import Model, save
 from rs_denoise.shipped_models import DEFAULT_MODEL
-from scenes import manifest
+from scenes import Scaled, manifest
 
 PROJECT = Path(__file__).parents[1]
 REAL_DATA = PROJECT.parent / "shared" / "data" / "real"
@@ -48,6 +48,14 @@ def make_model(tmp_path):
         return Model.load(path, "cpu", "float32")
 
     return make
+
+
+@pytest.fixture
+def good(tmp_path):
+    """A model file that is whole."""
+    path = tmp_path / "good.pt"
+    save(Scaled(), manifest(), path)
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """Small cameras, frames and models whose every pixel is known."""
 
+import zipfile
 from dataclasses import replace
 
 import numpy as np
@@ -33,6 +34,14 @@ class Matched(nn.Module):
         return disparity_px * (1.0 + 0.01 * has_evidence) + unused, scale_px
 
 
+class NanWhenDazzled(nn.Module):
+    """A network that takes no time, and breaks on white infrared."""
+
+    def forward(self, disparity_px, infrared):
+        broken = torch.where(infrared.amin() == 255, torch.nan, 0.99)
+        return disparity_px * broken, torch.full_like(disparity_px, 0.05)
+
+
 def kind_fields(confidence: str) -> dict:
     """The fields of a manifest that a kind of networks decides."""
     kind = NETWORK_KINDS[confidence]
@@ -48,6 +57,18 @@ def manifest(**changes) -> Manifest:
         receptive_field_px=0, training_data="none", licence="Apache-2.0", metrics={},
     )  # fmt: skip
     return replace(plain, **changes)
+
+
+def rewritten(path, change):
+    """A copy of a model file with its manifest's text changed."""
+    copy = path.with_name("changed.pt")
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(copy, "w") as new:
+        for entry in old.infolist():
+            data = old.read(entry)
+            if entry.filename.endswith("extra/manifest.json"):
+                data = change(data.decode()).encode()
+            new.writestr(entry.filename, data)
+    return copy
 
 
 def camera(width: int, height: int, fx: float = 425.0, baseline_m: float = 0.05) -> Camera:

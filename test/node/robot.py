@@ -1,9 +1,7 @@
 """A real node in a process of its own, and a driver and a consumer in this one, over Fast DDS."""
 
 import itertools
-import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -11,7 +9,6 @@ import threading
 import time
 from dataclasses import fields
 
-import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import Transition
@@ -24,7 +21,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
-from rs_denoise.camera_info import camera_info_fields
+from node.messages import camera_info, shift
 from rs_denoise.node.images import image_message
 from rs_denoise.node.parameters import Parameters
 
@@ -375,53 +372,3 @@ class Robot:
 
     def state(self) -> str:
         return self.call(GetState, "get_state", GetState.Request()).current_state.label
-
-
-def pixels(message, dtype):
-    """The image of a message, [H, W]."""
-    return np.frombuffer(message.data, dtype).reshape(message.height, message.width)
-
-
-def shift(header: Header, ms: int) -> Header:
-    """The header of so many milliseconds later."""
-    stamp = header.stamp.sec * 1_000_000_000 + header.stamp.nanosec + ms * 1_000_000
-    later = Header(frame_id=header.frame_id)
-    later.stamp.sec, later.stamp.nanosec = divmod(stamp, 1_000_000_000)
-    return later
-
-
-def camera_info(camera, header, baseline_m: float = 0.0) -> CameraInfo:
-    return CameraInfo(header=header, **camera_info_fields(camera, baseline_m))
-
-
-RUN_MAINS = """
-import json, sys
-from rs_denoise.node.main import main
-
-for arguments in json.loads(sys.argv[1]):
-    try:
-        code = main(["denoise_node", *arguments])
-    except SystemExit as ended:
-        code = ended.code
-    print("exit code", code, flush=True)
-    print("exit code", code, file=sys.stderr, flush=True)
-"""
-
-
-def run_mains(cases: list[list[str]], program: str = RUN_MAINS) -> list[tuple[int, str]]:
-    """Runs the node's program with each list of arguments, one after the other in one process.
-
-    To start a process takes seconds, most of them for importing PyTorch.
-
-    Returns:
-        Of each run its exit code, and what it wrote.
-    """
-    process = subprocess.run(
-        [sys.executable, "-c", program, json.dumps(cases)], capture_output=True, text=True,
-        timeout=2 * TIMEOUT_S, check=False, env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )  # fmt: skip
-    outputs = [re.split(r"exit code (\d+)\n", text) for text in (process.stdout, process.stderr)]
-    assert all(len(parts) == 2 * len(cases) + 1 for parts in outputs), process.stderr
-    codes = [int(code) for code in outputs[0][1::2]]
-    texts = ["".join(part) for part in zip(*(parts[::2] for parts in outputs), strict=True)]
-    return list(zip(codes, texts[:-1], strict=True))

@@ -29,11 +29,12 @@ os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
 import rclpy
 from std_srvs.srv import SetBool
 
-from node import test_faults as faults
-from node.robot import Robot, camera_info
+from node.faults import test_frames, test_streams
+from node.faults.steady_camera import CAMERA, DEPTH, INFRARED
+from node.messages import camera_info
+from node.robot import Robot
 from scenes import camera, noisy_wall
 
-DEPTH, INFRARED, CAMERA = faults.DEPTH, faults.INFRARED, faults.CAMERA
 LARGER, LARGER_CAMERA = noisy_wall(160, 112), camera(160, 112)
 QUEUE = 200
 CHECK_EVERY = 2000
@@ -102,11 +103,11 @@ class Soak:
         inject(self)
 
     def broken_depth(self) -> None:
-        changes = (faults.coloured, faults.empty, faults.enormous, faults.short)
+        changes = (test_frames.coloured, test_frames.empty, test_frames.enormous, test_frames.short)
         self.frame(change=self.rng.choice(changes))
 
     def odd_depth(self) -> None:
-        depth, encoding, change = self.rng.choice(list(faults.ODD.values()))
+        depth, encoding, change = self.rng.choice(list(test_frames.ODD.values()))
         self.frame(depth, encoding=encoding, change=change)
 
     def odd_infrared(self) -> None:
@@ -133,7 +134,7 @@ class Soak:
 
     def impossible_camera_info(self) -> None:
         wrong = camera_info(CAMERA, self.robot.next_header())
-        for name, value in self.rng.choice(list(faults.IMPOSSIBLE.values())).items():
+        for name, value in self.rng.choice(list(test_frames.IMPOSSIBLE.values())).items():
             setattr(wrong, name, value)
         self.robot.info.publish(wrong)
         self.frame(info=None)
@@ -165,7 +166,9 @@ class Soak:
 
     def deaf_consumer(self) -> None:
         topic = f"{self.robot.namespace}/denoised/image_rect_raw"
-        deaf = subprocess.Popen([sys.executable, "-c", faults.DEAF, topic], stdin=subprocess.PIPE)
+        deaf = subprocess.Popen(
+            [sys.executable, "-c", test_streams.DEAF, topic], stdin=subprocess.PIPE
+        )
         self.robot.wait(lambda: self.robot.node.count_subscribers(topic) >= 2, "the deaf consumer")
         for how in (None, signal.SIGSTOP, signal.SIGKILL):
             if how is not None:
@@ -176,7 +179,7 @@ class Soak:
 
     def parameters(self) -> None:
         for _ in range(10):
-            change = self.rng.choice(faults.LEGAL + faults.ILLEGAL)
+            change = self.rng.choice(test_streams.LEGAL + test_streams.ILLEGAL)
             self.robot.set(**{change[0]: change[2]})
             self.frame()
 

@@ -7,7 +7,9 @@ from scenes import camera, noisy_wall
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 
-from node.robot import Robot, pixels, run_mains
+from node.main_runs import run_mains
+from node.messages import pixels
+from node.robot import Robot
 from rs_denoise.denoiser import Denoiser
 from rs_denoise.model import Model
 

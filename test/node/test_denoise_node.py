@@ -7,16 +7,15 @@ import sys
 import numpy as np
 import pytest
 
-from scenes import camera, kind_fields, manifest, noisy_wall
+from scenes import camera, noisy_wall
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 from rcl_interfaces.srv import GetParameters
 from rclpy.qos import ReliabilityPolicy
 
-from node.robot import camera_info, pixels, run_mains
+from node.messages import camera_info, pixels
 from rs_denoise.denoiser import Denoiser
-from rs_denoise.model import Model, save
-from rs_denoise.networks.unet import UNet
+from rs_denoise.model import Model
 from rs_denoise.node.images import read_depth
 
 BEST_EFFORT, RELIABLE = ReliabilityPolicy.BEST_EFFORT, ReliabilityPolicy.RELIABLE
@@ -319,21 +318,6 @@ def test_parameters_change_live_and_are_checked(running):
     assert not robot.set(model_path="/other.pt")[0].successful
 
 
-IMPOSSIBLE = {
-    "output_encoding:=rgb8": "output_encoding must be one of",
-    "min_confidence:=2.0": "min_confidence",
-    "min_confidence:=high": "min_confidence",
-    "tile_px:=64": "tile size must be at least",
-    "device:=cuda:99": "device 'cuda:99' cannot be used",
-}
-
-
-def test_a_start_with_impossible_parameters_fails_loudly(ros):
-    runs = run_mains([["--ros-args", "-p", parameter] for parameter in IMPOSSIBLE])
-    for (code, output), complaint in zip(runs, IMPOSSIBLE.values(), strict=True):
-        assert code == 1 and complaint in output and "Traceback" not in output, output
-
-
 # The end: the last tests that use the shared node ------------------------------------------------
 
 
@@ -346,35 +330,6 @@ def test_it_ends_cleanly_in_the_midst_of_frames(running, how):
         running.send(*running.frame, running.camera)
     assert running.stop(how) == 0, running.log
     assert "Traceback" not in running.log and "RCLError" not in running.log
-
-
-# Model files -------------------------------------------------------------------------------------
-
-
-def no_model(path):
-    path.write_text("not a model")
-    return "not a model file"
-
-
-def truncated_model(path):
-    save(UNet(), manifest(receptive_field_px=158, **kind_fields("laplace-stereo")), path)
-    path.write_bytes(path.read_bytes()[:5000])
-    return "truncated"
-
-
-def newer_model(path):
-    save(UNet(), manifest(format=99, **kind_fields("laplace-stereo")), path)
-    return "format 99"
-
-
-def test_a_bad_model_file_ends_the_node_with_a_reason(ros, tmp_path):
-    makers = (no_model, truncated_model, newer_model)
-    paths = [tmp_path / f"{make.__name__}.pt" for make in makers]
-    complaints = [make(path) for make, path in zip(makers, paths, strict=True)]
-    runs = run_mains([["--ros-args", "-p", f"model_path:={path}"] for path in paths])
-    for (code, output), complaint, path in zip(runs, complaints, paths, strict=True):
-        assert code == 1 and complaint in output and str(path) in output, output
-        assert "Traceback" not in output, output
 
 
 # What it is made of ------------------------------------------------------------------------------

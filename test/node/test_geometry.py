@@ -9,7 +9,7 @@ from scenes import camera, noisy_wall
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 from std_msgs.msg import Header
 
-from node.robot import camera_info, pixels, shift
+from node.messages import camera_info, pixels, shift
 from rs_denoise.node.calibration import CameraCalibration
 
 WARN = b"\1"

@@ -12,7 +12,7 @@ from scenes import Scaled, camera, kind_fields, manifest, noisy_wall
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 
-from node.robot import pixels
+from node.messages import pixels
 from rs_denoise.model import save
 from rs_denoise.network_kind import TOLERANCE
 from rs_denoise.node.images import image_message

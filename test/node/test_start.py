@@ -5,12 +5,14 @@ import sys
 
 import pytest
 
-from scenes import Scaled, camera, manifest, noisy_wall
+from scenes import Scaled, camera, kind_fields, manifest, noisy_wall
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 
-from node.robot import RUN_MAINS, pixels, run_mains
+from node.main_runs import RUN_MAINS, run_mains
+from node.messages import pixels
 from rs_denoise.model import Model, save
+from rs_denoise.networks.unet import UNet
 from rs_denoise.shipped_models import BEST_FIRST
 
 OK, WARN = b"\0", b"\1"
@@ -127,3 +129,44 @@ def test_a_gpu_that_cannot_be_used_is_logged_once(ros, tmp_path):
     assert code == 1
     assert output.count("the GPU cannot be used, the CPU computes instead") == 1, output
     assert re.search(r"\[WARN\] .*: the GPU cannot be used", output), output
+
+
+IMPOSSIBLE = {
+    "output_encoding:=rgb8": "output_encoding must be one of",
+    "min_confidence:=2.0": "min_confidence",
+    "min_confidence:=high": "min_confidence",
+    "tile_px:=64": "tile size must be at least",
+    "device:=cuda:99": "device 'cuda:99' cannot be used",
+}
+
+
+def test_a_start_with_impossible_parameters_fails_loudly(ros):
+    runs = run_mains([["--ros-args", "-p", parameter] for parameter in IMPOSSIBLE])
+    for (code, output), complaint in zip(runs, IMPOSSIBLE.values(), strict=True):
+        assert code == 1 and complaint in output and "Traceback" not in output, output
+
+
+def no_model(path):
+    path.write_text("not a model")
+    return "not a model file"
+
+
+def truncated_model(path):
+    save(UNet(), manifest(receptive_field_px=158, **kind_fields("laplace-stereo")), path)
+    path.write_bytes(path.read_bytes()[:5000])
+    return "truncated"
+
+
+def newer_model(path):
+    save(UNet(), manifest(format=99, **kind_fields("laplace-stereo")), path)
+    return "format 99"
+
+
+def test_a_bad_model_file_ends_the_node_with_a_reason(ros, tmp_path):
+    makers = (no_model, truncated_model, newer_model)
+    paths = [tmp_path / f"{make.__name__}.pt" for make in makers]
+    complaints = [make(path) for make, path in zip(makers, paths, strict=True)]
+    runs = run_mains([["--ros-args", "-p", f"model_path:={path}"] for path in paths])
+    for (code, output), complaint, path in zip(runs, complaints, paths, strict=True):
+        assert code == 1 and complaint in output and str(path) in output, output
+        assert "Traceback" not in output, output

@@ -4,11 +4,12 @@ import cv2
 import numpy as np
 from mcap.writer import CompressionType, Writer
 from rosbags.rosbag1 import Writer as Writer1
-from rosbags.rosbag2 import CompressionFormat, StoragePlugin
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin
 from rosbags.rosbag2 import Writer as Writer2
 from rosbags.typesys import Stores, get_typestore
 
 from rs_denoise.recordings.bags.messages import DEPTH_HEADER
+from rs_denoise.recordings.recording import open_recording
 from scenes import camera, noisy_wall
 
 WIDTH, HEIGHT = 80, 64
@@ -176,3 +177,39 @@ def check(frames, count=5, baseline_m=0.055, right=False):
         if right:
             np.testing.assert_array_equal(frame.infrared_right, right_picture(k))
         assert frame.camera == camera(WIDTH, HEIGHT, baseline_m=baseline_m)
+
+
+ROS2 = Ros(2)
+MCAP, SQLITE = StoragePlugin.MCAP, StoragePlugin.SQLITE3
+
+
+def bag(path, count=5, plugin=MCAP, **options):
+    return ROS2.write(path, driver(ROS2, count, right=True), plugin=plugin, **options)
+
+
+def file_of(folder):
+    (file,) = (f for f in folder.iterdir() if f.name != "metadata.yaml")
+    return file
+
+
+def read(path):
+    """Frames and what was skipped; opening is what a user does."""
+    recording = open_recording(path)
+    return list(recording), recording.skipped
+
+
+def cut(path, share, target):
+    target.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+    return target
+
+
+def whole(path, kind, count):
+    """A bag of one file."""
+    if kind == "ros1":
+        return Ros(1).write(path / "a.bag", driver(Ros(1), count))
+    if kind.startswith("mcap"):
+        chunk_bytes = 0 if "without chunks" in kind else 20_000
+        zstd = CompressionType.ZSTD if "zstd" in kind else CompressionType.NONE
+        return write_mcap(path / "a.mcap", ROS2, driver(ROS2, count), zstd, chunk_bytes)
+    mode = CompressionMode.FILE if "zstd" in kind else CompressionMode.NONE
+    return file_of(bag(path / "bag", count, SQLITE, compression=mode))
