@@ -7,6 +7,8 @@ network that sees this can choose the right surface, which it cannot guess from 
 
 Evidence is computed over the whole frame, before tiling, because a match lies up to 126 px away.
 It is sampled at every second pixel of every second row, which is as fine as the network's features.
+It comes twice: over a window, which is steady, and of the sample alone, which is not blurred across
+edges.
 
 Source: local contrast normalisation and truncated absolute differences as costs, as surveyed by
 Hirschmueller and Scharstein 2009, "Evaluation of stereo matching costs on images with radiometric
@@ -28,12 +30,14 @@ STRIDE = 2
 # to each side: 8 px, as wide as the camera's matcher fattens edges.
 REACH = 4
 # Candidates relative to the measured disparity, px.
-STEPS_PX = (-1.0, -0.5, 0.0, 0.5, 1.0)
+STEPS_PX = (-0.5, 0.0, 0.5)
 FINE = (*STEPS_PX, "nearest", "farthest")
 COARSE = (0.0, "nearest", "farthest")
-# One map per candidate, fine and coarse, one for uniqueness, and one that is 1 where there is
-# evidence.
-EVIDENCE_CHANNELS = len(FINE) + len(COARSE) + 2
+# Over a window one map per candidate, fine and coarse; one for uniqueness, and one that is 1 where
+# there is evidence; of the sample alone one map per fine candidate.
+HIDDEN = len(FINE) + len(COARSE)
+PRESENT = HIDDEN + 1
+EVIDENCE_CHANNELS = PRESENT + 1 + len(FINE)
 # Agreement is averaged over this window, in samples to each side: 9 px.
 WINDOW_REACH = 2
 # Normalised images that differ by this much do not agree at all.
@@ -100,21 +104,26 @@ def matching_evidence(
 
     Returns:
         [N, EVIDENCE_CHANNELS, H/2, W/2] float32. First one map for each of `FINE`, then for each of
-        `COARSE`, the mean agreement in a window: 1 where the images agree, 0 where they do not, or
-        where there is no candidate or it lies outside of the right image. Then 0..1: how surely
-        another pixel, of a nearer surface, claims the same right pixel. Last, 1 everywhere.
+        `COARSE`, the mean agreement in a window: 1 where the images agree, 0 where they do not, and
+        where there is no candidate or it lies outside of the right image. At `HIDDEN`, 0..1: how
+        surely another pixel, of a nearer surface, claims the same right pixel. At `PRESENT`, 1
+        everywhere. Last, the agreement of the sample alone for each of `FINE`.
     """
     measured = disparity_px[..., ::STRIDE, ::STRIDE]
     if right is None:
         return measured.new_zeros(measured.shape[0], EVIDENCE_CHANNELS, *measured.shape[2:])
-    valid = torch.sign(measured)
+    rows = disparity_px[..., ::STRIDE, :]
     steps = torch.tensor(STEPS_PX, device=measured.device).view(1, -1, 1, 1)
-    fine_px = torch.cat([(measured + steps) * valid, surfaces_px], dim=1)
+    fine_px = torch.cat(
+        [(rows + steps) * torch.sign(rows), surfaces_px.repeat_interleave(STRIDE, dim=-1)], dim=1
+    )
     coarse_px = torch.cat([measured, surfaces_px], dim=1)
-    fine = _agreement(left, right, fine_px, margin_px, FINE_CONTRAST)
-    coarse = _agreement(left, right, coarse_px, margin_px, COARSE_CONTRAST)
+    columns = _agreement(left, right, fine_px, margin_px, FINE_CONTRAST)
+    fine = 0.5 * (columns[..., ::STRIDE] + columns[..., 1::STRIDE])
+    coarse = _agreement(left, right, coarse_px, margin_px, COARSE_CONTRAST, STRIDE)
+    window = mean_around(torch.cat([fine, coarse], dim=1), 2 * WINDOW_REACH + 1)
     hidden = _hidden(measured, margin_px)
-    return torch.cat([fine, coarse, hidden, torch.ones_like(hidden)], dim=1)
+    return torch.cat([window, hidden, torch.ones_like(hidden), fine], dim=1)
 
 
 def normalise_contrast(image: Tensor, contrast: Contrast, column_stride: int = 1) -> Tensor:
@@ -141,26 +150,31 @@ def normalise_contrast(image: Tensor, contrast: Contrast, column_stride: int = 1
 
 
 def _agreement(
-    left: Tensor, right: Tensor, candidates_px: Tensor, margin_px: int, contrast: Contrast
+    left: Tensor,
+    right: Tensor,
+    candidates_px: Tensor,
+    margin_px: int,
+    contrast: Contrast,
+    column_stride: int = 1,
 ) -> Tensor:
-    """[N, C, H/2, W/2], one map for each of the candidates."""
-    left_samples = normalise_contrast(left, contrast, STRIDE)
+    """Agreement 0..1 at each of the candidates, of the same shape."""
+    left_samples = normalise_contrast(left, contrast, column_stride)
     right_rows = normalise_contrast(right, contrast)
-    right_samples, inside = _sample_right(right_rows, candidates_px, margin_px)
+    right_samples, inside = _sample_right(right_rows, candidates_px, margin_px, column_stride)
     difference = right_samples.sub_(left_samples).abs_()
-    agreement = difference.mul_(-1.0 / MAX_DIFFERENCE).add_(1.0).clamp_min_(0.0).mul_(inside)
-    smooth = mean_around(agreement, 2 * WINDOW_REACH + 1)
-    return smooth.mul_(torch.sign(candidates_px).clamp_min_(0.0))
+    return difference.mul_(-1.0 / MAX_DIFFERENCE).add_(1.0).clamp_min_(0.0).mul_(inside)
 
 
-def _sample_right(right: Tensor, candidates_px: Tensor, margin_px: int) -> tuple[Tensor, Tensor]:
+def _sample_right(
+    right: Tensor, candidates_px: Tensor, margin_px: int, column_stride: int
+) -> tuple[Tensor, Tensor]:
     """Values of the rows `right` at the candidates' matches, and 1 where these lie inside of it.
 
     The images are rectified, so it interpolates along rows only, between two pixels.
     """
     width, last = candidates_px.shape[-1], right.shape[-1] - 1
     columns = torch.arange(width, device=right.device, dtype=torch.float32)
-    position = columns.mul_(STRIDE).add_(margin_px) - candidates_px
+    position = columns.mul_(column_stride).add_(margin_px) - candidates_px
     # Up to one pixel beyond the border it fades out.
     inside = (position + 1.0).clamp_(0.0, 1.0).mul_(torch.sign(candidates_px).clamp_min_(0.0))
     position = position.clamp_(0, last)

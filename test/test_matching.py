@@ -7,7 +7,9 @@ import torch
 from rs_denoise.matching import (
     EVIDENCE_CHANNELS,
     FINE,
+    HIDDEN,
     HIDDEN_PX,
+    PRESENT,
     STEPS_PX,
     STRIDE,
     candidate_surfaces,
@@ -74,15 +76,16 @@ def test_what_is_outside_or_missing_gives_no_agreement():
     left, right, truth = textured_pair()
     truth[40:60] = 0
     _, evidence = evidence_of(truth, left, right)
-    assert (evidence[0, OWN, 20:30] == 0).all()
+    alone = PRESENT + 1 + OWN
+    assert (evidence[0, alone, 20:30] == 0).all() and (evidence[0, OWN, 22:28] == 0).all()
     assert (evidence[0, OWN, :, : int(FAR_PX) // STRIDE - 3] == 0).all()
-    assert (evidence[0, -1] == 1).all()
+    assert (evidence[0, PRESENT] == 1).all()
 
 
 def test_a_pixel_behind_another_ones_match_is_not_unique():
     left, right, truth = textured_pair()
     _, evidence = evidence_of(truth, left, right)
-    hidden = evidence[0, -2, 10]
+    hidden = evidence[0, HIDDEN, 10]
     # Left of the bar, as wide as its disparity exceeds the wall's.
     begin, stop = (BAR.start - int(NEAR_PX - FAR_PX)) // STRIDE, BAR.start // STRIDE
     assert (hidden[begin + 1 : stop - 1] == min((NEAR_PX - FAR_PX) / HIDDEN_PX, 1)).all()

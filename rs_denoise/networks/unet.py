@@ -84,10 +84,18 @@ class UNet(nn.Module):
         self.ups = nn.ModuleList(nn.Conv2d(coarse, fine, 1) for fine, coarse in pairs)
         self.merges = nn.ModuleList(_block(fine, fine) for fine, _ in pairs)
         self.select = nn.Conv2d(widths[1], len(OFFSETS) + 1, 3, padding=1)
+        # Evidence enters twice: for the features, and where the network decides pixel by pixel.
+        self.late_evidence = nn.Sequential(
+            nn.Conv2d(widths[0] + EVIDENCE_CHANNELS + 2, 2 * widths[0], 1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(2 * widths[0], widths[0], 1),
+        )
         self.head = nn.Conv2d(widths[0], 12, 3, padding=1)
         self.choose = nn.Conv2d(widths[0], 8, 3, padding=1)
         # An untrained network changes almost nothing.
-        for layer in (self.head, self.select, self.choose, self.evidence[1]):
+        for layer in (
+            self.head, self.select, self.choose, self.evidence[1], self.late_evidence[2]
+        ):  # fmt: skip
             nn.init.zeros_(layer.weight)  # type: ignore[arg-type]
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
@@ -132,13 +140,16 @@ class UNet(nn.Module):
         )
         beside = surfaces_px - disparity_px[..., ::EVIDENCE_STRIDE, ::EVIDENCE_STRIDE]
         beside = _asinh(beside / LINEAR_PX) * torch.sign(surfaces_px)
-        levels = [self.stem(features) + self.evidence(torch.cat([evidence, beside], dim=1))]
+        matching = torch.cat([evidence, beside], dim=1)
+        levels = [self.stem(features) + self.evidence(matching)]
         for down in self.downs:
             levels.append(down(levels[-1]))
         levels[-1] = self.bottleneck(levels[-1])
         for level in range(len(self.downs) - 1, -1, -1):
             upsampled = _upsample(self.ups[level](levels[level + 1]), 2)
             levels[level] = self.merges[level](levels[level] + upsampled)
+        sampled_matching = matching[..., :: self.skip, :: self.skip]
+        levels[0] = levels[0] + self.late_evidence(torch.cat([levels[0], sampled_matching], dim=1))
         taken = _take_from_neighbours(sparse, reference, self.select(levels[1]))
         own = functional.pixel_unshuffle(disparity_px, 2)
         around = functional.pixel_unshuffle(_enlarge(taken, BLOCK_PX * self.skip), 2)

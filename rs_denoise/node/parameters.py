@@ -136,7 +136,7 @@ class Parameters:
         choices=OUTPUT_ENCODINGS,
     )
     min_confidence: float = _parameter(
-        0.3,
+        0.4,
         "A measured pixel is published if the probability that it is within 5 % of the truth is "
         "at least this.",
         range=(0.0, 1.0),

@@ -131,10 +131,10 @@ def test_a_folder_is_not_continued_with_other_settings(bag, tmp_path):
     assert run(bag, tmp_path / "out").returncode == 0
     other = run(bag, tmp_path / "out", "--min-confidence", "0.9")
     assert other.returncode == 2
-    said = "begun with other settings (min_confidence: 0.3 -> 0.9)"
+    said = "begun with other settings (min_confidence: 0.4 -> 0.9)"
     assert said in " ".join(other.stderr.split())
     settings = json.loads((tmp_path / "out" / "denoised.json").read_text())
-    assert settings["min_confidence"] == "0.3"
+    assert settings["min_confidence"] == "0.4"
     again = run(bag, tmp_path / "out")
     assert "3 frames in" in again.stdout and "3 of them from before" in " ".join(
         again.stdout.split()

@@ -219,15 +219,14 @@ def test_the_shipped_model_helps_on_real_frames():
     blocks, raw = methods["denoised"], methods["raw"]["published"]
     same, same_raw, published = (blocks[name] for name in ("same", "same_raw", "published"))
     for key, most in (
-        ("mae_mm", 0.97), ("med_rel_pct", 1.0), ("interior_mae_px", 0.95), ("ripple_px", 0.68)
+        ("mae_mm", 0.97), ("med_rel_pct", 0.9), ("interior_mae_px", 0.9), ("ripple_px", 0.68)
     ):  # fmt: skip
         assert same[key] <= most * same_raw[key], key
     for key, most in (
-        ("mae_mm", 0.8), ("false_free_pct", 1.0), ("bad5_pct", 0.9), ("gross_pct", 0.8)
+        ("mae_mm", 0.8), ("false_free_pct", 0.9), ("bad5_pct", 0.9), ("gross_pct", 0.8)
     ):  # fmt: skip
         assert published[key] <= most * raw[key], key
-    # The goal of 0.95 is missed by a hair.
-    assert published["thin_recall_pct"] >= 0.94 * raw["thin_recall_pct"]
+    assert published["thin_recall_pct"] >= 0.95 * raw["thin_recall_pct"]
     assert published["fill_pct"] >= raw["fill_pct"] - 1
     ranking = blocks["ranking"]
     assert ranking["rmse_at_90_mm"] <= 0.6 * ranking["rmse_at_100_mm"]
