@@ -9,6 +9,7 @@ from torch import nn
 
 from rs_denoise.camera import Camera
 from rs_denoise.manifest import FORMAT, Manifest
+from rs_denoise.matching import PRESENT
 from rs_denoise.network_kind import NETWORK_KINDS
 
 
@@ -28,7 +29,8 @@ class Matched(nn.Module):
     """A network that sees the right infrared: where it has evidence, disparity is 1 % larger."""
 
     def forward(self, disparity_px, infrared, surfaces_px, evidence):
-        has_evidence = evidence[:, -1:].repeat_interleave(2, -2).repeat_interleave(2, -1)
+        present = evidence[:, PRESENT : PRESENT + 1]
+        has_evidence = present.repeat_interleave(2, -2).repeat_interleave(2, -1)
         unused = 0 * (infrared + surfaces_px.amax())
         scale_px = torch.full_like(disparity_px, 0.05)
         return disparity_px * (1.0 + 0.01 * has_evidence) + unused, scale_px

@@ -13,6 +13,7 @@ from scenes import Scaled, camera, kind_fields, manifest, noisy_wall
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 
 from node.messages import pixels
+from rs_denoise.matching import PRESENT
 from rs_denoise.model import save
 from rs_denoise.network_kind import TOLERANCE
 from rs_denoise.node.images import image_message
@@ -32,9 +33,9 @@ class SaysWhetherItSees(nn.Module):
 
     def forward(self, disparity_px, infrared, surfaces_px, evidence):
         filled = torch.where(disparity_px > 0, disparity_px, disparity_px.amax() + 0 * infrared)
-        # The last channel is 1 where there is evidence. The scale is that of confidence SEEN.
+        # The scale is that of confidence SEEN.
         seen = filled * (TOLERANCE / math.log(1 / (1 - SEEN)))
-        return filled, torch.where(evidence[:, -1:].amax() > 0, seen, 0.05)
+        return filled, torch.where(evidence[:, PRESENT : PRESENT + 1].amax() > 0, seen, 0.05)
 
 
 @pytest.fixture(scope="module")
