@@ -11,7 +11,7 @@ from torch import nn
 
 from rs_denoise.model import Model, save
 from rs_denoise.shipped_models import DEFAULT_MODEL
-from scenes import Scaled, manifest
+from scenes import NanWhenDazzled, Scaled, manifest
 
 PROJECT = Path(__file__).parents[1]
 REAL_DATA = PROJECT.parent / "shared" / "data" / "real"
@@ -48,6 +48,14 @@ def make_model(tmp_path):
         return Model.load(path, "cpu", "float32")
 
     return make
+
+
+@pytest.fixture(scope="module")
+def simple_model(tmp_path_factory):
+    """A model file for what does not depend on the network, which takes no time."""
+    path = tmp_path_factory.mktemp("model") / "simple.pt"
+    save(NanWhenDazzled(), manifest(), path)
+    return path
 
 
 @pytest.fixture

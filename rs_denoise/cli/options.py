@@ -126,8 +126,8 @@ Camera = Annotated[
         "--camera",
         metavar="CAMERA",
         callback=_check_camera,
-        help="Of images that are stored without one: d405, d415, d435, d455, or a camera.json with "
-        "width, height, fx, fy, cx, cy (px) and baseline_m.",
+        help="Camera of images that are stored without one: d405, d415, d435, d455, or a "
+        "camera.json with width, height, fx, fy, cx, cy (px) and baseline_m.",
         show_default="as recorded",
     ),
 ]

@@ -25,3 +25,6 @@ class Overrides:
     baseline_m: float | None = None
     infrared_right: str | None = None
     camera: str | None = None
+
+
+FIND_ALL = Overrides()

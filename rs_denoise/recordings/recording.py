@@ -27,11 +27,10 @@ from rs_denoise.recordings.folders.image_camera import CameraFiller
 from rs_denoise.recordings.folders.raw_images import find_raw_frames
 from rs_denoise.recordings.frame import Frame, RecordingError
 from rs_denoise.recordings.map_ahead import map_ahead
-from rs_denoise.recordings.overrides import Overrides
+from rs_denoise.recordings.overrides import FIND_ALL, Overrides
 from rs_denoise.recordings.skipped import Skipped
 
 FrameReader = Callable[[], Frame]
-FIND_ALL = Overrides()
 # Frames of images that are decoded and wait; each has up to four images.
 FRAMES_AHEAD = 4
 DENOISED_ALONE = (

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from scenes import Scaled, camera, kind_fields, manifest, noisy_wall
+from scenes import camera, kind_fields, manifest, noisy_wall
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 
@@ -18,13 +18,6 @@ from rs_denoise.shipped_models import BEST_FIRST
 OK, WARN = b"\0", b"\1"
 SIZE = (128, 96)
 FRAME, CAMERA = noisy_wall(*SIZE), camera(*SIZE)
-
-
-@pytest.fixture(scope="module")
-def simple(tmp_path_factory):
-    path = tmp_path_factory.mktemp("model") / "simple.pt"
-    save(Scaled(), manifest(), path)
-    return path
 
 
 def test_auto_takes_a_model_for_the_cameras_size_and_rate_and_says_why(robot):
@@ -57,9 +50,9 @@ def test_auto_takes_a_model_for_the_cameras_size_and_rate_and_says_why(robot):
     robot.wait(lambda: robot.values("model")["model"] == taken, "its name")
 
 
-def test_outside_any_namespace_it_says_where_it_looks_and_where_a_camera_is(robot, simple):
+def test_outside_any_namespace_it_says_where_it_looks_and_where_a_camera_is(robot, simple_model):
     robot.plug_in()
-    robot.run(["--ros-args"], model_path=simple)
+    robot.run(["--ros-args"], model_path=simple_model)
     robot.wait(lambda: "nobody publishes" in robot.log, "the log")
     topics = "/depth/image_rect_raw, /depth/camera_info, /infra1/image_rect_raw"
     assert f"listens to {topics} while somebody subscribes to /denoised/image_rect_raw" in robot.log
@@ -93,10 +86,10 @@ sys.exit(main(sys.argv))
 """
 
 
-def test_a_parameter_that_a_later_callback_refuses_does_not_stay(robot, simple):
+def test_a_parameter_that_a_later_callback_refuses_does_not_stay(robot, simple_model):
     robot.program = [sys.executable, "-c", REFUSING]
     robot.plug_in()
-    robot.start(model_path=simple, baseline_m=0.05)
+    robot.start(model_path=simple_model, baseline_m=0.05)
     robot.listen()
     robot.wait_connected()
     assert robot.set(min_confidence=1.0)[0].reason == "not today"

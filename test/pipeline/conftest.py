@@ -1,22 +1,13 @@
 import pytest
 
 from pipeline.harness import TIMEOUT_S, Harness
-from rs_denoise.model import save
-from scenes import NanWhenDazzled, manifest
-
-
-@pytest.fixture(scope="module")
-def model_path(tmp_path_factory):
-    path = tmp_path_factory.mktemp("model") / "model.pt"
-    save(NanWhenDazzled(), manifest(), path)
-    return path
 
 
 @pytest.fixture
-def start(model_path):
+def start(simple_model):
     running = []
 
-    def start(path=model_path, **settings):
+    def start(path=simple_model, **settings):
         running.append(Harness(path, **settings))
         return running[-1]
 

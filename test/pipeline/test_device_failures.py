@@ -139,7 +139,7 @@ def test_errors_of_a_gpu_are_told_apart(message, full, lost):
 )
 @pytest.mark.parametrize("where", ["trial of the file", "warm-up"])
 def test_a_gpu_that_fails_during_start_is_recognised(
-    model_path, monkeypatch, where, message, expected, said
+    simple_model, monkeypatch, where, message, expected, said
 ):
     def fail(*_):
         raise RuntimeError(message)
@@ -147,7 +147,7 @@ def test_a_gpu_that_fails_during_start_is_recognised(
     place = (Model, "__call__") if where == "trial of the file" else (Denoiser, "estimate")
     monkeypatch.setattr(*place, fail)
     with pytest.raises(expected, match=said):
-        SharedResources().prepare(NetworkSettings(str(model_path), "cpu"))
+        SharedResources().prepare(NetworkSettings(str(simple_model), "cpu"))
 
 
 def test_a_gpu_that_is_lost_in_warm_up_is_fatal(start, monkeypatch):

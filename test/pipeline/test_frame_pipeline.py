@@ -23,9 +23,9 @@ def unreadable():
     raise FrameError("cannot be read")
 
 
-def test_pixels_are_those_of_the_denoiser(start, model_path):
+def test_pixels_are_those_of_the_denoiser(start, simple_model):
     result = start().process("mine")
-    expected = Denoiser(Model.load(model_path, "cpu"), CAMERA).denoise(DEPTH, INFRARED)
+    expected = Denoiser(Model.load(simple_model, "cpu"), CAMERA).denoise(DEPTH, INFRARED)
     np.testing.assert_array_equal(result.output.depth_mm, expected.depth_mm)
     np.testing.assert_array_equal(result.output.confidence, expected.confidence)
     assert result.frame.source == "mine" and result.failure is None and result.denoise_ns > 0
@@ -121,10 +121,10 @@ def test_a_frame_that_hangs_is_noticed_and_not_waited_for(start):
     held.set()
 
 
-def test_a_pipeline_does_not_wait_for_another_cameras_frame(model_path):
+def test_a_pipeline_does_not_wait_for_another_cameras_frame(simple_model):
     """Two cameras on one worker: the frame of the second one waits behind the first one's."""
     network = SharedResources().prepare(
-        NetworkSettings(str(model_path), "cpu", concurrent_frames=1)
+        NetworkSettings(str(simple_model), "cpu", concurrent_frames=1)
     )
     first, second = (FramePipeline(network, lambda _: None, lambda _: None) for _ in range(2))
     started, held = threading.Event(), threading.Event()
@@ -235,8 +235,8 @@ def test_output_that_stays_empty_is_a_failure_and_recovers(start, monkeypatch):
     assert "only 0.0 % of the pixels" in harness.process(depth=nothing, min_fill=0.02).failure
 
 
-def test_a_callback_that_raises_is_fatal_and_not_silent(model_path):
-    network = SharedResources().prepare(NetworkSettings(str(model_path), "cpu"))
+def test_a_callback_that_raises_is_fatal_and_not_silent(simple_model):
+    network = SharedResources().prepare(NetworkSettings(str(simple_model), "cpu"))
     fatal: queue.Queue = queue.Queue()
     pipeline = FramePipeline(network, lambda _: 1 / 0, fatal.put)
     pipeline.start()

@@ -8,7 +8,7 @@ from rs_denoise.pipeline.resources import NetworkSettings, SharedResources
 from rs_denoise.warm_up import WARM_UP_FRAMES
 
 
-def test_every_worker_is_warmed_up(model_path, monkeypatch):
+def test_every_worker_is_warmed_up(simple_model, monkeypatch):
     threads, estimate = set(), Denoiser.estimate
 
     def noted(self, *images):
@@ -16,12 +16,12 @@ def test_every_worker_is_warmed_up(model_path, monkeypatch):
         return estimate(self, *images)
 
     monkeypatch.setattr(Denoiser, "estimate", noted)
-    SharedResources().prepare(NetworkSettings(str(model_path), "cpu", concurrent_frames=3))
+    SharedResources().prepare(NetworkSettings(str(simple_model), "cpu", concurrent_frames=3))
     assert len(threads) == 3
 
 
 def test_every_worker_is_warmed_up_for_each_size_before_its_first_frame(
-    start, monkeypatch, model_path
+    start, monkeypatch, simple_model
 ):
     harness, calls = start(concurrent_frames=2, warm=False), []
     estimate = Denoiser.estimate

@@ -19,13 +19,12 @@ from rs_denoise.recordings.bags.framesets import Frameset, FramesetBuilder
 from rs_denoise.recordings.bags.topics import CameraTopics, find_topics
 from rs_denoise.recordings.frame import MAX_STAMP_NS, Frame, RecordingError
 from rs_denoise.recordings.map_ahead import map_ahead
-from rs_denoise.recordings.overrides import Overrides
+from rs_denoise.recordings.overrides import FIND_ALL, Overrides
 from rs_denoise.recordings.skipped import Skipped, SkippedLog
 
 # A camera has few resolutions; a recording with more is damaged.
 MAX_RESOLUTIONS = 16
 REASONS_IN_ERROR = 3
-FIND_ALL = Overrides()
 NO_TIME = "its time of capture is not recorded"
 
 _log = logging.getLogger(__name__)

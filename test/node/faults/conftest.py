@@ -3,28 +3,18 @@
 import pytest
 
 from node.faults.steady_camera import CAMERA, DEPTH, INFRARED
-from rs_denoise.model import save
-from scenes import NanWhenDazzled, manifest
-
-
-@pytest.fixture(scope="module")
-def simple(tmp_path_factory):
-    """A model file for faults in which the network has no part."""
-    path = tmp_path_factory.mktemp("model") / "simple.pt"
-    save(NanWhenDazzled(), manifest(), path)
-    return path
 
 
 @pytest.fixture
-def robot(robot, simple):
+def robot(robot, simple_model):
     """A robot for one test, which starts the node itself."""
-    robot.model_path = simple
+    robot.model_path = simple_model
     return robot
 
 
 @pytest.fixture
-def running(shared_robot, simple):
+def running(shared_robot, simple_model):
     """The robot of this module, whose node runs with a simple model."""
-    shared_robot.reset((DEPTH, INFRARED), CAMERA, baseline_m=0.05, model_path=simple)
-    shared_robot.model_path = simple
+    shared_robot.reset((DEPTH, INFRARED), CAMERA, baseline_m=0.05, model_path=simple_model)
+    shared_robot.model_path = simple_model
     return shared_robot

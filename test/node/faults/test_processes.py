@@ -192,12 +192,12 @@ print(robot.log)
 """
 
 
-def test_with_dev_shm_full_the_node_goes_over_udp_and_says_so(simple):
+def test_with_dev_shm_full_the_node_goes_over_udp_and_says_so(simple_model):
     """The driver had its share of it before, as where many nodes run in a container."""
     mount = "mount -t tmpfs -o size=64m tmpfs /dev/shm"
     if subprocess.run(["unshare", "-m", "sh", "-c", mount], capture_output=True).returncode:
         pytest.skip("may not mount a private /dev/shm here: run as root, with unshare")
-    program = [sys.executable, "-c", FULL, simple]
+    program = [sys.executable, "-c", FULL, simple_model]
     result = subprocess.run(
         ["unshare", "-m", "sh", "-c", f'{mount} && exec "$@"', "sh", *program],
         capture_output=True, text=True, timeout=3 * TIMEOUT_S, check=False,
