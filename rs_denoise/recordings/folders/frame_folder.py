@@ -58,10 +58,8 @@ def read_frame(folder: Path, camera_name: str | None = None) -> Frame:
         RecordingError: an image cannot be decoded, or has an unexpected type or size.
         CameraError: camera.json is missing or wrong.
     """
-    depth_png = folder / "depth.png"
-    depth = read_png(depth_png)
-    camera, fields = _read_camera(folder, camera_name, depth)
-    _check_image(depth_png, depth, np.uint16, camera)
+    camera, fields = _read_camera(folder, camera_name)
+    depth = _read_image(folder / "depth.png", np.uint16, camera)
     return Frame(
         name=folder.name,
         camera=camera,
@@ -73,13 +71,11 @@ def read_frame(folder: Path, camera_name: str | None = None) -> Frame:
     )
 
 
-def _read_camera(
-    folder: Path, camera_name: str | None, depth: np.ndarray
-) -> tuple[Camera, dict[str, Any]]:
+def _read_camera(folder: Path, camera_name: str | None) -> tuple[Camera, dict[str, Any]]:
     """The camera, and all that camera.json holds."""
     path = folder / "camera.json"
     if camera_name is not None and not path.exists():
-        height, width = depth.shape[:2]
+        height, width = read_png(folder / "depth.png").shape[:2]
         return camera_of_size(camera_name, width, height), {}
     camera = Camera.from_file(path)
     return camera, json.loads(path.read_text("utf-8-sig"))
@@ -153,14 +149,10 @@ def _read_optional(path: Path, dtype: type, camera: Camera) -> np.ndarray | None
 
 def _read_image(path: Path, dtype: type, camera: Camera) -> np.ndarray:
     image = read_png(path)
-    _check_image(path, image, dtype, camera)
-    return image
-
-
-def _check_image(path: Path, image: np.ndarray, dtype: type, camera: Camera) -> None:
     expected = (camera.height, camera.width)
     if image.dtype != dtype or image.shape != expected:
         raise RecordingError(
             f"{path}: expected {np.dtype(dtype).name} of {camera.width}x{camera.height} as "
             f"camera.json says, got {image.dtype} of shape {image.shape}"
         )
+    return image
