@@ -92,12 +92,14 @@ class _Network:
     def run(self, frame: Frame) -> tuple[Denoiser, Estimate]:
         from rs_denoise.denoiser import Denoiser
 
-        if self._denoiser is None or self._denoiser.camera != frame.camera:
-            self._denoiser = Denoiser(self.model, frame.camera)
-        if self._latest is None or self._latest[0] is not frame:
+        # Several threads may be here, each with a frame of its own.
+        denoiser, latest = self._denoiser, self._latest
+        if denoiser is None or denoiser.camera != frame.camera:
+            self._denoiser = denoiser = Denoiser(self.model, frame.camera)
+        if latest is None or latest[0] is not frame:
             start = time.perf_counter()
             right = frame.infrared_right if self._right_infrared else None
-            estimate = self._denoiser.estimate(frame.depth_mm, frame.infrared, right)
-            self._latest = frame, estimate
+            estimate = denoiser.estimate(frame.depth_mm, frame.infrared, right)
+            self._latest = latest = frame, estimate
             self.times_ms.append(1e3 * (time.perf_counter() - start))
-        return self._denoiser, self._latest[1]
+        return denoiser, latest[1]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,7 +27,7 @@ from rs_denoise.recordings.complete_output import complete_or_absent
 from rs_denoise.recordings.folders.frame_folder import read_frame, write_frame
 from rs_denoise.recordings.frame import Frame, RecordingError, add_missing_stamps
 from rs_denoise.recordings.images import read_png, write_png
-from rs_denoise.recordings.map_ahead import map_ahead
+from rs_denoise.recordings.map_ahead import THREADS, map_ahead
 from rs_denoise.recordings.overrides import Overrides
 from rs_denoise.recordings.recording import (
     DENOISED_NOTE,
@@ -134,7 +137,12 @@ class RecordingDenoiser:
         if not begin_or_resume(images, DENOISED_NOTE, settings):
             notes.append(DAMAGED)
             _mark_incomplete(images)
-        folders, new = _denoise_frames(opened, denoiser, images, self.settings.pictures, progress)
+        unused = {"ground truth"}
+        if not denoiser.model.kind.uses_right_infrared:
+            unused.add("right infrared")
+        folders, new = _denoise_frames(
+            opened.without(unused), denoiser, images, self.settings.pictures, progress
+        )
         if self.settings.bag:
             with complete_or_absent(out) as unfinished:
                 notes += _write_bag(recording, self.settings.overrides, opened, folders, unfinished)
@@ -163,32 +171,43 @@ def _denoise_frames(
 ) -> tuple[Folders, int]:
     """Denoises the frames that an earlier run did not; gives all folders, and how many are new.
 
-    Images are encoded and written in threads while the network works on the next frame.
+    Each thread denoises and writes frames of its own. On a CPU that is faster than all threads on
+    one frame, which wait for each other after every layer, and for whatever else a core does.
     """
     folders: Folders = {}
     colours: list[tuple[float, float]] = []  # of the first frame, for all
+    # A device that computes one frame at a time, with cores of its own.
+    turn = nullcontext() if denoiser.model.device_name == "cpu" else Lock()
 
-    def denoise_new() -> Iterator[tuple[Path, Frame, Denoised | None]]:
+    def incomplete() -> Iterator[tuple[Path, Frame, bool]]:
         for frame in progress(opened, opened.count):
             folder = images / frame.name
             if pictures and not colours:
                 colours.append(find_depth_range(frame.depth_mm))
             complete = _is_complete(folder)
             if pictures or not complete:
-                yield folder, frame, None if complete else denoiser.denoise(frame)
+                yield folder, frame, complete
             folders[folder] = frame.stamp_ns
 
-    def write(work: tuple[Path, Frame, Denoised | None]) -> bool:
-        folder, frame, result = work
-        if result is not None:
+    def denoise(work: tuple[Path, Frame, bool]) -> bool:
+        folder, frame, complete = work
+        if not complete:
+            with turn:
+                result = denoiser.denoise(frame)
             _write_denoised(folder, frame, result, opened.assumed)
         if pictures:
             picture = draw_depth(read_frame(folder).depth_mm, *colours[0])
             write_png(folder / PICTURE, picture)
-        return result is not None
+        return not complete
 
-    written = map_ahead(write, denoise_new(), FRAMES_AHEAD)
-    return folders, sum(written)
+    denoised = map_ahead(denoise, incomplete(), FRAMES_AHEAD, prepare=_use_share_of_cores)
+    return folders, sum(denoised)
+
+
+def _use_share_of_cores() -> None:
+    import torch
+
+    torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // THREADS))
 
 
 def _mark_incomplete(images: Path) -> None:

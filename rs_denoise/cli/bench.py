@@ -16,7 +16,6 @@ from rich.console import Console
 from rs_denoise.cli import options
 from rs_denoise.cli.demo import SAMPLE
 from rs_denoise.drawing.figure import PICTURES, ChartError, check_suffix, new_figure, write_figure
-from rs_denoise.memory import tune_malloc
 from rs_denoise.shipped_models import SHIPPED
 
 if TYPE_CHECKING:
@@ -95,7 +94,6 @@ def bench(
     if precision not in ("auto", *PRECISIONS):
         expected = ", ".join(("auto", *PRECISIONS))
         raise typer.BadParameter(f"expected one of {expected}, got '{precision}'")
-    tune_malloc()
     if threads:
         torch.set_num_threads(threads)
     width, height = options.parse_size(size) or (848, 480)

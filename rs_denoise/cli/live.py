@@ -34,7 +34,6 @@ from rs_denoise.live.screens import (
     open_window,
 )
 from rs_denoise.live.view import ColourRange, Meter, Statistics, draw_view
-from rs_denoise.memory import tune_malloc
 from rs_denoise.recordings.folders.frame_folder import write_frame
 from rs_denoise.recordings.frame import Frame, repeat_frames
 from rs_denoise.recordings.images import write_png
@@ -117,7 +116,6 @@ def live(
     from rs_denoise.denoiser import Denoiser
     from rs_denoise.precision import load_with_fallback
 
-    tune_malloc()
     loaded = load_with_fallback(model, device)
     gate = Gate(min_confidence, fill_confidence)
     console = Console()

@@ -7,6 +7,7 @@ import sys
 
 import typer
 
+from rs_denoise.memory import tune_malloc
 from rs_denoise.missing_package import explain_missing_package
 
 # Modules whose errors say what to do; a program run with `python -m` is __main__.
@@ -21,6 +22,7 @@ def run(app: typer.Typer, name: str) -> None:
     Errors of this package and of the system say what to do. Others are ones that nobody foresaw:
     their message names the command, and with it the files, and how to see the traceback.
     """
+    tune_malloc()
     try:
         app(prog_name=name)
     except Exception as error:

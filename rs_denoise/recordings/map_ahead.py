@@ -17,7 +17,10 @@ Result = TypeVar("Result")
 
 
 def map_ahead(
-    function: Callable[[Item], Result], items: Iterable[Item], ahead: int = AHEAD
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    ahead: int = AHEAD,
+    prepare: Callable[[], object] | None = None,
 ) -> Iterator[Result]:
     """Yields `function` of each item, in their order, as `map` does.
 
@@ -26,11 +29,12 @@ def map_ahead(
         items: are taken in the caller's thread, up to `ahead` of them before they are needed. What
             taking them raises is raised after the results of those before.
         ahead: at least 1.
+        prepare: called once in each thread.
     """
     source = iter(items)
     waiting: deque[Future[Result]] = deque()
     # Its threads start when there is work for them.
-    pool = ThreadPoolExecutor(THREADS, thread_name_prefix="map_ahead")
+    pool = ThreadPoolExecutor(THREADS, "map_ahead", prepare)
     failure: Exception | None = None
     is_exhausted = False
     try:

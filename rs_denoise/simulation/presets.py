@@ -53,8 +53,8 @@ PRESETS = {
     "d415": Preset(Camera.d415(), 0.030, 78.0, 0.75),
     "d435": Preset(Camera.d435(), 0.021, 100.0, 0.45),
     "d455": Preset(Camera.d455(), 0.056, 100.0, 0.6),
-    # No projector: it matches what light and texture there are.
-    "d405": Preset(Camera.d405(), 0.0, 0.0, 0.1, ("desk", "room")),
+    # No projector: it matches what light and texture there are. 3 m are 2.5 px, so it is for desks.
+    "d405": Preset(Camera.d405(), 0.0, 0.0, 0.1, ("desk",)),
 }
 # As often as they are met on robots.
 MIX = ("d415", "d415", "d435", "d435", "d455", "d455", "d405")

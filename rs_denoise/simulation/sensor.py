@@ -15,6 +15,11 @@ WHITE = 1000.0
 DOT_EXPONENT = 0.7
 # Lengths are in pixels of images of this width: optics do not change with the stream's size.
 REFERENCE_WIDTH = 848
+# Median grey level, contrast and read-out noise, lowest and highest. Real frames: six with a
+# projector have a median of 17 to 26, two others 51 and 61, one without a projector 97.
+DARK = (9, 33), (0.2, 0.45), (2.5, 16)
+BRIGHT = (33, 80), (0.2, 0.45), (2.5, 16)
+PHOTOGRAPH = (40, 110), (0.5, 0.9), (2.5, 6)
 
 
 @dataclass(frozen=True)
@@ -54,18 +59,30 @@ class Sensor:
     reference: float = 0.0
 
 
-def random_sensor(rng: np.random.Generator) -> Sensor:
-    """A camera off the line: clean infrared, in half of the cases badly rectified."""
+def random_sensor(rng: np.random.Generator, has_projector: bool = True) -> Sensor:
+    """A camera off the line: in half of the cases badly rectified.
+
+    With a projector the image is dark and of low contrast, as auto-exposure follows the dots. In
+    one camera of four it is brighter. Without, it is a normal photograph.
+
+    Args:
+        rng: the random numbers.
+        has_projector: False for a camera without one.
+    """
     misaligned = rng.random() < 0.5
+    projector = _random_projector(rng) if has_projector else 0.0
+    grey, contrast, read_noise = PHOTOGRAPH
+    if projector > 0:
+        grey, contrast, read_noise = BRIGHT if rng.random() < 0.25 else DARK
     return Sensor(
-        projector=_random_projector(rng),
-        median_grey=float(np.exp(rng.uniform(np.log(9), np.log(33)))),
-        contrast=float(rng.uniform(0.2, 0.45)),
+        projector=projector,
+        median_grey=float(np.exp(rng.uniform(*np.log(grey)))),
+        contrast=float(rng.uniform(*contrast)),
         black=float(rng.uniform(0, 6)),
         blur_px=float(rng.uniform(0.9, 1.35)),
         vignetting=float(rng.uniform(0.0, 0.5)),
         full_well=float(np.exp(rng.uniform(np.log(20_000), np.log(170_000)))),
-        read_noise=float(rng.uniform(2.5, 16)),
+        read_noise=float(rng.uniform(*read_noise)),
         shift_px=float(rng.normal(0, 0.17)) if misaligned else 0.0,
         shear=float(rng.normal(0, 2e-4)) if misaligned else 0.0,
         bias_px=float(rng.normal(0, 0.06)),

@@ -178,7 +178,8 @@ def _frames(data_set: DataSet, index: int, version: int) -> Iterator[Frame]:
     """The views of a scene as one camera sees them, each with noise of its own."""
     preset = _preset(data_set, index)
     rng = data_set.rng(index, 2, version)
-    sensor, matcher = random_sensor(rng), random_matcher(rng)
+    sensor = random_sensor(rng, has_projector=preset.projector_fov_deg > 0)
+    matcher = random_matcher(rng)
     first_level = None
     for view in range(data_set.length):
         render = load_render(data_set.render_path(index, view))

@@ -48,12 +48,16 @@ class BagReader:
         self.notes, self.assumed = self._topics.notes, self._topics.assumed
         self.count = self._bag.count(self._topics.depth)
 
-    def read(self, skipped: Skipped) -> Iterator[Frame]:
+    def read(self, skipped: Skipped, ignored: frozenset[str] = frozenset()) -> Iterator[Frame]:
         """Yields each depth image with infrared of both imagers and ground truth, in their order.
 
         Needs constant memory: images wait at most a second for their partners. An image that
         cannot be used is named in `skipped`. A depth image without infrared or ground truth is
         still a frame.
+
+        Args:
+            skipped: collects what could not be used; cleared first.
+            ignored: roles of images that are left out, see `CameraTopics.images`.
 
         Raises:
             RecordingError: the bag holds something, but not a single usable frame.
@@ -61,13 +65,15 @@ class BagReader:
         skipped.clear()
         skipped.update(self._bag.skipped)
         builder = _FrameBuilder(self._topics.baseline_m, skipped)
-        yield from self._read(builder, skipped)
+        yield from self._read(builder, skipped, ignored)
         builder.check_result(self._bag.path, self._topics.infrared)
 
-    def _read(self, builder: _FrameBuilder, skipped: Skipped) -> Iterator[Frame]:
+    def _read(
+        self, builder: _FrameBuilder, skipped: Skipped, ignored: frozenset[str]
+    ) -> Iterator[Frame]:
         framesets = FramesetBuilder()
         log = SkippedLog()
-        messages_read = _StampedMessages(self._topics, log).read(self._bag)
+        messages_read = _StampedMessages(self._topics, log).read(self._bag, ignored)
         for decoded in map_ahead(self._decode, _with_log(messages_read, log)):
             decoded.add_skipped(skipped)
             if decoded.message is None:
@@ -149,9 +155,10 @@ class _StampedMessages:
         self._waiting: dict[str, Any] = {}
         self._unit_m = messages.MILLIMETRE_M
 
-    def read(self, bag: Bag) -> Iterator[_StampedMessage]:
+    def read(self, bag: Bag, ignored: frozenset[str]) -> Iterator[_StampedMessage]:
         topics = self._topics
-        wanted = {*topics.images, topics.camera_info, *topics.metadata.values()}
+        images = {topic for topic, role in topics.images.items() if role not in ignored}
+        wanted = {*images, topics.camera_info, *topics.metadata.values()}
         wanted |= {topics.units} if topics.units else set()
         for topic, time_ns, message in bag.messages(wanted, self._skipped):
             if topic == topics.units:

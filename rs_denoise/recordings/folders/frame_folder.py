@@ -104,7 +104,7 @@ def write_frame(folder: Path, frame: Frame, **notes: object) -> None:
     if unit_mm != 1:
         notes["depth_unit_mm"] = unit_mm
     images = {
-        "depth.png": to_uint16_mm(frame.depth_mm / unit_mm),
+        "depth.png": _in_unit(frame.depth_mm, unit_mm),
         INFRARED_PNG: frame.infrared,
         "infra2.png": frame.infrared_right,
         "ground_truth.png": frame.ground_truth_mm,
@@ -124,6 +124,11 @@ def _choose_unit_mm(depth_mm: np.ndarray) -> float:
     """0.1 mm for depth that is not in whole mm and near enough, else 1 mm."""
     is_fine = depth_mm.dtype.kind == "f" and depth_mm.max() / FINE_UNIT_MM <= MAX_DEPTH_MM
     return FINE_UNIT_MM if is_fine else 1.0
+
+
+def _in_unit(depth_mm: np.ndarray, unit_mm: float) -> np.ndarray:
+    is_stored_as_it_is = unit_mm == 1 and depth_mm.dtype == np.uint16
+    return depth_mm if is_stored_as_it_is else to_uint16_mm(depth_mm / unit_mm)
 
 
 def _read_unit_mm(folder: Path, fields: dict[str, Any]) -> float:
