@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
+
 @dataclass(frozen=True)
 class Gate:
     """Limits for what is published.

@@ -4,7 +4,7 @@ Intel's D4 ASIC is not public, but its parameters are (the advanced mode of libr
 9x9, support regions whose arms end at a change of grey level, scan-line penalties, second peak,
 left-right and median thresholds). A matcher of that family, run on the two infrared images of a
 real camera, gives that camera's depth nearly pixel by pixel: `rs_denoise simulate --fidelity`
-measures it. It sees images only. What is wrong with its depth, the images did.
+measures it. It uses only the two images, so its errors come from them.
 """
 
 from __future__ import annotations
@@ -58,10 +58,10 @@ def random_matcher(rng: np.random.Generator) -> Matcher:
     for high accuracy (strict checks, many holes).
     """
     second_peak, left_right_px = [
-        (rng.uniform(4.4, 7.0), rng.uniform(0.45, 0.7)),
-        (rng.uniform(4.4, 7.0), rng.uniform(0.45, 0.7)),
-        (rng.uniform(2.0, 4.4), rng.uniform(0.7, 1.0)),
-        (rng.uniform(7.0, 10.0), rng.uniform(0.35, 0.45)),
+        (rng.uniform(6.9, 9.5), rng.uniform(0.45, 0.7)),
+        (rng.uniform(6.9, 9.5), rng.uniform(0.45, 0.7)),
+        (rng.uniform(4.5, 6.9), rng.uniform(0.7, 1.0)),
+        (rng.uniform(9.5, 12.5), rng.uniform(0.35, 0.45)),
     ][rng.integers(4)]
     return Matcher(
         blur_px=float(rng.uniform(0.3, 0.5)),

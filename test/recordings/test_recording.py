@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from conftest import SAMPLE
 from rs_denoise.recordings.frame import RecordingError
 from rs_denoise.recordings.recording import open_recording
 
@@ -15,3 +16,13 @@ def test_folders_of_tum_and_scannet_are_refused_by_name(tmp_path):
     (tmp_path / "depth.txt").write_text("# depth maps\n1305031102.16 depth/1305031102.160407.png\n")
     with pytest.raises(RecordingError, match="TUM RGB-D, ScanNet .* is not read"):
         open_recording(tmp_path)
+
+
+def test_images_that_nobody_needs_are_not_decoded():
+    recording = open_recording(SAMPLE)
+    whole = next(iter(recording))
+    part = next(iter(recording.without({"right infrared", "ground truth"})))
+    assert whole.infrared_right is not None and whole.ground_truth_mm is not None
+    assert part.infrared_right is None and part.ground_truth_mm is None
+    np.testing.assert_array_equal(part.depth_mm, whole.depth_mm)
+    np.testing.assert_array_equal(part.infrared, whole.infrared)
