@@ -19,7 +19,7 @@ REFERENCE_WIDTH = 848
 # projector have a median of 17 to 26, two others 51 and 61, one without a projector 97.
 DARK = (9, 33), (0.2, 0.45), (1.8, 11.5)
 BRIGHT = (33, 80), (0.2, 0.45), (1.8, 11.5)
-PHOTOGRAPH = (40, 110), (0.5, 0.9), (1.8, 5)
+PHOTOGRAPH = (40, 110), (0.5, 0.9), (1.8, 5.0)
 
 
 @dataclass(frozen=True)
