@@ -55,8 +55,8 @@ def random_matcher(rng: np.random.Generator) -> Matcher:
     """A matcher around the default one: each size, firmware and preset errs a little differently.
 
     Of four cameras, two are set as they come, one for high density (few checks, few holes) and one
-    for high accuracy (strict checks, many holes). Most are stricter than the default, which fits real
-    images: from simulated ones, which are cleaner, it would leave half as many holes at edges.
+    for high accuracy (strict checks, many holes). Most are stricter than the default, which fits
+    real images: of simulated ones, which are cleaner, it would leave half as many holes at edges.
     """
     second_peak, left_right_px = [
         (rng.uniform(6.9, 9.5), rng.uniform(0.45, 0.7)),
