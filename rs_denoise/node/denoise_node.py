@@ -30,7 +30,7 @@ from rs_denoise.node.status import (
 )
 from rs_denoise.pipeline.device import DeviceLostError, DeviceMemoryError
 from rs_denoise.pipeline.frame_pipeline import FramePipeline, FrameResult, InputFrame
-from rs_denoise.pipeline.model_fitting import ModelFitting
+from rs_denoise.pipeline.model_selector import ModelSelector
 from rs_denoise.pipeline.resources import PreparedNetwork, SharedResources
 from rs_denoise.pipeline.statistics import FrameStatistics
 from rs_denoise.tiling import TilingError
@@ -66,7 +66,7 @@ class DenoiseNode(LifecycleNode):
         self.hangs = False
         self._resources = resources or SharedResources()
         self._network: PreparedNetwork | None = None
-        self._fitting = ModelFitting(self._resources)
+        self._model_selector = ModelSelector(self._resources)
         self._outputs: Outputs | None = None
         self._enabled = True
         self._statistics = FrameStatistics()
@@ -181,12 +181,12 @@ class DenoiseNode(LifecycleNode):
             return
         reliability = self._settings.input_reliability
         self._listener.follow(self._outputs.wanted, reliability, self._uses_right)
-        self._fit_model()
+        self._reselect_model()
 
-    def _fit_model(self) -> None:
+    def _reselect_model(self) -> None:
         """With `model_path` auto, takes another model if the camera's size or rate need one."""
         try:
-            network = self._fitting.follow(
+            network = self._model_selector.update(
                 parameters.network_settings(self._settings),
                 self._listener.calibration.size,
                 self._statistics.steady_rate_hz,
@@ -293,5 +293,5 @@ class DenoiseNode(LifecycleNode):
     @property
     def _state_label(self) -> str:
         if self._pipeline is not None:
-            return "active, measuring models" if self._fitting.in_progress else "active"
+            return "active, measuring models" if self._model_selector.in_progress else "active"
         return "inactive" if self._network else "unconfigured"

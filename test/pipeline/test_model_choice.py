@@ -7,7 +7,7 @@ import pytest
 from rs_denoise.denoiser import Denoiser
 from rs_denoise.model import Model
 from rs_denoise.pipeline.model_choice import Stream, choose_model, measure_rate_hz
-from rs_denoise.pipeline.model_fitting import ModelFitting
+from rs_denoise.pipeline.model_selector import ModelSelector
 from rs_denoise.pipeline.resources import NetworkSettings, SharedResources
 from rs_denoise.pipeline.workers import Workers
 from rs_denoise.shipped_models import BEST_FIRST, SHIPPED
@@ -85,20 +85,20 @@ def test_a_shipped_model_is_prepared_by_measurement():
 
 
 def test_the_model_is_chosen_anew_once_for_each_size_of_the_camera():
-    fitting, settings = ModelFitting(SharedResources()), NetworkSettings("auto", "cpu")
-    assert fitting.follow(settings, None, None) is None and not fitting.in_progress
-    assert fitting.follow(settings, (64, 48), None) is None and not fitting.in_progress
+    selector, settings = ModelSelector(SharedResources()), NetworkSettings("auto", "cpu")
+    assert selector.update(settings, None, None) is None and not selector.in_progress
+    assert selector.update(settings, (64, 48), None) is None and not selector.in_progress
     for size in ((64, 48), (48, 64)):
-        assert fitting.follow(settings, size, 0.5) is None and fitting.in_progress
+        assert selector.update(settings, size, 0.5) is None and selector.in_progress
         deadline = time.monotonic() + TIMEOUT_S
-        while (network := fitting.follow(settings, size, 0.5)) is None:
+        while (network := selector.update(settings, size, 0.5)) is None:
             assert time.monotonic() < deadline
             time.sleep(0.01)
         assert network.choice.stream == Stream(*size, 0.5)
-        assert fitting.follow(settings, size, 0.5) is None and not fitting.in_progress
+        assert selector.update(settings, size, 0.5) is None and not selector.in_progress
 
 
 def test_a_model_that_the_user_named_stays():
-    fitting = ModelFitting(SharedResources())
-    assert fitting.follow(NetworkSettings("unet", "cpu"), (64, 48), 30.0) is None
-    assert not fitting.in_progress
+    selector = ModelSelector(SharedResources())
+    assert selector.update(NetworkSettings("unet", "cpu"), (64, 48), 30.0) is None
+    assert not selector.in_progress

@@ -1,4 +1,4 @@
-"""Chooses the model anew once the camera is known, while frames go on."""
+"""Selects the model again once the camera is known; until then frames go on with the first one."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from rs_denoise.pipeline.model_choice import AUTO, Stream
 from rs_denoise.pipeline.resources import NetworkSettings, PreparedNetwork, SharedResources
 
 
-class ModelFitting:
-    """Prepares the best model that keeps up with a camera, in a thread of its own.
+class ModelSelector:
+    """Prepares the best model that keeps up with a camera, in a background thread.
 
     Args:
         resources: that prepare it.
@@ -27,10 +27,10 @@ class ModelFitting:
         """Whether models are being measured."""
         return self._network is not None
 
-    def follow(
+    def update(
         self, settings: NetworkSettings, size: tuple[int, int] | None, rate_hz: float | None
     ) -> PreparedNetwork | None:
-        """Begins when size and rate are known, once for each size; call it again and again.
+        """Begins when size and rate are known, once for each size; call it periodically.
 
         Args:
             settings: of the network.
