@@ -8,7 +8,7 @@ from statistics import median
 
 import numpy as np
 
-from rs_denoise.benchmark.ros.rehearsal import rehearse
+from rs_denoise.benchmark.ros.playback import run_playback
 
 # The node passes the camera's depth through: the cost of ROS and Python.
 NO_NETWORK = "(no network)"
@@ -49,14 +49,14 @@ def time_node(
         rate_hz, seconds: rate of the camera and duration of each run.
 
     Raises:
-        RehearsalError: a process ended early.
+        PlaybackError: a process ended early.
     """
     sent = round(rate_hz * seconds)
     parameters: dict[str, object] = {"device": device} | ({"model_path": model} if model else {})
     measured = []
     stages: list[dict[str, float]] = []
     for _ in range(runs):
-        run = rehearse(recording, sent, rate_hz, parameters, enabled=model is not None)
+        run = run_playback(recording, sent, rate_hz, parameters, enabled=model is not None)
         latencies = [1e3 * r.latency_s for r in run.received] or [np.nan]
         p50, p99 = np.percentile(latencies, [50, 99])
         measured.append((100 * len(run.received) / sent, p50, p99, run.cpu_pct))

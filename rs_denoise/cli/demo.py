@@ -21,7 +21,7 @@ from rs_denoise.recordings.frame import Frame
 
 if TYPE_CHECKING:
     from rs_denoise.benchmark.ros.collector import ReceivedImage
-    from rs_denoise.benchmark.ros.rehearsal import Rehearsal
+    from rs_denoise.benchmark.ros.playback import PlaybackResult
 
 RATE_HZ = 30.0
 # With more frames dropped, the demo says what helps.
@@ -85,18 +85,18 @@ def demo(
     print(f"report: {report}")
 
 
-def _play(recording: Path, count: int, console: Console) -> Rehearsal:
-    from rs_denoise.benchmark.ros.rehearsal import rehearse
+def _play(recording: Path, count: int, console: Console) -> PlaybackResult:
+    from rs_denoise.benchmark.ros.playback import run_playback
 
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("starting the node, then denoising", total=count)
-        return rehearse(
+        return run_playback(
             recording, count, RATE_HZ,
             on_received=lambda received: progress.update(task, completed=received),
         )  # fmt: skip
 
 
-def _each_once(frames: list[Frame], played: Rehearsal) -> list[tuple[Frame, ReceivedImage]]:
+def _each_once(frames: list[Frame], played: PlaybackResult) -> list[tuple[Frame, ReceivedImage]]:
     """Frames of the recording, in order, with the node's first result for each."""
     first: dict[int, ReceivedImage] = {}
     for received in played.received:
@@ -104,7 +104,7 @@ def _each_once(frames: list[Frame], played: Rehearsal) -> list[tuple[Frame, Rece
     return [(frames[index], first[index]) for index in sorted(first)]
 
 
-def _latencies_ms(played: Rehearsal) -> list[float]:
+def _latencies_ms(played: PlaybackResult) -> list[float]:
     return [1e3 * received.latency_s for received in played.received]
 
 
@@ -113,7 +113,7 @@ def _timing(latencies_ms: list[float]) -> Timing:
     return Timing(p50, p99, len(latencies_ms))
 
 
-def _advise(sent: int, played: Rehearsal) -> str | None:
+def _advise(sent: int, played: PlaybackResult) -> str | None:
     """What helps if many frames were dropped; None: few were."""
     dropped_pct = 100 * (sent - len(played.received)) / sent
     if dropped_pct <= MAX_DROPPED_PCT:
@@ -127,7 +127,7 @@ def _advise(sent: int, played: Rehearsal) -> str | None:
     )
 
 
-def _table(sent: int, played: Rehearsal, summary: Summary) -> Table:
+def _table(sent: int, played: PlaybackResult, summary: Summary) -> Table:
     table = Table(show_header=False, title="demo", title_justify="left")
     out = len(played.received)
     p50_ms, p95_ms = np.percentile(_latencies_ms(played), [50, 95])

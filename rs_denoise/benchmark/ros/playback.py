@@ -26,7 +26,7 @@ GRACE_S = 1.0
 USER_TIME, KERNEL_TIME = 11, 12
 
 
-class RehearsalError(RuntimeError):
+class PlaybackError(RuntimeError):
     """A process failed; the message says which one and how."""
 
 
@@ -49,8 +49,8 @@ class Schedule:
 
 
 @dataclass(frozen=True)
-class Rehearsal:
-    """The result of a run.
+class PlaybackResult:
+    """What one playback of a recording through the node gave.
 
     Attributes:
         received: by the consumer, in order of arrival.
@@ -67,10 +67,10 @@ class Rehearsal:
     model: dict[str, str]
 
 
-def rehearse(
+def run_playback(
     recording: Path, count: int, rate_hz: float, parameters: dict[str, object] | None = None,
     on_received: Callable[[int], None] = lambda _: None, enabled: bool = True,
-) -> Rehearsal:  # fmt: skip
+) -> PlaybackResult:  # fmt: skip
     """Plays `count` frames of a recording in a loop into a new node, and collects its output.
 
     Args:
@@ -81,7 +81,7 @@ def rehearse(
         enabled: False: the node passes the camera's depth through, without its network.
 
     Raises:
-        RehearsalError: node or player ended early, or the node did not start in time.
+        PlaybackError: node or player ended early, or the node did not start in time.
     """
     remap = ["-r", f"__ns:={NAMESPACE}"]
     settings = [x for name, value in (parameters or {}).items() for x in ("-p", f"{name}:={value}")]
@@ -95,7 +95,7 @@ def rehearse(
         )
         _wait_for_node(collector, node)
         if not enabled and not collector.disable_denoising(START_TIMEOUT_S):
-            raise RehearsalError(
+            raise PlaybackError(
                 f"the node did not disable denoising within {START_TIMEOUT_S:.0f} s"
             )
         arguments = [str(recording), f"--frames={count}", f"--rate={rate_hz}", "--ros-args", *remap]
@@ -106,8 +106,8 @@ def rehearse(
         threading.Thread(target=_read_schedule, args=(player, schedule), daemon=True).start()
         cpu_pct = _collect(collector, node, player, on_received)
         if not schedule:
-            raise RehearsalError(f"the player ended with exit code {player.returncode}")
-        return Rehearsal(
+            raise PlaybackError(f"the player ended with exit code {player.returncode}")
+        return PlaybackResult(
             collector.received, schedule[0], cpu_pct, collector.stage_times_ms, collector.model
         )
 
@@ -124,7 +124,7 @@ def _collect(
         rclpy.spin_once(collector, timeout_sec=0.02)
         on_received(len(collector.received))
         if node.poll() is not None:
-            raise RehearsalError(f"the node ended with exit code {node.returncode}")
+            raise PlaybackError(f"the node ended with exit code {node.returncode}")
         if first is None and collector.received:
             first = time.monotonic(), _cpu_seconds(node)
         if ended is None and player.poll() is not None:
@@ -168,9 +168,9 @@ def _wait_for_node(collector: Collector, node: subprocess.Popen) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     while not collector.connected:
         if node.poll() is not None:
-            raise RehearsalError(f"the node ended with exit code {node.returncode}")
+            raise PlaybackError(f"the node ended with exit code {node.returncode}")
         if time.monotonic() > deadline:
-            raise RehearsalError(f"the node did not start within {START_TIMEOUT_S:.0f} s")
+            raise PlaybackError(f"the node did not start within {START_TIMEOUT_S:.0f} s")
         rclpy.spin_once(collector, timeout_sec=0.05)
 
 
