@@ -12,7 +12,7 @@ import numpy as np
 from rs_denoise.camera import Camera
 from rs_denoise.denoiser import Denoised, FrameError
 from rs_denoise.depth import MAX_DEPTH_MM
-from rs_denoise.pipeline.out_of_range import keep_out_of_range
+from rs_denoise.pipeline.out_of_range import restore_out_of_range
 
 # A frame or two may be nearly empty without meaning anything: a hand in front of the camera.
 EMPTY_TIMEOUT_S = 1.0
@@ -92,4 +92,4 @@ def unprocessed(depth_mm: np.ndarray, camera: Camera) -> Denoised:
     representable = (depth_mm > 0) & (depth_mm <= MAX_DEPTH_MM)
     valid_mm = np.where(representable, depth_mm, 0).astype(np.float32)
     confidence = np.where(representable, np.float32(np.nan), np.float32(0))
-    return keep_out_of_range(Denoised(valid_mm, confidence, 1.0), depth_mm)
+    return restore_out_of_range(Denoised(valid_mm, confidence, 1.0), depth_mm)

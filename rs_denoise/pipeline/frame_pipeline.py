@@ -27,7 +27,7 @@ from rs_denoise.pipeline.failure import (
 )
 from rs_denoise.pipeline.frames_in_work import FramesInWork
 from rs_denoise.pipeline.latest_slot import LatestSlot
-from rs_denoise.pipeline.out_of_range import keep_out_of_range
+from rs_denoise.pipeline.out_of_range import restore_out_of_range
 from rs_denoise.pipeline.resources import PreparedNetwork
 from rs_denoise.pipeline.sequencer import Sequencer
 from rs_denoise.synthetic_frame import TYPICAL_CAMERA, synthetic_frame, typical_camera
@@ -238,7 +238,7 @@ class FramePipeline(Generic[T]):
             infrared = frame.read_infrared() if frame.read_infrared else None
             gate = frame.settings.gate
             result = self._denoiser.denoise(depth_mm, infrared, right, frame.camera, gate)
-            return keep_out_of_range(result, depth_mm)
+            return restore_out_of_range(result, depth_mm)
         except DeviceLostError as error:
             self._give_up(str(error))
             return str(error)

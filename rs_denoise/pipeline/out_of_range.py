@@ -9,7 +9,7 @@ import numpy as np
 from rs_denoise.denoiser import Denoised
 
 
-def keep_out_of_range(result: Denoised, depth_mm: np.ndarray) -> Denoised:
+def restore_out_of_range(result: Denoised, depth_mm: np.ndarray) -> Denoised:
     """`result` with +infinity where the camera measured +infinity, and confidence 0 there.
 
     By REP 117 +infinity says that nothing is within range; it is no hole that may be filled.
