@@ -27,23 +27,23 @@ class PartnerStream(Generic[T]):
         self._images: OrderedDict[int, T] = OrderedDict()
         self._newest: int | None = None
         self._arrived_ns = self._matched_ns = 0
-        # Depth that went on without an image: its stamp, and until when an image is in time.
-        self._let_go: deque[tuple[int, int]] = deque(maxlen=MAX_WAITING)
+        # Depth released without an image: its stamp, and until when an image would be in time.
+        self._unpaired: deque[tuple[int, int]] = deque(maxlen=MAX_WAITING)
 
     def restart(self, now_ns: int) -> None:
         """Drops what waits, and counts the time without a match from now on."""
         self.clear()
         self._arrived_ns = now_ns
-        self.excuse(now_ns)
+        self.reset_timeout(now_ns)
 
-    def excuse(self, now_ns: int) -> None:
-        """Counts the time without a match from now on."""
+    def reset_timeout(self, now_ns: int) -> None:
+        """Counts the time without a match from now on, as if an image had just matched."""
         self._matched_ns = now_ns
 
     def clear(self) -> None:
         """Drops what waits: stamps begin anew."""
         self._images.clear()
-        self._let_go.clear()
+        self._unpaired.clear()
         self._newest = None
 
     def unmatched_ns(self, now_ns: int) -> int:
@@ -64,7 +64,7 @@ class PartnerStream(Generic[T]):
         self._images[stamp_ns] = image
         if len(self._images) > MAX_WAITING:
             self._images.popitem(last=False)
-        if any(abs(s - stamp_ns) <= slop_ns and now_ns <= end for s, end in self._let_go):
+        if any(abs(s - stamp_ns) <= slop_ns and now_ns <= end for s, end in self._unpaired):
             self._note_match(now_ns)
 
     def find(self, stamp_ns: int, slop_ns: int, others: Collection[int], wait: bool) -> int | None:
@@ -99,15 +99,15 @@ class PartnerStream(Generic[T]):
         self._note_match(now_ns)
         return image
 
-    def let_go(self, stamp_ns: int, end_ns: int) -> None:
-        """Depth goes on without an image of this stream.
+    def note_unpaired(self, stamp_ns: int, end_ns: int) -> None:
+        """Notes that a depth image was released without an image of this stream.
 
         Args:
             stamp_ns: of depth.
             end_ns: an image that arrives until then would have been in time, and shows that the
                 stream is back.
         """
-        self._let_go.append((stamp_ns, end_ns))
+        self._unpaired.append((stamp_ns, end_ns))
 
     def _note_match(self, now_ns: int) -> None:
         self._matched_ns, self.was_paired = now_ns, True

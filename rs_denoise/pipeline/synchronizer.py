@@ -134,8 +134,8 @@ class FrameSynchronizer(Generic[T]):
         """Takes a depth image; returns what it completes, oldest first."""
         if now_ns - self._depth_seen_ns > self.settings.infrared_timeout_ns:
             # The whole camera was silent: infrared gets its time to arrive.
-            self._left.excuse(now_ns)
-            self._right.excuse(now_ns)
+            self._left.reset_timeout(now_ns)
+            self._right.reset_timeout(now_ns)
         self._depth_seen_ns = now_ns
         if self._newest_depth is not None and stamp_ns < self._newest_depth:
             self._jump_back()
@@ -193,7 +193,7 @@ class FrameSynchronizer(Generic[T]):
 
     def _go_alone(self, stamp: int, now_ns: int) -> None:
         depth = self._depth.pop(stamp)
-        self._left.let_go(stamp, now_ns + self.settings.infrared_timeout_ns)
+        self._left.note_unpaired(stamp, now_ns + self.settings.infrared_timeout_ns)
         if self.settings.depth_only:
             self._pairs.append((SyncedImages(stamp, depth, None), now_ns))
         else:
@@ -216,7 +216,7 @@ class FrameSynchronizer(Generic[T]):
             return replace(images, infrared_right=self._right.take(partner, now_ns))
         if wait and not self._right.is_decided(stamp):
             return None
-        self._right.let_go(stamp, end_ns)
+        self._right.note_unpaired(stamp, end_ns)
         return images
 
     def _jump_back(self) -> None:
