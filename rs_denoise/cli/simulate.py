@@ -36,7 +36,7 @@ class Split(str, Enum):
     test = "test"
 
 
-class Form(str, Enum):
+class OutputFormat(str, Enum):
     """How a sequence is written."""
 
     images = "images"
@@ -104,14 +104,14 @@ def simulate(
         ),
     ] = Split.train,
     length: Annotated[int, typer.Option(min=1, metavar="N", help="Views a scene, at 30 Hz.")] = 1,
-    form: Annotated[
-        Form,
+    output_format: Annotated[
+        OutputFormat,
         typer.Option(
             "--format",
-            metavar="|".join(choice.value for choice in Form),
+            metavar="|".join(choice.value for choice in OutputFormat),
             help="Frame folders, or one rosbag2 a scene.",
         ),
-    ] = Form.images,
+    ] = OutputFormat.images,
     versions: Annotated[int, typer.Option(min=1, metavar="N", help="Noisy cameras a scene.")] = 1,
     ground_truth_every: Annotated[
         int, typer.Option(min=1, metavar="N", help="Keep that of each n-th.")
@@ -188,7 +188,7 @@ def simulate(
             places=tuple(place or (CHECKED_PLACES if check else PLACES)),
             versions=versions,
             length=length,
-            bags=form is Form.rosbag2,
+            bags=output_format is OutputFormat.rosbag2,
             ground_truth_every=ground_truth_every,
             public_domain=public_domain,
         )
