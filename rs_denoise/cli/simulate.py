@@ -226,10 +226,10 @@ def _refuse_nonsense(data_set: DataSet) -> None:
 def _make(data_set: DataSet, frames: int, runner: TaskRunner, part: Shard) -> None:
     from rs_denoise.simulation.mitsuba import variant
     from rs_denoise.simulation.scenes.furniture import library_folder
-    from rs_denoise.simulation.simulate import claim_folder, shard, simulate
+    from rs_denoise.simulation.simulate import begin_or_resume_data_set, shard, simulate
 
     console = Console()
-    claim_folder(data_set)
+    begin_or_resume_data_set(data_set)
     console.print(f"rendering with {variant()}")
     if library_folder() is None:
         console.print("[yellow]no furniture: scenes hold primitives only ('make furniture')")

@@ -96,8 +96,8 @@ class DataSet:
         return all((view / "camera.json").exists() for view in views)
 
 
-def claim_folder(data_set: DataSet) -> None:
-    """Notes the settings in OUT/data_set.json, so that they are not mixed with others.
+def begin_or_resume_data_set(data_set: DataSet) -> None:
+    """Writes the settings to OUT/data_set.json, or checks that they equal those written there.
 
     Raises:
         ResumeError: the folder was begun with other settings.

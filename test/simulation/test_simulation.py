@@ -29,7 +29,7 @@ from rs_denoise.simulation.scenes.things import Surface
 from rs_denoise.simulation.sensor import REFERENCE_WIDTH, Sensor, expose, random_sensor
 from rs_denoise.simulation.simulate import (
     DataSet,
-    claim_folder,
+    begin_or_resume_data_set,
     load_render,
     look,
     run_scene,
@@ -227,10 +227,10 @@ def test_a_sequence_can_be_a_bag(tmp_path):
 
 
 def test_a_folder_is_not_continued_with_other_settings(tmp_path):
-    claim_folder(data_set(tmp_path))
-    claim_folder(data_set(tmp_path))
+    begin_or_resume_data_set(data_set(tmp_path))
+    begin_or_resume_data_set(data_set(tmp_path))
     with pytest.raises(ResumeError, match=r"split: train -> test.*name another folder"):
-        claim_folder(data_set(tmp_path, split="test"))
+        begin_or_resume_data_set(data_set(tmp_path, split="test"))
 
 
 @pytest.mark.parametrize("frames", [1, 30])
