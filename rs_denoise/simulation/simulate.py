@@ -1,4 +1,4 @@
-"""A simulated data set on disk: render scenes, then let cameras look at them.
+"""A simulated data set on disk: render scenes, then simulate the cameras.
 
 Two stages, each resumable by itself: OUT/renders/ keeps the light (2 s a view), the frames beside
 it are what a camera makes of it (1 s each), so that sensor and matcher can be changed without
@@ -46,7 +46,7 @@ class DataSet:
         native_fraction: of the scenes, so many are matched at the imager's own 1280x720 and then
             brought to `size`; the others are matched at `size`, as the camera does by itself.
         places: names of places to draw from.
-        versions: how many cameras look at each scene, each with its own noise and matcher.
+        versions: how many cameras see each scene, each with its own noise and matcher.
         length: views of a scene: 1, or a sequence at 30 Hz.
         bags: write each sequence as a rosbag2 instead of folders.
         ground_truth_every: only each n-th view keeps its ground truth.
@@ -131,7 +131,7 @@ def simulate(
 
 
 def run_scene(data_set: DataSet, index: int) -> None:
-    """Renders one scene and lets its cameras look at it."""
+    """Renders one scene and simulates its cameras."""
     wanted = [v for v in range(data_set.versions) if not data_set.is_complete(index, v)]
     views = range(data_set.length)
     if not all(data_set.render_path(index, view).exists() for view in views):
@@ -150,10 +150,10 @@ def run_scene(data_set: DataSet, index: int) -> None:
                 write_frame(data_set.path(index, version, view), frame, **notes)
 
 
-def look(
+def simulate_camera(
     render: Render, preset: Preset, sensor: Sensor, matcher: Matcher, rng: np.random.Generator
 ) -> Frame:
-    """What a camera with this sensor and this matcher makes of the light."""
+    """The frame that a camera with this sensor and this matcher records of a rendered view."""
     scale = preset.camera.disparity_scale_px_mm
     left, right = expose(render, sensor, rng)
     truth_mm = np.minimum(render.depth_m * 1000.0, MAX_DEPTH_MM)
@@ -186,7 +186,9 @@ def _frames(data_set: DataSet, index: int, version: int) -> Iterator[Frame]:
         # Exposure follows the first view: auto-exposure is slow against 30 Hz.
         first_level = first_level or light_level(render, sensor)
         sensor_now = replace(sensor, reference=first_level)
-        frame = look(render, preset, sensor_now, matcher, data_set.rng(index, 3, version, view))
+        frame = simulate_camera(
+            render, preset, sensor_now, matcher, data_set.rng(index, 3, version, view)
+        )
         if preset.camera.width != data_set.size[0]:
             frame = resample_frame(frame, *data_set.size)
         keep_truth = view % data_set.ground_truth_every == 0

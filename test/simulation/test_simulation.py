@@ -31,10 +31,10 @@ from rs_denoise.simulation.simulate import (
     DataSet,
     begin_or_resume_data_set,
     load_render,
-    look,
     run_scene,
     shard,
     simulate,
+    simulate_camera,
     use_one_thread,
 )
 from rs_denoise.simulation.trajectory import random_trajectory
@@ -71,13 +71,15 @@ def scene_of(*surfaces):
     return Scene(list(surfaces), pose, [lamp], 2.0, 0.3, 1.0, 9000, 1.0)
 
 
-def looked_at(scene, sensor=QUIET, matcher=DEFAULT):
+def simulated_frame(scene, sensor=QUIET, matcher=DEFAULT):
     rng = np.random.default_rng(1)
-    return look(Renderer(scene, SMALL, rng).render(scene.pose), SMALL, sensor, matcher, rng)
+    return simulate_camera(
+        Renderer(scene, SMALL, rng).render(scene.pose), SMALL, sensor, matcher, rng
+    )
 
 
 def test_a_wall_has_the_disparity_of_the_formula():
-    frame = looked_at(scene_of(slab(1.0, 8)))
+    frame = simulated_frame(scene_of(slab(1.0, 8)))
     scale = SMALL.camera.disparity_scale_px_mm
     np.testing.assert_allclose(frame.ground_truth_mm, 1000, atol=1)
     inside = frame.depth_mm[20:-20, 40:-20]
@@ -88,7 +90,9 @@ def test_a_wall_has_the_disparity_of_the_formula():
 def test_a_cameras_bias_is_in_its_images():
     # A bias is a length at the reference width: half a pixel of this narrower image.
     half = 0.5 * REFERENCE_WIDTH / SMALL.camera.width
-    frames = [looked_at(scene_of(slab(1.0, 8)), replace(QUIET, bias_px=px)) for px in (0, half)]
+    frames = [
+        simulated_frame(scene_of(slab(1.0, 8)), replace(QUIET, bias_px=px)) for px in (0, half)
+    ]
     scale = SMALL.camera.disparity_scale_px_mm
     inside = [frame.depth_mm[20:-20, 40:-20] for frame in frames]
     plain, shifted = (np.median(scale / depth[depth > 0]) for depth in inside)
@@ -98,7 +102,7 @@ def test_a_cameras_bias_is_in_its_images():
 
 
 def test_the_left_band_and_the_shadow_beside_a_near_thing_are_invalid():
-    frame = looked_at(scene_of(slab(1.0, 8), slab(0.5, 0.2)))
+    frame = simulated_frame(scene_of(slab(1.0, 8), slab(0.5, 0.2)))
     band = int(SMALL.camera.disparity_scale_px_mm / 1000)
     assert (frame.depth_mm[:, : band - 2] > 0).mean() < 0.5
     near = frame.ground_truth_mm < 700
@@ -112,13 +116,13 @@ def test_the_left_band_and_the_shadow_beside_a_near_thing_are_invalid():
 
 
 def test_truth_is_never_between_two_surfaces():
-    truth = looked_at(scene_of(slab(1.0, 8), slab(0.5, 0.2))).ground_truth_mm
+    truth = simulated_frame(scene_of(slab(1.0, 8), slab(0.5, 0.2))).ground_truth_mm
     # The box is 20 mm thick.
     assert (((truth >= 499) & (truth <= 521)) | (np.abs(truth.astype(int) - 1000) <= 1)).all()
 
 
 def test_the_sky_is_far_and_bright_and_never_unknown():
-    frame = looked_at(replace(scene_of(slab(0.5, 0.2)), sky=9.0))
+    frame = simulated_frame(replace(scene_of(slab(0.5, 0.2)), sky=9.0))
     sky = frame.ground_truth_mm == MAX_DEPTH_MM
     assert 0.3 < sky.mean() < 1 and not (frame.ground_truth_mm == 0).any()
     assert np.median(frame.infrared[sky]) > np.median(frame.infrared[~sky])
@@ -126,7 +130,7 @@ def test_the_sky_is_far_and_bright_and_never_unknown():
 
 def test_glass_is_the_truth_though_light_passes_it():
     behind, pane = slab(1.0, 8), slab(0.6, 0.3, GLASS)
-    clear, glazed = looked_at(scene_of(behind)), looked_at(scene_of(behind, pane))
+    clear, glazed = simulated_frame(scene_of(behind)), simulated_frame(scene_of(behind, pane))
     glass = glazed.ground_truth_mm < 700
     assert 0.05 < glass.mean() < 0.9
     assert np.median(glazed.infrared[glass]) > 0.5 * np.median(clear.infrared[glass])
