@@ -42,7 +42,7 @@ MAX_END_S, MAX_FLUSH_S = 2.0, 0.5
 
 
 class DenoiseNode(LifecycleNode):
-    """The lifecycle node `denoise_node`; topics and parameters are listed in the README.
+    """The lifecycle node `denoise_node`; docs/node.md lists topics and parameters.
 
     Args:
         resources: shared with the other nodes of this process; None: there are no others.

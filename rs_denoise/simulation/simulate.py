@@ -1,7 +1,7 @@
 """A simulated data set on disk: render scenes, then simulate the cameras.
 
-Two stages, each resumable by itself: OUT/renders/ keeps the light (2 s a view), the frames beside
-it are what a camera makes of it (1 s each), so that sensor and matcher can be changed without
+Two stages, each resumable by itself: OUT/renders/ keeps the renders (2 s a view); a simulated
+camera turns them into the frames beside it (1 s each). So sensor and matcher can be changed without
 rendering again. Everything about scene i follows from (seed, split, i).
 """
 
@@ -80,7 +80,7 @@ class DataSet:
         return NATIVE_SIZE if native else self.size
 
     def render_path(self, index: int, view: int) -> Path:
-        """Where the light of one view is kept."""
+        """Where the render of one view is kept."""
         return self.out / "renders" / f"{index:06d}_{view:04d}.npz"
 
     def path(self, index: int, version: int, view: int | None = None) -> Path:
@@ -169,7 +169,7 @@ def simulate_camera(
 
 
 def load_render(path: Path) -> Render:
-    """Reads what `run_scene` kept of a view's light."""
+    """Reads the stored render of a view."""
     with np.load(path) as arrays:
         return Render(**{name: arrays[name].astype(np.float32) for name in arrays})
 
@@ -202,7 +202,7 @@ def _render(data_set: DataSet, index: int) -> None:
     renderer = Renderer(scene, preset, rng)
     render, seen_from = None, scene.pose
     for view, pose in enumerate(random_trajectory(rng, scene.pose, data_set.length)):
-        # The light is without noise: a camera that stands still sees it again.
+        # A render has no noise: a camera that stands still sees the same one again.
         if render is None or not np.array_equal(pose, seen_from):
             seen_from, render = pose, renderer.render(pose)
         path = data_set.render_path(index, view)
