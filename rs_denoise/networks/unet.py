@@ -84,7 +84,7 @@ class UNet(nn.Module):
         self.ups = nn.ModuleList(nn.Conv2d(coarse, fine, 1) for fine, coarse in pairs)
         self.merges = nn.ModuleList(_block(fine, fine) for fine, _ in pairs)
         self.select = nn.Conv2d(widths[1], len(OFFSETS) + 1, 3, padding=1)
-        # Evidence enters twice: for the features, and where the network decides pixel by pixel.
+        # Evidence is fed to the encoder (`evidence`), and again to the output heads, by pixel.
         self.late_evidence = nn.Sequential(
             nn.Conv2d(widths[0] + EVIDENCE_CHANNELS + 2, 2 * widths[0], 1),
             nn.ReLU(inplace=True),

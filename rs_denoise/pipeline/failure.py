@@ -19,7 +19,7 @@ EMPTY_TIMEOUT_S = 1.0
 # Frames that are farther apart belong to no one stream: nobody listened, or the camera was away.
 PAUSE_S = 3.0
 
-# silence: nothing is published. What consumes depth stops the robot after its own timeout.
+# silence: nothing is published. Whether the robot then stops depends on the consumer.
 # passthrough: the camera's depth is published as measured; its confidence is unknown (NaN).
 # invalid: an image of invalid pixels is published. Most consumers take it for free space.
 FailurePolicy = Literal["silence", "passthrough", "invalid"]

@@ -53,7 +53,7 @@ def test_a_frame_that_cannot_be_denoised_is_answered_as_the_policy_says(running)
 
 
 def test_a_long_run_of_empty_frames_is_a_failure_and_ends_by_itself(running):
-    """To a costmap a cloud without points is a free path: silence stops the robot."""
+    """A costmap takes a cloud without points for free space, so nothing is published."""
     robot = running
     for cause in ("rejected", "covered"):
         robot.denoised(DEPTH, INFRARED, CAMERA)
