@@ -20,12 +20,12 @@ class RegisteredNetwork:
     Attributes:
         build: makes it, with random weights.
         kind: what it takes and gives, a key of NETWORK_KINDS.
-        loop: how it is trained, see `rs_denoise.training.loops`.
+        objective: what it is trained for, see `rs_denoise.training.lightning_modules`.
     """
 
     build: Callable[[], Network]
     kind: Literal["laplace-stereo", "none"]
-    loop: Literal["disparity", "depth", "adversarial"]
+    objective: Literal["disparity", "depth", "adversarial"]
 
 
 NETWORKS = {

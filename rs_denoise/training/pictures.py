@@ -10,7 +10,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from rs_denoise.depth import to_depth_mm
 from rs_denoise.drawing.picture import draw_before_after
-from rs_denoise.training.loops import TrainingModule
+from rs_denoise.training.lightning_modules import TrainingModule
 
 
 class BeforeAfter(Callback):

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from rs_denoise.model import read_weights
 from rs_denoise.shipped_models import model_file
-from rs_denoise.training.loops import INPUTS, TrainingModule, merge_crops
+from rs_denoise.training.lightning_modules import INPUTS, TrainingModule, merge_crops
 
 MODEL_FILE_SUFFIX = ".pt"
 # Layers that had other names in model files of format 1.

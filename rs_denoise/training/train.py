@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader
 from rs_denoise.recordings.random_access import FrameReader
 from rs_denoise.training.config import TrainingConfig
 from rs_denoise.training.data import CropDataset, EpochSampler
-from rs_denoise.training.loops import TrainingModule, module_for
+from rs_denoise.training.lightning_modules import TrainingModule, module_for
 from rs_denoise.training.messages import RemainingTime, quiet_lightning
 from rs_denoise.training.pictures import BeforeAfter
 from rs_denoise.training.precision import choose_training_precision

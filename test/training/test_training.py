@@ -22,7 +22,7 @@ from rs_denoise.training.augment import Crop, _copy_paste, fatten_edges
 from rs_denoise.training.config import ConfigError, TrainingConfig
 from rs_denoise.training.data import CropDataset, EpochSampler
 from rs_denoise.training.export import ExportError, export, load_network
-from rs_denoise.training.loops import INPUTS, merge_crops, module_for
+from rs_denoise.training.lightning_modules import INPUTS, merge_crops, module_for
 from rs_denoise.training.precision import choose_training_precision
 from rs_denoise.training.start import StartError, start_from
 from rs_denoise.training.train import TrainingError, train

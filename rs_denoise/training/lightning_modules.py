@@ -1,4 +1,4 @@
-"""The training loops as PyTorch Lightning modules, one for each family of networks."""
+"""PyTorch Lightning modules that train networks, one for each family of networks."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ class AdversarialModule(DepthModule):
         optimizer.step()
 
 
-LOOPS: dict[str, type[TrainingModule]] = {
+TRAINING_MODULES: dict[str, type[TrainingModule]] = {
     "disparity": DisparityModule,
     "depth": DepthModule,
     "adversarial": AdversarialModule,
@@ -157,8 +157,8 @@ LOOPS: dict[str, type[TrainingModule]] = {
 
 
 def module_for(network: str) -> type[TrainingModule]:
-    """The training loop of a network of NETWORKS."""
-    return LOOPS[NETWORKS[network].loop]
+    """The Lightning module that trains a network of NETWORKS."""
+    return TRAINING_MODULES[NETWORKS[network].objective]
 
 
 def learning_rate_factor(step: int, total_steps: int) -> float:
