@@ -24,11 +24,11 @@ from torch.utils.data import DataLoader
 from rs_denoise.recordings.random_access import FrameReader
 from rs_denoise.training.config import TrainingConfig
 from rs_denoise.training.data import CropDataset, EpochSampler
+from rs_denoise.training.initial_weights import load_initial_weights
 from rs_denoise.training.lightning_modules import TrainingModule, module_for
 from rs_denoise.training.messages import RemainingTime, quiet_lightning
 from rs_denoise.training.pictures import BeforeAfter
 from rs_denoise.training.precision import choose_training_precision
-from rs_denoise.training.start import start_from
 
 CHECKPOINT_EVERY_STEPS, LOG_EVERY_STEPS = 100, 20
 LAST = "last.ckpt"
@@ -120,7 +120,7 @@ def train(
     Raises:
         TrainingError: there are too few frames.
         TrainingStopped: SIGTERM came; the checkpoint is written, and the run can be resumed.
-        StartError, ModelError: `start_from` is of another network, or cannot be read.
+        InitialWeightsError, ModelError: `start_from` is of another network, or cannot be read.
     """
     lightning.seed_everything(config.seed, workers=True)
     data = Crops(frames, held_out, config)
@@ -131,7 +131,7 @@ def train(
     )
     last = out / LAST
     if config.start_from and not last.exists():
-        start_from(module, config.start_from, data.some_batches())
+        load_initial_weights(module, config.start_from, data.some_batches())
     out.mkdir(parents=True, exist_ok=True)
     config.write(out / "config.yaml")
     precision, reason = choose_training_precision(config.precision)

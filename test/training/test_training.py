@@ -22,9 +22,9 @@ from rs_denoise.training.augment import Crop, _copy_paste, fatten_edges
 from rs_denoise.training.config import ConfigError, TrainingConfig
 from rs_denoise.training.data import CropDataset, EpochSampler
 from rs_denoise.training.export import ExportError, export, load_network
+from rs_denoise.training.initial_weights import InitialWeightsError, load_initial_weights
 from rs_denoise.training.lightning_modules import INPUTS, merge_crops, module_for
 from rs_denoise.training.precision import choose_training_precision
-from rs_denoise.training.start import StartError, start_from
 from rs_denoise.training.train import TrainingError, train
 
 
@@ -198,7 +198,7 @@ def test_a_run_can_begin_with_other_weights(data, tmp_path, caplog):
     torch.save(checkpoint, tmp_path / "part.ckpt")
     run(data, tmp_path / "d", start_from=str(tmp_path / "part.ckpt"))
     assert "has no weights for network.head, which begin at random" in caplog.text
-    with pytest.raises(StartError, match=r"last\.ckpt: not of this network"):
+    with pytest.raises(InitialWeightsError, match=r"last\.ckpt: not of this network"):
         run(data, tmp_path / "c", network="autoencoder-classic", start_from=str(first))
 
 
@@ -206,7 +206,7 @@ def test_a_run_can_begin_with_a_shipped_model(data):
     crops = CropDataset(find_frame_readers(data), 64, 2, augment=False, seed=0)
     batches = list(DataLoader(crops, 2))
     module = module_for("unet-tiny")("unet-tiny", 1e-3, total_steps=1)
-    start_from(module, "unet-tiny-stereo", batches)
+    load_initial_weights(module, "unet-tiny-stereo", batches)
     batch = merge_crops(batches[0])
     inputs = [batch[name] for name in INPUTS]
     shipped = Model.load("unet-tiny-stereo", "cpu", "float32")
@@ -217,8 +217,8 @@ def test_a_run_can_begin_with_a_shipped_model(data):
         # Training normalises by the batch, and its statistics are near the stored ones.
         trained = module.network.train()(*inputs)[0]
         assert (trained - expected[0]).abs().median() < 0.1
-    with pytest.raises(StartError, match=r"unet\.pt: not of this network"):
-        start_from(module_for("unet-classic")("unet-classic", 1e-3, 1), "unet", batches)
+    with pytest.raises(InitialWeightsError, match=r"unet\.pt: not of this network"):
+        load_initial_weights(module_for("unet-classic")("unet-classic", 1e-3, 1), "unet", batches)
 
 
 def test_too_few_frames_are_told(data, tmp_path):

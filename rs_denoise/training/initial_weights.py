@@ -19,11 +19,13 @@ MODEL_FILE_SUFFIX = ".pt"
 RENAMED = {"enter": "stem", "deepest": "bottleneck", "leave": "head"}
 
 
-class StartError(ValueError):
+class InitialWeightsError(ValueError):
     """Weights that a run cannot begin with; the message names the file and what it holds."""
 
 
-def start_from(module: TrainingModule, name: str, batches: Iterable[dict[str, Tensor]]) -> None:
+def load_initial_weights(
+    module: TrainingModule, name: str, batches: Iterable[dict[str, Tensor]]
+) -> None:
     """Loads the weights that fit; other layers begin at random, and a warning names them.
 
     Args:
@@ -32,7 +34,7 @@ def start_from(module: TrainingModule, name: str, batches: Iterable[dict[str, Te
         batches: of a `CropDataset`; used for a model file only, see `unfold_batch_norm`.
 
     Raises:
-        StartError: the file cannot be read, or fewer than half of its tensors fit.
+        InitialWeightsError: the file cannot be read, or fewer than half of its tensors fit.
         ModelError: it should be a model file, and is not.
     """
     path = model_file(name)
@@ -43,7 +45,9 @@ def start_from(module: TrainingModule, name: str, batches: Iterable[dict[str, Te
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
     except Exception as error:  # unpickling refuses in many ways
-        raise StartError(f"{path}: neither a checkpoint nor a model file ({error})") from error
+        raise InitialWeightsError(
+            f"{path}: neither a checkpoint nor a model file ({error})"
+        ) from error
     _load(module, state, path)
 
 
@@ -130,7 +134,9 @@ def _load(module: nn.Module, state: dict[str, Tensor], path: Path) -> None:
     own = module.state_dict()
     fitting = {k: v for k, v in state.items() if k in own and own[k].shape == v.shape}
     if len(fitting) < len(own) / 2:
-        raise StartError(f"{path}: not of this network: {len(fitting)} of {len(own)} tensors fit")
+        raise InitialWeightsError(
+            f"{path}: not of this network: {len(fitting)} of {len(own)} tensors fit"
+        )
     missing = sorted({name.rsplit(".", 1)[0] for name in own if name not in fitting})
     if missing:
         logging.getLogger(__name__).warning(
