@@ -44,7 +44,7 @@ class TrainingStopped(RuntimeError):
     """SIGTERM stopped the run; the message says where its state is."""
 
 
-class Crops(lightning.LightningDataModule):
+class CropDataModule(lightning.LightningDataModule):
     """Crops for training, divided among the processes, and for validation, the same for each.
 
     Raises:
@@ -123,7 +123,7 @@ def train(
         InitialWeightsError, ModelError: `start_from` is of another network, or cannot be read.
     """
     lightning.seed_everything(config.seed, workers=True)
-    data = Crops(frames, held_out, config)
+    data = CropDataModule(frames, held_out, config)
     module = module_for(config.network)(
         config.network,
         config.learning_rate,
@@ -159,7 +159,7 @@ def _trainer(
         devices=config.devices,
         num_nodes=config.nodes,
         strategy="ddp" if config.devices * config.nodes > 1 else "auto",
-        use_distributed_sampler=False,  # `Crops` spreads its frames itself
+        use_distributed_sampler=False,  # `CropDataModule` spreads its frames itself
         precision=precision,  # type: ignore[arg-type]
         gradient_clip_val=1.0 if module.automatic_optimization else None,
         callbacks=_callbacks(out, config),
@@ -169,7 +169,9 @@ def _trainer(
     )
 
 
-def _fit(trainer: lightning.Trainer, module: TrainingModule, data: Crops, last: Path) -> None:
+def _fit(
+    trainer: lightning.Trainer, module: TrainingModule, data: CropDataModule, last: Path
+) -> None:
     try:
         trainer.fit(module, data, ckpt_path=last if last.exists() else None, weights_only=True)
     except SIGTERMException:
