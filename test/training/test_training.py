@@ -11,8 +11,8 @@ from rs_denoise.model import Model
 from rs_denoise.recordings.folders.frame_folder import write_frame
 from rs_denoise.recordings.frame import Frame
 from rs_denoise.recordings.random_access import find_frame_readers
+from rs_denoise.training.console_output import format_duration
 from rs_denoise.training.losses import denoising_loss
-from rs_denoise.training.messages import format_duration
 from scenes import camera
 
 lightning = pytest.importorskip("lightning", reason="Lightning is not installed")
