@@ -66,7 +66,7 @@ def export(
             metrics = measure(Model.load(unfinished), frames)
             manifest = _with_verdict(manifest, metrics, force)
             save(folded, manifest, unfinished)
-    out.with_suffix(".md").write_text(card(manifest, network))
+    out.with_suffix(".md").write_text(make_model_card(manifest, network))
     return manifest
 
 
@@ -106,7 +106,7 @@ def load_network(checkpoint: Path) -> tuple[str, Network]:
     return name, network.eval()
 
 
-def card(manifest: Manifest, network: Network) -> str:
+def make_model_card(manifest: Manifest, network: Network) -> str:
     """A model card in Markdown."""
     parameters = sum(p.numel() for p in network.parameters())
     lines = [
