@@ -22,7 +22,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from rs_denoise.windows import combine_along, extend, max_around, mean_around
+from rs_denoise.window_filters import combine_along, max_filter, mean_filter, replicate_pad
 
 # Evidence is sampled at every STRIDE-th pixel of every STRIDE-th row.
 STRIDE = 2
@@ -78,10 +78,10 @@ def candidate_surfaces(disparity_px: Tensor) -> Tensor:
         where none is valid.
     """
     sampled = disparity_px[..., ::STRIDE, ::STRIDE]
-    nearest = max_around(sampled, 2 * REACH + 1)
+    nearest = max_filter(sampled, 2 * REACH + 1)
     # The least is the greatest of the negatives, once invalid ones cannot win.
     far_below = torch.sign(sampled).sub(1.0).mul(1e6)
-    farthest = -max_around(far_below - sampled, 2 * REACH + 1)
+    farthest = -max_filter(far_below - sampled, 2 * REACH + 1)
     return torch.cat([nearest, farthest * torch.sign(nearest)], dim=1)
 
 
@@ -121,7 +121,7 @@ def matching_evidence(
     columns = _agreement(left, right, fine_px, margin_px, FINE_CONTRAST)
     fine = 0.5 * (columns[..., ::STRIDE] + columns[..., 1::STRIDE])
     coarse = _agreement(left, right, coarse_px, margin_px, COARSE_CONTRAST, STRIDE)
-    window = mean_around(torch.cat([fine, coarse], dim=1), 2 * WINDOW_REACH + 1)
+    window = mean_filter(torch.cat([fine, coarse], dim=1), 2 * WINDOW_REACH + 1)
     hidden = _hidden(measured, margin_px)
     return torch.cat([window, hidden, torch.ones_like(hidden), fine], dim=1)
 
@@ -139,8 +139,8 @@ def normalise_contrast(image: Tensor, contrast: Contrast, column_stride: int = 1
     """
     side, half = contrast.window_px, contrast.window_px // 2
     moments = torch.cat([image, image * image], dim=1)
-    columns = combine_along(extend(moments, half, 2), side, 2, torch.add)
-    rows = extend(columns[..., ::STRIDE, :], half, 3)
+    columns = combine_along(replicate_pad(moments, half, 2), side, 2, torch.add)
+    rows = replicate_pad(columns[..., ::STRIDE, :], half, 3)
     sums = combine_along(rows, side, 3, torch.add)[..., ::column_stride] / (side * side)
     mean, mean_square = sums[:, :1], sums[:, 1:]
     variance = (mean_square - mean * mean).clamp_min_(0.0)

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from rs_denoise.network_kind import TOLERANCE
-from rs_denoise.windows import max_around
+from rs_denoise.window_filters import max_filter
 
 # The loss is linear in errors far below this and logarithmic far above: a wrong match should be
 # corrected, but must not outweigh a hundred good pixels.
@@ -98,15 +98,15 @@ def _thin(truth_px: Tensor) -> Tensor:
     Looked at by every second pixel, which is a quarter of the work.
     """
     sampled, side = truth_px[..., ::2, ::2], THIN_PX // 2 + 1
-    opened = max_around(-max_around(-sampled, side), side)
+    opened = max_filter(-max_filter(-sampled, side), side)
     thin = sampled - opened > EDGE_STEP * sampled
     return functional.interpolate(thin.float(), scale_factor=2.0) > 0
 
 
 def _near_edge(truth_px: Tensor) -> Tensor:
-    nearest_px = max_around(truth_px, 3)
+    nearest_px = max_filter(truth_px, 3)
     step = (nearest_px - truth_px > EDGE_STEP * nearest_px) & (truth_px > 0)
-    return max_around(step.float(), EDGE_WINDOW_PX) > 0
+    return max_filter(step.float(), EDGE_WINDOW_PX) > 0
 
 
 def _gradient(error: Tensor, truth_px: Tensor, weight: Tensor, axis: int) -> Tensor:

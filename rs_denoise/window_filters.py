@@ -12,20 +12,20 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def max_around(image: Tensor, side: int) -> Tensor:
+def max_filter(image: Tensor, side: int) -> Tensor:
     """The greatest value in a window of `side`; what is outside of the image does not count."""
     half = side // 2
     padded = functional.pad(image, (half, half, half, half), value=-torch.inf)
     return combine_along(combine_along(padded, side, 2, torch.maximum), side, 3, torch.maximum)
 
 
-def mean_around(image: Tensor, side: int) -> Tensor:
+def mean_filter(image: Tensor, side: int) -> Tensor:
     """The mean over a window of `side`; beyond the border the image's edge is repeated."""
-    rows = combine_along(extend(image, side // 2, 2), side, 2, torch.add)
-    return combine_along(extend(rows, side // 2, 3), side, 3, torch.add).div_(side * side)
+    rows = combine_along(replicate_pad(image, side // 2, 2), side, 2, torch.add)
+    return combine_along(replicate_pad(rows, side // 2, 3), side, 3, torch.add).div_(side * side)
 
 
-def extend(image: Tensor, length: int, axis: int) -> Tensor:
+def replicate_pad(image: Tensor, length: int, axis: int) -> Tensor:
     """Repeats the first and the last row or column; in a fifth of the time of functional.pad."""
     shape = list(image.shape)
     shape[axis] = length
