@@ -15,8 +15,8 @@ import numpy as np
 
 from rs_denoise.simulation.mitsuba import mitsuba
 from rs_denoise.simulation.scenes.materials import Material
+from rs_denoise.simulation.scenes.objects import Surface, joined
 from rs_denoise.simulation.scenes.places import Light
-from rs_denoise.simulation.scenes.things import Surface, joined
 
 KINDS = {"diffuse": 0, "plastic": 1, "metal": 2, "glass": 3}
 # Reflectance of a clear coat at normal incidence (refractive index 1.5).

@@ -23,9 +23,9 @@ from rs_denoise.simulation.presets import PRESETS, Preset
 from rs_denoise.simulation.render import Renderer
 from rs_denoise.simulation.scenes.furniture import SPLITS, Furniture, Part, library_folder
 from rs_denoise.simulation.scenes.materials import GLASS, Material
+from rs_denoise.simulation.scenes.objects import Surface
 from rs_denoise.simulation.scenes.places import PLACES, Light
 from rs_denoise.simulation.scenes.scene import Scene, camera_pose, random_scene
-from rs_denoise.simulation.scenes.things import Surface
 from rs_denoise.simulation.sensor import REFERENCE_WIDTH, Sensor, expose, random_sensor
 from rs_denoise.simulation.simulate import (
     DataSet,

@@ -1,6 +1,6 @@
 """Things with gaps, which stereo matchers tend to close: slats, spokes, wires, stems and fingers.
 
-Like all makers of `things`, these return surfaces about the origin, standing on z = 0, in metres.
+Like all makers of `objects`, these return surfaces about the origin, standing on z = 0, in metres.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from rs_denoise.simulation.scenes.furniture import Furniture, Part
-from rs_denoise.simulation.scenes.things import (
+from rs_denoise.simulation.scenes.objects import (
     Surface,
     box,
     joined,

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rs_denoise.simulation.scenes import openwork, things
+from rs_denoise.simulation.scenes import objects, openwork
 from rs_denoise.simulation.scenes.furniture import Furniture, Part
 from rs_denoise.simulation.scenes.materials import GLASS, ground_material, random_material
-from rs_denoise.simulation.scenes.things import Maker, Surface, box, joined, part
+from rs_denoise.simulation.scenes.objects import Maker, Surface, box, joined, part
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class Place:
         camera_height: lowest and highest, in metres.
         pitch: lowest and highest, in radians, up is positive.
         floor: height of the surface that things are put on.
-        count: fewest and most things.
-        things: makers with their weights.
+        count: fewest and most objects.
+        objects: makers with their weights.
         openwork: makers of what has gaps, of the sizes that belong here.
         outdoors: sunlight drowns the projector.
     """
@@ -56,39 +56,39 @@ class Place:
     pitch: tuple[float, float]
     floor: float
     count: tuple[int, int]
-    things: dict[Maker, float]
+    objects: dict[Maker, float]
     openwork: tuple[Maker, ...]
     outdoors: bool = False
 
 
 INDOORS: dict[Maker, float] = {
-    things.furnished: 0.52,
-    things.primitive: 0.17,
-    things.rods: 0.08,
-    things.cable: 0.05,
-    things.leaves: 0.06,
-    things.person: 0.05,
-    things.fence: 0.03,
-    things.household: 0.04,
+    objects.furnished: 0.52,
+    objects.primitive: 0.17,
+    objects.rods: 0.08,
+    objects.cable: 0.05,
+    objects.leaves: 0.06,
+    objects.person: 0.05,
+    objects.fence: 0.03,
+    objects.household: 0.04,
 }
 
 # Makers of what has gaps, by where it is met.
 HOUSEHOLD = (
     openwork.slatted_chair, openwork.slatted_chair, openwork.table, openwork.plant, openwork.shelf,
     openwork.crate, openwork.cables, openwork.ladder, openwork.hand, openwork.legs,
-    openwork.railing, openwork.wheel, things.leaves,
+    openwork.railing, openwork.wheel, objects.leaves,
 )  # fmt: skip
 INDUSTRY = (
     openwork.ladder, openwork.railing, openwork.shelf, openwork.crate, openwork.cables,
-    openwork.legs, openwork.wheel, openwork.table, things.rack, things.fence, things.rods,
+    openwork.legs, openwork.wheel, openwork.table, objects.rack, objects.fence, objects.rods,
 )  # fmt: skip
 TABLEWARE = (
-    openwork.crate, openwork.plant, openwork.cables, openwork.hand, openwork.hand, things.rods,
+    openwork.crate, openwork.plant, openwork.cables, openwork.hand, openwork.hand, objects.rods,
     openwork.wheel,
 )  # fmt: skip
 GARDEN = (
     openwork.railing, openwork.railing, openwork.plant, openwork.legs, openwork.wheel,
-    openwork.slatted_chair, openwork.ladder, things.fence, things.leaves,
+    openwork.slatted_chair, openwork.ladder, objects.fence, objects.leaves,
 )  # fmt: skip
 
 
@@ -101,7 +101,7 @@ def room(rng: np.random.Generator, furniture: Furniture) -> Place:
         lights.append(sun)
     return Place(
         size, surfaces, lights, sky=float(rng.uniform(1, 6)), camera_height=(0.25, 1.7),
-        pitch=(-0.55, 0.25), floor=0.0, count=(8, 30), things=INDOORS,
+        pitch=(-0.55, 0.25), floor=0.0, count=(8, 30), objects=INDOORS,
         openwork=HOUSEHOLD,
     )  # fmt: skip
 
@@ -116,11 +116,11 @@ def corridor(rng: np.random.Generator, furniture: Furniture) -> Place:
         low, high = [x, min(y, y + depth), 0.0], [x + 0.9, max(y, y + depth), 2.05]
         surfaces.append(Surface(box(low, high), door))
     pipe_z = rng.uniform(0.1, size[2] - 0.1)
-    pipe = things.tube([[0, 0.08, pipe_z], [size[0], 0.08, pipe_z]], rng.uniform(0.01, 0.05))
+    pipe = objects.tube([[0, 0.08, pipe_z], [size[0], 0.08, pipe_z]], rng.uniform(0.01, 0.05))
     surfaces.append(Surface(pipe, random_material(rng, furniture)))
     return Place(
         size, surfaces, _lamps(rng, size, 1, 3), sky=0.0, camera_height=(0.2, 1.6),
-        pitch=(-0.4, 0.2), floor=0.0, count=(2, 10), things=INDOORS,
+        pitch=(-0.4, 0.2), floor=0.0, count=(2, 10), objects=INDOORS,
         openwork=HOUSEHOLD,
     )  # fmt: skip
 
@@ -129,18 +129,18 @@ def warehouse(rng: np.random.Generator, furniture: Furniture) -> Place:
     """A hall or laboratory of 7 to 18 m with racks, pallets, fences and people."""
     size = np.array([rng.uniform(7.0, 18.0), rng.uniform(7.0, 18.0), rng.uniform(3.5, 7.0)])
     choice: dict[Maker, float] = {
-        things.rack: 0.24,
-        things.cartons: 0.22,
-        things.fence: 0.09,
-        things.person: 0.08,
-        things.furnished: 0.16,
-        things.primitive: 0.08,
-        things.rods: 0.07,
-        things.cable: 0.06,
+        objects.rack: 0.24,
+        objects.cartons: 0.22,
+        objects.fence: 0.09,
+        objects.person: 0.08,
+        objects.furnished: 0.16,
+        objects.primitive: 0.08,
+        objects.rods: 0.07,
+        objects.cable: 0.06,
     }
     return Place(
         size, _walls(rng, furniture, size), _lamps(rng, size, 1, 3), sky=0.0,
-        camera_height=(0.2, 2.0), pitch=(-0.4, 0.2), floor=0.0, count=(6, 18), things=choice,
+        camera_height=(0.2, 2.0), pitch=(-0.4, 0.2), floor=0.0, count=(6, 18), objects=choice,
         openwork=INDUSTRY,
     )  # fmt: skip
 
@@ -154,16 +154,16 @@ def desk(rng: np.random.Generator, furniture: Furniture) -> Place:
     surfaces = _walls(rng, furniture, size)
     surfaces.append(Surface(box(low, high), random_material(rng, furniture)))
     choice: dict[Maker, float] = {
-        things.household: 0.67,
-        things.primitive: 0.14,
-        things.cable: 0.09,
-        things.rods: 0.05,
-        things.leaves: 0.05,
+        objects.household: 0.67,
+        objects.primitive: 0.14,
+        objects.cable: 0.09,
+        objects.rods: 0.05,
+        objects.leaves: 0.05,
     }
     return Place(
         size, surfaces, _lamps(rng, size, 1, 2), sky=0.0,
         camera_height=(top + 0.12, min(top + 0.9, size[2] - 0.1)), pitch=(-1.2, -0.3), floor=top,
-        count=(5, 16), things=choice, openwork=TABLEWARE,
+        count=(5, 16), objects=choice, openwork=TABLEWARE,
     )  # fmt: skip
 
 
@@ -177,14 +177,14 @@ def outdoors(rng: np.random.Generator, furniture: Furniture) -> Place:
             house = box([*corner, 0], [*(corner + extent[:2]), extent[2]])
             surfaces.append(Surface(house, random_material(rng, furniture)))
     choice: dict[Maker, float] = {
-        things.tree: 0.28,
-        things.leaves: 0.20,
-        things.person: 0.12,
-        things.fence: 0.12,
-        things.rods: 0.10,
-        things.primitive: 0.08,
-        things.cartons: 0.05,
-        things.cable: 0.05,
+        objects.tree: 0.28,
+        objects.leaves: 0.20,
+        objects.person: 0.12,
+        objects.fence: 0.12,
+        objects.rods: 0.10,
+        objects.primitive: 0.08,
+        objects.cartons: 0.05,
+        objects.cable: 0.05,
     }
     sun = np.array([rng.uniform(-1, 1), rng.uniform(-1, 1), -rng.uniform(0.3, 1.5)])
     # Skylight comes from everywhere; two lights from above do without a noisy environment map.
@@ -195,7 +195,7 @@ def outdoors(rng: np.random.Generator, furniture: Furniture) -> Place:
     ]
     return Place(
         size, surfaces, lights, sky=float(rng.uniform(1, 5)), camera_height=(0.35, 3.0),
-        pitch=(-0.6, 0.15), floor=0.0, count=(6, 22), things=choice, openwork=GARDEN,
+        pitch=(-0.6, 0.15), floor=0.0, count=(6, 22), objects=choice, openwork=GARDEN,
         outdoors=True,
     )  # fmt: skip
 

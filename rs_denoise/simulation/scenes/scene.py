@@ -14,8 +14,8 @@ from rs_denoise.camera import Camera
 from rs_denoise.simulation.presets import Preset
 from rs_denoise.simulation.scenes import openwork
 from rs_denoise.simulation.scenes.furniture import Furniture
+from rs_denoise.simulation.scenes.objects import Surface, glassware
 from rs_denoise.simulation.scenes.places import PLACES, Light, Place
-from rs_denoise.simulation.scenes.things import Surface, glassware
 
 # How often each place comes up.
 PLACE_WEIGHTS = {"room": 0.40, "corridor": 0.12, "warehouse": 0.16, "desk": 0.17, "outdoors": 0.15}
@@ -75,7 +75,7 @@ def random_scene(
     if place.floor == 0:  # around a table there is no room to spare
         preset = replace(preset, closest_m=preset.closest_m * rng.uniform(*ROOM_BEFORE_CAMERA))
     surfaces = list(place.surfaces)
-    makers, weights = list(place.things), np.array(list(place.things.values()))
+    makers, weights = list(place.objects), np.array(list(place.objects.values()))
     glazed = rng.random() < GLAZED
     count = round(place.count[0] + clutter * (place.count[1] - place.count[0]))
     for k in range(count):

@@ -1,4 +1,4 @@
-"""What stands, lies and hangs around: furniture, people, and all that is thin.
+"""Objects that stand, lie and hang around: furniture, people, and all that is thin.
 
 Every maker returns surfaces about the origin, standing on z = 0, in metres.
 """
