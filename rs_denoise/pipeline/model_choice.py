@@ -21,7 +21,7 @@ TIMED_FRAMES, MAX_TIMING_S = 5, 1.0
 
 
 @dataclass(frozen=True)
-class Stream:
+class StreamProfile:
     """Size in px and rate of a camera's images. The defaults are a D435's usual profile."""
 
     width: int = TYPICAL_CAMERA.width
@@ -41,7 +41,7 @@ class ModelChoice:
     """
 
     name: str
-    stream: Stream
+    stream: StreamProfile
     cameras: int
     measured_hz: dict[str, float]
 
@@ -72,7 +72,7 @@ class ModelChoice:
 
 
 def choose_model(
-    candidates: Sequence[str], stream: Stream, cameras: int, measure: Callable[[str], float]
+    candidates: Sequence[str], stream: StreamProfile, cameras: int, measure: Callable[[str], float]
 ) -> ModelChoice:
     """The first candidate that keeps up; if none does, the fastest.
 

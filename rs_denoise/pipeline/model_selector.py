@@ -6,7 +6,7 @@ import threading
 from concurrent.futures import Future
 from dataclasses import replace
 
-from rs_denoise.pipeline.model_choice import AUTO, Stream
+from rs_denoise.pipeline.model_choice import AUTO, StreamProfile
 from rs_denoise.pipeline.resources import NetworkSettings, PreparedNetwork, SharedResources
 
 
@@ -51,7 +51,7 @@ class ModelSelector:
             return network.result()
         if settings.model_path == AUTO and size is not None and rate_hz and size != self._size:
             self._size, self._network = size, Future()
-            settings = replace(settings, stream=Stream(*size, rate_hz))
+            settings = replace(settings, stream=StreamProfile(*size, rate_hz))
             arguments = settings, self._network
             threading.Thread(target=self._prepare, args=arguments, daemon=True).start()
         return None

@@ -25,7 +25,7 @@ from rs_denoise.pipeline.device import (
 from rs_denoise.pipeline.model_choice import (
     AUTO,
     ModelChoice,
-    Stream,
+    StreamProfile,
     choose_model,
     measure_rate_hz,
 )
@@ -55,7 +55,7 @@ class NetworkSettings:
     tile_px: int = DEFAULT_TILE_PX
     num_threads: int = 0
     concurrent_frames: int = 0
-    stream: Stream = field(default_factory=Stream)
+    stream: StreamProfile = field(default_factory=StreamProfile)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import pytest
 
 from rs_denoise.denoiser import Denoiser
 from rs_denoise.model import Model
-from rs_denoise.pipeline.model_choice import Stream, choose_model, measure_rate_hz
+from rs_denoise.pipeline.model_choice import StreamProfile, choose_model, measure_rate_hz
 from rs_denoise.pipeline.model_selector import ModelSelector
 from rs_denoise.pipeline.resources import NetworkSettings, SharedResources
 from rs_denoise.pipeline.workers import Workers
@@ -14,7 +14,7 @@ from rs_denoise.shipped_models import BEST_FIRST, SHIPPED
 from scenes import Scaled, camera
 
 RATES_HZ = {"large": 12.0, "small": 40.0, "tiny": 90.0}
-SMALL = Stream(64, 48, 0.5)
+SMALL = StreamProfile(64, 48, 0.5)
 TIMEOUT_S = 120.0
 
 
@@ -25,7 +25,7 @@ def choose(rate_hz, cameras=1):
         asked.append(name)
         return RATES_HZ[name]
 
-    return choose_model(list(RATES_HZ), Stream(848, 480, rate_hz), cameras, measure), asked
+    return choose_model(list(RATES_HZ), StreamProfile(848, 480, rate_hz), cameras, measure), asked
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_a_shipped_model_is_prepared_by_measurement():
     assert network.model.manifest.name == Model.load(BEST_FIRST[0]).manifest.name
     assert network.choice.name == BEST_FIRST[0] and network.choice.keeps_up
     assert f"chosen: {BEST_FIRST[0]} is the best shipped model" in network.note
-    fast = Stream(SMALL.width, SMALL.height, 1e6)
+    fast = StreamProfile(SMALL.width, SMALL.height, 1e6)
     network = resources.prepare(NetworkSettings("auto", "cpu", stream=fast))
     assert list(network.choice.measured_hz) == list(BEST_FIRST) and not network.choice.keeps_up
     assert (
@@ -94,7 +94,7 @@ def test_the_model_is_chosen_anew_once_for_each_size_of_the_camera():
         while (network := selector.update(settings, size, 0.5)) is None:
             assert time.monotonic() < deadline
             time.sleep(0.01)
-        assert network.choice.stream == Stream(*size, 0.5)
+        assert network.choice.stream == StreamProfile(*size, 0.5)
         assert selector.update(settings, size, 0.5) is None and not selector.in_progress
 
 
