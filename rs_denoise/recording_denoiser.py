@@ -20,10 +20,10 @@ from rs_denoise.depth import round_like
 from rs_denoise.drawing.picture import draw_depth, find_depth_range
 from rs_denoise.gate import Gate
 from rs_denoise.offline import OfflineDenoiser, Progress
+from rs_denoise.recordings.atomic_output import atomic_output
 from rs_denoise.recordings.bags.bag import is_bag
 from rs_denoise.recordings.bags.denoised_copy import CopyError, copy_with_denoised
 from rs_denoise.recordings.bags.rosbag2_writer import write_rosbag2
-from rs_denoise.recordings.complete_output import complete_or_absent
 from rs_denoise.recordings.folders.frame_folder import read_frame, write_frame
 from rs_denoise.recordings.frame import Frame, RecordingError, add_missing_stamps
 from rs_denoise.recordings.images import read_png, write_png
@@ -144,7 +144,7 @@ class RecordingDenoiser:
             opened.without(unused), denoiser, images, self.settings.pictures, progress
         )
         if self.settings.bag:
-            with complete_or_absent(out) as unfinished:
+            with atomic_output(out) as unfinished:
                 notes += _write_bag(recording, self.settings.overrides, opened, folders, unfinished)
                 # The bag is complete and made with these settings: another run need not repeat it.
                 shutil.copy(images / DENOISED_NOTE, unfinished)

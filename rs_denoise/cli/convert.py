@@ -15,9 +15,9 @@ from rs_denoise.cli import options
 from rs_denoise.depth import to_uint16_mm
 from rs_denoise.gate import Gate
 from rs_denoise.offline import Method, OfflineDenoiser
+from rs_denoise.recordings.atomic_output import atomic_output
 from rs_denoise.recordings.bags.rosbag2_writer import write_rosbag2
 from rs_denoise.recordings.bags.sdk_writer import SUFFIX, write_sdk_recording
-from rs_denoise.recordings.complete_output import complete_or_absent
 from rs_denoise.recordings.folders.frame_folder import write_frame
 from rs_denoise.recordings.frame import (
     DEFAULT_RATE_HZ,
@@ -108,7 +108,7 @@ def _write(
     for path in (out, out.with_name(f"{out.name}.part")):
         if path.exists():
             raise RecordingError(f"{path}: exists already; remove it first")
-    with complete_or_absent(out) as unfinished:
+    with atomic_output(out) as unfinished:
         if to is RecordingFormat.frames:
             count = _write_frames(unfinished, frames, denoise, assumed)
         else:

@@ -6,10 +6,10 @@ import zlib
 from functools import partial
 from pathlib import Path
 
+from rs_denoise.recordings.atomic_output import atomic_output
 from rs_denoise.recordings.bags.bag import is_bag
 from rs_denoise.recordings.bags.bag_reader import read_bag
 from rs_denoise.recordings.bags.topic_names import GROUND_TRUTH
-from rs_denoise.recordings.complete_output import complete_or_absent
 from rs_denoise.recordings.folders.autoencoder_folder import find_autoencoder_frames
 from rs_denoise.recordings.folders.frame_folder import find_frames, read_frame, write_frame
 from rs_denoise.recordings.frame import RecordingError
@@ -44,7 +44,7 @@ def _unpack(bag: Path, unpacked: Path) -> list[Path]:
     """Writes the frames of a bag that have ground truth as frame folders; gives these in order."""
     target = unpacked / f"{bag.name}_{zlib.crc32(str(bag.resolve()).encode()):08x}"
     if not target.is_dir():
-        with complete_or_absent(target) as unfinished:
+        with atomic_output(target) as unfinished:
             for number, frame in enumerate(read_bag(bag)):
                 if frame.ground_truth_mm is not None:
                     write_frame(unfinished / f"{number:08d}_{frame.stamp_ns}", frame)

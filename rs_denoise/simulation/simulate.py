@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from rs_denoise.depth import MAX_DEPTH_MM, to_depth_mm, to_uint16_mm
+from rs_denoise.recordings.atomic_output import atomic_output
 from rs_denoise.recordings.bags.rosbag2_writer import write_rosbag2
-from rs_denoise.recordings.complete_output import complete_or_absent
 from rs_denoise.recordings.folders.frame_folder import write_frame
 from rs_denoise.recordings.frame import Frame
 from rs_denoise.recordings.resample import resample_frame
@@ -140,7 +140,7 @@ def run_scene(data_set: DataSet, index: int) -> None:
         frames = _frames(data_set, index, version)
         if data_set.bags:
             path = data_set.path(index, version)
-            with complete_or_absent(path) as bag:
+            with atomic_output(path) as bag:
                 write_rosbag2(
                     bag, (replace(f, stamp_ns=_stamp_ns(k)) for k, f in enumerate(frames))
                 )
@@ -211,7 +211,7 @@ def _render(data_set: DataSet, index: int) -> None:
             for name, value in vars(render).items()
             if name != "depth_m"
         }
-        with complete_or_absent(path) as unfinished:
+        with atomic_output(path) as unfinished:
             np.savez(unfinished, depth_m=render.depth_m, **light)
 
 

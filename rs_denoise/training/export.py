@@ -16,7 +16,7 @@ from rs_denoise.model import Model, save
 from rs_denoise.network_kind import NETWORK_KINDS
 from rs_denoise.networks import NETWORKS, Network
 from rs_denoise.offline import DENOISED, OfflineDenoiser
-from rs_denoise.recordings.complete_output import complete_or_absent
+from rs_denoise.recordings.atomic_output import atomic_output
 from rs_denoise.recordings.frame import Frame
 
 # The blocks of an evaluation that a manifest holds.
@@ -60,7 +60,7 @@ def export(
         licence="Apache-2.0", metrics={}, verdict=NOT_MEASURED,
     )  # fmt: skip
     folded = _fold_batch_norm(network)
-    with complete_or_absent(out) as unfinished:
+    with atomic_output(out) as unfinished:
         save(folded, manifest, unfinished)
         if frames is not None:
             metrics = measure(Model.load(unfinished), frames)

@@ -13,7 +13,7 @@ import torch
 from rs_denoise.manifest import Manifest
 from rs_denoise.model import Model, example_inputs
 from rs_denoise.network_kind import NetworkKind
-from rs_denoise.recordings.complete_output import complete_or_absent
+from rs_denoise.recordings.atomic_output import atomic_output
 from rs_denoise.torchscript import read_for_other_runtimes
 from rs_denoise.training.export import ExportError
 
@@ -37,7 +37,7 @@ def export_onnx(model_file: Path | str, out: Path) -> Manifest:
     model = Model.load(model_file, "cpu", "float32")
     network = read_for_other_runtimes(model.path)
     kind = model.kind
-    with complete_or_absent(out) as unfinished:
+    with atomic_output(out) as unfinished:
         try:
             with warnings.catch_warnings():
                 # The exporter that takes TorchScript is deprecated; the other one takes none.

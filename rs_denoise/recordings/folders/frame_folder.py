@@ -14,7 +14,7 @@ import numpy as np
 
 from rs_denoise.camera import Camera
 from rs_denoise.depth import MAX_DEPTH_MM, convert_units, to_uint16_mm
-from rs_denoise.recordings.complete_output import complete_or_absent
+from rs_denoise.recordings.atomic_output import atomic_output
 from rs_denoise.recordings.folders.image_camera import camera_of_size
 from rs_denoise.recordings.frame import MAX_STAMP_NS, Frame, RecordingError
 from rs_denoise.recordings.images import read_png, write_png
@@ -116,7 +116,7 @@ def write_frame(folder: Path, frame: Frame, **notes: object) -> None:
         notes.pop("assumed", None)
     if frame.stamp_ns is not None:
         notes["stamp_ns"] = frame.stamp_ns
-    with complete_or_absent(folder / "camera.json") as unfinished:
+    with atomic_output(folder / "camera.json") as unfinished:
         frame.camera.to_file(unfinished, **notes)
 
 

@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 import trimesh
 
-from rs_denoise.recordings.complete_output import complete_or_absent
+from rs_denoise.recordings.atomic_output import atomic_output
 
 MAX_FACES = 60_000
 # Parts of a model keep their own material; beyond this many the smallest share one.
@@ -104,7 +104,7 @@ class Furniture:
             arrays: dict[str, Any] = {}
             for k, part in enumerate(_convert(model.archive, model.path, model.size_m)):
                 arrays[f"v{k}"], arrays[f"f{k}"] = part.vertices, part.faces
-            with complete_or_absent(cached) as unfinished:
+            with atomic_output(cached) as unfinished:
                 np.savez(unfinished, **arrays)
         with np.load(cached) as arrays:
             return [Part(arrays[f"v{k}"], arrays[f"f{k}"]) for k in range(len(arrays) // 2)]

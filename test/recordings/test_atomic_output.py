@@ -1,12 +1,12 @@
 import pytest
 
-from rs_denoise.recordings.complete_output import complete_or_absent
+from rs_denoise.recordings.atomic_output import atomic_output
 
 
 def test_a_file_appears_when_it_is_complete_and_replaces_the_old_one(tmp_path):
     path = tmp_path / "new" / "a.txt"
     for text in ("first", "second"):
-        with complete_or_absent(path) as unfinished:
+        with atomic_output(path) as unfinished:
             assert unfinished.name == path.name
             unfinished.write_text(text)
             assert not path.exists() or path.read_text() == "first"
@@ -15,14 +15,14 @@ def test_a_file_appears_when_it_is_complete_and_replaces_the_old_one(tmp_path):
 
 
 def test_a_folder_appears_when_it_is_complete(tmp_path):
-    with complete_or_absent(tmp_path / "bag") as unfinished:
+    with atomic_output(tmp_path / "bag") as unfinished:
         unfinished.mkdir()
         (unfinished / "metadata.yaml").write_text("")
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["bag", "metadata.yaml"]
 
 
 def test_nothing_is_left_of_what_failed(tmp_path):
-    with pytest.raises(KeyError), complete_or_absent(tmp_path / "a") as unfinished:
+    with pytest.raises(KeyError), atomic_output(tmp_path / "a") as unfinished:
         unfinished.write_text("half")
         raise KeyError
     assert not list(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""Files and folders that are either complete or not there."""
+"""Writes files and folders atomically: they are either complete or not there."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 @contextmanager
-def complete_or_absent(path: Path) -> Iterator[Path]:
+def atomic_output(path: Path) -> Iterator[Path]:
     """Gives a path to write to, and moves what was written to `path` when the block succeeds.
 
     The path has the final name, in a folder beside `path`, because a rosbag2 contains the name of
