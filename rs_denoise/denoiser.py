@@ -123,7 +123,7 @@ class Denoiser:
             if infrared_right is not None and kind.uses_right_infrared:
                 right = self._upload(infrared_right, "right infrared")
         outputs = self._run_in_tiles(FrameTensors(measured_px, left, right, scale))
-        disparity_px, confidence = kind.read(outputs, scale)
+        disparity_px, confidence = kind.decode_outputs(outputs, scale)
         self._check_finite(outputs if confidence is None else [*outputs, confidence])
         if infrared is None and confidence is not None:
             confidence.mul_(DEPTH_ONLY_FACTOR)
@@ -168,7 +168,7 @@ class Denoiser:
             return functional.pad(image, (0, right, 0, bottom))
 
         other = frame.infrared_right
-        return self.model.kind.tensors(
+        return self.model.kind.prepare_inputs(
             FrameTensors(
                 pad(frame.measured_px),
                 pad(frame.infrared),

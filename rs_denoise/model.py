@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from rs_denoise.device import OPENVINO_DEFAULT, find_device, name_device, uses_openvino
 from rs_denoise.manifest import Manifest, ModelError
 from rs_denoise.model_archive import MANIFEST, read_manifest
-from rs_denoise.network_kind import NETWORK_KINDS, Input, NetworkKind
+from rs_denoise.network_kind import NETWORK_KINDS, NetworkInput, NetworkKind
 from rs_denoise.openvino_network import OpenVinoNetwork
 from rs_denoise.shipped_models import DEFAULT_MODEL, model_file
 from rs_denoise.torchscript import PytorchNetwork, read_network, write_network
@@ -158,7 +158,7 @@ def example_inputs(manifest: Manifest) -> tuple[Tensor, ...]:
     height, width = 4 * manifest.stride_px, 8 * manifest.stride_px
     first, *others = NETWORK_KINDS[manifest.confidence].inputs
 
-    def filled(value: float, tensor: Input) -> Tensor:
+    def filled(value: float, tensor: NetworkInput) -> Tensor:
         stride = tensor.stride
         return torch.full((1, tensor.channels, height // stride, width // stride), value)
 

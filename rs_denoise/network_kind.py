@@ -43,7 +43,7 @@ class FrameTensors:
 
 
 @dataclass(frozen=True)
-class Input:
+class NetworkInput:
     """One input of a network.
 
     Attributes:
@@ -63,11 +63,11 @@ class NetworkKind(ABC):
     Attributes:
         inputs: the network's inputs in the order of forward().
         outputs: names of the network's outputs in their order, as in manifests.
-        predicts_uncertainty: whether `read` gives a confidence.
+        predicts_uncertainty: whether `decode_outputs` gives a confidence.
         uses_right_infrared: whether the right infrared image is used where there is one.
     """
 
-    inputs: tuple[Input, ...]
+    inputs: tuple[NetworkInput, ...]
     outputs: tuple[str, ...]
     predicts_uncertainty: bool
     uses_right_infrared: bool = False
@@ -78,27 +78,27 @@ class NetworkKind(ABC):
         return [i.name for i in self.inputs]
 
     @abstractmethod
-    def tensors(self, frame: FrameTensors) -> list[Tensor]:
+    def prepare_inputs(self, frame: FrameTensors) -> list[Tensor]:
         """The network's inputs for a frame, [1, C, H / stride, W / stride] float32 each."""
 
     @abstractmethod
-    def read(
+    def decode_outputs(
         self, outputs: list[Tensor], disparity_scale_px_mm: float
     ) -> tuple[Tensor, Tensor | None]:
         """Disparity in px and confidence 0..1 (None without uncertainty) from the outputs."""
 
 
-class LaplaceNetworks(NetworkKind):
+class LaplaceNetworkKind(NetworkKind):
     """Networks that give disparity and the scale b of a Laplace distribution of its error."""
 
-    inputs: tuple[Input, ...] = (Input("disparity_px"), Input("infrared"))
+    inputs: tuple[NetworkInput, ...] = (NetworkInput("disparity_px"), NetworkInput("infrared"))
     outputs = ("disparity_px", "scale_px")
     predicts_uncertainty = True
 
-    def tensors(self, frame: FrameTensors) -> list[Tensor]:  # noqa: D102
+    def prepare_inputs(self, frame: FrameTensors) -> list[Tensor]:  # noqa: D102
         return [frame.measured_px, frame.infrared]
 
-    def read(  # noqa: D102
+    def decode_outputs(  # noqa: D102
         self, outputs: list[Tensor], disparity_scale_px_mm: float
     ) -> tuple[Tensor, Tensor]:
         disparity_px, scale_px = outputs
@@ -107,36 +107,36 @@ class LaplaceNetworks(NetworkKind):
         return disparity_px, confidence
 
 
-class StereoNetworks(LaplaceNetworks):
+class StereoNetworkKind(LaplaceNetworkKind):
     """Networks that also see where the left and the right infrared image agree."""
 
     inputs = (
-        Input("disparity_px"),
-        Input("infrared"),
-        Input("surfaces_px", 2, STRIDE),
-        Input("evidence", EVIDENCE_CHANNELS, STRIDE),
+        NetworkInput("disparity_px"),
+        NetworkInput("infrared"),
+        NetworkInput("surfaces_px", 2, STRIDE),
+        NetworkInput("evidence", EVIDENCE_CHANNELS, STRIDE),
     )
     uses_right_infrared = True
 
-    def tensors(self, frame: FrameTensors) -> list[Tensor]:  # noqa: D102
+    def prepare_inputs(self, frame: FrameTensors) -> list[Tensor]:  # noqa: D102
         measured, left = frame.measured_px, frame.infrared
         surfaces = candidate_surfaces(measured)
         evidence = matching_evidence(measured, surfaces, left, frame.infrared_right)
         return [measured, left, surfaces, evidence]
 
 
-class DepthNetworks(NetworkKind):
+class DepthNetworkKind(NetworkKind):
     """Networks of the 2020 Denoise-Autoencoder: depth in, depth out, without uncertainty."""
 
-    inputs = (Input("depth_mm"), Input("infrared"))
+    inputs = (NetworkInput("depth_mm"), NetworkInput("infrared"))
     outputs = ("depth_mm",)
     predicts_uncertainty = False
 
-    def tensors(self, frame: FrameTensors) -> list[Tensor]:  # noqa: D102
+    def prepare_inputs(self, frame: FrameTensors) -> list[Tensor]:  # noqa: D102
         depth_mm = disparity_to_depth(frame.measured_px, frame.disparity_scale_px_mm)
         return [depth_mm, frame.infrared]
 
-    def read(  # noqa: D102
+    def decode_outputs(  # noqa: D102
         self, outputs: list[Tensor], disparity_scale_px_mm: float
     ) -> tuple[Tensor, None]:
         return depth_to_disparity(outputs[0], disparity_scale_px_mm), None
@@ -144,7 +144,7 @@ class DepthNetworks(NetworkKind):
 
 # By what a manifest has under `confidence`.
 NETWORK_KINDS: dict[str, NetworkKind] = {
-    "laplace": LaplaceNetworks(),
-    "laplace-stereo": StereoNetworks(),
-    "none": DepthNetworks(),
+    "laplace": LaplaceNetworkKind(),
+    "laplace-stereo": StereoNetworkKind(),
+    "none": DepthNetworkKind(),
 }

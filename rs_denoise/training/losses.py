@@ -81,7 +81,7 @@ def _uncertainty(
     """How badly the scale predicts the error, most of all whether it is within `TOLERANCE`."""
     weight = (truth_px > 0).to(error.dtype)
     large = error.abs() > TOLERANCE * truth_px
-    # As `LaplaceNetworks.read` computes confidence, which is 1 minus this.
+    # As `LaplaceNetworkKind.decode_outputs` computes confidence, which is 1 minus this.
     probability = torch.exp(-TOLERANCE * output_px / scale_px)
     probability = MIN_PROBABILITY + (1 - 2 * MIN_PROBABILITY) * probability
     # By hand: torch refuses its own under autocast, although all is float32 here.

@@ -33,7 +33,7 @@ def inputs_of(model, frame, height, width):
     scale = frame.camera.disparity_scale_px_mm
     depth_mm = part(frame.depth_mm)
     measured_px = torch.where(depth_mm > 0, scale / depth_mm, 0.0)
-    return model.kind.tensors(
+    return model.kind.prepare_inputs(
         FrameTensors(measured_px, part(frame.infrared), part(frame.infrared_right), scale)
     )
 
