@@ -59,10 +59,10 @@ def random_matcher(rng: np.random.Generator) -> Matcher:
     real images: of simulated ones, which are cleaner, it would leave half as many holes at edges.
     """
     second_peak, left_right_px = [
-        (rng.uniform(6.9, 9.5), rng.uniform(0.45, 0.7)),
-        (rng.uniform(6.9, 9.5), rng.uniform(0.45, 0.7)),
-        (rng.uniform(3.0, 6.9), rng.uniform(0.7, 1.0)),
-        (rng.uniform(9.5, 12.5), rng.uniform(0.35, 0.45)),
+        (rng.uniform(6.2, 8.8), rng.uniform(0.45, 0.7)),
+        (rng.uniform(6.2, 8.8), rng.uniform(0.45, 0.7)),
+        (rng.uniform(3.0, 6.2), rng.uniform(0.7, 1.0)),
+        (rng.uniform(8.8, 11.8), rng.uniform(0.35, 0.45)),
     ][rng.integers(4)]
     return Matcher(
         blur_px=float(rng.uniform(0.3, 0.5)),

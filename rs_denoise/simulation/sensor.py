@@ -17,8 +17,8 @@ DOT_EXPONENT = 0.7
 REFERENCE_WIDTH = 848
 # Median grey level, contrast and read-out noise, lowest and highest. Real frames: six with a
 # projector have a median of 17 to 26, two others 51 and 61, one without a projector 97.
-DARK = (9, 33), (0.2, 0.45), (1.8, 11.5)
-BRIGHT = (33, 80), (0.2, 0.45), (1.8, 11.5)
+DARK = (9, 33), (0.2, 0.45), (2.2, 13.5)
+BRIGHT = (33, 80), (0.2, 0.45), (2.2, 13.5)
 PHOTOGRAPH = (40, 110), (0.5, 0.9), (1.8, 5.0)
 
 
@@ -86,7 +86,7 @@ def random_sensor(rng: np.random.Generator, has_projector: bool = True) -> Senso
         shift_px=float(rng.normal(0, 0.17)) if misaligned else 0.0,
         shear=float(rng.normal(0, 2e-4)) if misaligned else 0.0,
         bias_px=float(rng.normal(0, 0.06)),
-        warp_px=float(rng.uniform(0.025, 0.11)),
+        warp_px=float(rng.uniform(0.02, 0.1)),
         warp_seed=int(rng.integers(2**31)),
     )
 
@@ -136,7 +136,7 @@ def slow_error(shape: tuple[int, int], seed: int) -> np.ndarray:
     """A smooth field [H, W] of standard deviation 1, with structure at 25, 60 and 160 px of 848."""
     rng = np.random.default_rng(seed)
     field = np.zeros(shape, np.float32)
-    for size, weight in ((25, 0.2), (60, 0.5), (160, 1.0)):
+    for size, weight in ((25, 0.1), (60, 0.2), (160, 1.0)):
         scale = max(round(size * shape[1] / REFERENCE_WIDTH), 2)
         coarse = rng.normal(size=(shape[0] // scale + 4, shape[1] // scale + 4))
         layer = cv2.resize(
