@@ -153,14 +153,16 @@ def _require_torch() -> None:
         )
 
 
-def example_inputs(manifest: Manifest) -> tuple[Tensor, ...]:
-    """A small frame's inputs, which a network must be able to process."""
-    height, width = 4 * manifest.stride_px, 8 * manifest.stride_px
+def example_inputs(
+    manifest: Manifest, count: int = 1, size: tuple[int, int] | None = None
+) -> tuple[Tensor, ...]:
+    """Inputs of `count` frames of height and width `size`, by default small, on the CPU."""
+    height, width = size or (4 * manifest.stride_px, 8 * manifest.stride_px)
     first, *others = NETWORK_KINDS[manifest.confidence].inputs
 
     def filled(value: float, tensor: NetworkInput) -> Tensor:
         stride = tensor.stride
-        return torch.full((1, tensor.channels, height // stride, width // stride), value)
+        return torch.full((count, tensor.channels, height // stride, width // stride), value)
 
     return (filled(20.0, first), *(filled(40.0, other) for other in others))
 

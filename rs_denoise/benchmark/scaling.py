@@ -12,7 +12,7 @@ import torch
 
 from rs_denoise.benchmark.core_speed import d435_like_camera, time_in_turns
 from rs_denoise.denoiser import DEFAULT_TILE_PX, Denoiser
-from rs_denoise.model import Model
+from rs_denoise.model import Model, example_inputs
 from rs_denoise.synthetic_frame import TYPICAL_CAMERA, synthetic_frame
 from rs_denoise.tiling import Tiling, TilingError
 
@@ -77,8 +77,8 @@ def _time_batches(model: Model, rounds: int) -> list[ScalingTime]:
     """Times the network alone."""
 
     def run_batch(count: int) -> Callable[[], object]:
-        shape = (count, 1, TYPICAL_CAMERA.height, TYPICAL_CAMERA.width)
-        inputs = [torch.full(shape, value, device=model.device) for value in (20.0, 40.0)]
+        size = TYPICAL_CAMERA.height, TYPICAL_CAMERA.width
+        inputs = [x.to(model.device) for x in example_inputs(model.manifest, count, size)]
         # sum().item() waits for a GPU, which computes asynchronously.
         return torch.inference_mode()(lambda: model(*inputs)[0].sum().item())
 

@@ -176,7 +176,7 @@ def test_bench_times_the_shipped_models_beside_librealsense(tmp_path):
 def test_bench_says_how_time_grows_with_work(tmp_path):
     files = {name: tmp_path / f"out.{name}" for name in ("json", "md", "png")}
     out = run_as_process(
-        main, "bench", "--model", "unet-tiny", "--frames", 10, "--no-node", "--scaling",
+        main, "bench", "--model", "unet-tiny-stereo", "--frames", 10, "--no-node", "--scaling",
         "--json", files["json"], "--markdown", files["md"], "--plot", files["png"],
     )  # fmt: skip
     assert out.returncode == 0, out.stderr
