@@ -16,7 +16,11 @@ PANELS = (
     ("pixels", "megapixels", ("pixels",)),
     ("tiles of 1280x720", "tiles", ("tiles",)),
     ("batch, network alone", "frames in a batch", ("batch",)),
-    ("cameras of one process", "cameras", ("cameras in turn", "concurrent cameras")),
+    (
+        "cameras of one process: in turn (solid), concurrent (dashed)",
+        "cameras",
+        ("cameras in turn", "concurrent cameras"),
+    ),
 )
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 
@@ -35,18 +39,16 @@ def draw_scaling(times: dict[str, list[ScalingTime]]) -> Figure:
         for (name, of_model), colour in zip(times.items(), COLOURS, strict=False):
             for dimension, dashes in zip(dimensions, ("-", "--"), strict=False):
                 points = sorted((t.amount, t.ms) for t in of_model if t.dimension == dimension)
-                shown = f"{name}, {dimension}" if len(dimensions) > 1 else name
                 axes.plot(*zip(*points, strict=True), dashes, marker="o", markersize=4,
-                          color=colour, label=shown)  # fmt: skip
+                          color=colour, label=name)  # fmt: skip
         axes.set_title(title, loc="left", fontsize="medium")
         axes.set_xlabel(label)
         axes.set_ylabel("ms per frame")
         axes.set_xlim(0)
-        # Space above for the legend.
-        axes.set_ylim(0, 1.4 * axes.dataLim.ymax)
+        axes.set_ylim(0, 1.1 * axes.dataLim.ymax)
         axes.xaxis.get_major_locator().set_params(integer=label != "megapixels")
         axes.grid(color="#e4e4e4")
         axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(loc="upper left", ncols=2, frameon=False, fontsize="small",
-                    handlelength=1.6, columnspacing=1.0)  # fmt: skip
+    models, names = figure.axes[0].get_legend_handles_labels()
+    figure.legend(models, names, loc="outside upper left", ncols=len(names), frameon=False)
     return figure
