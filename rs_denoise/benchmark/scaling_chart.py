@@ -17,7 +17,7 @@ PANELS = (
     ("tiles of 1280x720", "tiles", ("tiles",)),
     ("batch, network alone", "frames in a batch", ("batch",)),
     (
-        "cameras of one process: in turn (solid), concurrent (dashed)",
+        "cameras: in turn (solid), concurrent (dashed)",
         "cameras",
         ("cameras in turn", "concurrent cameras"),
     ),
