@@ -94,6 +94,11 @@ class Input:
             self._kind, self._topic, self._callback, qos, qos_overriding_options=OVERRIDABLE
         )
 
+    def request_kept(self) -> None:
+        """Subscribes anew at the next `open`, if publishers keep a message: it comes once more."""
+        if self._policies is not None and self._policies[1] == TRANSIENT:
+            self.close()
+
     def close(self) -> None:
         """Unsubscribes: a RealSense driver then stops sending."""
         if self._subscription is not None:
