@@ -24,9 +24,6 @@ MAX_BASELINE_WAIT_S = 3.0
 MAX_DISCOVERY_S = 3.0
 # Every so many calls of `follow` the publishers' reliability is looked up.
 GRAPH_PERIODS = 10
-# While no camera_info has come, one that a publisher keeps is requested again every so many calls:
-# on a busy machine Fast DDS has been seen to lose it (once in dozens of runs of the tests).
-REQUEST_PERIODS = 5 * GRAPH_PERIODS
 
 
 class CameraListener:
@@ -110,8 +107,6 @@ class CameraListener:
             self._set_listening(wanted)
         self._calls += 1
         if wanted and (changed or self._calls % GRAPH_PERIODS == 0):
-            if not self.calibration.known and self._calls % REQUEST_PERIODS == 0:
-                self.topics.camera_info.request_kept()
             with_baseline = self.assembler.settings.baseline_m == 0.0
             self.topics.open(reliability, with_right, with_baseline)
 

@@ -29,10 +29,9 @@ except ImportError:
 DEPTH, CAMERA_INFO = "depth/image_rect_raw", "depth/camera_info"
 BEST_EFFORT = ReliabilityPolicy.BEST_EFFORT
 TRANSIENT, VOLATILE = DurabilityPolicy.TRANSIENT_LOCAL, DurabilityPolicy.VOLATILE
-# Reliability is not among them: the parameter input_reliability sets it.
-OVERRIDABLE = QoSOverridingOptions(
-    [QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH, QoSPolicyKind.DURABILITY]
-)
+# Not reliability, which the parameter input_reliability sets, nor durability, which follows the
+# publishers: rclpy would keep that of the first subscription, made before they were known.
+OVERRIDABLE = QoSOverridingOptions([QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH])
 
 
 class Input:
@@ -93,11 +92,6 @@ class Input:
         self._subscription = self._node.create_subscription(
             self._kind, self._topic, self._callback, qos, qos_overriding_options=OVERRIDABLE
         )
-
-    def request_kept(self) -> None:
-        """Subscribes anew at the next `open`, if publishers keep a message: it comes once more."""
-        if self._policies is not None and self._policies[1] == TRANSIENT:
-            self.close()
 
     def close(self) -> None:
         """Unsubscribes: a RealSense driver then stops sending."""
