@@ -83,4 +83,4 @@ class Gate:
 
 # Two other trade-offs between few errors and few holes, which the evaluation also reports.
 CAUTIOUS = Gate(min_confidence=0.7)
-COMPLETE = Gate(min_confidence=0.4, fill_confidence=0.6)
+COMPLETE = Gate(fill_confidence=0.6)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from collections import defaultdict
 from collections.abc import Iterator
@@ -27,7 +26,7 @@ from rs_denoise.recordings.bags.rosbag2_writer import write_rosbag2
 from rs_denoise.recordings.folders.frame_folder import read_frame, write_frame
 from rs_denoise.recordings.frame import Frame, RecordingError, add_missing_stamps
 from rs_denoise.recordings.images import read_png, write_png
-from rs_denoise.recordings.map_ahead import THREADS, map_ahead
+from rs_denoise.recordings.map_ahead import CORES, THREADS, map_ahead
 from rs_denoise.recordings.overrides import Overrides
 from rs_denoise.recordings.recording import (
     DENOISED_NOTE,
@@ -207,7 +206,7 @@ def _denoise_frames(
 def _use_share_of_cores() -> None:
     import torch
 
-    torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // THREADS))
+    torch.set_num_threads(CORES // THREADS)
 
 
 def _mark_incomplete(images: Path) -> None:

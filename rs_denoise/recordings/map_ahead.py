@@ -8,8 +8,9 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+CORES = len(os.sched_getaffinity(0))  # that this process may use
 # OpenCV's codecs release Python's lock. More threads would only take cores from the network.
-THREADS = min(4, os.cpu_count() or 1)
+THREADS = min(4, CORES)
 # How many items are worked on or wait, which bounds memory: images of 848x480 take up to 10 MB.
 AHEAD = 12
 Item = TypeVar("Item")
