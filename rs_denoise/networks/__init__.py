@@ -8,9 +8,10 @@ from typing import Literal
 
 from rs_denoise.networks.ccgan import Generator
 from rs_denoise.networks.classic import ClassicNetwork, ClassicUNet, ConvAutoencoder
+from rs_denoise.networks.tiny_unet import TinyUNet
 from rs_denoise.networks.unet import UNet
 
-Network = UNet | ClassicNetwork
+Network = UNet | TinyUNet | ClassicNetwork
 
 
 @dataclass(frozen=True)
@@ -24,15 +25,16 @@ class RegisteredNetwork:
     """
 
     build: Callable[[], Network]
-    kind: Literal["laplace-stereo", "none"]
+    kind: Literal["laplace-stereo", "laplace", "none"]
     objective: Literal["disparity", "depth", "adversarial"]
 
 
 NETWORKS = {
     "unet": RegisteredNetwork(UNet, "laplace-stereo", "disparity"),
-    "unet-tiny": RegisteredNetwork(
+    "unet-tiny-stereo": RegisteredNetwork(
         lambda: UNet((16, 32, 64), skip=2), "laplace-stereo", "disparity"
     ),
+    "unet-tiny": RegisteredNetwork(TinyUNet, "laplace", "disparity"),
     # Those of the Denoise-Autoencoder of 2020.
     "autoencoder-classic": RegisteredNetwork(ConvAutoencoder, "none", "depth"),
     "unet-classic": RegisteredNetwork(ClassicUNet, "none", "depth"),

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from rs_denoise.model import read_weights
 from rs_denoise.shipped_models import model_file
-from rs_denoise.training.lightning_modules import INPUTS, TrainingModule, merge_crops
+from rs_denoise.training.lightning_modules import TrainingModule, merge_crops
 
 MODEL_FILE_SUFFIX = ".pt"
 # Layers that had other names in model files of format 1.
@@ -40,7 +40,7 @@ def load_initial_weights(
     path = model_file(name)
     if path.suffix == MODEL_FILE_SUFFIX:
         _load(module.network, unfold_names(module.network, read_weights(path)), path)
-        unfold_batch_norm(module.network, (merge_crops(batch) for batch in batches))
+        unfold_batch_norm(module, (merge_crops(batch) for batch in batches))
         return
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
@@ -73,16 +73,17 @@ def unfold_names(network: nn.Module, folded: dict[str, Tensor]) -> dict[str, Ten
 
 
 @torch.no_grad()
-def unfold_batch_norm(network: nn.Module, batches: Iterable[dict[str, Tensor]]) -> None:
+def unfold_batch_norm(module: TrainingModule, batches: Iterable[dict[str, Tensor]]) -> None:
     """Gives each batch normalisation the statistics of its input, without changing its output.
 
     Training normalises by the statistics of a batch. Where they are far from the stored ones, the
     network would no longer compute what it was trained to.
 
     Args:
-        network: whose normalisations only shift so far.
+        module: the normalisations of its network only shift so far.
         batches: of merged crops.
     """
+    network = module.network
     layers = dict(network.named_modules())
     norms = [layers[name] for _, name in _normalised(network)]
     sums: dict[nn.Module, list[Tensor]] = {norm: [] for norm in norms}
@@ -93,7 +94,7 @@ def unfold_batch_norm(network: nn.Module, batches: Iterable[dict[str, Tensor]]) 
     training = network.training
     network.eval()
     for batch in batches:
-        network(*(batch[name] for name in INPUTS))
+        network(*module.inputs(batch))
     for hook in hooks:
         hook.remove()
     network.train(training)

@@ -21,8 +21,6 @@ WARM_UP_FRACTION = 0.1
 START_FACTOR = 0.04
 # Weight of deceiving the discriminator, beside the error of the generated depth.
 ADVERSARIAL_WEIGHT = 0.01
-# What a network that works in disparity takes of a batch.
-INPUTS = NETWORK_KINDS["laplace-stereo"].input_names
 # Squares cut out of each crop for the generator to fill; side as a fraction of the crop's.
 MASKS, MASK_SIDE = 4, 0.2
 
@@ -64,6 +62,10 @@ class TrainingModule(lightning.LightningModule):
         """AdamW with warm-up and cosine decay."""
         return self._optimizer(self.network)
 
+    def inputs(self, batch: dict[str, Tensor]) -> list[Tensor]:
+        """What the network takes of merged crops, in the order of its forward()."""
+        raise NotImplementedError
+
     def losses(self, batch: dict[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:
         """The parts of the loss, and the output's disparity."""
         raise NotImplementedError
@@ -84,8 +86,12 @@ class TrainingModule(lightning.LightningModule):
 class DisparityModule(TrainingModule):
     """Networks that work in disparity and predict their uncertainty."""
 
+    def inputs(self, batch: dict[str, Tensor]) -> list[Tensor]:  # noqa: D102
+        kind = NETWORK_KINDS[NETWORKS[self.hparams["network"]].kind]
+        return [batch[name] for name in kind.input_names]
+
     def losses(self, batch: dict[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:  # noqa: D102
-        output, scale = self.network(*(batch[name] for name in INPUTS))
+        output, scale = self.network(*self.inputs(batch))
         losses = denoising_loss(
             output.float(), scale.float(), batch["disparity_px"], batch["truth_px"]
         )
@@ -95,8 +101,11 @@ class DisparityModule(TrainingModule):
 class DepthModule(TrainingModule):
     """Networks of the 2020 Denoise-Autoencoder: mean square error of depth where truth is known."""
 
+    def inputs(self, batch: dict[str, Tensor]) -> list[Tensor]:  # noqa: D102
+        return [_depth_mm(batch, "disparity_px"), batch["infrared"]]
+
     def losses(self, batch: dict[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:  # noqa: D102
-        output = self.network(_depth_mm(batch, "disparity_px"), batch["infrared"]).float()
+        output = self.network(*self.inputs(batch)).float()
         loss = _mean_square_m(output, _depth_mm(batch, "truth_px"))
         return {"loss": loss}, batch["scale_px_mm"] / output.clamp_min(1.0)
 

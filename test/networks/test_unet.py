@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from rs_denoise.matching import EVIDENCE_CHANNELS, candidate_surfaces, matching_evidence
-from rs_denoise.networks.unet import OFFSETS, UNet
+from rs_denoise.networks.unet import UNet
+from rs_denoise.networks.unet_trunk import OFFSETS
 
 KEEP_BIAS = slice(8, 12)
 

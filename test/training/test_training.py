@@ -23,7 +23,7 @@ from rs_denoise.training.config import ConfigError, TrainingConfig
 from rs_denoise.training.data import CropDataset, EpochSampler
 from rs_denoise.training.export import ExportError, export, load_network
 from rs_denoise.training.initial_weights import InitialWeightsError, load_initial_weights
-from rs_denoise.training.lightning_modules import INPUTS, merge_crops, module_for
+from rs_denoise.training.lightning_modules import merge_crops, module_for
 from rs_denoise.training.precision import choose_training_precision
 from rs_denoise.training.train import TrainingError, train
 
@@ -142,7 +142,9 @@ def last_two(data):
     return [read() for read in find_frame_readers(data)[-2:]]
 
 
-@pytest.mark.parametrize("network", ["unet-tiny", "autoencoder-classic", "ccgan-classic"])
+@pytest.mark.parametrize(
+    "network", ["unet-tiny", "unet-tiny-stereo", "autoencoder-classic", "ccgan-classic"]
+)
 def test_train_stop_resume_export_and_run(data, tmp_path, network):
     out = tmp_path / "run"
     first = run(data, out, network=network)
@@ -153,7 +155,7 @@ def test_train_stop_resume_export_and_run(data, tmp_path, network):
     path = tmp_path / "model.pt"
     manifest = export(second, path, "small", "planes", last_two(data), force=True)
     model = Model.load(path, "cpu", "float32")
-    assert model.manifest == manifest and model.predicts_uncertainty == (network == "unet-tiny")
+    assert model.manifest == manifest and model.predicts_uncertainty == ("tiny" in network)
     assert manifest.verdict in VERDICTS[:2] and "Network `" in path.with_suffix(".md").read_text()
     # Folding batch normalisation changed nothing.
     inputs = [20 * torch.rand(1, i.channels, 64 // i.stride, 64 // i.stride) + 1
@@ -202,14 +204,15 @@ def test_a_run_can_begin_with_other_weights(data, tmp_path, caplog):
         run(data, tmp_path / "c", network="autoencoder-classic", start_from=str(first))
 
 
-def test_a_run_can_begin_with_a_shipped_model(data):
+@pytest.mark.parametrize("name", ["unet-tiny-stereo", "unet-tiny"])
+def test_a_run_can_begin_with_a_shipped_model(name, data):
     crops = CropDataset(find_frame_readers(data), 64, 2, augment=False, seed=0)
     batches = list(DataLoader(crops, 2))
-    module = module_for("unet-tiny")("unet-tiny", 1e-3, total_steps=1)
-    load_initial_weights(module, "unet-tiny-stereo", batches)
+    module = module_for(name)(name, 1e-3, total_steps=1)
+    load_initial_weights(module, name, batches)
     batch = merge_crops(batches[0])
-    inputs = [batch[name] for name in INPUTS]
-    shipped = Model.load("unet-tiny-stereo", "cpu", "float32")
+    inputs = module.inputs(batch)
+    shipped = Model.load(name, "cpu", "float32")
     with torch.no_grad():
         expected = shipped(*inputs)
         for output, wanted in zip(module.network.eval()(*inputs), expected, strict=True):
