@@ -10,6 +10,7 @@ import torch
 
 from rs_denoise.denoiser import Denoiser, NetworkError
 from rs_denoise.device import uses_openvino
+from rs_denoise.idle_cores import use_idle_cores
 from rs_denoise.model import Model
 from rs_denoise.synthetic_frame import TYPICAL_CAMERA, synthetic_frame
 
@@ -50,9 +51,13 @@ INCOMPARABLE = Agreement(float("inf"), 1.0)
 def load_with_fallback(path: Path | str, device: str = "auto") -> Model:
     """Loads a model in the precision that the device prefers, or in float32 if that costs accuracy.
 
-    Arguments and errors are those of `Model.load`.
+    On a CPU it will compute on the cores that are idle now, see `use_idle_cores`. Arguments and
+    errors are those of `Model.load`.
     """
-    return choose_precision(Model.load(path, device))[0]
+    model = Model.load(path, device)
+    if model.device_name == "cpu":
+        use_idle_cores()
+    return choose_precision(model)[0]
 
 
 def choose_precision(model: Model) -> tuple[Model, Agreement | None]:
