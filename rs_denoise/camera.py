@@ -78,9 +78,14 @@ class Camera:
             [H, W, 3] float32 in metres, NaN where depth is invalid.
         """
         z = np.where(depth_mm > 0, depth_mm, np.nan).astype(np.float32) / 1000
+        x, y = self.ray_slopes()
+        return np.stack([x * z, y[:, None] * z, z], axis=-1)
+
+    def ray_slopes(self) -> tuple[np.ndarray, np.ndarray]:
+        """Slopes x / z of each column and y / z of each row of the image, [W] and [H] float32."""
         x = (np.arange(self.width, dtype=np.float32) - self.cx) / self.fx
         y = (np.arange(self.height, dtype=np.float32) - self.cy) / self.fy
-        return np.stack([x[None, :] * z, y[:, None] * z, z], axis=-1)
+        return x.astype(np.float32), y.astype(np.float32)
 
     @classmethod
     def d405(cls, width: int = 848, height: int = 480) -> Camera:

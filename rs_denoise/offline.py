@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,7 @@ import numpy as np
 from rs_denoise.depth import round_like
 from rs_denoise.gate import Gate
 from rs_denoise.recordings.frame import Frame
+from rs_denoise.recordings.map_ahead import CORES, THREADS
 
 if TYPE_CHECKING:  # PyTorch is imported with the first model, not for --help or a missing file.
     from rs_denoise.denoiser import Denoised, Denoiser, Estimate
@@ -74,32 +77,62 @@ class OfflineDenoiser:
         denoiser, estimate = self._network.run(frame)
         return denoiser.apply_gate(estimate, self.gate)
 
-    @property
-    def times_ms(self) -> list[float]:
-        """How long the network took for each frame; the gate, about a millisecond, not counted."""
-        return self._network.times_ms
+    def time(self, frame: Frame) -> float:
+        """Runs the network on a frame and gives how long that takes, ms.
+
+        With all threads of PyTorch; the gate, about a millisecond, is not counted.
+        """
+        return self._network.time(frame)
+
+
+def use_share_of_cores() -> None:
+    """Gives the calling thread, one of those of `map_ahead`, its share of the cores for PyTorch.
+
+    Threads that each denoise a frame of their own are faster than all cores on one frame, which
+    wait for each other after every layer, and for whatever else a core does.
+    """
+    import torch
+
+    torch.set_num_threads(CORES // THREADS)
 
 
 class _Network:
-    """A model with the denoiser of the latest camera and the estimate of the latest frame."""
+    """A model with the denoiser of the latest camera and, by thread, the latest estimate."""
 
     def __init__(self, model: Model, right_infrared: bool = True) -> None:
         self.model, self._right_infrared = model, right_infrared
-        self.times_ms: list[float] = []
         self._denoiser: Denoiser | None = None
-        self._latest: tuple[Frame, Estimate] | None = None
+        self._latest = _LatestEstimate()
+        # A GPU computes one frame at a time. A CPU does too, but has a core for each thread.
+        self._turn = nullcontext() if model.device_name == "cpu" else threading.Lock()
 
     def run(self, frame: Frame) -> tuple[Denoiser, Estimate]:
+        denoiser, latest = self._denoiser_of(frame), self._latest
+        if latest.estimate is None or latest.frame is not frame:
+            latest.frame, latest.estimate = frame, self._estimate(denoiser, frame)
+        return denoiser, latest.estimate
+
+    def time(self, frame: Frame) -> float:
+        denoiser, start = self._denoiser_of(frame), time.perf_counter()
+        self._estimate(denoiser, frame)
+        return 1e3 * (time.perf_counter() - start)
+
+    def _estimate(self, denoiser: Denoiser, frame: Frame) -> Estimate:
+        right = frame.infrared_right if self._right_infrared else None
+        with self._turn:
+            return denoiser.estimate(frame.depth_mm, frame.infrared, right)
+
+    def _denoiser_of(self, frame: Frame) -> Denoiser:
         from rs_denoise.denoiser import Denoiser
 
-        # Several threads may be here, each with a frame of its own.
-        denoiser, latest = self._denoiser, self._latest
+        denoiser = self._denoiser
         if denoiser is None or denoiser.camera != frame.camera:
             self._denoiser = denoiser = Denoiser(self.model, frame.camera)
-        if latest is None or latest[0] is not frame:
-            start = time.perf_counter()
-            right = frame.infrared_right if self._right_infrared else None
-            estimate = denoiser.estimate(frame.depth_mm, frame.infrared, right)
-            self._latest = latest = frame, estimate
-            self.times_ms.append(1e3 * (time.perf_counter() - start))
-        return denoiser, latest[1]
+        return denoiser
+
+
+class _LatestEstimate(threading.local):
+    """The estimate of a thread's latest frame, which all gates use."""
+
+    frame: Frame | None = None
+    estimate: Estimate | None = None

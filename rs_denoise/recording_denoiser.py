@@ -6,10 +6,8 @@ import hashlib
 import shutil
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +16,7 @@ from rs_denoise.camera import CameraError
 from rs_denoise.depth import round_like
 from rs_denoise.drawing.picture import draw_depth, find_depth_range
 from rs_denoise.gate import Gate
-from rs_denoise.offline import OfflineDenoiser, Progress
+from rs_denoise.offline import OfflineDenoiser, Progress, use_share_of_cores
 from rs_denoise.recordings.atomic_output import atomic_output
 from rs_denoise.recordings.bags.bag import is_bag
 from rs_denoise.recordings.bags.denoised_copy import CopyError, copy_with_denoised
@@ -26,7 +24,7 @@ from rs_denoise.recordings.bags.rosbag2_writer import write_rosbag2
 from rs_denoise.recordings.folders.frame_folder import read_frame, write_frame
 from rs_denoise.recordings.frame import Frame, RecordingError, add_missing_stamps
 from rs_denoise.recordings.images import read_png, write_png
-from rs_denoise.recordings.map_ahead import CORES, THREADS, map_ahead
+from rs_denoise.recordings.map_ahead import map_ahead
 from rs_denoise.recordings.overrides import Overrides
 from rs_denoise.recordings.recording import (
     DENOISED_NOTE,
@@ -170,13 +168,10 @@ def _denoise_frames(
 ) -> tuple[Folders, int]:
     """Denoises the frames that an earlier run did not; gives all folders, and how many are new.
 
-    Each thread denoises and writes frames of its own. On a CPU that is faster than all threads on
-    one frame, which wait for each other after every layer, and for whatever else a core does.
+    Each thread denoises and writes frames of its own.
     """
     folders: Folders = {}
     colours: list[tuple[float, float]] = []  # of the first frame, for all
-    # A device that computes one frame at a time, with cores of its own.
-    turn = nullcontext() if denoiser.model.device_name == "cpu" else Lock()
 
     def incomplete() -> Iterator[tuple[Path, Frame, bool]]:
         for frame in progress(opened, opened.count):
@@ -191,22 +186,15 @@ def _denoise_frames(
     def denoise(work: tuple[Path, Frame, bool]) -> bool:
         folder, frame, complete = work
         if not complete:
-            with turn:
-                result = denoiser.denoise(frame)
+            result = denoiser.denoise(frame)
             _write_denoised(folder, frame, result, opened.assumed)
         if pictures:
             picture = draw_depth(read_frame(folder).depth_mm, *colours[0])
             write_png(folder / PICTURE, picture)
         return not complete
 
-    denoised = map_ahead(denoise, incomplete(), FRAMES_AHEAD, prepare=_use_share_of_cores)
+    denoised = map_ahead(denoise, incomplete(), FRAMES_AHEAD, prepare=use_share_of_cores)
     return folders, sum(denoised)
-
-
-def _use_share_of_cores() -> None:
-    import torch
-
-    torch.set_num_threads(CORES // THREADS)
 
 
 def _mark_incomplete(images: Path) -> None:

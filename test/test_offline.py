@@ -1,6 +1,8 @@
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from rs_denoise.denoiser import Denoiser
 from rs_denoise.gate import Gate
@@ -49,12 +51,41 @@ def test_the_right_infrared_can_be_left_out(make_model):
     assert not both.shares_network_with(left)
 
 
-def test_the_network_runs_once_a_frame_for_all_gates(make_model):
+@pytest.fixture
+def estimated(monkeypatch):
+    """The depth images that networks ran on."""
+    estimated, estimate = [], Denoiser.estimate
+
+    def watch(denoiser, depth_mm, infrared=None, infrared_right=None):
+        estimated.append(depth_mm)
+        return estimate(denoiser, depth_mm, infrared, infrared_right)
+
+    monkeypatch.setattr(Denoiser, "estimate", watch)
+    return estimated
+
+
+def test_the_network_runs_once_a_frame_for_all_gates(make_model, estimated):
     wide = OfflineDenoiser(make_model(Scaled(1.0, 0.2)), Gate())
     narrow = wide.with_gate(Gate(0.99))
     for one in (frame(), frame("b")):
         assert (wide(one) > 0).sum() > (narrow(one) > 0).sum()
-    assert len(wide.times_ms) == len(narrow.times_ms) == 2
+    assert len(estimated) == 2
+
+
+def test_threads_may_work_on_frames_of_their_own(make_model, estimated):
+    frames = [replace(frame(), depth_mm=np.full((64, 96), 900 + k, np.uint16)) for k in range(40)]
+    wide = OfflineDenoiser(make_model(Scaled()), Gate())
+    narrow = wide.with_gate(Gate(0.99))
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda f: (wide(f).max(), narrow(f).max()), frames))
+    assert results == [(900 + k, 900 + k) for k in range(40)]
+    assert len(estimated) == 40
+
+
+def test_time_is_of_a_run_of_the_network(make_model, estimated):
+    denoiser, seen = OfflineDenoiser(make_model(Scaled())), frame()
+    denoiser(seen)
+    assert 0 < denoiser.time(seen) < 60e3 and len(estimated) == 2
 
 
 def test_frames_of_several_cameras_may_alternate(make_model):

@@ -23,7 +23,7 @@ from rs_denoise.cli.score_tables import (
 from rs_denoise.evaluation.batch.batch_summary import read_summaries
 from rs_denoise.evaluation.batch.ranking import Ranking
 from rs_denoise.evaluation.batch.run_comparison import compare_runs
-from rs_denoise.evaluation.evaluate import CameraSetup
+from rs_denoise.evaluation.frame_metrics import CameraSetup
 from rs_denoise.evaluation.metrics.obstacles import Mount
 from rs_denoise.evaluation.metrics.planes import Roi
 from rs_denoise.evaluation.recording_evaluator import EvaluationSettings, RecordingEvaluator

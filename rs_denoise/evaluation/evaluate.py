@@ -3,43 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rs_denoise.evaluation.metrics.accuracy import measure_accuracy
-from rs_denoise.evaluation.metrics.blocks import (
-    Accuracy,
-    ConfidenceQuality,
-    NoReference,
-    ObstacleCells,
-    TemporalNoise,
+from rs_denoise.evaluation.frame_metrics import (
+    CameraSetup,
+    FrameMetrics,
+    MethodMetrics,
+    measure_frame,
 )
+from rs_denoise.evaluation.metrics.blocks import NoReference, TemporalNoise
 from rs_denoise.evaluation.metrics.by_distance import ErrorByDistance
-from rs_denoise.evaluation.metrics.confidence import (
-    measure_confidence,
-    select_most_confident,
-)
-from rs_denoise.evaluation.metrics.ground_truth import GroundTruth
 from rs_denoise.evaluation.metrics.metric import Block
-from rs_denoise.evaluation.metrics.no_reference import measure_without_reference
-from rs_denoise.evaluation.metrics.obstacles import (
-    Mount,
-    MountError,
-    ObstacleLayer,
-    count_obstacle_cells,
-    fit_mount,
-)
-from rs_denoise.evaluation.metrics.plane_search import find_planes
-from rs_denoise.evaluation.metrics.planes import Roi
 from rs_denoise.evaluation.metrics.temporal import Temporal
 from rs_denoise.evaluation.summary import MethodSummary, Summary
 from rs_denoise.gate import Gate
-from rs_denoise.offline import RAW, Method, OfflineDenoiser
+from rs_denoise.offline import RAW, Method, OfflineDenoiser, use_share_of_cores
 from rs_denoise.recordings.frame import Frame
+from rs_denoise.recordings.map_ahead import map_ahead
+from rs_denoise.recordings.recording import FRAMES_AHEAD
 from rs_denoise.recordings.resample import resample_frame
 
 if TYPE_CHECKING:
@@ -47,58 +33,14 @@ if TYPE_CHECKING:
 
 # Publishes every pixel, whatever its confidence: confidence itself is measured.
 PUBLISH_ALL = Gate(min_confidence=0.0, fill_confidence=1.01, max_recession=1.0)
-
-
-@dataclass(frozen=True)
-class CameraSetup:
-    """What the user knows of the camera and its surroundings; the rest is found in each frame.
-
-    Attributes:
-        mount: where the camera is on the robot; None: it is fitted to the floor in view.
-        layer: the obstacle layer that depth would go into.
-        planes: rectangles that show flat surfaces; None: they are searched for.
-        wall_mm: true distance of the first of `planes`, along the optical axis.
-    """
-
-    mount: Mount | None = None
-    layer: ObstacleLayer = field(default_factory=ObstacleLayer)
-    planes: tuple[Roi, ...] | None = None
-    wall_mm: float | None = None
-
-
-@dataclass
-class _Measured:
-    """The metrics of one method, a block a frame."""
-
-    no_reference: list[NoReference] = field(default_factory=list)
-    obstacles: list[ObstacleCells] = field(default_factory=list)
-    published: list[Accuracy] = field(default_factory=list)
-    same: list[Accuracy] = field(default_factory=list)
-    same_raw: list[Accuracy] = field(default_factory=list)
-    at_fill_97: list[Accuracy] = field(default_factory=list)
-    at_fill_90: list[Accuracy] = field(default_factory=list)
-    confidence: list[ConfidenceQuality] = field(default_factory=list)
-
-    def summarise(self, temporal: TemporalNoise) -> MethodSummary:
-        return MethodSummary(
-            no_reference=NoReference.mean(self.no_reference),
-            temporal=TemporalNoise.mean([temporal]),
-            obstacles=self._summarise_obstacles(),
-            published=_mean_or_none(self.published),
-            same=_mean_or_none(self.same),
-            same_raw=_mean_or_none(self.same_raw),
-            at_fill_97=_mean_or_none(self.at_fill_97),
-            at_fill_90=_mean_or_none(self.at_fill_90),
-            confidence=_mean_or_none(self.confidence),
-        )
-
-    def _summarise_obstacles(self) -> ObstacleCells | None:
-        cells = _mean_or_none(self.obstacles)
-        return None if cells is None else replace(cells, frames=len(self.obstacles))
+NO_ESTIMATES: Mapping[str, Denoised] = MappingProxyType({})
+# Is called with each frame, as it was measured, the methods' depths of it, and what the networks
+# give before any gate.
+Watch = Callable[[Frame, Mapping[str, np.ndarray], Mapping[str, "Denoised"]], None]
 
 
 class Evaluation:
-    """Measures every method on frame after frame; `MethodSummary` says over which pixels.
+    """Averages the metrics of every method over frames; `MethodSummary` says over which pixels.
 
     Args:
         methods: their names; "raw" is always added.
@@ -115,16 +57,16 @@ class Evaluation:
         self.frames: list[str] = []
         self.without_truth: list[str] = []
         self.skipped: dict[str, str] = {}
-        self._measured: dict[str, _Measured] = {}
+        self._measured: dict[str, list[MethodMetrics]] = {}
         self._temporal = Temporal(methods)
         self._by_distance = ErrorByDistance()
         self._mount_errors: list[str] = []
 
     def add(
-        self, frame: Frame, depths_mm: dict[str, np.ndarray],
-        ungated: Mapping[str, Denoised] = MappingProxyType({}),
+        self, frame: Frame, depths_mm: Mapping[str, np.ndarray],
+        ungated: Mapping[str, Denoised] = NO_ESTIMATES,
     ) -> None:  # fmt: skip
-        """Takes one frame.
+        """Measures the next frame.
 
         Args:
             frame: the camera's depth, with or without ground truth.
@@ -132,74 +74,33 @@ class Evaluation:
             ungated: by method, what its network gives before any gate; of networks that predict
                 their uncertainty. Only used with ground truth.
         """
-        depths_mm = {RAW: frame.depth_mm} | depths_mm
-        for method in depths_mm:
-            self._measured.setdefault(method, _Measured())
-        self._temporal.add(frame, depths_mm)
-        self._add_no_reference(frame, depths_mm)
-        self._add_obstacles(frame, depths_mm)
-        if frame.ground_truth_mm is None:
-            self.without_truth.append(frame.name)
-            return
-        self.frames.append(frame.name)
-        truth = GroundTruth.of(frame.ground_truth_mm, frame.camera.disparity_scale_px_mm)
-        self._add_accuracy(frame, depths_mm, truth)
-        for method, answer in ungated.items():
-            self._add_confidence(frame, method, answer, truth)
+        depths_mm = {RAW: frame.depth_mm} | dict(depths_mm)
+        self.add_measured(frame, depths_mm, measure_frame(frame, depths_mm, ungated, self.setup))
 
-    def _add_accuracy(
-        self, frame: Frame, depths_mm: dict[str, np.ndarray], truth: GroundTruth
+    def add_measured(
+        self, frame: Frame, depths_mm: Mapping[str, np.ndarray], metrics: FrameMetrics
     ) -> None:
-        scale = frame.camera.disparity_scale_px_mm
-        for method, depth_mm in depths_mm.items():
-            measured = self._measured[method]
-            measured.published.append(measure_accuracy(depth_mm, truth, scale))
-            self._by_distance.add(method, depth_mm, truth.depth_mm)
-            if method != RAW:
-                same = (frame.depth_mm > 0) & (depth_mm > 0)
-                measured.same.append(measure_accuracy(depth_mm, truth, scale, same))
-                measured.same_raw.append(measure_accuracy(frame.depth_mm, truth, scale, same))
+        """Takes the next frame, whose metrics were measured elsewhere.
 
-    def _add_confidence(
-        self, frame: Frame, method: str, answer: Denoised, truth: GroundTruth
-    ) -> None:
-        """Measures confidence where input and ground truth are valid, and accuracy at fills."""
-        measured, depth_mm = self._measured[method], answer.depth_mm
-        both = truth.known & (depth_mm > 0)
-        error = depth_mm[both] - truth.depth_mm[both]
-        from rs_denoise.network_kind import TOLERANCE
-
-        right = np.abs(error) <= TOLERANCE * truth.depth_mm[both]
-        measured.confidence.append(measure_confidence(error, right, answer.confidence[both]))
-        scale = frame.camera.disparity_scale_px_mm
-        for percent, blocks in ((97, measured.at_fill_97), (90, measured.at_fill_90)):
-            kept = select_most_confident(answer.confidence, frame.depth_mm > 0, percent)
-            blocks.append(measure_accuracy(depth_mm * kept, truth, scale))
-
-    def _add_no_reference(self, frame: Frame, depths_mm: dict[str, np.ndarray]) -> None:
-        planes = self.setup.planes
-        found = list(planes) if planes is not None else find_planes(frame.depth_mm, frame.camera)
-        for method, depth_mm in depths_mm.items():
-            block = measure_without_reference(frame, depth_mm, found, self.setup.wall_mm)
-            self._measured[method].no_reference.append(block)
-
-    def _add_obstacles(self, frame: Frame, depths_mm: dict[str, np.ndarray]) -> None:
-        try:
-            mount = self.setup.mount or fit_mount(frame.depth_mm, frame.camera)
-        except MountError as error:
-            self._mount_errors.append(str(error))
-            return
-        for method, depth_mm in depths_mm.items():
-            cells = count_obstacle_cells(
-                self.setup.layer, mount, frame.camera, depth_mm, frame.depth_mm,
-                frame.ground_truth_mm,
-            )  # fmt: skip
-            self._measured[method].obstacles.append(cells)
+        Args:
+            frame: the camera's depth, with or without ground truth.
+            depths_mm: each method's depth of it, [H, W] uint16 mm, "raw" among them.
+            metrics: of `measure_frame`.
+        """
+        with_truth = frame.ground_truth_mm is not None
+        (self.frames if with_truth else self.without_truth).append(frame.name)
+        self._temporal.add(frame, dict(depths_mm))
+        if metrics.mount_error is not None:
+            self._mount_errors.append(metrics.mount_error)
+        for name, measured in metrics.methods.items():
+            self._measured.setdefault(name, []).append(measured)
+            if measured.by_distance is not None:
+                self._by_distance.add(name, measured.by_distance)
 
     def summarise(self) -> Summary:
         """Means over frames, rounded to four digits after the point."""
         temporal = self._temporal.results()
-        methods = {name: m.summarise(temporal[name]) for name, m in self._measured.items()}
+        methods = {name: _average(m, temporal[name]) for name, m in self._measured.items()}
         return Summary(
             frames=len(self.frames),
             frames_without_truth=len(self.without_truth),
@@ -228,43 +129,78 @@ class Evaluation:
 
 def evaluate(
     frames: Iterable[Frame],
-    methods: dict[str, Method],
+    methods: Mapping[str, Method],
     size: tuple[int, int] | None = None,
     setup: CameraSetup = CameraSetup(),
-    watch: Callable[[Frame, dict[str, np.ndarray]], None] | None = None,
+    watch: Watch | None = None,
 ) -> Evaluation:
     """Measures raw depth and each method's, on frames with and without ground truth.
+
+    Frames are denoised and measured in threads, each with a frame of its own; the methods that are
+    no `OfflineDenoiser` run in the caller's thread, one frame after the other.
 
     Args:
         frames: read one at a time, in their order.
         methods: by the names under which results list them.
         size: width and height to resample to first; None keeps the native size.
         setup: what is known of the camera.
-        watch: is called with each frame, as it was measured, and with the methods' depths.
+        watch: follows the evaluation, in the frames' order.
     """
-    result = Evaluation(methods, setup)
-    confident = _find_confident_methods(methods)
-    for frame in frames:
-        if size is not None:
-            frame = resample_frame(frame, *size)
-        depths_mm = {name: method(frame) for name, method in methods.items()}
+    denoisers = {n: m for n, m in methods.items() if isinstance(m, OfflineDenoiser)}
+    confident = _find_confident_methods(denoisers)
+
+    def prepare() -> Iterator[tuple[Frame, dict[str, np.ndarray]]]:
+        for frame in frames:
+            if size is not None:
+                frame = resample_frame(frame, *size)
+            yield frame, {n: m(frame) for n, m in methods.items() if n not in denoisers}
+
+    def measure(work: tuple[Frame, dict[str, np.ndarray]]):
+        frame, filtered = work
+        depths_mm = {RAW: frame.depth_mm}
+        for name, method in methods.items():
+            depths_mm[name] = filtered[name] if name in filtered else method(frame)
         ungated = {name: denoiser.denoise(frame) for name, denoiser in confident.items()}
-        result.add(frame, depths_mm, ungated)
+        return frame, depths_mm, ungated, measure_frame(frame, depths_mm, ungated, setup)
+
+    result = Evaluation(methods, setup)
+    measured = map_ahead(measure, prepare(), FRAMES_AHEAD, prepare=use_share_of_cores)
+    for frame, depths_mm, ungated, metrics in measured:
+        result.add_measured(frame, depths_mm, metrics)
         if watch is not None:
-            watch(frame, depths_mm)
+            watch(frame, depths_mm, ungated)
     return result
 
 
-def _find_confident_methods(methods: dict[str, Method]) -> dict[str, OfflineDenoiser]:
+def _find_confident_methods(methods: dict[str, OfflineDenoiser]) -> dict[str, OfflineDenoiser]:
     """The first method of each network that predicts its uncertainty, without its gate."""
     found: dict[str, OfflineDenoiser] = {}
     for name, method in methods.items():
-        if not isinstance(method, OfflineDenoiser) or not method.model.predicts_uncertainty:
+        if not method.model.predicts_uncertainty:
             continue
         if not any(method.shares_network_with(other) for other in found.values()):
             found[name] = method.with_gate(PUBLISH_ALL)
     return found
 
 
-def _mean_or_none(blocks: list[Block]) -> Block | None:
-    return type(blocks[0]).mean(blocks) if blocks else None
+def _average(frames: list[MethodMetrics], temporal: TemporalNoise) -> MethodSummary:
+    """The means over the frames of a method; each block over the frames that have it."""
+    obstacles = _mean_or_none([m.obstacles for m in frames])
+    if obstacles is not None:
+        obstacles = replace(obstacles, frames=sum(m.obstacles is not None for m in frames))
+    return MethodSummary(
+        no_reference=NoReference.mean([m.no_reference for m in frames]),
+        temporal=TemporalNoise.mean([temporal]),
+        obstacles=obstacles,
+        published=_mean_or_none([m.published for m in frames]),
+        same=_mean_or_none([m.same for m in frames]),
+        same_raw=_mean_or_none([m.same_raw for m in frames]),
+        at_fill_97=_mean_or_none([m.at_fill_97 for m in frames]),
+        at_fill_90=_mean_or_none([m.at_fill_90 for m in frames]),
+        confidence=_mean_or_none([m.confidence for m in frames]),
+    )
+
+
+def _mean_or_none(blocks: Iterable[Block | None]) -> Block | None:
+    known = [block for block in blocks if block is not None]
+    return type(known[0]).mean(known) if known else None

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rs_denoise.evaluation.baselines import all_baselines
-from rs_denoise.evaluation.evaluate import CameraSetup, evaluate
+from rs_denoise.evaluation.evaluate import evaluate
+from rs_denoise.evaluation.frame_metrics import CameraSetup
 from rs_denoise.evaluation.sampling import sample_frames
 from rs_denoise.evaluation.summary import Summary, Timing
 from rs_denoise.gate import CAUTIOUS, COMPLETE, Gate
@@ -18,11 +20,16 @@ from rs_denoise.offline import DENOISED, LEFT_ONLY, Method, OfflineDenoiser, Pro
 from rs_denoise.recordings.frame import Frame
 from rs_denoise.recordings.overrides import Overrides
 from rs_denoise.recordings.recording import Recording, open_recording
+from rs_denoise.recordings.resample import resample_frame
 from rs_denoise.shipped_models import DEFAULT_MODEL
 
 if TYPE_CHECKING:
+    from rs_denoise.denoiser import Denoised
     from rs_denoise.evaluation.requirement import Requirement
     from rs_denoise.model import Model
+
+# How many frames are timed, once all are evaluated.
+TIMED_FRAMES = 10
 
 
 @dataclass(frozen=True)
@@ -106,7 +113,7 @@ class RecordingEvaluator:
             recording=path.resolve().name,
             model=model.manifest.name,
             device=f"{model.device_name} {str(model.precision).removeprefix('torch.')}",
-            timing=_timing(denoised.times_ms),
+            timing=_time(denoised, opened, self.settings.size) if summary.methods else None,
             notes=opened.notes,
         )
         summary = _with_requirements(summary, self._requirements)
@@ -154,12 +161,14 @@ class _ReportFrames:
     def __init__(self, denoised: OfflineDenoiser) -> None:
         from rs_denoise.evaluation.report.frame_selection import FrameSelection
 
-        self._denoised = denoised
         self._selection = FrameSelection(denoised.model.kind.uses_right_infrared)
 
-    def __call__(self, frame: Frame, depths_mm: dict[str, np.ndarray]) -> None:
-        answer = self._denoised.denoise(frame)
-        confidence = answer.confidence if self._denoised.model.predicts_uncertainty else None
+    def __call__(
+        self, frame: Frame, depths_mm: Mapping[str, np.ndarray], ungated: Mapping[str, Denoised]
+    ) -> None:
+        confidence = None
+        if DENOISED in ungated:  # of networks that predict their uncertainty
+            confidence = np.where(depths_mm[DENOISED] > 0, ungated[DENOISED].confidence, 0.0)
         self._selection.add(frame, depths_mm[DENOISED], confidence)
 
     def label(self, recording: Iterable[Frame]) -> Iterable[Frame]:
@@ -187,8 +196,12 @@ def _with_requirements(summary: Summary, requirements: Sequence[Requirement]) ->
     return replace(summary, requirements=results)
 
 
-def _timing(times_ms: list[float]) -> Timing | None:
-    if not times_ms:
-        return None
+def _time(denoised: OfflineDenoiser, opened: Recording, size: tuple[int, int] | None) -> Timing:
+    """Times the network on the first frames, one after the other, as a camera would send them."""
+    frames = list(islice(opened, TIMED_FRAMES))
+    if size is not None:
+        frames = [resample_frame(frame, *size) for frame in frames]
+    denoised.time(frames[0])  # warms up
+    times_ms = [denoised.time(frame) for frame in frames]
     p50, p99 = (round(float(ms), 1) for ms in np.percentile(times_ms, [50, 99]))
     return Timing(p50, p99, len(times_ms))

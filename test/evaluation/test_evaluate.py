@@ -6,7 +6,8 @@ import pytest
 
 from conftest import REAL_DATA
 from rs_denoise.drawing.picture import draw_before_after
-from rs_denoise.evaluation.evaluate import CameraSetup, evaluate
+from rs_denoise.evaluation.evaluate import evaluate
+from rs_denoise.evaluation.frame_metrics import CameraSetup
 from rs_denoise.evaluation.metrics.blocks import ConfidenceQuality
 from rs_denoise.evaluation.metrics.confidence import (
     measure_confidence,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -49,21 +49,12 @@ class ErrorByDistance:
     """
 
     def __init__(self) -> None:
-        self._sums: dict[str, _Sums] = {}
+        self._sums: dict[str, DistanceSums] = {}
 
-    def add(self, method: str, depth_mm: np.ndarray, truth_mm: np.ndarray) -> None:
-        """Takes one frame.
-
-        Args:
-            method: whose depth it is.
-            depth_mm: [H, W] uint16 or float, 0 = invalid.
-            truth_mm: [H, W] uint16, 0 = unknown; only what is nearer than 6 m counts.
-        """
-        counts = (depth_mm > 0) & (truth_mm > 0) & (truth_mm < MAX_SCORED_MM)
-        truth = truth_mm[counts].astype(np.float64)
-        error = np.abs(depth_mm[counts] - truth)
-        bins = (truth // STEP_MM).astype(np.intp)
-        self._sums.setdefault(method, _Sums()).add(bins, error, error / truth > OUTLIER_FRACTION)
+    def add(self, method: str, sums: DistanceSums) -> None:
+        """Takes a method's sums of one frame."""
+        earlier = self._sums.get(method)
+        self._sums[method] = sums if earlier is None else earlier + sums
 
     def results(self) -> DistanceErrors:
         """The errors of all frames so far."""
@@ -71,27 +62,49 @@ class ErrorByDistance:
         return DistanceErrors(list(EDGES_MM), bins)
 
 
-def _zeros() -> np.ndarray:
-    return np.zeros(len(EDGES_MM) - 1)
+@dataclass(frozen=True)
+class DistanceSums:
+    """Sums over the pixels of each bin, [bins] float64.
 
+    Attributes:
+        pixels: how many there are.
+        error_mm: of the absolute errors.
+        bad: how many are more than 5 % off.
+    """
 
-@dataclass
-class _Sums:
-    """Over the pixels of each bin."""
+    pixels: np.ndarray
+    error_mm: np.ndarray
+    bad: np.ndarray
 
-    pixels: np.ndarray = field(default_factory=_zeros)
-    error_mm: np.ndarray = field(default_factory=_zeros)
-    bad: np.ndarray = field(default_factory=_zeros)
-
-    def add(self, bins: np.ndarray, error_mm: np.ndarray, bad: np.ndarray) -> None:
-        self.pixels += np.bincount(bins, minlength=len(self.pixels))
-        self.error_mm += np.bincount(bins, error_mm, len(self.pixels))
-        self.bad += np.bincount(bins, bad, len(self.pixels))
+    def __add__(self, other: DistanceSums) -> DistanceSums:
+        return DistanceSums(
+            self.pixels + other.pixels, self.error_mm + other.error_mm, self.bad + other.bad
+        )
 
     def averaged(self) -> DistanceBins:
+        """The means of each bin."""
         pixels = [int(count) for count in self.pixels]
         return DistanceBins(pixels, self._means(self.error_mm), self._means(100 * self.bad))
 
     def _means(self, sums: np.ndarray) -> list[float | None]:
         pairs = zip(sums, self.pixels, strict=True)
         return [round(float(total / count), DIGITS) if count else None for total, count in pairs]
+
+
+def sum_by_distance(depth_mm: np.ndarray, truth_mm: np.ndarray) -> DistanceSums:
+    """Sums up the errors of one frame.
+
+    Args:
+        depth_mm: [H, W] uint16 or float, 0 = invalid.
+        truth_mm: [H, W] of the same kinds, 0 = unknown; only what is nearer than 6 m counts.
+    """
+    counts = (depth_mm > 0) & (truth_mm > 0) & (truth_mm < MAX_SCORED_MM)
+    truth = truth_mm[counts].astype(np.float64)
+    error = np.abs(depth_mm[counts] - truth)
+    bins, count = (truth // STEP_MM).astype(np.intp), len(EDGES_MM) - 1
+    bad = error / truth > OUTLIER_FRACTION
+    return DistanceSums(
+        np.bincount(bins, minlength=count).astype(np.float64),
+        np.bincount(bins, error, count),
+        np.bincount(bins, bad, count),
+    )

@@ -29,8 +29,9 @@ ROUNDING_MM = 0.5
 
 
 def measure_without_reference(
-    frame: Frame, depth_mm: np.ndarray, planes: list[Roi], wall_mm: float | None = None
-) -> NoReference:
+    frame: Frame, depth_mm: np.ndarray, planes: list[Roi], near_infrared_edges: np.ndarray | None,
+    wall_mm: float | None = None,
+) -> NoReference:  # fmt: skip
     """Measures one depth image.
 
     Flying pixels are estimated: a real depth step nearly always has an infrared edge at its place,
@@ -42,6 +43,7 @@ def measure_without_reference(
         frame: as recorded; the camera's own depth is compared with itself.
         depth_mm: [H, W] uint16, 0 = invalid; what a method publishes of the frame.
         planes: where flat surfaces are (`find_planes`), the same for every method.
+        near_infrared_edges: of the frame (`find_near_infrared_edges`); None without infrared.
         wall_mm: true distance of the first of `planes`, along the optical axis; None: unknown.
     """
     fits = _fit_planes(depth_mm, frame.camera, planes)
@@ -56,7 +58,7 @@ def measure_without_reference(
         plane_rms_mm=mean(np.array([fit.rms_mm for fit in fits])),
         plane_rms_pct=mean(np.array([fit.rms_pct for fit in fits])),
         plane_subpixel_px=mean(np.array([fit.subpixel_rms_px for fit in fits])),
-        flying_ir_pct=_measure_flying_pixels(depth_mm, frame.infrared),
+        flying_ir_pct=_measure_flying_pixels(depth_mm, near_infrared_edges),
         changed_median_pct=100 * median(change),
         changed_bad_pct=100 * mean(change > OUTLIER_FRACTION),
         dropped_pct=100 * mean(~published[seen]),
@@ -64,6 +66,23 @@ def measure_without_reference(
         receded_pct=100 * mean(receded),
         z_accuracy_pct=_measure_z_accuracy(depth_mm, frame.camera, planes, wall_mm),
     )
+
+
+def find_near_infrared_edges(infrared: np.ndarray) -> np.ndarray:
+    """Marks pixels at most 2 px from an edge of the infrared image that is no projected dot.
+
+    Args:
+        infrared: [H, W] uint8.
+
+    Returns:
+        [H, W] bool.
+    """
+    without_dots = cv2.medianBlur(infrared, DOT_PX)
+    smooth = cv2.GaussianBlur(without_dots.astype(np.float32), (0, 0), SMOOTHING_PX)
+    # Scharr's weights sum up to 32 over a px.
+    across, down = (cv2.Scharr(smooth, cv2.CV_32F, *axis) / 32 for axis in ((1, 0), (0, 1)))
+    edge = np.hypot(across, down) > MIN_INFRARED_STEP * (smooth + DARKNESS)
+    return cv2.dilate(edge.astype(np.uint8), np.ones((SUPPORT_PX, SUPPORT_PX), np.uint8)) > 0
 
 
 def _fit_planes(depth_mm: np.ndarray, camera: Camera, planes: list[Roi]) -> list[PlaneFit]:
@@ -87,10 +106,10 @@ def _measure_z_accuracy(
         return math.nan
 
 
-def _measure_flying_pixels(depth_mm: np.ndarray, infrared: np.ndarray | None) -> float:
-    if infrared is None:
+def _measure_flying_pixels(depth_mm: np.ndarray, near_infrared_edges: np.ndarray | None) -> float:
+    if near_infrared_edges is None:
         return math.nan
-    floating = _find_between_sides(depth_mm) & ~_find_near_infrared_edges(infrared)
+    floating = _find_between_sides(depth_mm) & ~near_infrared_edges
     return 100 * mean(floating[depth_mm > 0])
 
 
@@ -115,12 +134,3 @@ def _sides(inverse: np.ndarray, valid: np.ndarray, size: int) -> tuple[np.ndarra
     window = np.ones((size, size), np.uint8)
     far = cv2.erode(np.where(valid, inverse, np.float32(1e9)), window)
     return cv2.dilate(inverse, window), far
-
-
-def _find_near_infrared_edges(infrared: np.ndarray) -> np.ndarray:
-    without_dots = cv2.medianBlur(infrared, DOT_PX)
-    smooth = cv2.GaussianBlur(without_dots.astype(np.float32), (0, 0), SMOOTHING_PX)
-    # Scharr's weights sum up to 32 over a px.
-    across, down = (cv2.Scharr(smooth, cv2.CV_32F, *axis) / 32 for axis in ((1, 0), (0, 1)))
-    edge = np.hypot(across, down) > MIN_INFRARED_STEP * (smooth + DARKNESS)
-    return cv2.dilate(edge.astype(np.uint8), np.ones((SUPPORT_PX, SUPPORT_PX), np.uint8)) > 0

@@ -56,10 +56,11 @@ class Mount:
     roll_rad: float = 0.0
 
     def on_floor(self, points_m: np.ndarray) -> np.ndarray:
-        """[N, 3] points of the optical frame, in the floor's."""
-        x, y, z = np.asarray(points_m, np.float64).T
-        body = np.stack([z, -x, -y], axis=1)
-        return body @ self._rotation().T + (0.0, 0.0, self.height_m)
+        """[3, N] points of the optical frame, in the floor's."""
+        x, y, z = np.asarray(points_m, np.float64)
+        points = self._rotation() @ np.stack([z, -x, -y])
+        points[2] += self.height_m
+        return points
 
     def _rotation(self) -> np.ndarray:
         """First roll about x, then pitch about y."""
@@ -99,23 +100,20 @@ class ObstacleLayer:
         Returns:
             [N, 2] int64, forward and left in cells from the camera, sorted, each once.
         """
-        seen = camera.points_m(depth_mm)[depth_mm > 0]
-        distance = np.linalg.norm(seen, axis=1)
-        near = (distance >= self.obstacle_min_range) & (distance < self.obstacle_max_range)
-        points = mount.on_floor(seen[near])
-        height = points[:, 2]
+        points = mount.on_floor(
+            _points_in_range(depth_mm, camera, self.obstacle_min_range, self.obstacle_max_range)
+        )
+        height = points[2]
         high = (height >= self.min_obstacle_height) & (height <= self.max_obstacle_height)
-        keys = _keys(np.floor(points[high, :2] / self.resolution).astype(np.int64))
+        forward, left = np.floor(points[:2, high] / self.resolution).astype(np.int64)
+        keys = _keys(forward, left)
         # Of two columns np.unique takes ten times as long.
         keys = np.unique(keys)
         return np.stack([keys // FIELD, keys % FIELD], axis=1) - FIELD // 2
 
 
-def count_obstacle_cells(
-    layer: ObstacleLayer, mount: Mount, camera: Camera, depth_mm: np.ndarray,
-    raw_mm: np.ndarray, truth_mm: np.ndarray | None,
-) -> ObstacleCells:  # fmt: skip
-    """Counts the cells that one depth image marks, rightly and wrongly.
+class ObstacleCounter:
+    """Counts the cells that depth images of one frame mark, rightly and wrongly.
 
     Cells that touch are taken as one: an edge of a cell is no error. A cell without ground truth
     cannot be judged; it is no false obstacle. Without any ground truth false and missed cells are
@@ -125,23 +123,35 @@ def count_obstacle_cells(
         layer: the obstacle layer.
         mount: where the camera is.
         camera: that took the images.
-        depth_mm, raw_mm, truth_mm: [H, W] uint16, 0 = invalid or unknown: a method's depth, the
-            camera's and the truth.
+        raw_mm, truth_mm: [H, W] uint16, 0 = invalid or unknown: the camera's depth and the truth,
+            None if there is none.
     """
-    marked = layer.marked(depth_mm, camera, mount)
-    raw = layer.marked(raw_mm, camera, mount)
-    false = missed = math.nan
-    if truth_mm is not None:
-        truth = layer.marked(truth_mm, camera, mount)
-        judged = layer.marked(np.where(truth_mm > 0, depth_mm, 0), camera, mount)
-        false, missed = _count_apart(judged, truth), _count_apart(truth, marked)
-    return ObstacleCells(
-        marked_cells=float(len(marked)),
-        false_obstacle_cells=false,
-        missed_cells=missed,
-        appeared_cells=_count_apart(marked, raw),
-        disappeared_cells=_count_apart(raw, marked),
-    )
+
+    def __init__(
+        self, layer: ObstacleLayer, mount: Mount, camera: Camera, raw_mm: np.ndarray,
+        truth_mm: np.ndarray | None,
+    ) -> None:  # fmt: skip
+        self._layer, self._mount, self._camera = layer, mount, camera
+        self._raw, self._truth_mm = self._marked(raw_mm), truth_mm
+        self._truth = None if truth_mm is None else self._marked(truth_mm)
+
+    def count(self, depth_mm: np.ndarray) -> ObstacleCells:
+        """Counts those of one method's depth, [H, W] uint16, 0 = invalid."""
+        marked = self._marked(depth_mm)
+        false = missed = math.nan
+        if self._truth_mm is not None and self._truth is not None:
+            judged = self._marked(np.where(self._truth_mm > 0, depth_mm, 0))
+            false, missed = _count_apart(judged, self._truth), _count_apart(self._truth, marked)
+        return ObstacleCells(
+            marked_cells=float(len(marked)),
+            false_obstacle_cells=false,
+            missed_cells=missed,
+            appeared_cells=_count_apart(marked, self._raw),
+            disappeared_cells=_count_apart(self._raw, marked),
+        )
+
+    def _marked(self, depth_mm: np.ndarray) -> np.ndarray:
+        return self._layer.marked(depth_mm, self._camera, self._mount)
 
 
 def fit_mount(depth_mm: np.ndarray, camera: Camera) -> Mount:
@@ -240,13 +250,30 @@ def _check(up: np.ndarray, height: float, sample: np.ndarray, seen: np.ndarray) 
         )
 
 
+def _points_in_range(
+    depth_mm: np.ndarray, camera: Camera, nearest_m: float, farthest_m: float
+) -> np.ndarray:
+    """[3, N] float32 points of the optical frame, m, between two distances from the camera.
+
+    One coordinate after the other: three times as fast as `Camera.points_m`, of whose points most
+    would be dropped.
+    """
+    x, y = camera.ray_slopes()
+    z = depth_mm.astype(np.float32) / 1000
+    distance = z * np.sqrt(1 + x**2 + y[:, None] ** 2)
+    wanted = (z > 0) & (distance >= nearest_m) & (distance < farthest_m)
+    rows, columns = np.nonzero(wanted)
+    z = z[wanted]
+    return np.stack([x[columns] * z, y[rows] * z, z])
+
+
 def _count_apart(cells: np.ndarray, reference: np.ndarray) -> float:
     """How many of [N, 2] cells touch none of the reference's, not even at a corner."""
     steps = np.mgrid[-1:2, -1:2].reshape(2, -1).T
     around = (reference[:, None] + steps).reshape(-1, 2)
-    return float(np.count_nonzero(~np.isin(_keys(cells), _keys(around))))
+    return float(np.count_nonzero(~np.isin(_keys(*cells.T), _keys(*around.T))))
 
 
-def _keys(cells: np.ndarray) -> np.ndarray:
-    """One number for each of [N, 2] cells, in their order."""
-    return (cells[:, 0] + FIELD // 2) * FIELD + cells[:, 1] + FIELD // 2
+def _keys(forward: np.ndarray, left: np.ndarray) -> np.ndarray:
+    """One number for each cell, in their order."""
+    return (forward + FIELD // 2) * FIELD + left + FIELD // 2

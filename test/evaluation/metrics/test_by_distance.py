@@ -2,7 +2,12 @@ import numpy as np
 import pytest
 
 from rs_denoise.evaluation.metrics.accuracy import measure_accuracy
-from rs_denoise.evaluation.metrics.by_distance import EDGES_MM, DistanceErrors, ErrorByDistance
+from rs_denoise.evaluation.metrics.by_distance import (
+    EDGES_MM,
+    DistanceErrors,
+    ErrorByDistance,
+    sum_by_distance,
+)
 from rs_denoise.evaluation.metrics.ground_truth import GroundTruth
 
 
@@ -13,7 +18,9 @@ def image(*pixels):
 def test_each_pixel_falls_into_the_bin_of_its_true_distance():
     distance = ErrorByDistance()
     # Of the bin from 1000 mm: 0, 40 and 100 mm off, the last more than 5 %; 1250 is the next bin's.
-    distance.add("raw", image(1000, 1140, 1000, 1300), image(1000, 1100, 1100, 1250))
+    distance.add(
+        "raw", sum_by_distance(image(1000, 1140, 1000, 1300), image(1000, 1100, 1100, 1250))
+    )
     found = distance.results()
     raw, at = found.methods["raw"], found.edges_mm.index(1000)
     assert found.edges_mm[:3] == [0, 250, 500] and found.edges_mm[-1] == 6000
@@ -26,7 +33,7 @@ def test_each_pixel_falls_into_the_bin_of_its_true_distance():
 def test_a_bin_without_pixels_has_no_errors():
     distance = ErrorByDistance()
     # Invalid, unknown, too far to count.
-    distance.add("raw", image(0, 2000, 6000), image(2000, 0, 6000))
+    distance.add("raw", sum_by_distance(image(0, 2000, 6000), image(2000, 0, 6000)))
     raw = distance.results().methods["raw"]
     assert sum(raw.pixels) == 0
     assert set(raw.mae_mm) == set(raw.bad5_pct) == {None}
@@ -34,9 +41,9 @@ def test_a_bin_without_pixels_has_no_errors():
 
 def test_frames_add_up_and_methods_are_kept_apart():
     distance = ErrorByDistance()
-    distance.add("raw", image(1010), image(1000))
-    distance.add("raw", image(1030, 1050), image(1000, 1000))
-    distance.add("denoised", image(1001), image(1000))
+    distance.add("raw", sum_by_distance(image(1010), image(1000)))
+    distance.add("raw", sum_by_distance(image(1030, 1050), image(1000, 1000)))
+    distance.add("denoised", sum_by_distance(image(1001), image(1000)))
     methods = distance.results().methods
     at = EDGES_MM.index(1000)
     assert (methods["raw"].pixels[at], methods["raw"].mae_mm[at]) == (3, 30)
@@ -50,7 +57,7 @@ def test_no_method_gives_no_errors():
 def test_over_all_distances_it_is_the_accuracy_of_the_frame(sample_frame):
     truth, scale = sample_frame.ground_truth_mm, sample_frame.camera.disparity_scale_px_mm
     distance = ErrorByDistance()
-    distance.add("raw", sample_frame.depth_mm, truth)
+    distance.add("raw", sum_by_distance(sample_frame.depth_mm, truth))
     raw = distance.results().methods["raw"]
     weights = np.array(raw.pixels)
     whole = measure_accuracy(sample_frame.depth_mm, GroundTruth.of(truth, scale), scale)

@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 
 from conftest import REAL_DATA
-from rs_denoise.evaluation.metrics.no_reference import measure_without_reference
+from rs_denoise.evaluation.metrics.no_reference import (
+    _find_between_sides,
+    find_near_infrared_edges,
+    measure_without_reference,
+)
 from rs_denoise.evaluation.metrics.planes import Roi
 from rs_denoise.recordings.frame import Frame
 from rs_denoise.recordings.recording import open_recording
@@ -15,9 +19,9 @@ SIZE = (60, 80)
 
 def scored(depth_mm, raw_mm=None, infrared=None, planes=()):
     raw = depth_mm if raw_mm is None else raw_mm
-    return measure_without_reference(
-        Frame("f", camera(80, 60), raw, infrared), depth_mm, list(planes)
-    )
+    frame = Frame("f", camera(80, 60), raw, infrared)
+    edges = None if infrared is None else find_near_infrared_edges(infrared)
+    return measure_without_reference(frame, depth_mm, list(planes), edges)
 
 
 def wall(depth_mm=2000):
@@ -128,11 +132,6 @@ def test_the_projectors_dots_are_no_edges():
 @pytest.mark.skipif(not REAL_DATA.is_dir(), reason=f"no real frames in {REAL_DATA}")
 def test_what_flies_on_real_frames_is_mostly_wrong():
     """As the docstring says, where a laser scan knows."""
-    from rs_denoise.evaluation.metrics.no_reference import (
-        _find_between_sides,
-        _find_near_infrared_edges,
-    )
-
     flying, wrong, all_wrong = 0, 0, 0.0
     for frame in open_recording(REAL_DATA):
         if frame.ground_truth_mm is None:
@@ -141,7 +140,7 @@ def test_what_flies_on_real_frames_is_mostly_wrong():
         off = np.abs(frame.depth_mm.astype(float) - frame.ground_truth_mm)
         bad = off > 0.05 * frame.ground_truth_mm
         found = (
-            known & _find_between_sides(frame.depth_mm) & ~_find_near_infrared_edges(frame.infrared)
+            known & _find_between_sides(frame.depth_mm) & ~find_near_infrared_edges(frame.infrared)
         )
         flying, wrong = flying + found.sum(), wrong + (found & bad).sum()
         all_wrong = max(all_wrong, bad[known].mean())

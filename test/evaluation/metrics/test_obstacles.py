@@ -11,8 +11,8 @@ from rs_denoise.evaluation.metrics.blocks import ObstacleCells
 from rs_denoise.evaluation.metrics.obstacles import (
     Mount,
     MountError,
+    ObstacleCounter,
     ObstacleLayer,
-    count_obstacle_cells,
     fit_mount,
 )
 from rs_denoise.recordings.folders.frame_folder import read_frame
@@ -32,7 +32,7 @@ def floor(mount, camera=CAMERA, farthest_m=6.0):
     """Depth of the floor alone, as the camera sees it from there."""
     y, x = np.mgrid[: camera.height, : camera.width]
     rays = np.stack([(x - camera.cx) / camera.fx, (y - camera.cy) / camera.fy, 1 + 0 * x], axis=-1)
-    down = mount.height_m - mount.on_floor(rays.reshape(-1, 3))[:, 2].reshape(x.shape)
+    down = mount.height_m - mount.on_floor(rays.reshape(-1, 3).T)[2].reshape(x.shape)
     z = np.where(down > 1e-6, mount.height_m / np.maximum(down, 1e-6), np.inf)
     return np.where(z < farthest_m, 1000 * z, 0).round().astype(np.uint16)
 
@@ -43,16 +43,15 @@ def cells(depth_mm, mount=LEVEL, layer=LAYER):
 
 def test_a_mount_by_hand():
     ahead, right, below = (0, 0, 2), (1, 0, 0), (0, 0.5, 0)
-    assert LEVEL.on_floor([ahead, right, below]) == pytest.approx(
-        np.array([[2, 0, 0.5], [0, -1, 0.5], [0, 0, 0]])
-    )
+    seen = np.transpose([ahead, right, below])
+    assert pytest.approx(np.array([[2, 0, 0.5], [0, -1, 0.5], [0, 0, 0]])) == LEVEL.on_floor(seen).T
     # Looking straight down from 2 m, the optical axis ends on the floor.
-    assert Mount(2, math.pi / 2).on_floor([ahead])[0] == pytest.approx([0, 0, 0])
+    assert Mount(2, math.pi / 2).on_floor(ahead) == pytest.approx([0, 0, 0])
     # 30 degrees down: 2 m along the axis are 1 m down and 1.73 m ahead.
-    tilted = Mount(1.5, math.radians(30)).on_floor([ahead])[0]
+    tilted = Mount(1.5, math.radians(30)).on_floor(ahead)
     assert tilted == pytest.approx([math.sqrt(3), 0, 0.5])
     # Leaning to the right by 30 degrees, what is right is lower.
-    leaning = Mount(1, 0.0, math.radians(30)).on_floor([right])[0]
+    leaning = Mount(1, 0.0, math.radians(30)).on_floor(right)
     assert leaning == pytest.approx([0, -math.cos(math.radians(30)), 0.5])
 
 
@@ -90,7 +89,7 @@ def test_a_floor_is_free():
 
 def scored(depth_mm, raw_mm=None, truth_mm=None):
     raw = depth_mm if raw_mm is None else raw_mm
-    return count_obstacle_cells(LAYER, LEVEL, CAMERA, depth_mm, raw, truth_mm)
+    return ObstacleCounter(LAYER, LEVEL, CAMERA, raw, truth_mm).count(depth_mm)
 
 
 def test_false_and_missed_obstacles_by_hand():
