@@ -31,7 +31,8 @@ class Gate:
             between 0.9 and 0.95. Occlusion shadows are no worse than other holes.)
         max_recession: a pixel that comes out farther than it was measured by more than this
             fraction of its depth becomes invalid: space that the camera saw blocked is never
-            declared free. For a network without uncertainty it limits any change of a pixel.
+            declared free; infinity: no limit. For a network without uncertainty it limits any
+            change of a pixel.
         min_range_mm, max_range_mm: depth outside becomes invalid.
     """
 
@@ -60,17 +61,22 @@ class Gate:
             [N, 1, H, W] bool.
         """
         if confidence is None:
-            max_change_px = self.max_recession * measured_px
-            changed_little = (denoised_px - measured_px).abs() <= max_change_px
-            return (measured_px > 0) & (denoised_px > 0) & changed_little
+            not_nearing = denoised_px * (1.0 - self.max_recession) <= measured_px
+            seen = (measured_px > 0) & (denoised_px > 0)
+            return seen & not_nearing & self._not_receding(measured_px, denoised_px)
         import torch  # Not at the top: the command line reads the defaults in a tenth of the time.
 
         valid = measured_px.sign()
         column = torch.arange(measured_px.shape[-1], device=measured_px.device)
         seen_by_both = denoised_px * (1.0 - valid) <= column
         required = self.fill_confidence + (self.min_confidence - self.fill_confidence) * valid
-        not_receding = denoised_px >= measured_px * (1.0 - self.max_recession)
-        return (denoised_px > 0) & seen_by_both & not_receding & (confidence >= required)
+        confident = confidence >= required
+        not_receding = self._not_receding(measured_px, denoised_px)
+        return (denoised_px > 0) & seen_by_both & not_receding & confident
+
+    def _not_receding(self, measured_px: Tensor, denoised_px: Tensor) -> Tensor:
+        """Whether depth grows by at most `max_recession`: disparity is its inverse."""
+        return denoised_px * (1.0 + self.max_recession) >= measured_px
 
     def drop_out_of_range(self, depth_mm: Tensor) -> Tensor:
         """Sets depth [N, 1, H, W] in mm that is out of range to 0."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from rs_denoise.denoiser import Denoised
 
 # Publishes every pixel, whatever its confidence: confidence itself is measured.
-PUBLISH_ALL = Gate(min_confidence=0.0, fill_confidence=1.01, max_recession=1.0)
+PUBLISH_ALL = Gate(min_confidence=0.0, fill_confidence=1.01, max_recession=math.inf)
 NO_ESTIMATES: Mapping[str, Denoised] = MappingProxyType({})
 # Is called with each frame, as it was measured, the methods' depths of it, and what the networks
 # give before any gate.

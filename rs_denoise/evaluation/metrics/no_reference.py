@@ -52,7 +52,7 @@ def measure_without_reference(
     before, after = frame.depth_mm[both].astype(np.float64), depth_mm[both].astype(np.float64)
     change = np.abs(after - before) / before
     # Published depth is rounded to whole mm, after the gate.
-    receded = (after - ROUNDING_MM) * (1 - Gate.max_recession) > before
+    receded = after - ROUNDING_MM > before * (1 + Gate.max_recession)
     return NoReference(
         fill_pct=100 * mean(published),
         plane_rms_mm=mean(np.array([fit.rms_mm for fit in fits])),

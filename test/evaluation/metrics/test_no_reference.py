@@ -63,9 +63,9 @@ def test_changes_by_hand():
 
 
 def test_what_the_gate_allows_has_not_receded():
-    """3 % of disparity are 1000 / 0.97 = 1030.93 mm, rounded to 1031."""
-    assert scored(wall(1031), wall(1000)).receded_pct == 0
-    assert scored(wall(1032), wall(1000)).receded_pct == 100
+    """3 % of 1010 mm are 30.3 mm; published is 1040.3 mm at most, rounded to 1040."""
+    assert scored(wall(1040), wall(1010)).receded_pct == 0
+    assert scored(wall(1041), wall(1010)).receded_pct == 100
 
 
 def test_nothing_to_measure_is_not_a_number():
