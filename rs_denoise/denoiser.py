@@ -20,6 +20,9 @@ from rs_denoise.tiling import Tiling
 # Without infrared the network lacks half of its input, so its confidence is reduced by this factor.
 DEPTH_ONLY_FACTOR = 0.8
 DEFAULT_TILE_PX = 1536
+# The nearest depth that counts, in baselines. Both imagers see nothing that is nearer, and no
+# camera searches for such disparities, but a damaged pixel may claim them.
+MIN_DEPTH_IN_BASELINES = 0.5
 
 
 class FrameError(ValueError):
@@ -94,7 +97,8 @@ class Denoiser:
         """Denoises one frame.
 
         Args:
-            depth_mm: [H, W], uint16 or float, mm; 0, NaN and infinity are invalid.
+            depth_mm: [H, W], uint16 or float, mm; 0, NaN and infinity are invalid, and so is depth
+                that is nearer than half the baseline.
             infrared: [H, W], grey levels 0..255 of the left imager, taken at the same time. None
                 if there is none; confidence is then lower.
             infrared_right: the same of the right imager. It is used beside the left one, by models
@@ -116,7 +120,9 @@ class Denoiser:
         """Runs the network on one frame; arguments and errors are those of `denoise`."""
         scale = self.camera.disparity_scale_px_mm
         kind = self.model.kind
-        measured_px = depth_to_disparity(self._upload(depth_mm, "depth"), scale)
+        measured_px = self._drop_impossible(
+            depth_to_disparity(self._upload(depth_mm, "depth"), scale)
+        )
         left, right = torch.zeros_like(measured_px), None
         if infrared is not None:
             left = self._upload(infrared, "infrared")
@@ -143,6 +149,15 @@ class Denoiser:
         valid_before_range = torch.count_nonzero(accepted_mm).item() / accepted_mm.numel()
         depth, confidence_image = self._download(depth_mm, confidence)
         return Denoised(depth, confidence_image, valid_before_range)
+
+    def _drop_impossible(self, measured_px: Tensor) -> Tensor:
+        """Sets disparity that no camera can measure to 0.
+
+        A single such pixel would outweigh all others in the means that the network computes.
+        """
+        greatest_px = self.camera.fx / MIN_DEPTH_IN_BASELINES
+        # threshold() keeps values above a limit; with the sign turned it drops those above.
+        return functional.threshold(-measured_px, -greatest_px, 0.0).abs_()
 
     def _run_in_tiles(self, frame: FrameTensors) -> list[Tensor]:
         """The network's outputs for a whole frame, [1, 1, H, W] each."""

@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -12,7 +14,7 @@ from rs_denoise.networks.unet import UNet
 from rs_denoise.shipped_models import model_file, shipped_names
 from scenes import Scaled, camera, kind_fields, noisy_wall
 
-OPEN = Gate(min_confidence=0.0, fill_confidence=0.0, max_recession=1.0)
+OPEN = Gate(min_confidence=0.0, fill_confidence=0.0, max_recession=math.inf)
 
 
 def tiled_and_whole(shipped: Model, camera_, depth, infrared, tile_px):
@@ -71,6 +73,32 @@ def test_free_space_is_not_invented(make_model):
     assert not away.depth_mm[depth > 0].any() and not away.confidence[depth > 0].any()
     nearer = Denoiser(make_model(Scaled(1.1)), camera(96, 64)).denoise(depth, infrared)
     assert (nearer.depth_mm[depth > 0] > 0).all()
+
+
+@pytest.mark.parametrize("kind", ["laplace", "none"])
+@pytest.mark.parametrize("limit", [0.03, 0.2, 0.5])
+def test_the_limit_of_recession_is_a_fraction_of_depth(make_model, kind, limit):
+    """Not of disparity, of which half is twice the depth."""
+    depth, infrared = noisy_wall(96, 64)
+    for farther, published in ((1 + 0.99 * limit, True), (1 + 1.01 * limit, False)):
+        network = Scaled(1 / farther) if kind == "laplace" else Deeper(farther)
+        model = make_model(network, **kind_fields(kind))
+        gate = Gate(fill_confidence=1.01, max_recession=limit)
+        result = Denoiser(model, camera(96, 64), gate).denoise(depth, infrared)
+        assert ((result.depth_mm > 0) == (published & (depth > 0))).all()
+
+
+def test_a_pixel_that_no_camera_can_measure_spoils_nothing(shipped, sample_frame):
+    """Nearer than half the baseline: its disparity would outweigh all pixels around it."""
+    frame = sample_frame
+    denoiser = Denoiser(shipped, frame.camera)
+    depth = frame.depth_mm.astype(np.float32)
+    depth[240, 424] = 0
+    expected = denoiser.denoise(depth, frame.infrared, frame.infrared_right)
+    for impossible_mm in (1e-30, 1e-3, 1.0, 20.0):
+        depth[240, 424] = impossible_mm
+        result = denoiser.denoise(depth, frame.infrared, frame.infrared_right)
+        np.testing.assert_array_equal(result.depth_mm, expected.depth_mm)
 
 
 class Background(nn.Module):
