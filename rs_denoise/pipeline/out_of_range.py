@@ -12,7 +12,8 @@ from rs_denoise.denoiser import Denoised
 def restore_out_of_range(result: Denoised, depth_mm: np.ndarray) -> Denoised:
     """`result` with +infinity where the camera measured +infinity, and confidence 0 there.
 
-    By REP 117 +infinity says that nothing is within range; it is no hole that may be filled.
+    By REP 117 +infinity says that nothing is within range; it is no hole that may be filled, and a
+    frame full of it is not an empty one: it counts as valid.
 
     Args:
         result: of the frame.
@@ -27,4 +28,5 @@ def restore_out_of_range(result: Denoised, depth_mm: np.ndarray) -> Denoised:
         result,
         depth_mm=np.where(beyond, np.float32(np.inf), result.depth_mm),
         confidence=np.where(beyond, np.float32(0), result.confidence),
+        valid_before_range=min(1.0, result.valid_before_range + float(beyond.mean())),
     )

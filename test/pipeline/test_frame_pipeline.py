@@ -235,6 +235,17 @@ def test_output_that_stays_empty_is_a_failure_and_recovers(start, monkeypatch):
     assert "only 0.0 % of the pixels" in harness.process(depth=nothing, min_fill=0.02).failure
 
 
+def test_a_frame_that_sees_nothing_within_range_is_not_empty(start, monkeypatch):
+    """A simulated camera in the open, by REP 117: the robot need not stop."""
+    now = [100.0]
+    monkeypatch.setattr(failure.time, "monotonic", lambda: now[0])
+    harness, open_space = start(), np.full(DEPTH.shape, np.inf, np.float32)
+    for _ in range(2):
+        result = harness.process(depth=open_space, min_fill=0.02)
+        assert result.failure is None and np.isposinf(result.output.depth_mm).all()
+        now[0] += 1.1
+
+
 def test_a_callback_that_raises_is_fatal_and_not_silent(simple_model):
     network = SharedResources().prepare(NetworkSettings(str(simple_model), "cpu"))
     fatal: queue.Queue = queue.Queue()
