@@ -104,6 +104,8 @@ class DenoiseNode(LifecycleNode):
         except Exception as error:  # rclpy would hide the reason
             return self._refuse_to_configure(f"{type(error).__name__}: {error}")
         self._outputs = Outputs(self, self._reporter)
+        # This network is for a typical camera, so the one that is there is looked at anew.
+        self._model_selector = ModelSelector(self._resources)
         self._configure_assembler()
         self._log_network(self._network)
         return super().on_configure(state)

@@ -86,7 +86,9 @@ class FrameStatistics:
         self._error = _Notice()
         self._warning = _Notice()
         self._listening_since: float | None = None
-        # Since when depth arrives without a pause, or since the last result.
+        # Since when depth arrives without a pause.
+        self._arriving_since = float("-inf")
+        # The same, or since the last result.
         self._output_due_since = float("-inf")
 
     def set_listening(self, listening: bool) -> None:
@@ -101,7 +103,7 @@ class FrameStatistics:
         with self._lock:
             now = time.monotonic()
             if not self._arrivals or now - self._arrivals[-1] > RATE_WINDOW_S:
-                self._output_due_since = now
+                self._arriving_since = self._output_due_since = now
             self._frames_in += 1
             self._arrivals.append(now)
 
@@ -135,10 +137,15 @@ class FrameStatistics:
 
     @property
     def steady_rate_hz(self) -> float | None:
-        """Rate of the input; None until it has arrived for as long as rates are measured over."""
+        """Rate of the input; None until it has arrived for as long as rates are measured over.
+
+        After a pause, as of a camera that was replugged, it begins anew: the first images may come
+        in a burst.
+        """
         with self._lock:
-            recent = [at for at in self._arrivals if time.monotonic() - at <= RATE_WINDOW_S]
-            if len(recent) < 2 or len(recent) == len(self._arrivals):
+            now = time.monotonic()
+            recent = [at for at in self._arrivals if now - at <= RATE_WINDOW_S]
+            if len(recent) < 2 or now - self._arriving_since <= RATE_WINDOW_S:
                 return None
             return (len(recent) - 1) / (recent[-1] - recent[0])
 

@@ -67,6 +67,22 @@ def test_rates_and_latency(clock):
     assert entries["output"].values["dropped"] == "1"
 
 
+def test_the_rate_is_known_after_two_seconds_without_a_pause(clock):
+    frames = FrameStatistics()
+    frames.set_listening(True)
+    play(frames, clock, 1.9, published=True)
+    assert frames.steady_rate_hz is None
+    play(frames, clock, 0.3, published=True)
+    assert frames.steady_rate_hz == pytest.approx(30, abs=0.1)
+    clock[0] += 10
+    for _ in range(3):  # a camera that is back sends what waited in a burst
+        clock[0] += 0.001
+        frames.count_received()
+    assert frames.steady_rate_hz is None
+    play(frames, clock, 2.1, published=True)
+    assert frames.steady_rate_hz == pytest.approx(30, abs=2)
+
+
 def test_an_error_shows_and_passes(clock):
     frames = FrameStatistics()
     frames.count_failed()

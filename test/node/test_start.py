@@ -48,6 +48,11 @@ def test_auto_takes_a_model_for_the_cameras_size_and_rate_and_says_why(robot):
     assert pixels(robot.images[-1], "u2").any()
     taken = Model.load(choice.split()[0]).manifest.name
     robot.wait(lambda: robot.values("model")["model"] == taken, "its name")
+    for transition in ("deactivate", "cleanup", "configure", "activate"):
+        assert robot.transition(transition)
+    assert "at 848x480" in robot.log.split("chosen: ")[-1]
+    robot.clear()
+    robot.wait(chosen, "a choice for this camera, after the node was configured again")
 
 
 def test_outside_any_namespace_it_says_where_it_looks_and_where_a_camera_is(robot, simple_model):
