@@ -97,8 +97,8 @@ class Denoiser:
         """Denoises one frame.
 
         Args:
-            depth_mm: [H, W], uint16 or float, mm; 0, NaN and infinity are invalid, and so is depth
-                that is nearer than half the baseline.
+            depth_mm: [H, W], uint16 or float, mm; 0, NaN and infinity are invalid. Pixels nearer
+                than half the baseline come out invalid.
             infrared: [H, W], grey levels 0..255 of the left imager, taken at the same time. None
                 if there is none; confidence is then lower.
             infrared_right: the same of the right imager. It is used beside the left one, by models
@@ -120,15 +120,14 @@ class Denoiser:
         """Runs the network on one frame; arguments and errors are those of `denoise`."""
         scale = self.camera.disparity_scale_px_mm
         kind = self.model.kind
-        measured_px = self._drop_impossible(
-            depth_to_disparity(self._upload(depth_mm, "depth"), scale)
-        )
+        measured_px = depth_to_disparity(self._upload(depth_mm, "depth"), scale)
         left, right = torch.zeros_like(measured_px), None
         if infrared is not None:
             left = self._upload(infrared, "infrared")
             if infrared_right is not None and kind.uses_right_infrared:
                 right = self._upload(infrared_right, "right infrared")
-        outputs = self._run_in_tiles(FrameTensors(measured_px, left, right, scale))
+        possible_px = self._drop_impossible(measured_px)
+        outputs = self._run_in_tiles(FrameTensors(possible_px, left, right, scale))
         disparity_px, confidence = kind.decode_outputs(outputs, scale)
         self._check_finite(outputs if confidence is None else [*outputs, confidence])
         if infrared is None and confidence is not None:
@@ -151,9 +150,10 @@ class Denoiser:
         return Denoised(depth, confidence_image, valid_before_range)
 
     def _drop_impossible(self, measured_px: Tensor) -> Tensor:
-        """Sets disparity that no camera can measure to 0.
+        """Sets disparity that no camera can measure to 0, for the network alone.
 
-        A single such pixel would outweigh all others in the means that the network computes.
+        A single such pixel would outweigh all others in the means that the network computes. The
+        gate still sees it, so it is not filled: whatever it is, it is no hole.
         """
         greatest_px = self.camera.fx / MIN_DEPTH_IN_BASELINES
         # threshold() keeps values above a limit; with the sign turned it drops those above.

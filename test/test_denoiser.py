@@ -98,7 +98,8 @@ def test_a_pixel_that_no_camera_can_measure_spoils_nothing(shipped, sample_frame
     for impossible_mm in (1e-30, 1e-3, 1.0, 20.0):
         depth[240, 424] = impossible_mm
         result = denoiser.denoise(depth, frame.infrared, frame.infrared_right)
-        np.testing.assert_array_equal(result.depth_mm, expected.depth_mm)
+        assert result.depth_mm[240, 424] == 0, "it is no hole that may be filled"
+        assert np.count_nonzero(result.depth_mm != expected.depth_mm) <= 1
 
 
 class Background(nn.Module):
