@@ -33,7 +33,7 @@ def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
     value = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
-    globals()[name] = value  # Python looks here first the next time.
+    globals()[name] = value  # found here next time, without calling __getattr__
     return value
 
 

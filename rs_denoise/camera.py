@@ -109,7 +109,7 @@ class Camera:
 
     @classmethod
     def of_model(cls, name: str, width: int = 848, height: int = 480) -> Camera:
-        """A typical camera of a RealSense model, for depth whose own calibration is unknown.
+        """A typical camera of a RealSense model, for depth without a calibration.
 
         Args:
             name: "d405", "d415", "d435", "d435i" or "d455".
@@ -119,7 +119,7 @@ class Camera:
             CameraError: there is no such model or profile.
         """
         if name not in CAMERA_MODELS:
-            raise CameraError(f"expected a camera of {', '.join(CAMERA_MODELS)}, got '{name}'")
+            raise CameraError(f"expected one of {', '.join(CAMERA_MODELS)}, got '{name}'")
         model = CAMERA_MODELS[name]
         focal_length_px = model.focal_length_at(width, height)
         if focal_length_px is None:
@@ -132,7 +132,7 @@ class Camera:
 
     @classmethod
     def centred(cls, width: int, height: int, focal_length_px: float, baseline_m: float) -> Camera:
-        """A camera of square pixels whose optical axis meets the centre of the image."""
+        """A camera with square pixels whose principal point is the centre of the image."""
         centre = (width - 1) / 2, (height - 1) / 2
         return cls(width, height, focal_length_px, focal_length_px, *centre, baseline_m)
 
@@ -142,19 +142,19 @@ class Camera:
 
         Args:
             info: rclpy's message, one of `rosbags`, or ROS 1's, whose matrices have capital names.
-            baseline_m: None: as P[3] says it, which only the right imager's camera_info does.
-                Otherwise a D435's 0.05 is assumed, with a warning. Depth stays metric with a wrong
+            baseline_m: None: from P[3], which only the right imager's camera_info fills in; without
+                it, a D435's 0.05 is assumed, with a warning. Depth stays metric with a wrong
                 baseline, see `rs_denoise.denoiser.Denoiser`.
 
         Raises:
-            CameraError: no camera can have its values.
+            CameraError: a value is impossible.
         """
         if baseline_m is None:
             baseline_m = baseline_from_info(info)
         if baseline_m is None:
             baseline_m = DEFAULT_BASELINE_M
             warnings.warn(
-                f"this camera_info does not hold the baseline: {baseline_m} m is assumed, a "
+                f"this camera_info does not contain the baseline: {baseline_m} m is assumed, a "
                 "D435's; give baseline_m for another camera",
                 stacklevel=2,
             )

@@ -1,6 +1,7 @@
-"""The fields of sensor_msgs/CameraInfo, read and made for every class that carries them.
+"""Reads and makes the fields of sensor_msgs/CameraInfo. Imports no ROS.
 
-rclpy's messages, those of `rosbags` and ROS 1's (whose matrices have capital names). No ROS here.
+The functions accept messages of rclpy, of `rosbags` and of ROS 1 (whose matrices have capital
+names).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rs_denoise.camera import Camera
 
-# No stereo camera of a robot is wider.
+# No robot's stereo camera has a larger baseline.
 MAX_BASELINE_M = 1.0
 
 
@@ -32,8 +33,8 @@ def baseline_from_info(info: Any) -> float | None:
     """The baseline in metres from the right imager's camera_info: its P[3] is -fx * baseline.
 
     Returns:
-        None if it does not hold one: P[3] is 0 or positive where a driver does not fill it in, or
-        the camera_info is the left imager's.
+        None if P[3] is 0 or positive: the driver does not fill it in, or the camera_info is the
+        left imager's.
     """
     p = info.p if hasattr(info, "p") else info.P
     if not p[0] > 0:
@@ -43,13 +44,13 @@ def baseline_from_info(info: Any) -> float | None:
 
 
 def baseline_from_translation(translation: Any) -> float | None:
-    """The baseline in metres from the translation between the imagers; None if it is none."""
+    """The baseline in metres from the translation between the imagers; None if it is impossible."""
     length_m = math.hypot(*translation)
     return length_m if 0 < length_m < MAX_BASELINE_M else None
 
 
 def camera_info_fields(camera: Camera, baseline_m: float = 0.0) -> dict[str, Any]:
-    """The fields of an undistorted, rectified camera's camera_info, but for its header.
+    """The fields of an undistorted, rectified camera's camera_info, except for the header.
 
     Args:
         camera: whose intrinsics are written.

@@ -1,10 +1,10 @@
-"""The cameras of the RealSense D400 series: geometry of Intel's data sheets, and their profiles."""
+"""The cameras of the RealSense D400 series: geometry from Intel's data sheets, and profiles."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-# Width and height of a stream, and its scale against the imager's own size.
+# Width and height of a stream, and its scale relative to the imager's native size.
 PROFILES = {
     (1280, 720): 1.0,
     (848, 480): 2 / 3,
@@ -18,7 +18,7 @@ REFERENCE_PROFILE = (848, 480)
 
 @dataclass(frozen=True)
 class CameraModel:
-    """What all cameras of one model have in common; each camera's own calibration is near it.
+    """The nominal geometry of a camera model; each camera's own calibration is close to it.
 
     Attributes:
         focal_length_px: at REFERENCE_PROFILE.
@@ -42,5 +42,5 @@ CAMERA_MODELS = {
     "d455": CameraModel(428.0, 0.095),
 }
 BASELINES_M = {name: model.baseline_m for name, model in CAMERA_MODELS.items()}
-# Where nothing says the baseline. Depth stays metric with a wrong one: it cancels out.
+# Used if the baseline is unknown. Depth stays metric with a wrong baseline: it cancels out.
 DEFAULT_BASELINE_M = BASELINES_M["d435"]

@@ -26,11 +26,11 @@ MIN_DEPTH_IN_BASELINES = 0.5
 
 
 class FrameError(ValueError):
-    """A frame that does not fit the camera; the message says what was expected and what came."""
+    """A frame that does not fit the camera; the message says what was expected and received."""
 
 
 class NetworkError(RuntimeError):
-    """A network that gave NaN or infinity: the model file or the device is broken."""
+    """A network that returned NaN or infinity: the model file or the device is broken."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Denoised:
 
 @dataclass(frozen=True)
 class Estimate:
-    """The network's answer before any gate; tensors [1, 1, H, W] float32 on its device.
+    """The network's output before any gate; tensors [1, 1, H, W] float32 on its device.
 
     Attributes:
         measured_px: disparity as the camera measured it, 0 = invalid.
@@ -72,9 +72,9 @@ class Denoiser:
     Args:
         model: the network, loaded.
         camera: of the frames. Depth is converted to disparity and back with fx * baseline, so a
-            wrong baseline cancels out of the depth; only the size of the noise is misjudged.
+            wrong baseline cancels out of the depth and only affects the estimate of its noise.
         gate: limits for what is published.
-        tile_px: greatest side of a tile; bounds the memory that the network needs.
+        tile_px: largest side of a tile; bounds the memory that the network needs.
     """
 
     def __init__(
@@ -101,12 +101,12 @@ class Denoiser:
                 than half the baseline come out invalid.
             infrared: [H, W], grey levels 0..255 of the left imager, taken at the same time. None
                 if there is none; confidence is then lower.
-            infrared_right: the same of the right imager. It is used beside the left one, by models
+            infrared_right: the same of the right imager, used together with the left one by models
                 that can (`model.kind.uses_right_infrared`).
 
         Raises:
             FrameError: the size is not the camera's, or the type is not numeric.
-            NetworkError: the network gave NaN or infinity.
+            NetworkError: the network returned NaN or infinity.
         """
         return self.apply_gate(self.estimate(depth_mm, infrared, infrared_right), self.gate)
 
@@ -196,7 +196,7 @@ class Denoiser:
         # One sum for all: NaN or infinity in any pixel makes it NaN or infinite.
         if not math.isfinite(torch.stack([image.sum() for image in images]).sum().item()):
             raise NetworkError(
-                f"model {self.model.manifest.name} gave NaN or infinity on "
+                f"model {self.model.manifest.name} returned NaN or infinity on "
                 f"{self.model.device_name}: the file or the device is broken; export the model "
                 "again, or use device:=cpu"
             )

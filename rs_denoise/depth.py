@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-# The greatest depth of a uint16 image. As ground truth it means "known to be at least this far",
-# as the sky is: no obstacle, but no depth to measure errors against either.
+# The largest depth of a uint16 image. As ground truth it means "at least this far", such as the
+# sky: no obstacle, but no depth to measure errors against either.
 MAX_DEPTH_MM = 65535
-# Below this disparity depth is beyond MAX_DEPTH_MM for every camera; it avoids division by zero.
+# Avoids division by zero: below this disparity, depth is beyond MAX_DEPTH_MM for every camera.
 MIN_DISPARITY_PX = 1e-3
 
 

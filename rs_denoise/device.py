@@ -1,4 +1,4 @@
-"""Which device computes: finds it by name, and tries whether it works."""
+"""Finds the compute device by name and checks that it works."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from rs_denoise.manifest import ModelError
 
 OPENVINO = "openvino"
-# What "openvino" alone means.
+# The device that "openvino" alone stands for.
 OPENVINO_DEFAULT = f"{OPENVINO}:CPU"
 
 _log = logging.getLogger(__name__)
@@ -34,10 +34,10 @@ def name_device(name: str) -> str:
 
 
 def find_device(name: str) -> torch.device:
-    """PyTorch's device of a name as `Model.load` takes it; a GPU with its number.
+    """The PyTorch device for a name that `Model.load` accepts; a GPU with its index.
 
     "auto" is the first GPU if it works, else the CPU; a GPU that does not work is logged once, as
-    a warning. For OpenVINO it is the CPU, where the network's inputs and outputs are.
+    a warning. For OpenVINO it is the CPU, which holds the network's inputs and outputs.
 
     Raises:
         ModelError: there is no such device, or it does not work.
@@ -76,7 +76,7 @@ def _find_openvino(name: str) -> None:
 
 @cache
 def _gpu_works() -> bool:
-    """Whether there is a GPU that PyTorch can use; asked once, so that it is logged once."""
+    """Whether there is a GPU that PyTorch can use; checked once, so that it is logged once."""
     if not _sees_gpu():
         return False
     try:
@@ -92,13 +92,13 @@ def _sees_gpu() -> bool:
 
 
 def _first_line(error: Exception) -> str:
-    """What CUDA says; it adds lines of advice for its developers."""
+    """The first line of CUDA's message; the others advise CUDA developers."""
     return str(error).partition("\n")[0]
 
 
 def _try(name: str) -> torch.device:
-    """Has the device add two numbers, which also needs a kernel for its generation."""
+    """Adds two numbers on the device, which fails without a kernel for its generation."""
     ones = torch.ones(2, device=name)
     if ones.sum().item() != 2:
-        raise RuntimeError("it adds 1 and 1 wrongly")
+        raise RuntimeError("it computes wrong results")
     return ones.device

@@ -1,4 +1,4 @@
-"""The gate: decides which pixels of the network's answer are published.
+"""The gate: decides which pixels of the network's output are published.
 
 An invalid pixel is better than a wrong one, and free space is never invented: a pixel that comes
 out farther than it was measured is not published, however high its confidence. (On real frames
@@ -48,8 +48,8 @@ class Gate:
         """Finds the pixels that may be published, before the range limits.
 
         A hole is only filled with a surface that the right imager sees too. In the band at the left
-        edge it does not: cameras measure nothing there, so nothing tells what stands there. (On
-        real frames nine of ten surfaces that were filled in too far were in that band.)
+        edge it does not: cameras cannot measure there, so nothing reveals what is there. (On real
+        frames nine of ten surfaces that were filled in too far were in that band.)
 
         Args:
             measured_px: [N, 1, H, W] float32 disparity as measured, 0 = invalid; whole frames.

@@ -17,12 +17,12 @@ IDLE_COLUMNS = slice(4, 6)
 def use_idle_cores() -> None:
     """Lets PyTorch compute on as many cores as no other program uses now, at least on one.
 
-    PyTorch's threads wait for each other after every layer, so a thread that has to share its core
-    delays all of them: with two threads on two cores, of which one is busy, a frame takes three
-    times as long as on an idle computer, and with one thread 1.8 times (docs/speed.md).
+    PyTorch's threads wait for each other after every layer, so a thread that shares its core delays
+    all of them: on two cores of which one is busy, a frame takes three times as long as on an idle
+    computer with two threads, and 1.8 times as long with one (docs/speed.md).
 
-    It takes 0.2 s. A user who has set OMP_NUM_THREADS has decided already; then, and on systems
-    without /proc/stat, nothing changes.
+    It takes 0.2 s. Nothing changes if the user has set OMP_NUM_THREADS, or on systems without
+    /proc/stat.
     """
     if "OMP_NUM_THREADS" not in os.environ and CPU_TIMES.exists():
         cores = len(os.sched_getaffinity(0))
@@ -30,7 +30,7 @@ def use_idle_cores() -> None:
 
 
 def count_busy_cores(sample_s: float) -> float:
-    """How many of the cores that this process may use are used by others, as a mean over a time.
+    """The mean number of cores, of those that this process may use, on which others compute.
 
     Args:
         sample_s: how long to measure, s.

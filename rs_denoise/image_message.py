@@ -1,4 +1,4 @@
-"""The pixels of sensor_msgs/Image, for every class that carries its fields. No ROS here."""
+"""Reads the pixels of any object with the fields of sensor_msgs/Image. Imports no ROS."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-# NumPy types of the encodings that are depth (mm, or m if float) and infrared (grey levels).
+# NumPy types of the encodings of depth (mm, or m if float) and of infrared (grey levels).
 DEPTH_TYPES: dict[str, np.dtype] = {
     "16UC1": np.dtype("u2"),
     "mono16": np.dtype("u2"),
@@ -16,7 +16,7 @@ INFRARED_TYPES: dict[str, np.dtype] = {"mono8": np.dtype("u1"), "8UC1": np.dtype
 
 
 class ImageMessageError(ValueError):
-    """An Image whose fields contradict each other; the message continues "the image ..."."""
+    """An Image whose fields are inconsistent; the message continues a sentence: "depth ..."."""
 
 
 def view_pixels(message: Any, dtype: np.dtype) -> np.ndarray:

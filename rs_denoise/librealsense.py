@@ -1,4 +1,4 @@
-"""librealsense, if it is installed, and its camera in software."""
+"""librealsense, if it is installed, and its software device."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def pyrealsense2() -> Any:
 
 
 class StreamError(ValueError):
-    """An image of the wrong size or type; the message says what was expected and what came."""
+    """An image of the wrong size or type; the message says what was expected and received."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ INFRARED_RIGHT = Stream("Stereo Module", "infrared", 2)
 
 
 class SoftwareCamera:
-    """A device of librealsense in software that sends the images it is given.
+    """A librealsense software device, which streams the images that are put into it.
 
     Args:
         camera: intrinsics and baseline of all streams.
@@ -102,7 +102,7 @@ class SoftwareCamera:
         expected = (self.camera.height, self.camera.width)
         if image.shape != expected or image.dtype != stream.dtype:
             raise StreamError(
-                f"the {stream.kind} stream of {stream.sensor} takes {stream.dtype} of "
+                f"the {stream.kind} stream of {stream.sensor} expects {stream.dtype} of "
                 f"{expected[1]}x{expected[0]}, got {image.dtype} of shape {image.shape}"
             )
         frame = rs.software_video_frame()
@@ -122,7 +122,7 @@ class SoftwareCamera:
     def _sensor(self, name: str):
         sensor = self.device.add_sensor(name)
         sensor.add_read_only_option(self.rs.option.depth_units, MILLIMETRE_M)
-        # The disparity transform needs the baseline, which librealsense has in millimetres.
+        # The disparity transform needs the baseline, which librealsense stores in millimetres.
         sensor.add_read_only_option(self.rs.option.stereo_baseline, 1e3 * self.camera.baseline_m)
         return sensor
 

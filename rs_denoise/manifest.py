@@ -1,6 +1,7 @@
-"""What a model file says about itself, checked by hand.
+"""The manifest of a model file: its description, parsed and checked.
 
-The node reads manifests on robots, where an added dependency costs more than these lines.
+The checks use no library: the node runs on robots, where another dependency would cost more than
+these lines.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 from rs_denoise.network_kind import NETWORK_KINDS
 
 FORMAT = 2
-# Format 1 knew no inputs from the right infrared image; otherwise it is the same.
+# Format 1 had no inputs from the right infrared image and is otherwise the same.
 READABLE_FORMATS = (1, 2)
 BETTER, WORSE, NOT_MEASURED = VERDICTS = (
     "better than identity",
@@ -36,7 +37,7 @@ class Manifest:
         format: version of this structure.
         name, network, licence, training_data: in words.
         confidence: kind of the network, a key of NETWORK_KINDS.
-        inputs, outputs: names of the network's tensors in order, as its kind has them.
+        inputs, outputs: names of the network's tensors in order, as its kind defines them.
         stride_px: height, width and offsets of inputs are multiples of it.
         receptive_field_px: how far from an output pixel the network sees, to each side.
         metrics: results of the export's evaluation, by name.
@@ -84,11 +85,11 @@ class Manifest:
         return manifest
 
     def _problems(self) -> Iterator[str]:
-        """Sentences that name the key, what came and what is allowed."""
+        """Sentences that give the key, the value and what is allowed."""
         for key in ("name", "network", "training_data", "licence"):
             if not isinstance(getattr(self, key), str):
                 yield f"{key} must be text, got {getattr(self, key)!r:.99}"
-        # A ROS message cannot hold what is not printable, such as half a surrogate pair.
+        # A ROS message cannot contain some unprintable text, such as half a surrogate pair.
         if not self.name.isprintable():
             yield f"name must be printable text, got {self.name!r:.99}"
         if not isinstance(self.metrics, dict) or not all(

@@ -1,14 +1,15 @@
 """Matching evidence: how well the two infrared images agree at candidate disparities.
 
-The camera matched the images once and kept one disparity per pixel. Beside an object its window
-matched the object, so the background there came out too near; in a gap it matched nothing real.
-The images still show which surface a pixel belongs to: at the wrong disparity they disagree. A
-network that sees this can choose the right surface, which it cannot guess from depth alone.
+The camera matches the images and outputs one disparity per pixel. Next to an object, its matching
+window locks on to the object, so the background there comes out too near; in a gap, the match may
+correspond to no surface at all. The images still show which surface a pixel belongs to: at a wrong
+disparity they disagree. A network with this evidence can choose the correct surface, which depth
+alone does not reveal.
 
 Evidence is computed over the whole frame, before tiling, because a match lies up to 126 px away.
-It is sampled at every second pixel of every second row, which is as fine as the network's features.
-It comes twice: over a window, which is steady, and of the sample alone, which is not blurred across
-edges.
+It is sampled at every second pixel of every second row, the resolution of the network's features.
+Agreement is computed twice: over a window, which is robust, and at the sample alone, which is not
+blurred across edges.
 
 Source: local contrast normalisation and truncated absolute differences as costs, as surveyed by
 Hirschmueller and Scharstein 2009, "Evaluation of stereo matching costs on images with radiometric
@@ -33,8 +34,8 @@ REACH = 4
 STEPS_PX = (-0.5, 0.0, 0.5)
 FINE = (*STEPS_PX, "nearest", "farthest")
 COARSE = (0.0, "nearest", "farthest")
-# Over a window one map per candidate, fine and coarse; one for uniqueness, and one that is 1 where
-# there is evidence; of the sample alone one map per fine candidate.
+# The maps: over a window, one per fine and per coarse candidate; one for uniqueness; one that is 1
+# where there is evidence; at the sample alone, one per fine candidate.
 HIDDEN = len(FINE) + len(COARSE)
 PRESENT = HIDDEN + 1
 EVIDENCE_CHANNELS = PRESENT + 1 + len(FINE)
@@ -42,7 +43,7 @@ EVIDENCE_CHANNELS = PRESENT + 1 + len(FINE)
 WINDOW_REACH = 2
 # Normalised images that differ by this much do not agree at all.
 MAX_DIFFERENCE = 2.0
-# A left pixel is hidden if another one claims its right pixel with this much more disparity.
+# A left pixel is hidden if another one with this much more disparity matches the same right pixel.
 HIDDEN_PX = 4.0
 
 
@@ -51,8 +52,8 @@ class Contrast(NamedTuple):
 
     Attributes:
         window_px: side of the window of mean and variance, odd.
-        noise: contrast below it is not amplified, in grey levels,
-        noise_of_mean: and as a fraction of the local mean.
+        noise: contrast below this is not amplified, in grey levels.
+        noise_of_mean: the same as a fraction of the local mean.
     """
 
     window_px: int
@@ -60,9 +61,9 @@ class Contrast(NamedTuple):
     noise_of_mean: float
 
 
-# Fine: every texture counts alike, in a window that rarely spans an edge. On laser-scanned frames
-# it tells best whether a fattened pixel belongs to the surface behind. Coarse: what has contrast
-# counts more. It tells best whether a pixel is wrong at all.
+# Fine: all textures are weighted equally, in a window that rarely spans an edge. On laser-scanned
+# frames it best shows whether a fattened pixel belongs to the surface behind. Coarse: pixels with
+# more contrast have more weight, which best shows whether a pixel is wrong at all.
 FINE_CONTRAST = Contrast(5, 1.0, 0.0)
 COARSE_CONTRAST = Contrast(9, 0.5, 0.3)
 
@@ -79,7 +80,7 @@ def candidate_surfaces(disparity_px: Tensor) -> Tensor:
     """
     sampled = disparity_px[..., ::STRIDE, ::STRIDE]
     nearest = max_filter(sampled, 2 * REACH + 1)
-    # The least is the greatest of the negatives, once invalid ones cannot win.
+    # The minimum is the maximum of the negatives, once invalid pixels are excluded.
     far_below = torch.sign(sampled).sub(1.0).mul(1e6)
     farthest = -max_filter(far_below - sampled, 2 * REACH + 1)
     return torch.cat([nearest, farthest * torch.sign(nearest)], dim=1)
@@ -98,16 +99,16 @@ def matching_evidence(
         disparity_px: [N, 1, H, W] float32, as measured, 0 = invalid; H and W even.
         surfaces_px: [N, 2, H/2, W/2], of `candidate_surfaces`.
         left: [N, 1, H, W] float32 grey levels 0..255.
-        right: [N, 1, H, W + margin_px], the same rows of the rectified right image. None: there is
-            none, and all evidence is 0.
+        right: [N, 1, H, W + margin_px], the same rows of the rectified right image; None if there
+            is none: all evidence is then 0.
         margin_px: columns of `right` to the left of the first column of `left`, even: for crops.
 
     Returns:
-        [N, EVIDENCE_CHANNELS, H/2, W/2] float32. First one map for each of `FINE`, then for each of
-        `COARSE`, the mean agreement in a window: 1 where the images agree, 0 where they do not, and
-        where there is no candidate or it lies outside of the right image. At `HIDDEN`, 0..1: how
-        surely another pixel, of a nearer surface, claims the same right pixel. At `PRESENT`, 1
-        everywhere. Last, the agreement of the sample alone for each of `FINE`.
+        [N, EVIDENCE_CHANNELS, H/2, W/2] float32. First, for each of `FINE` and then of `COARSE`,
+        the mean agreement in a window: 1 where the images agree; 0 where they do not, where there
+        is no candidate, or where its match is outside the right image. At `HIDDEN`, 0..1: how
+        likely a pixel of a nearer surface matches the same right pixel. At `PRESENT`, 1 everywhere.
+        Last, for each of `FINE`, the agreement at the sample alone.
     """
     measured = disparity_px[..., ::STRIDE, ::STRIDE]
     if right is None:
@@ -131,8 +132,8 @@ def normalise_contrast(image: Tensor, contrast: Contrast, column_stride: int = 1
 
     Args:
         image: [N, 1, H, W] float32 grey levels.
-        contrast: which windows and limits.
-        column_stride: how far apart the columns are that are wanted.
+        contrast: window and limits.
+        column_stride: distance between the columns that are returned.
 
     Returns:
         [N, 1, H/2, W / column_stride]: every second row.
@@ -168,14 +169,14 @@ def _agreement(
 def _sample_right(
     right: Tensor, candidates_px: Tensor, margin_px: int, column_stride: int
 ) -> tuple[Tensor, Tensor]:
-    """Values of the rows `right` at the candidates' matches, and 1 where these lie inside of it.
+    """Values of `right` at the candidates' matches, and a mask that is 1 where these are inside it.
 
-    The images are rectified, so it interpolates along rows only, between two pixels.
+    The images are rectified, so it interpolates only along rows, between two pixels.
     """
     width, last = candidates_px.shape[-1], right.shape[-1] - 1
     columns = torch.arange(width, device=right.device, dtype=torch.float32)
     position = columns.mul_(column_stride).add_(margin_px) - candidates_px
-    # Up to one pixel beyond the border it fades out.
+    # The mask fades out over one pixel beyond the border.
     inside = (position + 1.0).clamp_(0.0, 1.0).mul_(torch.sign(candidates_px).clamp_min_(0.0))
     position = position.clamp_(0, last)
     first = position.to(torch.int64).clamp_max_(last - 1)
@@ -185,7 +186,7 @@ def _sample_right(
 
 
 def _hidden(measured_px: Tensor, margin_px: int) -> Tensor:
-    """How surely a nearer pixel claims the same right pixel, 0..1; [N, 1, H/2, W/2]."""
+    """How likely a nearer pixel matches the same right pixel, 0..1; [N, 1, H/2, W/2]."""
     width = measured_px.shape[-1]
     extra = margin_px // STRIDE
     columns = torch.arange(width, device=measured_px.device, dtype=torch.float32) + extra

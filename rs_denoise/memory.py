@@ -1,4 +1,4 @@
-"""Tunes the C library's allocator. Imports nothing that may be missing."""
+"""Tunes the C library's allocator. Imports only the standard library."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What to install where a package is missing. Imports nothing that may be missing itself."""
+"""Explains what to install if a package is missing. Imports only the standard library."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ ROS_MISSING = (
     "this needs ROS 2: run '. /opt/ros/<distribution>/setup.bash' first and use the Python that "
     "ROS was built for. `rs_denoise evaluate`, `denoise` and `live` need no ROS"
 )
-# Packages of ROS that this one imports.
+# Packages of ROS that rs_denoise imports.
 ROS_PACKAGES = ("rclpy", "sensor_msgs", "std_srvs", "diagnostic_msgs", "lifecycle_msgs")
 EXTRA = re.compile(r"""extra\s*==\s*["']([\w-]+)["']""")
 NAME = re.compile(r"[\w.-]+")

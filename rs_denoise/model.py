@@ -28,7 +28,7 @@ PRECISIONS = {
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
-# NVIDIA GPUs from this compute capability on (Volta, Xavier) compute float16 in tensor cores.
+# NVIDIA GPUs of at least this compute capability (Volta, Xavier) compute float16 in tensor cores.
 MIN_TENSOR_CORES = (7, 0)
 MIN_TORCH = (2, 3)
 
@@ -38,7 +38,7 @@ class Model:
 
     Attributes:
         manifest: what the file says about itself.
-        kind: what the network takes and gives.
+        kind: the network's inputs and outputs.
         device_name: where the convolutions are computed: "cpu", "cuda:0", "openvino:GPU", ...
         device: where inputs and outputs are.
         precision: type in which the convolutions are computed.
@@ -61,20 +61,20 @@ class Model:
     def load(
         cls, path: Path | str = DEFAULT_MODEL, device: str = "auto", precision: str = "auto"
     ) -> Model:
-        """Reads and checks a model file, and tries its network on a small image.
+        """Reads and checks a model file, and runs its network on a small image.
 
         Args:
-            path: what `save` wrote, or the name of a shipped model, as "unet-tiny".
-            device: "cpu", "cuda", "cuda:1", ... or "auto": the GPU where there is one. OpenVINO
-                computes on "openvino" (the CPU), "openvino:GPU", "openvino:NPU", "openvino:AUTO".
+            path: a file that `save` wrote, or the name of a shipped model, such as "unet-tiny".
+            device: "cpu", "cuda", "cuda:1", ... or "auto": a GPU if there is one. With OpenVINO
+                "openvino" (the CPU), "openvino:GPU", "openvino:NPU", "openvino:AUTO".
             precision: of the convolutions, one of PRECISIONS, or "auto": bfloat16 on a CPU that
                 computes it natively (twice as fast), float16 on a GPU with tensor cores, float32
                 elsewhere. `rs_denoise.precision` checks that a network keeps its accuracy.
 
         Raises:
-            ModelError: there is no such file, it is not a model, it is truncated or of a newer
-                version, its network does not do what the manifest says, there is no such device, or
-                PyTorch is too old.
+            ModelError: the file does not exist, is not a model, is truncated or of a newer version;
+                its network does not match the manifest; the device does not exist; or PyTorch is
+                too old.
         """
         path = model_file(path)
         _require_torch()
@@ -128,7 +128,7 @@ class Model:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors of a model file by the names of their layers, for training to go on from.
+    """The tensors of a model file by layer name, as initial weights for training.
 
     Raises:
         ModelError: as of `Model.load`.
@@ -138,7 +138,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def save(network: nn.Module, manifest: Manifest, path: Path) -> None:
-    """Writes `network` as a model file, traced; it runs at any size that fits the stride."""
+    """Traces `network` and writes it as a model file, which runs at any multiple of the stride."""
     extra = {MANIFEST: json.dumps(asdict(manifest), indent=1)}
     write_network(network, example_inputs(manifest), path, extra)
 
@@ -182,7 +182,7 @@ def _choose_dtype(name: str, device_name: str) -> torch.dtype:
         raise ModelError(f"precision must be one of {expected}, got {name!r}")
     device = find_device(device_name)
     if uses_openvino(device_name) and device_name != OPENVINO_DEFAULT:
-        return torch.float16  # OpenVINO computes float32 where a device has nothing faster
+        return torch.float16  # OpenVINO falls back to float32 if the device has nothing faster
     if device.type == "cuda":
         capable = torch.cuda.get_device_capability(device) >= MIN_TENSOR_CORES
         return torch.float16 if capable else torch.float32

@@ -1,7 +1,7 @@
 """Reads the manifest of a model file without trusting the file.
 
-Sizes are bounded, damage is found, and programs that use TorchScript's operators for files are
-refused before anything of them runs. That is no sandbox.
+It limits sizes, detects damage, and rejects programs that use TorchScript's file operators, before
+any of their code runs. This is not a sandbox.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ MANIFEST = "manifest.json"
 MAX_FILE_BYTES = 512 * 2**20
 MAX_UNPACKED_BYTES = 1024 * 2**20
 MAX_MANIFEST_BYTES = 64 * 2**10
-# Those of TorchScript's operators that reach out of the process.
+# TorchScript operators that access files or the network.
 FORBIDDEN_OPERATORS = re.compile(rb"\b(from_file|save|rpc_\w+)\b")
 ZIP_START = b"PK\3\4"
 PACKED_BY_TORCH = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -27,13 +27,13 @@ def read_manifest(path: Path) -> Manifest:
     """Checks a model file and reads its manifest.
 
     Raises:
-        ModelError: there is no such file, or it is not a model that can be trusted so far.
+        ModelError: the file does not exist, or fails a check.
     """
     return Manifest.from_json(_read_text(path), path)
 
 
 def is_model_file(path: Path) -> bool:
-    """Whether a file has a manifest; checkpoints of training are archives too, without one."""
+    """Whether a file has a manifest; training checkpoints are archives too, but have none."""
     return zipfile.is_zipfile(path) and any(map(_is_manifest, zipfile.ZipFile(path).namelist()))
 
 
@@ -51,10 +51,10 @@ def _read_text(path: Path) -> str:
         size = path.stat().st_size
         if size > MAX_FILE_BYTES:
             raise ModelError(f"{path}: {size} bytes, more than a model has ({MAX_FILE_BYTES})")
-        # zipfile also finds an archive behind something else, which torch might load instead.
+        # zipfile also finds an archive that follows other data, which torch might load instead.
         with path.open("rb") as file:
             if file.read(len(ZIP_START)) != ZIP_START:
-                raise zipfile.BadZipFile("it does not begin as one")
+                raise zipfile.BadZipFile("it does not start like a zip archive")
         with zipfile.ZipFile(path) as archive:
             return _check_archive(archive, path)
     except ModelError:
@@ -71,9 +71,9 @@ def _check_archive(archive: zipfile.ZipFile, path: Path) -> str:
     unpacked = sum(entry.file_size for entry in entries)
     if unpacked > MAX_UNPACKED_BYTES:
         raise ModelError(f"{path}: unpacks to {unpacked} bytes, more than a model has")
-    # zipfile unpacks other methods without a bound, and torch does not write them.
+    # zipfile decompresses other methods without a limit, and torch does not write them.
     if any(entry.compress_type not in PACKED_BY_TORCH for entry in entries):
-        raise ModelError(f"{path}: packed in a way that torch does not use; export it again")
+        raise ModelError(f"{path}: compressed in a way that torch does not use; export it again")
     found = [entry for entry in entries if _is_manifest(entry.filename)]
     if not found:
         raise ModelError(
@@ -82,7 +82,7 @@ def _check_archive(archive: zipfile.ZipFile, path: Path) -> str:
         )
     if found[0].file_size > MAX_MANIFEST_BYTES:
         raise ModelError(f"{path}: its manifest is larger than {MAX_MANIFEST_BYTES} bytes")
-    # torch ignores wrong checksums: one flipped bit would be another network.
+    # torch ignores wrong checksums: one flipped bit would change the network.
     if (damaged := archive.testzip()) is not None:
         raise ModelError(f"{path}: damaged in {damaged}; copy or export it again")
     for entry in entries:
@@ -97,6 +97,6 @@ def _check_archive(archive: zipfile.ZipFile, path: Path) -> str:
 
 
 def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
-    """Reads as much as the entry says it has; ZipFile.read would unpack all of a zip bomb."""
+    """Reads only the size that the entry declares; ZipFile.read would unpack a whole zip bomb."""
     with archive.open(entry) as file:
         return file.read(entry.file_size)

@@ -1,8 +1,8 @@
-"""Kinds of networks: what each takes and gives, behind one interface for the core.
+"""Kinds of networks: their inputs and outputs, behind one interface for the core.
 
-The core works in disparity and knows no other difference between networks. A kind prepares the
-channels of a frame and turns the network's output tensors into disparity and confidence. A network
-with other inputs or outputs is one more class here.
+The core works in disparity and sees no other difference between networks. A kind prepares the
+inputs of a frame and converts the network's outputs to disparity and confidence. To support a
+network with other inputs or outputs, add a class here.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class FrameTensors:
     Attributes:
         measured_px: disparity as measured, 0 = invalid.
         infrared: grey levels 0..255 of the left imager; all 0 where there is none.
-        infrared_right: those of the right imager, None where there is none.
+        infrared_right: those of the right imager, or None.
         disparity_scale_px_mm: fx * baseline.
     """
 
@@ -48,7 +48,7 @@ class NetworkInput:
 
     Attributes:
         name: as in manifests.
-        channels: of its tensor.
+        channels: number of channels of its tensor.
         stride: the tensor has every stride-th pixel of every stride-th row.
     """
 
@@ -63,8 +63,8 @@ class NetworkKind(ABC):
     Attributes:
         inputs: the network's inputs in the order of forward().
         outputs: names of the network's outputs in their order, as in manifests.
-        predicts_uncertainty: whether `decode_outputs` gives a confidence.
-        uses_right_infrared: whether the right infrared image is used where there is one.
+        predicts_uncertainty: whether `decode_outputs` returns a confidence.
+        uses_right_infrared: whether the network can use the right infrared image.
     """
 
     inputs: tuple[NetworkInput, ...]
@@ -89,7 +89,7 @@ class NetworkKind(ABC):
 
 
 class LaplaceNetworkKind(NetworkKind):
-    """Networks that give disparity and the scale b of a Laplace distribution of its error."""
+    """Networks that predict disparity and the scale b of a Laplace distribution of its error."""
 
     inputs: tuple[NetworkInput, ...] = (NetworkInput("disparity_px"), NetworkInput("infrared"))
     outputs = ("disparity_px", "scale_px")
@@ -102,13 +102,13 @@ class LaplaceNetworkKind(NetworkKind):
         self, outputs: list[Tensor], disparity_scale_px_mm: float
     ) -> tuple[Tensor, Tensor]:
         disparity_px, scale_px = outputs
-        # P(|error| < t d) = 1 - exp(-t d / b); depth errs by the same fraction as disparity.
+        # P(|error| < t d) = 1 - exp(-t d / b); relative errors of depth and disparity are equal.
         confidence = torch.exp(disparity_px / scale_px * -TOLERANCE).neg_().add_(1.0)
         return disparity_px, confidence
 
 
 class StereoNetworkKind(LaplaceNetworkKind):
-    """Networks that also see where the left and the right infrared image agree."""
+    """Networks that also use the matching evidence of the left and the right infrared image."""
 
     inputs = (
         NetworkInput("disparity_px"),
@@ -142,7 +142,7 @@ class DepthNetworkKind(NetworkKind):
         return depth_to_disparity(outputs[0], disparity_scale_px_mm), None
 
 
-# By what a manifest has under `confidence`.
+# By the manifest's key `confidence`.
 NETWORK_KINDS: dict[str, NetworkKind] = {
     "laplace": LaplaceNetworkKind(),
     "laplace-stereo": StereoNetworkKind(),

@@ -1,4 +1,4 @@
-"""Recordings through the same core as the node: what every command that denoises offline uses."""
+"""Denoises the frames of recordings with the node's core; used by all offline commands."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:  # PyTorch is imported with the first model, not for --help or
     from rs_denoise.denoiser import Denoised, Denoiser, Estimate
     from rs_denoise.model import Model
 
-# What depth of the camera itself, and denoised depth, are called wherever methods are compared.
+# Names of the camera's own depth and of denoised depth wherever methods are compared.
 RAW, DENOISED = "raw", "denoised"
-# Of a model that uses the right infrared, the name of the method without it ends so.
+# Suffix of the method that runs a model without the right infrared that it could use.
 LEFT_ONLY = "_left_only"
-# A method gives [H, W] depth of a frame in mm, 0 = invalid.
+# A method returns a frame's depth in mm, [H, W], 0 = invalid.
 Method = Callable[[Frame], np.ndarray]
-# Passes on the frames of a recording and shows how far it is; the number is how many come, or None.
+# Passes on the frames of a recording and shows the progress; the number is their count, or None.
 Progress = Callable[[Iterable[Frame], int | None], Iterable[Frame]]
 
 
 class OfflineDenoiser:
-    """Denoises the frames of recordings, whatever cameras took them, as the node would.
+    """Denoises frames of any cameras as the node would.
 
     Denoisers made by `with_gate` share the network, which runs once a frame for all of them.
 
@@ -69,7 +69,7 @@ class OfflineDenoiser:
         return self._network is other._network
 
     def __call__(self, frame: Frame) -> np.ndarray:
-        """Denoised depth in mm, [H, W] of the type of the frame's depth, 0 = invalid."""
+        """Denoised depth in mm, [H, W] in the type of the frame's depth, 0 = invalid."""
         return round_like(self.denoise(frame).depth_mm, frame.depth_mm)
 
     def denoise(self, frame: Frame) -> Denoised:
@@ -78,7 +78,7 @@ class OfflineDenoiser:
         return denoiser.apply_gate(estimate, self.gate)
 
     def time(self, frame: Frame) -> float:
-        """Runs the network on a frame and gives how long that takes, ms.
+        """Runs the network on a frame and returns how long that takes, ms.
 
         With all threads of PyTorch; the gate, about a millisecond, is not counted.
         """
@@ -86,10 +86,10 @@ class OfflineDenoiser:
 
 
 def use_share_of_cores() -> None:
-    """Gives the calling thread, one of those of `map_ahead`, its share of the cores for PyTorch.
+    """Limits PyTorch in the calling thread, one of those of `map_ahead`, to its part of the cores.
 
-    Threads that each denoise a frame of their own are faster than all cores on one frame, which
-    wait for each other after every layer, and for whatever else a core does.
+    Threads that each denoise their own frame are faster than all cores on one frame: those wait for
+    each other after every layer, and for whatever else runs on a core.
     """
     import torch
 
@@ -97,13 +97,13 @@ def use_share_of_cores() -> None:
 
 
 class _Network:
-    """A model with the denoiser of the latest camera and, by thread, the latest estimate."""
+    """A model, the denoiser of the latest camera and, per thread, the latest estimate."""
 
     def __init__(self, model: Model, right_infrared: bool = True) -> None:
         self.model, self._right_infrared = model, right_infrared
         self._denoiser: Denoiser | None = None
         self._latest = _LatestEstimate()
-        # A GPU computes one frame at a time. A CPU does too, but has a core for each thread.
+        # A GPU computes one frame at a time; a CPU has a core for each thread.
         self._turn = nullcontext() if model.device_name == "cpu" else threading.Lock()
 
     def run(self, frame: Frame) -> tuple[Denoiser, Estimate]:

@@ -14,18 +14,18 @@ from rs_denoise.device import OPENVINO
 from rs_denoise.manifest import ModelError
 from rs_denoise.torchscript import read_for_other_runtimes
 
-# Sizes of tiles for which a thread keeps compiled networks. A frame that is cut into many tiles has
-# nine: corners, edges and the middle.
+# Number of tile sizes for which a thread keeps compiled networks. A frame of many tiles has nine:
+# corners, edges and the middle.
 MAX_COMPILED = 12
 PRECISIONS = {torch.float32: "f32", torch.bfloat16: "bf16", torch.float16: "f16"}
 
 
 class OpenVinoNetwork:
-    """A network of a model file that OpenVINO computes; its tensors are on the CPU.
+    """The network of a model file in OpenVINO; its tensors are on the CPU.
 
-    It is compiled for each size of image when that comes for the first time, because a network of
-    fixed sizes is faster, and NPUs take no other. Each thread compiles for itself with the number
-    of cores that PyTorch would use in it.
+    It is compiled when an image size first occurs, because networks of fixed size are faster, and
+    NPUs support no others. Each thread compiles its own, for the number of cores that PyTorch would
+    use in it.
 
     Args:
         path: the model file, which has been checked.
@@ -47,7 +47,7 @@ class OpenVinoNetwork:
             self._converted = _convert(read_for_other_runtimes(path), example)
         except ModelError:
             raise
-        except Exception as error:  # the converter raises whatever it stumbled over
+        except Exception as error:  # the converter can raise anything
             raise ModelError(f"{path}: OpenVINO cannot read its network: {error}") from error
 
     def __call__(self, inputs: tuple[Tensor, ...], precision: torch.dtype) -> tuple[Tensor, ...]:
@@ -75,12 +75,12 @@ class OpenVinoNetwork:
         network.reshape(dict(enumerate(map(list, shapes))))
         options: dict[str, Any] = {"INFERENCE_PRECISION_HINT": PRECISIONS[precision]}
         if self._target == "CPU":
-            # Two threads that are pinned by themselves may get the same core.
+            # If each thread's network pinned its own cores, two might get the same one.
             options |= {
                 "INFERENCE_NUM_THREADS": torch.get_num_threads(), "ENABLE_CPU_PINNING": False
             }  # fmt: skip
         if self._target == "AUTO":
-            # Otherwise first frames run on the CPU, and another device's are never checked.
+            # Otherwise the first frames run on the CPU, and the chosen device would not be checked.
             options["ENABLE_STARTUP_FALLBACK"] = False
         compiled = self._core.compile_model(network, self._target, options)
         return compiled.create_infer_request()

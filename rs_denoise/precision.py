@@ -1,4 +1,4 @@
-"""Checks at start whether a network computes the same in reduced precision, on one frame."""
+"""Checks on one frame at start whether a network gives the same results in reduced precision."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAX_MASK_FRACTION = 0.001
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far apart two precisions of one network are on a frame.
+    """How much the results of a network in two precisions differ on a frame.
 
     Attributes:
         difference_px: 99.9 % quantile of the difference in disparity, over the pixels that both
@@ -49,7 +49,7 @@ INCOMPARABLE = Agreement(float("inf"), 1.0)
 
 
 def load_with_fallback(path: Path | str, device: str = "auto") -> Model:
-    """Loads a model in the precision that the device prefers, or in float32 if that costs accuracy.
+    """Loads a model in the device's preferred precision, or in float32 if that costs accuracy.
 
     On a CPU it will compute on the cores that are idle now, see `use_idle_cores`. Arguments and
     errors are those of `Model.load`.
@@ -63,10 +63,10 @@ def load_with_fallback(path: Path | str, device: str = "auto") -> Model:
 def choose_precision(model: Model) -> tuple[Model, Agreement | None]:
     """Keeps `model` if it agrees with PyTorch's float32 on a synthetic frame.
 
-    Else loads it in float32. If OpenVINO disagrees in float32 too, PyTorch computes.
+    Otherwise loads it in float32. If OpenVINO disagrees in float32 too, PyTorch is used.
 
     Returns:
-        The model to use, and how far `model` was from float32; None if it is float32 already.
+        The model to use, and how `model` agrees with float32; None if it is float32 already.
 
     Raises:
         ModelError: as of `Model.load`.
@@ -87,7 +87,7 @@ def choose_precision(model: Model) -> tuple[Model, Agreement | None]:
 
 
 def compare(model: Model, reference: Model) -> Agreement:
-    """Measures how far apart two models are on a synthetic frame."""
+    """Measures how much the results of two models differ on a synthetic frame."""
     frame = synthetic_frame(TYPICAL_CAMERA)
     scale = TYPICAL_CAMERA.disparity_scale_px_mm
     one, other = (Denoiser(m, TYPICAL_CAMERA).denoise(*frame).depth_mm for m in (model, reference))

@@ -1,4 +1,4 @@
-"""Denoises recordings into folders: what `rs_denoise denoise` does with each of them."""
+"""Denoises recordings into folders or bags, for `rs_denoise denoise`."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ class DenoiseSettings:
 
     Attributes:
         model: file or name of the model.
-        device: where it runs.
+        device: that runs it.
         gate: which pixels are published.
-        overrides: topics of a bag to read instead of those that are found, and the camera of
-            images that are stored without one.
+        overrides: topics to read instead of those found in a bag, and the camera of images that are
+            stored without one.
         bag: write a rosbag2 instead of folders with images.
         pictures: draw each frame too.
     """
@@ -88,7 +88,7 @@ class RecordingDenoiser:
     """Denoises one recording after the other with the same model and settings.
 
     Args:
-        settings: how, and what is written.
+        settings: for all recordings.
     """
 
     def __init__(self, settings: DenoiseSettings) -> None:
@@ -166,9 +166,9 @@ def _collect_settings(
 def _denoise_frames(
     opened: Recording, denoiser: OfflineDenoiser, images: Path, pictures: bool, progress: Progress
 ) -> tuple[Folders, int]:
-    """Denoises the frames that an earlier run did not; gives all folders, and how many are new.
+    """Denoises the frames that an earlier run did not; returns all folders, and how many are new.
 
-    Each thread denoises and writes frames of its own.
+    Each thread denoises and writes its own frames.
     """
     folders: Folders = {}
     colours: list[tuple[float, float]] = []  # of the first frame, for all
@@ -204,7 +204,7 @@ def _mark_incomplete(images: Path) -> None:
 
 
 def _is_complete(folder: Path) -> bool:
-    """Whether an earlier run wrote this frame, and no full disk or power failure damaged it."""
+    """Whether an earlier run wrote this frame, and it is not damaged (full disk, power failure)."""
     try:
         read_png(folder / CONFIDENCE)
         read_frame(folder)
@@ -226,7 +226,7 @@ def _write_denoised(folder: Path, frame: Frame, result: Denoised, assumed: list[
 def _write_bag(
     recording: Path, overrides: Overrides, opened: Recording, folders: Folders, out: Path
 ) -> list[str]:
-    """Writes the recording with the denoised frames as a rosbag2; gives what is missing in it."""
+    """Writes the recording with the denoised frames as a rosbag2; returns what is missing in it."""
     by_stamp = defaultdict(list)
     for folder, stamp in folders.items():
         by_stamp[stamp or 0].append(folder)

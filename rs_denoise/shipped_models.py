@@ -6,12 +6,12 @@ from pathlib import Path
 
 SHIPPED = Path(__file__).parent / "models"
 DEFAULT_MODEL = SHIPPED / "unet.pt"
-# What `model_path: auto` of the node chooses from: the best first, the fastest last.
+# The candidates for the node's `model_path: auto`: the best first, the fastest last.
 BEST_FIRST = ("unet", "unet-tiny-stereo", "unet-tiny")
 
 
 def model_file(path: Path | str) -> Path:
-    """Finds the file that is meant: `path`, or a shipped model by its name, as "unet-tiny"."""
+    """The model file: `path` itself, or that of a shipped model if it is its name."""
     path = Path(path)
     if str(path) in shipped_names() and not path.exists():
         return SHIPPED / f"{path}.pt"
@@ -24,7 +24,7 @@ def shipped_names() -> list[str]:
 
 
 def name_for_others(path: Path | str) -> Path:
-    """The model as another machine finds it: a shipped one by its name, others by absolute path."""
+    """How another machine finds the model: a shipped one by name, others by absolute path."""
     file = model_file(path)
     is_shipped = file.parent == SHIPPED
     return Path(file.stem) if is_shipped else file.absolute()

@@ -29,14 +29,14 @@ def synthetic_frame(camera: Camera) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     y, x = np.mgrid[: camera.height, : camera.width]
     aside = np.maximum(np.abs(x - camera.cx) / camera.cx, np.abs(y - camera.cy) / camera.cy)
     depth = 600.0 / np.maximum(aside, 0.075)
-    # Errors of stereo matching are smooth: 0.1 px over a dozen pixels, not white noise.
+    # Stereo matching errors are smooth, 0.1 px over a dozen pixels, and not white noise.
     waves = np.sin(x / 2.9 + np.sin(y / 17)) * np.sin(y / 2.3 + np.sin(x / 13))
     depth += 0.15 * waves * depth**2 / camera.disparity_scale_px_mm
     depth[np.sin(x / 23.0) * np.sin(y / 19.0) > 0.97] = 0
     rng = np.random.default_rng(0)
     infrared = rng.integers(20, 80, depth.shape, np.uint8)
     depth_mm = depth.astype(np.uint16)
-    # What only the right imager sees has a texture of its own.
+    # Areas that only the right imager sees have their own texture.
     infrared_right = rng.integers(20, 80, depth.shape, np.uint8)
     _shift_to_right_imager(infrared, to_disparity_px(depth_mm, camera.disparity_scale_px_mm),
                            infrared_right)  # fmt: skip
@@ -44,7 +44,7 @@ def synthetic_frame(camera: Camera) -> tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def _shift_to_right_imager(image: np.ndarray, disparity_px: np.ndarray, out: np.ndarray) -> None:
-    """Draws each pixel with known disparity where the right imager sees it; near hides far."""
+    """Draws pixels of known disparity where the right imager sees them; near ones hide far ones."""
     y, x = np.nonzero(disparity_px)
     target = x - np.rint(disparity_px[y, x]).astype(int)
     nearest_last = np.argsort(disparity_px[y, x], kind="stable")

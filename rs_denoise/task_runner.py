@@ -1,6 +1,6 @@
 """Runs independent tasks in processes of this machine, or on the workers of a Dask cluster.
 
-Whoever has tasks to run need not know where: each task's outcome comes as it ends. A task whose
+Callers need not know where tasks run: they receive each outcome as the task ends. A task whose
 process dies runs once more.
 """
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
-# Renderer, OpenCV and PyTorch have settings of their process.
+# Renderer, OpenCV and PyTorch have process-wide settings.
 _ONE_AT_A_TIME = threading.Lock()
 
 
@@ -42,8 +42,8 @@ class Outcome(Generic[Task, Result]):
 
     Attributes:
         task: the task.
-        result: what it gave; None if it failed.
-        error: what it raised, or what became of its process.
+        result: of the function; None if it failed.
+        error: what it raised, or why its process ended.
     """
 
     task: Task
@@ -63,11 +63,11 @@ class TaskRunner(Protocol):
     def run(
         self, function: Callable[[Task], Result], tasks: Iterable[Task]
     ) -> Iterator[Outcome[Task, Result]]:
-        """Runs `function` of each task and yields the outcomes, in the order in which they end.
+        """Calls `function` with each task and yields the outcomes in the order in which they end.
 
         Args:
-            function: can be pickled, as its results can.
-            tasks: can be pickled.
+            function: must be picklable, and so must its results.
+            tasks: must be picklable.
         """
 
 
@@ -95,7 +95,7 @@ class LocalRunner:
                 with _make_pool(workers) as pool:
                     while left or running:
                         while left and len(running) < workers:
-                            # Taken off the list only once the pool has it: a broken one refuses.
+                            # Removed from the list only once submitted: a broken pool rejects it.
                             running[pool.submit(function, left[0][1])] = left[0]
                             left.popleft()
                         for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -111,15 +111,15 @@ class LocalRunner:
                         left.append((number, task))
                     else:
                         yield Outcome(task, error=error)
-                workers = 1  # alone, the culprit takes nobody with it
+                workers = 1  # a task that kills its process then kills no other
 
 
 @dataclass(frozen=True)
 class ClusterRunner:
     """Runs tasks on the workers of a Dask cluster.
 
-    A task that raises an error is run once more, because another machine may do better. How often
-    one is run again whose worker died is a setting of the scheduler
+    A task that raises an error is run once more, because it may succeed on another machine. A task
+    whose worker died is repeated as often as the scheduler allows
     (`distributed.scheduler.allowed-failures`); then its error is a `TaskLost`.
 
     Attributes:
@@ -140,11 +140,11 @@ class ClusterRunner:
         """
         from distributed import Client, as_completed
 
-        # It prints tracebacks of a lost connection, which is an error here.
+        # Dask would print tracebacks of a lost connection, which is raised as an error here.
         logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
         with Client(self.address, set_as_default=False) as client:
             _check_workers(client)
-            # Dask takes tasks of one key for the same, also those of another user.
+            # Dask treats tasks with equal keys as the same task, even those of another user.
             run, alone = uuid.uuid4().hex[:8], partial(_run_alone, function)
             futures: dict[Any, Task] = {
                 client.submit(alone, t, key=f"rs_denoise-{run}-{k}", retries=1, pure=False): t
@@ -186,8 +186,8 @@ def _explain(error: BaseException) -> BaseException:
     if not isinstance(error, KilledWorker):
         return error
     return TaskLost(
-        f"{error.allowed_failures + 1} workers died while they ran it, {error.last_worker.address} "
-        "was the last: its log says why; often memory was short"
+        f"{error.allowed_failures + 1} workers died while running it, the last one "
+        f"{error.last_worker.address}: see its log; the usual cause is lack of memory"
     )
 
 
@@ -202,7 +202,7 @@ def _watch_parent() -> None:
 
 
 def _end_with_parent() -> None:
-    """A worker whose parent was killed would go on for ever."""
+    """Ends this worker with its parent; otherwise it would run for ever if the parent is killed."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

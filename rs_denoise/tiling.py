@@ -1,7 +1,7 @@
 """Tiles without seams.
 
 A tile is computed with a margin as wide as the network's receptive field, and only its core is
-kept. Each kept pixel depends on the same pixels as in the whole frame, so cores fit together
+kept. Each kept pixel depends on the same pixels as in the whole frame, so cores join seamlessly
 without blending. Offsets are multiples of the network's stride, which keeps tiles on its pooling
 grid. A frame that fits into a tile is one tile.
 """
@@ -53,7 +53,7 @@ class Tiling:
     """Divides frames into tiles for one network.
 
     Args:
-        tile_px: greatest side of a window; rounded down to a multiple of the stride.
+        tile_px: largest side of a window; rounded down to a multiple of the stride.
         margin_px: the network's receptive field to each side; rounded up likewise.
         stride_px: the network's stride.
 
@@ -78,13 +78,13 @@ class Tiling:
         return -(-size_px // self.stride_px) * self.stride_px
 
     def tiles(self, height: int, width: int) -> Iterator[Tile]:
-        """Gives the tiles of a frame; height and width must be multiples of the stride."""
+        """Yields the tiles of a frame; height and width must be multiples of the stride."""
         for core_rows, rows in self._divide(height):
             for core_columns, columns in self._divide(width):
                 yield Tile(rows, columns, core_rows, core_columns)
 
     def _divide(self, length: int) -> Iterator[tuple[slice, slice]]:
-        """Gives the cores along one axis, each with its window."""
+        """Yields the cores along one axis, each with its window."""
         if length % self.stride_px:
             raise TilingError(f"length must be a multiple of {self.stride_px}, got {length}")
         if length <= self._side:

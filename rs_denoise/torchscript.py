@@ -1,6 +1,6 @@
 """TorchScript: reads, writes and prepares the networks of model files.
 
-This is the one module that touches torch.jit, which upstream deprecates and Python 3.14 lacks.
+Only this module uses torch.jit, which PyTorch has deprecated and Python 3.14 lacks.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from rs_denoise.manifest import ModelError
 # The last inputs of aten::_convolution.
 FLAGS_OF_CONVOLUTION = ("benchmark", "deterministic", "cudnn_enabled", "allow_tf32")
 FIRST_FLAG_OF_CONVOLUTION = 9
-# Operators that older model files use and other runtimes lack, and the same in terms that they
-# have. The sizes that copysign is given here are 0 where the sign is.
+# Operators that older model files use and other runtimes lack, with equivalents that they support.
+# copysign is only used where size is 0 if sign is 0.
 PORTABLE_OPERATORS = {
     """graph(%size, %sign):
         %r = aten::copysign(%size, %sign)
@@ -53,7 +53,7 @@ def read_network(path: Path, device: torch.device | str = "cpu") -> torch.jit.Sc
 
 
 class PytorchNetwork:
-    """A network of a model file that PyTorch computes.
+    """The network of a model file in PyTorch.
 
     Attributes:
         script: the network, frozen.
@@ -77,7 +77,7 @@ class PytorchNetwork:
 
 
 def read_for_other_runtimes(path: Path) -> torch.jit.ScriptModule:
-    """The network of a model file, frozen, with operators that other runtimes have too."""
+    """The network of a model file, frozen, with operators that other runtimes support too."""
     network = read_network(path)
     with _explained(path):
         frozen = torch.jit.freeze(network)
@@ -100,16 +100,17 @@ def write_network(
 def _explained(path: Path) -> Iterator[None]:
     try:
         yield
-    except Exception as error:  # the loader raises whatever it stumbled over
+    except Exception as error:  # the loader can raise anything
         raise ModelError(f"{path}: its TorchScript cannot be loaded: {error}") from error
 
 
 def _set_convolution_flags(network: torch.jit.ScriptModule) -> None:
     """Sets how a GPU computes the convolutions of a network that is frozen.
 
-    A traced convolution carries the flags that cuDNN had where it was traced, and ignores those of
-    torch.backends. Frames of a camera have one size, so the fastest kernels for it are searched
-    once. TF32 would round float32 to ten bits, also for the model that others are compared to.
+    A traced convolution keeps the cuDNN flags from when it was traced and ignores those of
+    torch.backends. Frames of a camera have one size, so cuDNN searches once for the fastest
+    kernels. TF32 is off: it would round float32 to ten bits, even in the reference that other
+    models are compared with.
     """
     wanted = {"benchmark": True, "allow_tf32": False}
     torch.backends.cudnn.benchmark = wanted["benchmark"]
@@ -118,6 +119,6 @@ def _set_convolution_flags(network: torch.jit.ScriptModule) -> None:
     for convolution in graph.findAllNodes("aten::_convolution", True):
         graph.setInsertPoint(convolution)
         for place, flag in enumerate(FLAGS_OF_CONVOLUTION, FIRST_FLAG_OF_CONVOLUTION):
-            # Files of older versions of PyTorch lack the last one.
+            # Files of older PyTorch versions lack the last input.
             if flag in wanted and place < convolution.inputsSize():
                 convolution.replaceInput(place, graph.insertConstant(wanted[flag]))

@@ -168,7 +168,7 @@ def test_a_network_that_gives_nan_is_refused(make_model):
     denoiser = Denoiser(make_model(SometimesNan()), camera(96, 64))
     assert denoiser.denoise(depth, infrared).depth_mm.any()
     infrared[10, 20] = 255
-    with pytest.raises(NetworkError, match="model test gave NaN or infinity"):
+    with pytest.raises(NetworkError, match="model test returned NaN or infinity"):
         denoiser.denoise(depth, infrared)
 
 

@@ -249,7 +249,7 @@ def test_a_program_that_writes_files_is_refused_before_it_runs(tmp_path, kind):
 
 def test_an_archive_behind_something_else(good):
     good.write_bytes(b"something else" + good.read_bytes())
-    with pytest.raises(ModelError, match="not a model file.*does not begin as one"):
+    with pytest.raises(ModelError, match="not a model file.*does not start like a zip archive"):
         Model.load(good)
 
 

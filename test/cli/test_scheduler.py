@@ -146,7 +146,7 @@ def test_a_killed_workers_recording_goes_on_elsewhere_and_one_that_kills_twice_i
     assert not any(killer.times.values()), ended.stdout + ended.stderr
     assert ended.returncode == 3, ended.stdout + ended.stderr
     said = words(ended)
-    assert "failed: deadly: 2 workers died while they ran it, tcp://" in said
+    assert "failed: deadly: 2 workers died while running it, the last one tcp://" in said
     assert "failed: broken: " in said and "2 of 4 recordings in" in said
     # Frames of the killed worker are kept.
     before = int(re.search(r"160 frames in \S+killed, (\d+) of them from before", said)[1])

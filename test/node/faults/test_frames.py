@@ -105,7 +105,7 @@ def test_depth_out_of_range_is_not_published(running):
 def test_nan_from_the_network_loses_the_frame_and_the_next_is_fine(running):
     robot = running
     robot.send(DEPTH, np.full_like(INFRARED, 255), CAMERA)
-    assert "gave NaN or infinity on cpu" in robot.status("output", "NaN").message
+    assert "returned NaN or infinity on cpu" in robot.status("output", "NaN").message
     robot.denoised(DEPTH, INFRARED, CAMERA)
     assert len(robot.images) == 1
 
