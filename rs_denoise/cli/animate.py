@@ -11,10 +11,10 @@ from typing import Annotated
 import cv2
 import numpy as np
 import typer
-from rich.console import Console
 from rich.progress import track
 
 from rs_denoise.cli import options
+from rs_denoise.cli.console import make_console
 from rs_denoise.drawing.figure import ChartError, check_suffix
 from rs_denoise.drawing.orbit import BACKGROUND, OrbitCamera, PointCloud, render_orbit
 from rs_denoise.evaluation.frame_comparison import FrameComparison
@@ -77,7 +77,7 @@ def animate(
     opened = open_recording(recording)
     method = OfflineDenoiser.load(model, device, Gate(min_confidence, fill_confidence))
     comparison = FrameComparison.of(opened, frame, method)
-    console = Console()
+    console = make_console()
     count = max(2, round(seconds * kind.rate_hz))
     views = track(
         _views(comparison, wanted, count, degrees),

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
-from rich.console import Console
+from rich.markup import escape
 from rich.progress import track
 
 from rs_denoise.camera import CameraError
 from rs_denoise.cli import options
 from rs_denoise.cli.command_help import Command
+from rs_denoise.cli.console import make_console
 from rs_denoise.cli.program import run
 from rs_denoise.depth import to_uint16_mm
 from rs_denoise.recordings.folders.autoencoder_folder import (
@@ -43,7 +44,7 @@ TILE_PX = 480
 SUFFIX = ".model"
 MODEL_FILE, CHECKPOINT = "model.pt", "last.ckpt"
 
-console, warnings = Console(), Console(stderr=True)
+console, warnings = make_console(), make_console(stderr=True)
 
 
 class AutoencoderError(RuntimeError):
@@ -169,7 +170,7 @@ def _crop(images: Path) -> None:
     console.print(f"{counts['crops']} crops of {counts['cropped']} frames in {TRAIN_CROPPED}")
     without = counts["readable"] - counts["cropped"]
     if without:
-        console.print(f"[yellow]{without} frames have no {TRUTH}*.png and were left out")
+        console.print(f"{without} frames have no {TRUTH}*.png and were left out", style="yellow")
 
 
 def _train(epochs: int, old: Path | None, network: str) -> Path:
@@ -235,7 +236,7 @@ def _test(images: Path, model_path: Path) -> None:
     count = 0
     if not triples:
         _clear(TEST_CROPPED, DENOISED)
-    for triple in track(triples, f"denoising with {model_path.name}", console=console):
+    for triple in track(triples, escape(f"denoising with {model_path.name}"), console=console):
         frame = _read(triple)
         if frame is None:
             continue
@@ -263,8 +264,8 @@ def _read(triple: AutoencoderFrame) -> Frame | None:
     try:
         return triple()
     except (RecordingError, CameraError, OSError) as error:
-        text = f"[yellow]skipped {triple.name}: {error}"
-        warnings.print(text, highlight=False, soft_wrap=True)
+        text = f"skipped {triple.name}: {error}"
+        warnings.print(text, style="yellow", highlight=False, soft_wrap=True)
         return None
 
 
@@ -310,11 +311,11 @@ def _statistics(images: Path) -> None:
     console.print(f"also in {log}; coloured differences in {DENOISED}")
     if untrained:
         text = (
-            f"[yellow]most denoised pixels of {', '.join(untrained)} are more than 10 % off, so "
+            f"most denoised pixels of {', '.join(untrained)} are more than 10 % off, so "
             "their difference pictures have nearly one colour: the model was trained too little "
             "(raise --epochs), or on images of another kind"
         )
-        warnings.print(text, highlight=False, soft_wrap=True)
+        warnings.print(text, style="yellow", highlight=False, soft_wrap=True)
 
 
 def _is_mostly_wrong(depth_mm: np.ndarray, truth_mm: np.ndarray) -> bool:

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from rs_denoise.cli import options
+from rs_denoise.cli.console import make_console
 from rs_denoise.cli.demo import SAMPLE
 from rs_denoise.drawing.figure import PICTURES, ChartError, check_suffix, new_figure, write_figure
 from rs_denoise.shipped_models import SHIPPED
@@ -104,9 +104,9 @@ def bench(
     rounds = ceil(SCALING_FRACTION * frames)
     times = {m.manifest.name: time_scaling(m, rounds) for m in models} if scaling or plot else {}
     nodes: list[NodeSpeed] = []
-    console = Console()
+    console = make_console()
     if node and importlib.util.find_spec("rclpy") is None:
-        console.print("[yellow]the node is not timed: ROS 2 (rclpy) is not installed")
+        console.print("the node is not timed: ROS 2 (rclpy) is not installed", style="yellow")
     elif node:
         nodes = _time_nodes([m.path for m in models], device, rate or [30.0], seconds, runs)
     sections = [

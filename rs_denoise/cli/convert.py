@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import track
 
 from rs_denoise.cli import options
+from rs_denoise.cli.console import make_console
 from rs_denoise.depth import to_uint16_mm
 from rs_denoise.gate import Gate
 from rs_denoise.offline import Method, OfflineDenoiser
@@ -74,7 +74,7 @@ def convert(
     """
     if to is RecordingFormat.realsense and out.suffix != SUFFIX:
         raise typer.BadParameter(f"recordings of the SDK end in {SUFFIX}, got '{out.name}'")
-    console = Console()
+    console = make_console()
     overrides = Overrides(
         depth_topic,
         infrared_topic,
@@ -92,7 +92,7 @@ def convert(
     count = _write(out, to, add_missing_stamps(frames, rate), method, source.assumed)
     console.print(f"{count} frames in {out}")
     for note in source.notes:
-        console.print(f"[yellow]{note}", highlight=False)
+        console.print(note, style="yellow", highlight=False)
     options.print_skipped(console, source.skipped)
 
 

@@ -8,10 +8,10 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from rs_denoise.cli import options
+from rs_denoise.cli.console import make_console
 from rs_denoise.drawing.figure import PICTURES, ChartError, check_suffix, new_figure, write_figure
 from rs_denoise.evaluation.charts.section_chart import LinePicker, SectionChart
 from rs_denoise.evaluation.cross_section import CrossSectionError, Pixel, Profile, write_csv
@@ -69,7 +69,7 @@ def cross_section(
     given = _get_line(start, end, row, column, shape) if chosen else None
     line = given if given and not in_window else _draw_in_window(comparison, given)
     profiles = comparison.profiles(*line)
-    console = Console()
+    console = make_console()
     if out is not None:
         chart = SectionChart(new_figure(*SIZE_INCHES), comparison)
         chart.show(*line)

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from rs_denoise.cli.console import make_console
 from rs_denoise.evaluation.evaluate import Evaluation
 from rs_denoise.evaluation.metrics.blocks import Accuracy
 from rs_denoise.evaluation.summary import Summary, Timing
@@ -60,7 +61,7 @@ def demo(
         raise DemoError(f"{recording}: no such file or folder")
     from rs_denoise.benchmark.ros.player import load_frames
 
-    console = Console()
+    console = make_console()
     frames = load_frames(recording)
     if not frames:
         raise DemoError(f"{recording}: no depth frame in it")

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from rs_denoise.cli import options
+from rs_denoise.cli.console import make_console
 from rs_denoise.cli.each_recording import FAILED, run_each, show_progress
 from rs_denoise.gate import Gate
 from rs_denoise.offline import Progress
@@ -88,7 +89,7 @@ def denoise(
         bag=format_ is ResultFormat.rosbag2,
         pictures=pictures,
     )
-    console, denoiser = Console(), RecordingDenoiser(settings)
+    console, denoiser = make_console(), RecordingDenoiser(settings)
     found = find_recordings(recordings)
     if len(found) == 1 and scheduler is None:
         (recording,) = found.values()
@@ -133,5 +134,5 @@ def _print_result(console: Console, out: Path, result: DenoisedRecording) -> Non
         soft_wrap=True,
     )
     for note in result.notes:
-        console.print(f"[yellow]{note}", highlight=False)
+        console.print(note, style="yellow", highlight=False)
     options.print_skipped(console, result.skipped)

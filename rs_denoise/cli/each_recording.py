@@ -58,14 +58,12 @@ def run_each(
             continue
         failed[name] = describe_error(outcome.error, "rs_denoise")
         console.print(
-            f"[red]failed: {escape(name)}: {escape(failed[name])}", highlight=False, soft_wrap=True
+            f"failed: {name}: {failed[name]}", style="red", highlight=False, soft_wrap=True
         )
     if failed and len(recordings) > 1:
-        console.print(f"[red]{len(failed)} of {len(recordings)} recordings failed:")
+        console.print(f"{len(failed)} of {len(recordings)} recordings failed:", style="red")
         for name, reason in failed.items():
-            console.print(
-                f"[red]  {escape(name)}: {escape(reason)}", highlight=False, soft_wrap=True
-            )
+            console.print(f"  {name}: {reason}", style="red", highlight=False, soft_wrap=True)
     return failed
 
 
@@ -73,7 +71,7 @@ def show_progress(
     text: str, console: Console, frames: Iterable[Frame], total: int | None
 ) -> Iterable[Frame]:
     """Passes on the frames and draws a progress bar."""
-    return track(frames, text, total=total, console=console, transient=True)
+    return track(frames, escape(text), total=total, console=console, transient=True)
 
 
 def _run_here(

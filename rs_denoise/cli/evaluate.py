@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from rs_denoise.cli import options
+from rs_denoise.cli.console import make_console
 from rs_denoise.cli.each_recording import show_progress
 from rs_denoise.cli.evaluate_batch import Outputs, evaluate_batch, exit_code, print_comparison
 from rs_denoise.cli.score_tables import (
@@ -205,7 +205,7 @@ def evaluate(
     comparison = None
     if earlier is not None:
         comparison = compare_runs(earlier, {summary.recording: summary})
-        print_comparison(Console(), comparison)
+        print_comparison(make_console(), comparison)
     _print_verdict(summary)
     code = exit_code([summary], comparison)
     if code:
@@ -216,7 +216,7 @@ def _evaluate_one(
     evaluator: RecordingEvaluator, path: Path, html: Path | None, scheduler: str | None
 ) -> Summary:
     if scheduler is None:
-        return evaluator.evaluate(path, html, partial(show_progress, "evaluating", Console()))
+        return evaluator.evaluate(path, html, partial(show_progress, "evaluating", make_console()))
     work = partial(evaluator.evaluate, html=html and html.absolute())
     (outcome,) = ClusterRunner(scheduler).run(work, [path.absolute()])
     return outcome.get()
@@ -266,7 +266,7 @@ def _setup(
 
 
 def _print(summary: Summary) -> None:
-    console = Console()
+    console = make_console()
     if not summary.methods:
         console.print("no frame could be used: nothing to measure")
     elif summary.frames:
@@ -279,20 +279,20 @@ def _print(summary: Summary) -> None:
         for table in no_reference_tables(summary):
             console.print(table)
     for what, why in summary.not_computed.items():
-        console.print(f"[yellow]not measured: {what}: {why}", highlight=False)
+        console.print(f"not measured: {what}: {why}", style="yellow", highlight=False)
     for note in summary.notes:
-        console.print(f"[yellow]{note}", highlight=False)
+        console.print(note, style="yellow", highlight=False)
     options.print_skipped(console, summary.skipped)
     for requirement in summary.requirements:
         colour, word = ("green", "met") if requirement.holds else ("red", "not met")
-        console.print(f"[{colour}]{word}: {requirement.text}", highlight=False)
+        console.print(f"{word}: {requirement.text}", style=colour, highlight=False)
 
 
 def _print_verdict(summary: Summary) -> None:
     """Whether it is better and safe, in one line, as the report says it; doubts come before."""
     if summary.methods:
         for warning in list_warnings(summary):
-            Console().print(f"[yellow]{warning}", highlight=False, soft_wrap=True)
+            make_console().print(f"{warning}", style="yellow", highlight=False, soft_wrap=True)
         better, safe, _ = answer_questions(summary)
-        verdict = f"[bold]{better.sentences[0]} {safe.sentences[0]}"
-        Console().print(verdict, highlight=False, soft_wrap=True)
+        verdict = f"{better.sentences[0]} {safe.sentences[0]}"
+        make_console().print(verdict, style="bold", highlight=False, soft_wrap=True)

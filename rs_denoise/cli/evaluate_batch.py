@@ -12,9 +12,10 @@ from typing import Any
 
 from rich.box import SIMPLE
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
+from rs_denoise.cli.console import make_console
 from rs_denoise.cli.each_recording import FAILED, run_each
 from rs_denoise.cli.score_tables import markdown_tables
 from rs_denoise.evaluation.batch.batch_summary import BatchSummary
@@ -78,7 +79,7 @@ def evaluate_batch(
     Returns:
         The exit code: 3 if a recording failed, otherwise that of `exit_code`.
     """
-    console = Console()
+    console = make_console()
     if scheduler is None:
         evaluator.load()
     reports = _name_reports(outputs.html, recordings)
@@ -122,7 +123,7 @@ def print_comparison(console: Console, comparison: RunComparison) -> None:
             one.name, str(len(one.pairs)), one.metric.number(mean.before),
             one.metric.number(mean.after),
             f"{one.difference:+.{one.metric.digits}f} ± {one.metric.number(one.spread)}",
-            f"[{colour}]{one.verdict}",
+            Text(one.verdict, style=colour),
         )  # fmt: skip
     console.print(table)
     for one in comparison.metrics:
@@ -130,11 +131,11 @@ def print_comparison(console: Console, comparison: RunComparison) -> None:
         if named and len(one.pairs) > 1:
             shown = ", ".join(f"{name} {one.pairs[name].text}" for name in named[:MAX_LISTED])
             more = f" and {len(named) - MAX_LISTED} more" if len(named) > MAX_LISTED else ""
-            console.print(f"[red]worse: {one.name}: {shown}{more}", highlight=False)
+            console.print(f"worse: {one.name}: {shown}{more}", style="red", highlight=False)
     for name, reason in comparison.unpaired.items():
-        console.print(f"[yellow]not compared: {name}: {reason}", highlight=False)
+        console.print(f"not compared: {name}: {reason}", style="yellow", highlight=False)
     if not comparison.metrics:
-        console.print("[yellow]the two runs have no recording and metric in common")
+        console.print("the two runs have no recording and metric in common", style="yellow")
 
 
 def _name_reports(html: Path | None, recordings: Iterable[str]) -> dict[str, Path]:
@@ -186,7 +187,8 @@ def _print_batch(console: Console, batch: BatchSummary, ranking: Ranking) -> Non
     for name, summary in batch.recordings.items():
         for requirement in summary.requirements:
             if not requirement.holds:
-                console.print(f"[red]not met: {escape(name)}: {requirement.text}", highlight=False)
+                text = f"not met: {name}: {requirement.text}"
+                console.print(text, style="red", highlight=False)
     met = [name for name, s in batch.recordings.items() if all(r.holds for r in s.requirements)]
     if any(summary.requirements for summary in batch.recordings.values()):
         console.print(f"requirements met by {len(met)} of {len(batch.recordings)} recordings")
@@ -204,7 +206,7 @@ def _recordings_table(batch: BatchSummary, ranking: Ranking) -> Table:
     for name in ("change", "better?", "safe?"):
         table.add_column(name, justify="right" if name == "change" else "left")
     for name in ranking.sort(batch.recordings):
-        table.add_row(escape(name), *_cells(batch.recordings[name], ranking))
+        table.add_row(name, *_cells(batch.recordings[name], ranking))
     if batch.recordings:
         table.add_section()
         table.add_row("mean over frames", *_cells(batch.mean, ranking))

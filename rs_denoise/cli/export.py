@@ -7,9 +7,9 @@ from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from rs_denoise.cli import options
+from rs_denoise.cli.console import make_console
 from rs_denoise.shipped_models import model_file
 
 
@@ -83,7 +83,7 @@ def export(
         if onnx:
             _write_onnx(made, out)
             return
-    Console().print(
+    make_console().print(
         f"{out}: {manifest.network}, {manifest.verdict}, "
         f"receptive field {manifest.receptive_field_px} px to each side"
     )
@@ -93,7 +93,7 @@ def _write_onnx(file: Path, out: Path) -> None:
     from rs_denoise.training.onnx_export import export_onnx
 
     manifest = export_onnx(file, out)
-    Console().print(
+    make_console().print(
         f"{out}: {manifest.network}, height and width are multiples of {manifest.stride_px}, "
         f"takes {', '.join(manifest.inputs)}",
         soft_wrap=True,

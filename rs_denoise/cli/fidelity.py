@@ -8,10 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from rich import box
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from rs_denoise.cli.console import make_console
 from rs_denoise.recordings.folders.frame_folder import find_frames, read_frame
 from rs_denoise.recordings.frame import RecordingError
 from rs_denoise.simulation.fidelity import Fidelity, average, measure_fidelity
@@ -38,7 +38,7 @@ def report_fidelity(folder: Path, json_file: Path | None) -> None:
     Raises:
         RecordingError: none of the frames has infrared of both imagers.
     """
-    console = Console()
+    console = make_console()
     paths, without_camera = find_frames(folder)
     skipped = {path.name: reason for path, reason in without_camera.items()}
     each: dict[str, Fidelity] = {}
@@ -53,7 +53,7 @@ def report_fidelity(folder: Path, json_file: Path | None) -> None:
     mean = average(each.values())
     console.print(_table(each, mean))
     for name, reason in skipped.items():
-        console.print(f"[yellow]skipped {name}: {reason}")
+        console.print(f"skipped {name}: {reason}", style="yellow")
     if json_file is not None:
         result = {
             "frames": len(each),

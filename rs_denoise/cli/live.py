@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.live import Live
 
 from rs_denoise.cli import options
+from rs_denoise.cli.console import make_console
 from rs_denoise.depth import round_like, to_uint16_mm
 from rs_denoise.gate import Gate
 from rs_denoise.live.camera_stream import (
@@ -118,7 +119,7 @@ def live(
 
     loaded = load_with_fallback(model, device)
     gate = Gate(min_confidence, fill_confidence)
-    console = Console()
+    console = make_console()
     with contextlib.ExitStack() as stack:
         screens = _screens(out, console)
         for screen in screens:
@@ -128,7 +129,7 @@ def live(
         )
         if not stream.has_infrared:
             console.print(
-                "[yellow]no infrared: depth is denoised without it, with lower confidence"
+                "no infrared: depth is denoised without it, with lower confidence", style="yellow"
             )
         view = _View(stream, Denoiser(loaded, stream.camera, gate), screens, saved)
         if not view.run(stack.enter_context(Live(console=console)), seconds):

@@ -191,4 +191,4 @@ def print_skipped(console: Console, skipped: dict[str, str]) -> None:
         names.setdefault(reason, []).append(name)
     for reason, group in names.items():
         listed = ", ".join(group) if len(group) <= MAX_LISTED else f"{len(group)} frames"
-        console.print(f"[yellow]skipped {listed}: {reason}", highlight=False)
+        console.print(f"skipped {listed}: {reason}", style="yellow", highlight=False)

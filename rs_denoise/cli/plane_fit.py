@@ -9,12 +9,12 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 from rs_denoise.camera import Camera
 from rs_denoise.cli import options
+from rs_denoise.cli.console import make_console
 from rs_denoise.drawing.figure import PICTURES, check_suffix, write_figure
 from rs_denoise.evaluation.charts.plane_chart import draw_plane_chart
 from rs_denoise.evaluation.frame_comparison import FrameComparison
@@ -146,7 +146,7 @@ def plane_fit(
     if given is not None:
         given.check(first.frame.camera.width, first.frame.camera.height)
     fits = planes.add(first, wall)
-    console = Console()
+    console = make_console()
     if all_frames:
         rest = (f for f in opened if f.name != first.frame.name)
         for other in track(rest, "fitting", console=console, transient=True):

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
+from rich.text import Text
 
 from rs_denoise.cli import options
+from rs_denoise.cli.console import make_console
 from rs_denoise.task_runner import ClusterRunner, LocalRunner, TaskRunner
 
 if TYPE_CHECKING:
@@ -228,17 +229,19 @@ def _make(data_set: DataSet, frames: int, runner: TaskRunner, part: Shard) -> No
     from rs_denoise.simulation.scenes.furniture import library_folder
     from rs_denoise.simulation.simulate import begin_or_resume_data_set, shard, simulate
 
-    console = Console()
+    console = make_console()
     begin_or_resume_data_set(data_set)
     console.print(f"rendering with {variant()}")
     if library_folder() is None:
-        console.print("[yellow]no furniture: scenes hold primitives only ('make furniture')")
+        console.print(
+            "no furniture: scenes hold primitives only ('make furniture')", style="yellow"
+        )
     scenes, failed = shard(range(frames), part.number, part.count), 0
     done = simulate(data_set, scenes, runner)
     for index, error in track(done, "simulating", total=len(scenes), console=console):
         if error is not None:
             failed += 1
-            console.print(f"[red]scene {index}: {type(error).__name__}: {error}")
+            console.print(f"scene {index}: {type(error).__name__}: {error}", style="red")
     console.print(f"{len(scenes) - failed} of {len(scenes)} scenes in {data_set.out}")
     if failed == len(scenes):
         raise typer.Exit(1)
@@ -259,7 +262,7 @@ def _compare(data_set: DataSet, frames: int, beside: Path | None, picture: Path 
         if frame.ground_truth_mm is not None:
             real.append(frame)
     simulated = [statistics(read_frame(path)) for path in paths]
-    Console().print(_check_table(simulated, [statistics(frame) for frame in real]))
+    make_console().print(_check_table(simulated, [statistics(frame) for frame in real]))
     if picture is not None:
         from rs_denoise.drawing.picture import draw_frames
         from rs_denoise.recordings.images import write_png
@@ -280,8 +283,12 @@ def _check_table(simulated: list[dict[str, float]], beside: list[dict[str, float
         table.add_column(name, justify="left" if name == "statistic" else "right")
     for name in simulated[0]:
         low, median, high = np.nanpercentile([s[name] for s in simulated], [10, 50, 90])
-        cells = [_short(REAL.get(name)), _short(median), f"{low:.2f} to {high:.2f}"]
-        cells.append("" if agrees(name, median) else "[red]off")
+        cells: list[str | Text] = [
+            _short(REAL.get(name)),
+            _short(median),
+            f"{low:.2f} to {high:.2f}",
+        ]
+        cells.append("" if agrees(name, median) else Text("off", style="red"))
         if beside:
             cells.append(_short(float(np.nanmedian([r[name] for r in beside]))))
         table.add_row(name, *cells)

@@ -49,6 +49,24 @@ def recordings(tmp_path):
     return folder
 
 
+@pytest.mark.parametrize("command", ["denoise", "evaluate"])
+def test_brackets_in_names_are_printed_as_they_are(recordings, tmp_path, command):
+    """Rich takes [a] for a colour, and ends with an error at [/a]."""
+    folder = tmp_path / "in[" / "a]"
+    folder.mkdir(parents=True)
+    for name, found in (("run[red]", "wall"), ("b:car:", "bag"), ("[", "broken")):
+        shutil.copytree(recordings / found, folder / name)
+    shutil.move(folder / "[", folder / "x[")
+    out = tmp_path / "out[" / "b]"
+    ended = run(command, folder, *([out] if command == "denoise" else []), *FEW)
+    assert ended.returncode == 3, ended.stderr
+    assert f"failed: x[: {folder}/x[: not a readable bag" in words(ended)
+    assert "run[red]" in words(ended) and "b:car:" in words(ended)
+    if command == "denoise":
+        assert f"2 frames in {out}/run[red]" in words(ended)
+        assert f"2 of 3 recordings in {out}" in words(ended)
+
+
 def test_a_folder_is_measured_recording_by_recording_and_a_broken_one_is_named(
     recordings, tmp_path
 ):
