@@ -22,5 +22,5 @@ def test_without_librealsense_a_sentence_says_what_to_install(monkeypatch):
 @pytest.mark.parametrize("image", [np.zeros((63, 96), np.uint16), np.zeros((64, 96), np.uint8)])
 def test_an_image_that_is_too_short_never_reaches_librealsense(image):
     pytest.importorskip("pyrealsense2", reason="pyrealsense2 or its libusb is not installed")
-    with pytest.raises(StreamError, match="takes uint16 of 96x64, got uint"):
+    with pytest.raises(StreamError, match="expects uint16 of 96x64, got uint"):
         SoftwareCamera(camera(96, 64)).put(DEPTH, image, 0, 1)
