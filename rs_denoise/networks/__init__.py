@@ -20,8 +20,8 @@ class RegisteredNetwork:
 
     Attributes:
         build: makes it, with random weights.
-        kind: what it takes and gives, a key of NETWORK_KINDS.
-        objective: what it is trained for, see `rs_denoise.training.lightning_modules`.
+        kind: its inputs and outputs, a key of NETWORK_KINDS.
+        objective: its training objective, see `rs_denoise.training.lightning_modules`.
     """
 
     build: Callable[[], Network]

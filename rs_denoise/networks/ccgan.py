@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from rs_denoise.networks.classic import ClassicNetwork
 
 LEAK = 0.2
-# The discriminator's classes: near, middle and far by the median of the true depth, and generated.
+# The discriminator's classes: near, middle and far (by the median of the true depth), and
+# generated.
 CLASS_LIMITS_MM = (1000.0, 2500.0)
 CLASSES = len(CLASS_LIMITS_MM) + 2
 GENERATED = CLASSES - 1

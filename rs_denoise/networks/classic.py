@@ -16,12 +16,13 @@ from rs_denoise.depth import MAX_DEPTH_MM
 # Both channels are scaled from 16 bits to 0..1.
 FULL_SCALE = float(MAX_DEPTH_MM)
 DROPOUT = 0.5
-# An untrained network gives 2 m. From 33 m, a sigmoid's 0.5, training saturates at 0.
+# An untrained network outputs 2 m. Starting from 33 m, the sigmoid's 0.5, training would saturate
+# at 0.
 START_LOGIT = math.log(2000 / (FULL_SCALE - 2000))
 
 
 class ClassicNetwork(nn.Module):
-    """Scales the channels and the resulting depth; subclasses are the layers between.
+    """Scales the inputs and the resulting depth; subclasses define the layers in between.
 
     Attributes:
         stride: height and width of the input are multiples of this.
@@ -101,7 +102,7 @@ class ConvAutoencoder(ClassicNetwork):
 
 
 def _initialise(layer: nn.Module) -> None:
-    """He et al. 2015: without normalisation layers signals fade with other initialisations."""
+    """He et al. 2015: with other initialisations, signals fade without normalisation layers."""
     if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
         nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
         nn.init.zeros_(_bias(layer))

@@ -1,12 +1,12 @@
-"""The real-time U-Net: it keeps the measured disparity, or takes one that was measured nearby.
+"""The real-time U-Net: it keeps the measured disparity or takes one that was measured nearby.
 
-A wrong match can rarely be corrected by adding a number to it: the right disparity is that of the
-surface the pixel belongs to, which was measured a few pixels away. So the network chooses, pixel by
-pixel, between the measured disparity, the nearest and the farthest surface around it, and a mean
-over places that it picks, as kernel-predicting networks do (Bako et al. 2017, "Kernel-predicting
-convolutional networks for denoising Monte Carlo renderings"). It adds a residual, and predicts the
-scale of its uncertainty. Where there is a right infrared image, matching evidence (`matching.py`)
-tells it which surface both images show.
+A residual can rarely correct a wrong match: the correct disparity is that of the surface the pixel
+belongs to, which was measured a few pixels away. So for each pixel the network chooses between the
+measured disparity, the nearest and the farthest surface around it, and a weighted mean of its
+surroundings, as kernel-predicting networks do (Bako et al. 2017, "Kernel-predicting convolutional
+networks for denoising Monte Carlo renderings"). It adds a residual and predicts the scale of its
+uncertainty. If there is a right infrared image, matching evidence (`matching.py`) shows which
+surface both images agree on.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from rs_denoise.networks.unet_trunk import (
     to_scale_px,
 )
 
-# The least weight of a valid candidate, and what no sum of weights is below.
+# Minimum weight of a valid candidate, and minimum sum of weights.
 MIN_WEIGHT, TINY = 1e-20, 1e-30
 # Logit of an untrained network for the nearest and the farthest surface.
 SURFACE_LOGIT = -1.0
@@ -51,7 +51,7 @@ class UNet(UNetTrunk):
             block(EVIDENCE_CHANNELS + 2, widths[0], size=2 * skip + 1, stride=skip),
             nn.Conv2d(widths[0], widths[0], 1),
         )
-        # Evidence is fed to the encoder (`evidence`), and again to the output heads, by pixel.
+        # Evidence is fed to the encoder (`evidence`), and again to the output heads, per pixel.
         self.late_evidence = nn.Sequential(
             nn.Conv2d(widths[0] + EVIDENCE_CHANNELS + 2, 2 * widths[0], 1),
             nn.ReLU(inplace=True),
@@ -98,7 +98,7 @@ class UNet(UNetTrunk):
         return functional.pixel_shuffle(denoised_px, 2), functional.pixel_shuffle(scale_px, 2)
 
     def _by_phase(self, output: Tensor) -> Tensor:
-        """What a layer at the stem's resolution says of each pixel, float32.
+        """Separates the output of a layer at the stem's resolution by pixel, float32.
 
         [N, C, H/2, W/2], where C holds the four pixels of each 2x2 block for each quantity. With
         `skip` 2 a block's pixels share one value.
@@ -108,15 +108,16 @@ class UNet(UNetTrunk):
 
 
 def _choose(candidates_px: list[Tensor], logits: list[Tensor], across_surfaces: bool) -> Tensor:
-    """A weighted mean of the candidates that lie on the likeliest one's surface.
+    """A weighted mean of the candidates that lie on the same surface as the likeliest one.
 
-    Step by step, because a softmax over so few channels takes three times as long on a CPU.
+    Computed step by step, because a softmax over so few channels takes three times as long on a
+    CPU.
 
     Args:
         candidates_px: [N, 4 or 1, H/2, W/2] each, broadcast; 0 = invalid, gets no weight.
         logits: of all but the last, whose logit is 0; of shapes like theirs.
-        across_surfaces: a mean of all candidates, for training: from the likeliest surface alone
-            no gradient leads to a better one.
+        across_surfaces: average all candidates, for training: with the likeliest surface alone, no
+            gradient leads to a better one.
     """
     greatest = logits[0].clamp_min(0.0)
     for logit in logits[1:]:

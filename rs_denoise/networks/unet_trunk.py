@@ -1,7 +1,7 @@
-"""What the U-Nets share: encoder and decoder, and disparity taken from neighbours.
+"""The common parts of the U-Nets: encoder, decoder, and disparity taken from neighbours.
 
-No layer uses statistics of the whole image, so a tile gives what the whole frame gives. No layer
-convolves at full resolution: the stem halves it, which makes the networks fast on a CPU.
+No layer uses statistics of the whole image, so tiles give the same result as the whole frame. No
+layer convolves at full resolution: the stem halves it, which makes the networks fast on a CPU.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ REFERENCE_PX = 16
 MAX_RESIDUAL = 5.0
 # The scale of the uncertainty is exp(-MAX_LOG_SCALE) to exp(MAX_LOG_SCALE), px.
 MAX_LOG_SCALE = 4.0
-# A block of 4x4 pixels may take its disparity from itself, or in eight directions from each of
+# A block of 4x4 pixels can take its disparity from itself, or in eight directions from each of
 # these distances, in blocks. Errors of stereo matchers at edges are this wide.
 BLOCK_PX = 4
 DISTANCES = (1, 3, 7)
@@ -37,7 +37,7 @@ OFFSETS = [(0, 0)] + [
 VALID_LOGIT = 100.0
 # Logit of an untrained network for the measured disparity: it keeps 95 % of it.
 KEEP_LOGIT = 3.0
-# Disparities that lie farther apart than this are of two surfaces, between which there is nothing.
+# Disparities that differ by more than this belong to two surfaces, with nothing in between.
 SAME_SURFACE_PX = 1.0
 
 
@@ -69,7 +69,8 @@ class UNetTrunk(nn.Module):
         self.ups = nn.ModuleList(nn.Conv2d(coarse, fine, 1) for fine, coarse in pairs)
         self.merges = nn.ModuleList(block(fine, fine) for fine, _ in pairs)
         self.select = nn.Conv2d(widths[1], len(OFFSETS) + 1, 3, padding=1)
-        # Residual, uncertainty and whether to keep, of the four pixels that share a feature.
+        # Residual, uncertainty and weight of the measured disparity, for the four pixels that share
+        # a feature.
         self.head = nn.Conv2d(widths[0], 12, 3, padding=1)
         # An untrained network changes almost nothing.
         start_at_zero(self.select, self.head)
@@ -94,7 +95,7 @@ class UNetTrunk(nn.Module):
             The disparity, the mean disparity around it, both [N, 1, H / skip, W / skip], and the
             channels for the stem, [N, 4, H / skip, W / skip].
         """
-        # Outside of autocast's half precision: bfloat16 cannot represent 40 px to 0.1 px.
+        # Not in autocast's half precision: bfloat16 cannot represent 40 px to 0.1 px.
         sampled = np.s_[..., :: self.skip, :: self.skip]
         sparse = disparity_px[sampled]
         valid = torch.sign(sparse)
@@ -123,7 +124,7 @@ class UNetTrunk(nn.Module):
 
 
 def start_at_zero(*layers: nn.Module) -> None:
-    """Makes the layers give 0 until they are trained."""
+    """Makes the layers output 0 until they are trained."""
     for layer in layers:
         nn.init.zeros_(layer.weight)  # type: ignore[arg-type]
         nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
@@ -142,8 +143,7 @@ def to_scale_px(output: Tensor) -> Tensor:
 def take_from_neighbours(disparity_px: Tensor, reference: Tensor, logits: Tensor) -> Tensor:
     """The disparity that each block takes: a weighted mean of valid neighbours and the reference.
 
-    [N, 1, H/4, W/4], where the others are [N, C, H, W] and [N, C, H/4, W/4].
-
+    Returns [N, 1, H/4, W/4]; the arguments are [N, C, H, W] and, for `logits`, [N, C, H/4, W/4].
     One pixel represents its block, because a mean across an edge lies on neither surface.
     """
     one = np.s_[..., BLOCK_PX // 2 :: BLOCK_PX, BLOCK_PX // 2 :: BLOCK_PX]
@@ -166,7 +166,7 @@ def _around(image: Tensor, reference: Tensor) -> Tensor:
 
 
 def enlarge(image_px: Tensor, times: int) -> Tensor:
-    """Enlarges disparity: smoothly on a surface, so that no grid shows, and sharply at edges."""
+    """Enlarges disparity: smoothly on a surface, to hide the grid, and sharply at edges."""
     sharp = upsample(image_px, times)
     smooth = functional.interpolate(
         image_px, scale_factor=float(times), mode="bilinear", align_corners=False
@@ -203,11 +203,11 @@ def block(inputs: int, outputs: int, size: int = 3, stride: int = 1) -> nn.Seque
 
 
 def asinh(x: Tensor) -> Tensor:
-    """torch.asinh from vectorised functions, in a seventh of its time."""
+    """torch.asinh made of vectorised functions, seven times as fast."""
     size = x.abs()
     return torch.sign(x) * torch.log1p(size + size * size / (1 + torch.sqrt(size * size + 1)))
 
 
 def sinh(x: Tensor) -> Tensor:
-    """torch.sinh from operators that other runtimes have too."""
+    """torch.sinh made of operators that other runtimes support too."""
     return 0.5 * (torch.exp(x) - torch.exp(-x))

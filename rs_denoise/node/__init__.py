@@ -1,1 +1,1 @@
-"""The ROS 2 node. Beside it only `benchmark/ros/` imports rclpy."""
+"""The ROS 2 node. Apart from it, only `benchmark/ros/` imports rclpy."""

@@ -1,4 +1,4 @@
-"""From messages to frames: pairs images and adds the calibration."""
+"""Assembles frames from messages: pairs images and adds the calibration."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from rs_denoise.pipeline.synchronizer import (
 
 @dataclass(frozen=True)
 class AssemblerSettings:
-    """The user's choices that apply to input.
+    """The user's settings for the input.
 
     Attributes:
         sync: how images are grouped.
-        baseline_m: 0: that of the topics.
-        frame: handed on with each frame.
+        baseline_m: 0: use that of the topics.
+        frame: settings passed on with each frame.
     """
 
     sync: SyncSettings
@@ -37,12 +37,12 @@ class AssemblerSettings:
 
 @dataclass(frozen=True)
 class StreamState:
-    """Whether an infrared stream serves.
+    """The state of an infrared stream.
 
     Attributes:
         wanted: whether it is used at all.
         missing: whether no image has matched depth for longer than the timeout.
-        arrives: whether images arrive, be it with stamps that match or not.
+        arrives: whether images arrive, with or without matching stamps.
         was_paired: whether an image has ever matched.
         refusal: why the latest image was not used; None if it was.
     """
@@ -63,20 +63,20 @@ class _Received:
 
 
 class FrameAssembler:
-    """Makes input frames of a camera's messages.
+    """Makes input frames from a camera's messages.
 
     Args:
         calibration: updated by its own topics.
         settings: may be replaced at any time by `configure`.
         on_frame: called with each complete frame. Its `source` is the camera_info to publish.
-        on_failure: called with the reason why a frame is lost.
-        on_dropped: called when a frame that waits for its calibration is not wanted any more.
-        on_wait: called when a frame begins to wait for right infrared: `release_overdue` has to be
-            called again and again until it returns False.
-        camera_info_topic: to name it if nothing arrives there.
+        on_failure: called with the reason when a frame is lost.
+        on_dropped: called when a frame that waits for its calibration is discarded.
+        on_wait: called when a frame begins to wait for right infrared: `release_overdue` must then
+            be called repeatedly until it returns False.
+        camera_info_topic: for the error message if nothing arrives there.
 
     Attributes:
-        settings: in force.
+        settings: the current ones.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class FrameAssembler:
 
     @property
     def counts(self) -> PairingCounts:
-        """What has become of the depth images so far."""
+        """How many depth images were paired or dropped so far."""
         return self._synchronizer.counts
 
     @property
@@ -124,7 +124,7 @@ class FrameAssembler:
         )
 
     def configure(self, settings: AssemblerSettings) -> None:
-        """Takes new settings for the frames from now on."""
+        """Uses new settings for all further frames."""
         used, uses = (s.sync.right_wait_ns is not None for s in (self.settings, settings))
         self.settings = settings
         self._synchronizer.settings = settings.sync
@@ -132,14 +132,14 @@ class FrameAssembler:
             self.restart()
 
     def restart(self) -> None:
-        """Drops what waits: listening begins or ends."""
+        """Drops waiting images, because listening begins or ends."""
         if self._uncalibrated is not None:
             self._uncalibrated = None
             self._on_dropped()
         self._synchronizer.restart(time.monotonic_ns())
 
     def add_depth(self, message: Image) -> None:
-        """Takes a depth image."""
+        """Adds a depth image."""
         now_ns, stamp_ns = time.monotonic_ns(), _stamp_ns(message)
         if stamp_ns == self._depth_stamp_ns:
             self._on_failure(
@@ -152,7 +152,7 @@ class FrameAssembler:
         self._add(self._synchronizer.add_depth(stamp_ns, image, now_ns))
 
     def add_infrared(self, message: Image) -> None:
-        """Takes an infrared image of the left imager; one that does not fit depth is as none."""
+        """Adds an infrared image of the left imager, unless it does not fit depth."""
         self._infrared_refusal = self._refuse_infrared(message)
         if self._infrared_refusal is not None:
             return
@@ -161,18 +161,18 @@ class FrameAssembler:
         self._add(self._synchronizer.add_infrared(_stamp_ns(message), image, now_ns))
 
     def add_infrared_right(self, message: Image) -> None:
-        """Takes an infrared image of the right imager."""
+        """Adds an infrared image of the right imager."""
         now_ns = time.monotonic_ns()
         image = _Received(message, now_ns)
         self._add(self._synchronizer.add_infrared_right(_stamp_ns(message), image, now_ns))
 
     def release_overdue(self) -> bool:
-        """Lets go what has waited long enough for right infrared; whether more waits."""
+        """Releases frames that waited long enough for right infrared; whether others still wait."""
         self._hand_on(self._synchronizer.take_complete(time.monotonic_ns()))
         return self._synchronizer.awaits_right
 
     def add_camera_info(self, message: CameraInfo) -> None:
-        """Takes depth's camera_info."""
+        """Updates depth's camera_info."""
         self._calibration.update(message)
         if self._uncalibrated is not None and self._calibration.known:
             images, self._uncalibrated = self._uncalibrated, None
@@ -212,7 +212,7 @@ class FrameAssembler:
         )
 
     def _keep_uncalibrated(self, images: SyncedImages[_Received]) -> None:
-        """An image may overtake its camera_info: only one that a newer one replaces is lost."""
+        """Keeps an image that arrived before its camera_info, until a newer one replaces it."""
         replaced, self._uncalibrated = self._uncalibrated, images
         if replaced is not None:
             self._on_failure(

@@ -1,4 +1,4 @@
-"""The camera's calibration, as its own topics say it."""
+"""The camera's calibration from its own topics."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from rs_denoise.camera_info import (
 )
 from rs_denoise.camera_models import DEFAULT_BASELINE_M
 
-# No depth camera has more; an image of this size still fits into memory.
+# No depth camera has larger images; one of this size still fits into memory.
 MAX_SIDE_PX = 4096
-# Depth and left infrared of a RealSense have the same intrinsics, to the last digit.
+# Depth and left infrared of a RealSense have exactly the same intrinsics.
 MAX_FOCAL_DIFFERENCE, MAX_CENTRE_DIFFERENCE_PX = 0.01, 2.0
-# Parts of the names that drivers give the frame of their colour camera.
+# Substrings of the frame_id that drivers use for the colour camera.
 COLOUR_FRAMES = ("color", "colour", "rgb")
 
 
 class CameraCalibration:
-    """The latest valid camera_info of depth, and what other topics say about the camera.
+    """The latest valid camera_info of depth, and the calibration from other topics.
 
     Attributes:
-        refusal: why the latest camera_info was not taken; None if it was.
-        infrared_mismatch: why left infrared does not show what depth shows, pixel by pixel; None
-            if it does, or if no topic says.
-        baseline_from_topic_m: in metres; None while no topic has said it.
+        refusal: why the latest camera_info was not used; None if it was.
+        infrared_mismatch: why left infrared and depth do not correspond pixel by pixel; None if
+            they do, or if it is unknown.
+        baseline_from_topic_m: in metres; None until a topic provides it.
     """
 
     def __init__(self) -> None:
@@ -43,24 +43,24 @@ class CameraCalibration:
         self.baseline_from_topic_m: float | None = None
 
     def update(self, info: CameraInfo) -> None:
-        """Takes depth's camera_info; an impossible one is ignored, with the reason in `refusal`."""
+        """Stores depth's camera_info; ignores an impossible one, with the reason in `refusal`."""
         self.refusal = _refuse(info)
         if self.refusal is None:
             self._info = info
             self.infrared_mismatch = _compare(info, self._left_info)
 
     def update_from_left_info(self, info: CameraInfo) -> None:
-        """Takes left infrared's camera_info, to compare it with depth's."""
+        """Stores left infrared's camera_info, to compare it with depth's."""
         if _refuse(info) is None:
             self._left_info = info
             self.infrared_mismatch = _compare(self._info, info)
 
     def update_from_right_info(self, info: CameraInfo) -> None:
-        """Takes the baseline from the right imager's camera_info."""
+        """Stores the baseline from the right imager's camera_info."""
         self._update_baseline(baseline_from_info(info))
 
     def update_from_extrinsics(self, extrinsics: Any) -> None:
-        """Takes the baseline from realsense2_camera's Extrinsics between depth and infra2."""
+        """Stores the baseline from realsense2_camera's Extrinsics between depth and infra2."""
         self._update_baseline(baseline_from_translation(extrinsics.translation))
 
     @property
@@ -70,14 +70,14 @@ class CameraCalibration:
 
     @property
     def size(self) -> tuple[int, int] | None:
-        """Width and height of depth images, px; None while no valid camera_info has arrived."""
+        """Width and height of depth images, px; None until a valid camera_info arrives."""
         return None if self._info is None else (self._info.width, self._info.height)
 
     def camera(self, baseline_m: float) -> Camera:
         """The camera, once it is known.
 
         Args:
-            baseline_m: the user's; 0: that of the topics, or else 50 mm.
+            baseline_m: the user's; 0: use that of the topics, or else 50 mm.
         """
         assert self._info is not None
         baseline_m = baseline_m or self.baseline_from_topic_m or DEFAULT_BASELINE_M
@@ -112,7 +112,7 @@ def _refuse(info: CameraInfo) -> str | None:
 
 
 def _compare(depth: CameraInfo | None, infrared: CameraInfo | None) -> str | None:
-    """Why the pixels of two cameras do not show the same; None if they do, or if it is unknown."""
+    """Why two cameras do not correspond pixel by pixel; None if they do, or if it is unknown."""
     if depth is None:
         return None
     frame_id = depth.header.frame_id

@@ -1,4 +1,4 @@
-"""Listens to a camera while somebody wants its frames."""
+"""Subscribes to a camera while its frames are needed."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from rs_denoise.node.inputs import CAMERA_INFO, describe_absent, make_inputs
 from rs_denoise.pipeline.frame_pipeline import InputFrame
 from rs_denoise.pipeline.statistics import FrameStatistics
 
-# How often it is looked whether a frame has waited long enough for right infrared.
+# How often to check whether a frame has waited long enough for right infrared.
 OVERDUE_PERIOD_S = 0.005
-# A driver publishes its calibration within this time; only then is a missing baseline reported.
+# A driver publishes its calibration within this time; afterwards a missing baseline is reported.
 MAX_BASELINE_WAIT_S = 3.0
-# Publishers that exist are known after this time.
+# Existing publishers are discovered within this time.
 MAX_DISCOVERY_S = 3.0
-# Every so many calls of `follow` the publishers' reliability is looked up.
+# The publishers' reliability is checked on every n-th call of `follow`.
 GRAPH_PERIODS = 10
 
 
 class CameraListener:
-    """Subscribes to a camera's topics on demand, and makes frames of their messages.
+    """Subscribes to a camera's topics on demand, and makes frames from their messages.
 
     Args:
         node: that subscribes.
-        clock: of its timer; not that of a simulation, which may pause.
+        clock: for its timer; not that of a simulation, which may pause.
         settings: of the first frames; `configure` replaces them.
         statistics: counts what arrives.
         on_frame: called with each complete frame.
-        on_failure: called with the reason why a frame is lost.
+        on_failure: called with the reason when a frame is lost.
 
     Attributes:
         calibration: of the camera.
-        assembler: makes frames of messages.
+        assembler: makes frames from messages.
         topics: that are subscribed to.
         listening: whether they are at the moment.
     """
@@ -76,25 +76,25 @@ class CameraListener:
         self._overdue_timer.cancel()
 
     def announce(self, outputs: list[str]) -> None:
-        """Logs what is listened to, and a while later what of it nobody publishes.
+        """Logs the input topics, and a while later those that nobody publishes.
 
         Args:
-            outputs: topics whose subscribers make the node listen.
+            outputs: topics; the node listens while any of them has a subscriber.
         """
         topics = ", ".join(topic.topic for topic in self.topics.required)
         self._node.get_logger().info(
-            f"listens to {topics} while somebody subscribes to {' or '.join(outputs)}"
+            f"subscribes to {topics} while {' or '.join(outputs)} has a subscriber"
         )
         self._discovered_at_s = time.monotonic() + MAX_DISCOVERY_S
 
     def follow(self, wanted: bool, reliability: str, with_right: bool) -> None:
-        """Listens while frames are wanted; call it several times a second.
+        """Starts or stops listening as needed; call it several times a second.
 
-        Polled, because matched events do not exist in all distributions, and because a driver may
+        It polls, because matched events do not exist in all distributions, and because a driver may
         come back with another reliability.
 
         Args:
-            wanted: whether anybody wants frames.
+            wanted: whether frames are needed.
             reliability: of the subscriptions: "auto", "reliable" or "best_effort".
             with_right: whether right infrared is used.
         """
@@ -111,7 +111,7 @@ class CameraListener:
             self.topics.open(reliability, with_right, with_baseline)
 
     def stop(self) -> None:
-        """Unsubscribes, and drops what waits."""
+        """Unsubscribes and drops waiting images."""
         self._set_listening(False)
 
     def _set_listening(self, listening: bool) -> None:

@@ -1,7 +1,7 @@
 """The ROS 2 node: depth and infrared in, denoised depth out.
 
 Callbacks only store images; the frame pipeline denoises the newest frame in threads of its own.
-The node subscribes to its inputs only while somebody subscribes to its outputs.
+The node subscribes to its inputs only while its outputs have subscribers.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from rs_denoise.tiling import TilingError
 
 WATCH_PERIOD_S = 0.1
 DIAGNOSTICS_PERIOD_S = 1.0
-# A process that ends waits no longer for a frame in work, nor for its last diagnostics.
+# A process that ends waits at most this long for a frame in progress and for its last diagnostics.
 MAX_END_S, MAX_FLUSH_S = 2.0, 0.5
 
 
@@ -45,16 +45,17 @@ class DenoiseNode(LifecycleNode):
     """The lifecycle node `denoise_node`; docs/node.md lists topics and parameters.
 
     Args:
-        resources: shared with the other nodes of this process; None: there are no others.
+        resources: shared with the other nodes of this process; None if there are no others.
 
     Attributes:
-        fatal: why the process has to end: only a new one can use the device again. Else None.
-        hangs: whether a thread works on a frame without an end; it would hinder Python's exit.
+        fatal: why the process must end (only a new one can use the device again), or None.
+        hangs: whether a thread hangs on a frame, which would prevent Python from exiting.
     """
 
     def __init__(self, resources: SharedResources | None = None, **node_arguments) -> None:
         super().__init__("denoise_node", **node_arguments)
-        # First of all: ROS 2 from Kilted on destroys a node whose constructor failed.
+        # Set before anything can fail: from Kilted on, ROS 2 destroys a node whose constructor
+        # failed.
         self._pipeline: FramePipeline[CameraInfo] | None = None
         try:
             self._settings = parameters.declare(self)
@@ -116,7 +117,7 @@ class DenoiseNode(LifecycleNode):
         return TransitionCallbackReturn.FAILURE
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Starts the frame pipeline; inputs are subscribed to when somebody listens."""
+        """Starts the frame pipeline; inputs are subscribed to once an output has a subscriber."""
         result = super().on_activate(state)
         assert self._network is not None and self._outputs is not None
         self._start_pipeline(self._network)
@@ -124,7 +125,7 @@ class DenoiseNode(LifecycleNode):
         return result
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stops listening and finishes the frames in work."""
+        """Stops listening and finishes the frames in progress."""
         self._stop(self._settings.frame_timeout_s)
         return super().on_deactivate(state)
 
@@ -172,7 +173,7 @@ class DenoiseNode(LifecycleNode):
     # Input -------------------------------------------------------------------------------------
 
     def _watch(self) -> None:
-        """Listens to the camera while somebody subscribes, and looks whether a frame hangs."""
+        """Listens to the camera while an output has a subscriber, and checks for hung frames."""
         if not self._knows_when_set:
             self._apply_parameters()
         if self._pipeline is None or self._outputs is None:
@@ -186,7 +187,7 @@ class DenoiseNode(LifecycleNode):
         self._reselect_model()
 
     def _reselect_model(self) -> None:
-        """With `model_path` auto, takes another model if the camera's size or rate need one."""
+        """With `model_path` auto, changes the model if the camera's size or rate requires it."""
         try:
             network = self._model_selector.update(
                 parameters.network_settings(self._settings),
@@ -196,7 +197,7 @@ class DenoiseNode(LifecycleNode):
         except DeviceLostError as error:
             self._on_fatal(str(error))
             return
-        except Exception as error:  # the model that runs is still good
+        except Exception as error:  # the current model still works
             self.get_logger().warning(f"no model could be chosen for this camera: {error}")
             return
         if network is None:
@@ -246,7 +247,7 @@ class DenoiseNode(LifecycleNode):
     # Parameters, service and diagnostics -------------------------------------------------------
 
     def _check_parameters(self, changes: list[Parameter]) -> SetParametersResult:
-        """Only checks: another callback may still refuse the changes."""
+        """Only checks: another callback may still reject the changes."""
         return parameters.check(self._settings, changes)
 
     def _apply_parameters(self) -> None:
@@ -254,7 +255,7 @@ class DenoiseNode(LifecycleNode):
         self._configure_assembler()
 
     def _on_set_enabled(self, request: SetBool.Request, response: SetBool.Response):
-        """Switches between denoised depth and the camera's, to compare both."""
+        """Switches between denoised depth and the camera's depth, to compare them."""
         self._enabled = request.data
         self._configure_assembler()
         response.success = True

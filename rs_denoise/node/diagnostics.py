@@ -14,13 +14,13 @@ from rs_denoise.pipeline.statistics import FrameTiming, Snapshot
 from rs_denoise.pipeline.synchronizer import PairingCounts
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
-# A camera gets this long to start, as long as rtabmap waits.
+# A camera may take this long to start; rtabmap waits as long.
 MAX_START_S = 5.0
-# A camera that ran and is silent for longer hangs: the slowest profile of a RealSense has 5 Hz.
+# A running camera that is silent for longer hangs: the slowest profile of a RealSense has 5 Hz.
 MAX_SILENCE_S = 2.0
-# Longer than a slow computer takes for a frame. A robot that needs depth cannot do without.
+# Longer than a slow computer takes for a frame; a robot that needs depth should not wait longer.
 MAX_NO_OUTPUT_S = 2.0
-# Streams of one camera lose a frame now and then; with two rates or two clocks they lose more.
+# Streams of one camera occasionally lose a frame; with different rates or clocks they lose more.
 MAX_UNPAIRED_FRACTION = 0.2
 
 
@@ -35,7 +35,7 @@ class Entry:
 
 
 class DiagnosticReport:
-    """Turns statistics into entries. It remembers the counts of the report before."""
+    """Turns statistics into entries. It remembers the counts of the previous report."""
 
     def __init__(self) -> None:
         self._pairing = PairingCounts()
@@ -62,7 +62,7 @@ class DiagnosticReport:
 
 
 def _warn_of_unmatched(before: PairingCounts, now: PairingCounts) -> str | None:
-    """Whether too many frames since the report before found no infrared image."""
+    """A warning if too many frames since the previous report had no matching infrared image."""
     paired, dropped = now.paired - before.paired, now.unpaired - before.unpaired
     advice = (
         "do both streams have the same rate and clock? slop_ms is the largest accepted difference "
@@ -71,7 +71,7 @@ def _warn_of_unmatched(before: PairingCounts, now: PairingCounts) -> str | None:
     if dropped > MAX_UNPAIRED_FRACTION * (paired + dropped):
         return f"no infrared image matches {dropped} of {paired + dropped} depth images: {advice}"
     without = now.without_right - before.without_right
-    # While the whole stream is missing, it has an entry of its own.
+    # A stream that is missing entirely is reported elsewhere.
     if MAX_UNPAIRED_FRACTION * paired < without < paired:
         return f"no right infrared image matches {without} of {paired} depth images: {advice}"
     return None
@@ -158,7 +158,7 @@ class DiagnosticPublisher:
         self._publisher.publish(message)
 
     def flush(self, timeout_s: float) -> None:
-        """Waits until the reports have reached those who read them, as the process will end."""
+        """Waits until subscribers have received the reports, before the process ends."""
         self._publisher.wait_for_all_acked(Duration(seconds=timeout_s))
 
     def _status(self, entry: Entry) -> DiagnosticStatus:

@@ -1,4 +1,4 @@
-"""Counts what becomes of frames, and says why some are lost: in diagnostics and in the log."""
+"""Counts frames and reports why some are lost, in diagnostics and in the log."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rclpy.node import Node
 from rs_denoise.pipeline.frame_pipeline import FrameResult
 from rs_denoise.pipeline.statistics import FrameStatistics, FrameTiming
 
-# An error is logged no more often than this.
+# Errors are logged at most this often.
 MIN_LOG_PERIOD_S = 5.0
 
 
@@ -17,8 +17,8 @@ class FrameReporter:
     """Reports the frames of a node; called by any thread.
 
     Args:
-        node: in whose name it logs.
-        statistics: that it counts in.
+        node: whose logger it uses.
+        statistics: to update.
     """
 
     def __init__(self, node: Node, statistics: FrameStatistics) -> None:
@@ -35,7 +35,7 @@ class FrameReporter:
             self.lose_frame(result.failure)
         if result.right_refusal is not None:
             self._statistics.report_warning(
-                f"going on without right infrared: {result.right_refusal}"
+                f"continuing without right infrared: {result.right_refusal}"
             )
 
     def count_published(self, result: FrameResult, ready_ns: int) -> None:

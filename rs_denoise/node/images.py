@@ -1,4 +1,4 @@
-"""sensor_msgs/Image to NumPy and back, without copies that are not needed."""
+"""Converts sensor_msgs/Image to NumPy and back, without unnecessary copies."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rs_denoise.image_message import (
     view_pixels,
 )
 
-# cv_bridge is not needed for what RealSense cameras send, and not installed everywhere.
+# cv_bridge is not needed for RealSense cameras, and not installed everywhere.
 try:
     from cv_bridge import CvBridge
 except ImportError:
@@ -27,14 +27,14 @@ except ImportError:
 
 
 class ImageError(FrameError):
-    """An image that cannot be used; the message says what came and what to do."""
+    """An image that cannot be used; the message says what was received and what to do."""
 
 
 def read_depth(message: Image) -> np.ndarray:
-    """Depth in mm, [H, W]: a view of uint16 millimetres, or float32 made from metres.
+    """Depth in mm, [H, W]: a view of uint16 millimetres, or float32 converted from metres.
 
     Raises:
-        ImageError: the encoding is not one of depth, or the data does not fill the image.
+        ImageError: the encoding is not one of depth, or the data is too short for the image.
     """
     dtype = DEPTH_TYPES.get(message.encoding)
     if dtype is None:
@@ -54,8 +54,8 @@ def read_infrared(message: Image, name: str = "infrared") -> np.ndarray:
         name: what errors call it.
 
     Raises:
-        ImageError: the encoding needs cv_bridge and that is missing or cannot convert it, or the
-            data does not fill the image.
+        ImageError: the encoding needs cv_bridge, which is missing or cannot convert it, or the data
+            is too short for the image.
     """
     dtype = INFRARED_TYPES.get(message.encoding)
     if dtype is not None:

@@ -20,7 +20,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from rs_denoise.node.assembler import FrameAssembler
 from rs_denoise.node.calibration import CameraCalibration
 
-# realsense2_camera's own messages are needed for one optional topic, and not installed everywhere.
+# realsense2_camera's messages are needed for one optional topic only, and not installed everywhere.
 try:
     from realsense2_camera_msgs.msg import Extrinsics
 except ImportError:
@@ -30,7 +30,7 @@ DEPTH, CAMERA_INFO = "depth/image_rect_raw", "depth/camera_info"
 BEST_EFFORT = ReliabilityPolicy.BEST_EFFORT
 TRANSIENT, VOLATILE = DurabilityPolicy.TRANSIENT_LOCAL, DurabilityPolicy.VOLATILE
 # Not reliability, which the parameter input_reliability sets, nor durability, which follows the
-# publishers: rclpy would keep that of the first subscription, made before they were known.
+# publishers: rclpy would keep the policy of the first subscription, made before these were known.
 OVERRIDABLE = QoSOverridingOptions([QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH])
 
 
@@ -45,8 +45,8 @@ class Input:
         kind: of the messages.
         topic: name, to be resolved.
         callback: takes a message.
-        latched: whether an old message is still valid, and is wanted if every publisher keeps it
-            for late subscribers (durability transient local).
+        latched: whether an old message is still valid, so that it is requested if every publisher
+            keeps it for late subscribers (transient local durability).
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Input:
 
     @property
     def has_publisher(self) -> bool:
-        """Whether anybody publishes the topic."""
+        """Whether the topic has a publisher."""
         return self._node.count_publishers(self.topic) > 0
 
     def open(self, reliability: str) -> None:
@@ -105,7 +105,7 @@ class Input:
             return self._policies  # unplugged: keep them until a publisher comes back
         reliable = _all_offer(ReliabilityPolicy.RELIABLE, [o.reliability for o in offers])
         if self._latched and _all_offer(TRANSIENT, [o.durability for o in offers]):
-            # Whatever the user says: nothing is kept for a best-effort subscription.
+            # Regardless of the user's setting: nothing is kept for a best-effort subscription.
             return ReliabilityPolicy.RELIABLE if reliable else BEST_EFFORT, TRANSIENT
         if reliability != "auto":
             return ReliabilityPolicy[reliability.upper()], VOLATILE
@@ -125,7 +125,7 @@ class Inputs:
         infrared_right: image of the right imager, optional.
         camera_info: of depth.
         infrared_info: camera_info of infrared, optional.
-        baseline: topics that say the baseline, needed if the user does not.
+        baseline: topics that provide the baseline, needed if the user does not set it.
     """
 
     depth: Input
@@ -137,7 +137,7 @@ class Inputs:
 
     @property
     def required(self) -> tuple[Input, ...]:
-        """Those without which no frame is complete."""
+        """The inputs that every frame needs."""
         return self.depth, self.camera_info, self.infrared
 
     def open(self, reliability: str, with_right: bool, with_baseline: bool) -> None:
@@ -145,8 +145,8 @@ class Inputs:
 
         Args:
             reliability: as of `Input.open`.
-            with_right: whether right infrared is wanted.
-            with_baseline: whether the topics that say the baseline are wanted.
+            with_right: whether right infrared is used.
+            with_baseline: whether the topics that provide the baseline are needed.
         """
         for topic in (
             *self.required,
@@ -171,7 +171,7 @@ def make_inputs(
     assembler: FrameAssembler,
     calibration: CameraCalibration,
 ) -> Inputs:
-    """Connects the topics of a camera with what takes their messages."""
+    """Connects the topics of a camera with the functions that process their messages."""
 
     def latched(kind: type, topic: str, callback: Callable[[Any], None]) -> Input:
         return Input(node, kind, topic, callback, latched=True)
@@ -191,7 +191,7 @@ def make_inputs(
 
 
 def describe_absent(node: Node, inputs: Inputs) -> str | None:
-    """Names the required topics that nobody publishes, and what may help; None: there is none."""
+    """Lists the required topics without a publisher, and what may help; None if there are none."""
     absent = [source.topic for source in inputs.required if not source.has_publisher]
     if not absent:
         return None

@@ -16,7 +16,7 @@ from rs_denoise.missing_package import ROS_MISSING
 if TYPE_CHECKING:
     from rs_denoise.node.denoise_node import DenoiseNode
 
-# A signal is noticed within this time.
+# A signal is handled within this time.
 SIGNAL_CHECK_S = 0.1
 # The cameras of a process share its workers, so these are the same for all.
 SHARED_PARAMETERS = ("num_threads", "concurrent_frames")
@@ -24,7 +24,7 @@ SHARED_PARAMETERS = ("num_threads", "concurrent_frames")
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs until SIGINT or SIGTERM; 0 unless a node could not start or the device was lost."""
-    # Before anything that needs torch, so that a robot without it gets a message, no traceback.
+    # Before anything that needs torch, so that without it there is a message and no traceback.
     if importlib.util.find_spec("torch") is None:
         print(
             "rs_denoise needs PyTorch, which rosdep does not know: run 'pip install torch' "
@@ -33,9 +33,9 @@ def main(arguments: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
-    # rclpy's signal handling interrupts whatever runs, even the conversion of a message, with
-    # exceptions of any kind. Here a signal only ends the loop. Installed before the imports below,
-    # which take seconds.
+    # rclpy's signal handling interrupts any code, even the conversion of a message, with various
+    # exceptions. This handler only ends the loop. It is installed before the imports below, which
+    # take seconds.
     stopped = _stop_on_signals()
     tune_malloc()
     try:
@@ -71,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
             node.destroy_node()
         rclpy.try_shutdown()
     if any(node.hangs for node in nodes):
-        # Python's own exit and CUDA's would wait for the thread that hangs, or crash with it.
+        # A normal exit of Python and CUDA would wait for the thread that hangs, or crash.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

@@ -16,7 +16,7 @@ from rs_denoise.pipeline.frame_pipeline import FrameResult
 
 
 class Outputs:
-    """The three publishers of a node. They are reliable, because that matches every subscriber.
+    """The three publishers of a node. They are reliable, which matches every subscriber.
 
     Args:
         node: that publishes.
@@ -38,14 +38,14 @@ class Outputs:
 
     @property
     def duplicate_publishers(self) -> str | None:
-        """A warning if anybody else publishes the denoised image; consumers receive both."""
+        """A warning if another node publishes the denoised image too: consumers receive both."""
         topic = self._depth.topic_name
         others = self._node.count_publishers(topic) - 1
         if others <= 0:
             return None
         return (
-            f"{others} more publishing {topic}, consumers receive a mixture: end the other node, "
-            "or give each camera a namespace of its own"
+            f"{topic} has other publishers ({others}), so consumers receive a mixture: stop "
+            "the other node, or give each camera a namespace of its own"
         )
 
     @property
@@ -55,11 +55,11 @@ class Outputs:
 
     @property
     def wanted(self) -> bool:
-        """Whether anybody subscribes to any of them."""
+        """Whether any of them has a subscriber."""
         return any(p.get_subscription_count() > 0 for p in self._all)
 
     def publish(self, result: FrameResult[CameraInfo], encoding: str) -> None:
-        """Sends the output of a frame, if there is any, and reports what became of it.
+        """Publishes the output of a frame, if there is any, and reports the result.
 
         Args:
             result: of the pipeline.
@@ -89,7 +89,7 @@ class Outputs:
         )
         try:
             for publisher, make_message in messages:
-                # Messages for nobody are not made: confidence alone is 1.6 MB at 848x480.
+                # No subscriber, no message: confidence alone is 1.6 MB at 848x480.
                 if publisher.get_subscription_count() > 0:
                     publisher.publish(make_message())
         except Exception:  # the context may go down during a publish

@@ -42,7 +42,7 @@ def _parameter(
         default: also says its type.
         description: what it means, with its unit.
         range: smallest and largest value.
-        choices: the values of a string that is no free text.
+        choices: the allowed values, for a string.
         fixed: it is read when the node is configured and cannot change while the node runs.
     """
     spec = {"description": description, "range": range, "choices": choices, "fixed": fixed}
@@ -68,20 +68,20 @@ class Parameters:
     )
     tile_px: int = _parameter(
         1536,
-        "Largest side of the tiles that the network computes, px. Smaller tiles need less memory.",
+        "Largest side of the tiles that the network processes, px. Smaller tiles need less memory.",
         range=(64, 8192),
         fixed=True,
     )
     num_threads: int = _parameter(
         0,
-        "Cores that the network may use on a CPU. 0: all; of four or more, all but one.",
+        "Cores that the network may use on a CPU. 0: all, or all but one of four or more.",
         range=(0, 1024),
         fixed=True,
     )
     concurrent_frames: int = _parameter(
         0,
         "Frames that are denoised concurrently; they divide num_threads among them. 0: two if "
-        "num_threads comes to two, else one.",
+        "the network has two cores, else one.",
         range=(0, 8),
         fixed=True,
     )
@@ -98,7 +98,7 @@ class Parameters:
     )
     input_reliability: str = _parameter(
         "auto",
-        "Reliability of the subscriptions: auto (reliable if every publisher offers it), "
+        "Reliability of the input subscriptions: auto (reliable if every publisher offers it), "
         "reliable, best_effort.",
         choices=RELIABILITIES,
     )
@@ -121,12 +121,12 @@ class Parameters:
     )
     right_infrared: str = _parameter(
         "auto",
-        "Use of the right infrared image: auto (if the model can use it, and while it comes), off.",
+        "Use of right infrared: auto (if the model can use it, and while it arrives), off.",
         choices=RIGHT_INFRARED,
     )
     right_infrared_wait_ms: float = _parameter(
         20.0,
-        "A frame waits this long for its right infrared image, ms. Once that has been missing for "
+        "How long a frame waits for its right infrared image, ms. Once that has been missing for "
         "infrared_timeout_s, frames do not wait.",
         range=(0.0, 1000.0),
     )
@@ -148,15 +148,15 @@ class Parameters:
     )
     max_recession: float = _parameter(
         0.03,
-        "A pixel that comes out farther than it was measured by more than this fraction of its "
-        "depth is invalid.",
+        "A pixel whose denoised depth is farther than measured by more than this fraction becomes "
+        "invalid.",
         range=(0.0, 1.0),
     )
     min_range_m: float = _parameter(
-        0.0, "Nearer depth is invalid, m. 0: no limit.", range=(0.0, 65.0)
+        0.0, "Nearer depth becomes invalid, m. 0: no limit.", range=(0.0, 65.0)
     )
     max_range_m: float = _parameter(
-        0.0, "Farther depth is invalid, m. 0: no limit.", range=(0.0, 65.0)
+        0.0, "Farther depth becomes invalid, m. 0: no limit.", range=(0.0, 65.0)
     )
     on_failure: str = _parameter(
         "silence",
@@ -167,13 +167,14 @@ class Parameters:
     )
     frame_timeout_s: float = _parameter(
         10.0,
-        "A frame that is in work for longer hangs: the process ends with exit code 1, so that "
-        "launch starts a new one, s.",
+        "If a frame takes longer than this, it is considered hung: the process ends with exit code "
+        "1, so that launch starts a new one, s.",
         range=(0.5, 3600.0),
     )
     min_fill: float = _parameter(
         0.02,
-        "Frames with a smaller fraction of valid pixels, for a second, are failures. 0: never.",
+        "If the fraction of valid pixels stays below this for a second, frames count as failed. 0: "
+        "never.",
         range=(0.0, 1.0),
     )
 
@@ -194,7 +195,7 @@ def declare(node: Node) -> Parameters:
 
 
 def read(node: Node) -> Parameters:
-    """The values of a node's parameters, a whole number as a float where one is expected."""
+    """The values of a node's parameters; integers are converted where a float is expected."""
     return Parameters(
         **{spec.name: _value(spec, node.get_parameter(spec.name)) for spec in fields(Parameters)}
     )
@@ -203,7 +204,7 @@ def read(node: Node) -> Parameters:
 def check(current: Parameters, changes: list[Parameter]) -> SetParametersResult:
     """Whether `changes` may be applied to `current`, or the reason why not.
 
-    rclpy has checked read-only parameters before, and types except those of floats.
+    rclpy has already checked read-only parameters, and all types except floats.
     """
     specs = {spec.name: spec for spec in fields(Parameters)}
     values = {p.name: _value(specs[p.name], p) for p in changes if p.name in specs}
@@ -212,8 +213,8 @@ def check(current: Parameters, changes: list[Parameter]) -> SetParametersResult:
 
 
 def describe_unknown(node: Node) -> str | None:
-    """Names the parameters that were given to a node and that it does not have; None: none."""
-    # rclpy has no public list of what a command line or file sets for a node.
+    """Lists parameters that were given to a node but do not exist; None if there are none."""
+    # rclpy has no public list of the parameters that a command line or file sets for a node.
     given = getattr(node, "_parameter_overrides", {})
     unknown = [
         name for name in given
@@ -224,10 +225,10 @@ def describe_unknown(node: Node) -> str | None:
     names = [spec.name for spec in fields(Parameters)]
     meant = [difflib.get_close_matches(name, names, 1) for name in unknown]
     described = (
-        f"{name} (is {near[0]} meant?)" if near else name
+        f"{name} (did you mean {near[0]}?)" if near else name
         for name, near in zip(unknown, meant, strict=True)
     )
-    return f"no such parameters, they have no effect: {', '.join(described)}"
+    return f"unknown parameters without effect: {', '.join(described)}"
 
 
 def network_settings(values: Parameters) -> NetworkSettings:
@@ -270,7 +271,7 @@ def assembler_settings(values: Parameters, enabled: bool, uses_right: bool) -> A
 
 
 def _value(spec: Field, parameter: Parameter) -> Any:
-    """A parameter's value. `ros2 param set` makes an integer of 1, where 1.0 is expected."""
+    """A parameter's value. `ros2 param set` sends 1 as an integer, even if a float is expected."""
     value = parameter.value
     return float(value) if _is_float(spec) and type(value) is int else value
 
@@ -301,7 +302,7 @@ def _descriptor(spec: Field) -> ParameterDescriptor:
     descriptor = ParameterDescriptor(
         description=about["description"],
         read_only=about["fixed"],
-        # rclpy takes no integer for a float, unless it leaves types to the node.
+        # rclpy rejects an integer for a float unless typing is dynamic.
         dynamic_typing=_is_float(spec),
     )
     if about["choices"]:

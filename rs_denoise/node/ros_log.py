@@ -1,4 +1,4 @@
-"""Passes on to ROS what the package logs in parts that know nothing of ROS."""
+"""Forwards log records of the parts of the package without ROS to the ROS log."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rclpy.impl.rcutils_logger import RcutilsLogger
 
 @contextmanager
 def log_to_ros(logger: RcutilsLogger) -> Iterator[None]:
-    """Within the block, what the package logs goes to `logger`, of a node."""
+    """Within the block, the package's log records go to `logger`, that of a node."""
     handler, package_log = _RosLogHandler(logger), logging.getLogger("rs_denoise")
     package_log.addHandler(handler)
     try:
@@ -28,7 +28,7 @@ class _RosLogHandler(logging.Handler):
         self._logger = logger
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Logs a record. rclpy wants a line of code for each level."""
+        """Logs a record. rclpy requires a separate line of code for each level."""
         if record.levelno >= logging.ERROR:
             self._logger.error(record.getMessage())
         elif record.levelno >= logging.WARNING:

@@ -1,4 +1,4 @@
-"""What the node knows besides the statistics of its frames, in the words of /diagnostics."""
+"""The node's state apart from frame statistics, worded for /diagnostics."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from rs_denoise.pipeline.synchronizer import PairingCounts
 
 @dataclass(frozen=True)
 class NodeStatus:
-    """What the node knows besides the statistics of its frames.
+    """The node's state apart from the statistics of its frames.
 
     Attributes:
         state: of its lifecycle.
         model: name, device and the like; the keys are those of the entry.
-        required_topics: full names of the topics without which no frame is complete.
-        input_warning: what is wrong with input; None: nothing.
-        output_warning: what is wrong with output; None: nothing.
-        model_warning: what is wrong with the model; None: nothing.
+        required_topics: full names of the topics that every frame needs.
+        input_warning: what is wrong with the input, or None.
+        output_warning: what is wrong with the output, or None.
+        model_warning: what is wrong with the model, or None.
         disabled: whether the camera's depth is passed through on demand.
         on_failure: the failure policy.
-        pairing: what has become of the depth images.
+        pairing: counts of depth images that were paired or dropped.
         right_infrared: whether it is used, or why not.
-        in_work_s: how long the oldest frame has been in work.
+        in_work_s: how long the oldest frame has been in progress.
     """
 
     state: str
@@ -46,12 +46,12 @@ class NodeStatus:
 def describe_model(
     network: PreparedNetwork | None, calibration: CameraCalibration, baseline_m: float
 ) -> dict[str, str]:
-    """The values that say what runs.
+    """Describes the model that runs, as values of an entry.
 
     Args:
-        network: None: nothing does.
+        network: None if no model runs.
         calibration: of the camera.
-        baseline_m: the user's; 0: that of the calibration.
+        baseline_m: the user's; 0: use that of the calibration.
     """
     if network is None:
         return {"model": "none", "device": "none"}
@@ -64,14 +64,14 @@ def describe_model(
 
 
 def describe_slowness(network: PreparedNetwork | None) -> str | None:
-    """What helps if no shipped model keeps up with the camera; None: nothing needs to."""
+    """What helps if no shipped model keeps up with the camera; None if one does."""
     if network is None or network.choice is None:
         return None
     return network.choice.advice
 
 
 def warn_of_input(listener: CameraListener) -> str | None:
-    """What is wrong with the input; None: nothing."""
+    """What is wrong with the input, or None."""
     missing = _describe_missing(listener.topics, listener.assembler) if listener.listening else None
     return missing or listener.calibration.refusal
 
@@ -82,7 +82,7 @@ def _describe_missing(inputs: Inputs, assembler: FrameAssembler) -> str | None:
     if assembler.infrared.missing:
         return _describe_missing_infrared(inputs, assembler)
     right = assembler.infrared_right
-    # One that was never there is no fault: not every driver publishes it.
+    # A stream that never arrived is not a fault: not every driver publishes it.
     if right.wanted and right.missing and right.was_paired:
         topic = inputs.infrared_right.topic
         cause = (
@@ -91,7 +91,7 @@ def _describe_missing(inputs: Inputs, assembler: FrameAssembler) -> str | None:
             else "start the camera with enable_infra2:=true"
         )
         return (
-            f"no right infrared on {topic}: going on without it; {cause}, or set "
+            f"no right infrared on {topic}: continuing without it; {cause}, or set "
             "right_infrared to off"
         )
     return None
@@ -108,20 +108,20 @@ def _describe_missing_infrared(inputs: Inputs, assembler: FrameAssembler) -> str
             "enable_infra1:=true"
         )
     return (
-        f"no infrared image matches depth: {effect}; set both streams to one rate, let the emitter "
-        "not alternate (emitter_on_off:=false), or increase slop_ms"
+        f"no infrared image matches depth: {effect}; set both streams to one rate, stop "
+        "the emitter from alternating (emitter_on_off:=false), or increase slop_ms"
     )
 
 
 def describe_right_infrared(
     assembler: FrameAssembler, choice: str, network: PreparedNetwork | None
 ) -> str:
-    """The value of right infrared: whether it is used, or why not.
+    """The value of the entry `right infrared`: whether it is used, or why not.
 
     Args:
         assembler: of the frames.
         choice: the parameter.
-        network: that may be able to use it; None: there is none.
+        network: that may be able to use it, or None.
     """
     if choice == "off":
         return "off"

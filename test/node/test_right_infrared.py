@@ -168,7 +168,7 @@ def test_right_infrared_of_another_size_or_encoding_is_not_used(running, right, 
         return says(robot, "input", reason)
 
     status = robot.wait(reported, "the reason")
-    assert status.level == WARN and "going on without right infrared" in status.message
+    assert status.level == WARN and "continuing without right infrared" in status.message
     robot.denoised(DEPTH, INFRARED, CAMERA, right=right, right_encoding=encoding)
     assert not uses_right(robot) and robot.values("output")["failed"] == "0"
 

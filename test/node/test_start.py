@@ -29,7 +29,7 @@ def test_auto_takes_a_model_for_the_cameras_size_and_rate_and_says_why(robot):
     names = "|".join(BEST_FIRST)
     at_start = rf"chosen: ({names}) is the (best|fastest) shipped model.* 30 Hz at 848x480"
     assert re.search(at_start, robot.log), robot.log
-    said = "no such parameters, they have no effect: min_confidance (is min_confidence meant?)"
+    said = "unknown parameters without effect: min_confidance (did you mean min_confidence?)"
     assert said in robot.log and ", speed" in robot.log
 
     def chosen():
@@ -60,7 +60,7 @@ def test_outside_any_namespace_it_says_where_it_looks_and_where_a_camera_is(robo
     robot.run(["--ros-args"], model_path=simple_model)
     robot.wait(lambda: "nobody publishes" in robot.log, "the log")
     topics = "/depth/image_rect_raw, /depth/camera_info, /infra1/image_rect_raw"
-    assert f"listens to {topics} while somebody subscribes to /denoised/image_rect_raw" in robot.log
+    assert f"subscribes to {topics} while /denoised/image_rect_raw" in robot.log
     assert (
         f"nobody publishes {topics}; the node has no namespace, so it looks for the camera's "
         "topics in /; there is a camera elsewhere: start the node with --ros-args -r "

@@ -274,7 +274,7 @@ def test_two_nodes_of_one_name_are_reported(running):
         nonlocal warnings, seen
         if robot.reports > seen:
             seen, status = robot.reports, robot.statuses["output"]
-            warned = status.level == WARN and f"1 more publishing {topic}" in status.message
+            warned = status.level == WARN and f"{topic} has other publishers (1)" in status.message
             warnings = warnings + 1 if warned else 0
         return warnings >= 4
 
