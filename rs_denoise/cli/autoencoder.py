@@ -17,7 +17,6 @@ from rich.markup import escape
 from rich.progress import track
 
 from rs_denoise.camera import CameraError
-from rs_denoise.cli import options
 from rs_denoise.cli.command_help import Command
 from rs_denoise.cli.console import make_console
 from rs_denoise.cli.program import run
@@ -205,7 +204,7 @@ def _train(epochs: int, old: Path | None, network: str) -> Path:
         warnings.print(
             f"{stopped}. --model_path {out} trains it further.", highlight=False, soft_wrap=True
         )
-        raise typer.Exit(options.TERMINATED) from None
+        raise typer.Exit(stopped.exit_code) from None
     export(checkpoint, out / MODEL_FILE, name, f"{len(crops)} crops of {TRAIN}")
     console.print(f"trained {out}")
     return out

@@ -15,8 +15,6 @@ from rs_denoise.gate import Gate
 from rs_denoise.shipped_models import DEFAULT_MODEL, model_file, shipped_names
 
 _GATE = Gate()
-# Exit code of a program that SIGTERM stopped.
-TERMINATED = 128 + 15
 
 
 def _check_model(path: Path) -> Path:

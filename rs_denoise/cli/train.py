@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from rs_denoise.cli import options
 from rs_denoise.recordings.frame import RecordingError
 from rs_denoise.recordings.random_access import FrameReader, find_frame_readers
 
@@ -100,7 +99,7 @@ def train(
         print(run(frames, held_out, out, settings))
     except TrainingStopped as stopped:
         print(f"{stopped}. The same command resumes it.", file=sys.stderr)
-        raise typer.Exit(options.TERMINATED) from None
+        raise typer.Exit(stopped.exit_code) from None
 
 
 def _readers(folders: list[Path], out: Path) -> list[FrameReader]:

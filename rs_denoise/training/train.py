@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -41,7 +44,22 @@ class TrainingError(ValueError):
 
 
 class TrainingStopped(RuntimeError):
-    """SIGTERM stopped the run; the message says where its state is."""
+    """SIGTERM or Ctrl-C stopped the run; the message says where its state is.
+
+    Args:
+        stopped_by: the signal.
+        step: the last step of the run.
+        checkpoint: its state.
+
+    Attributes:
+        exit_code: of a program that the signal stopped.
+    """
+
+    def __init__(self, stopped_by: signal.Signals, step: int, checkpoint: Path) -> None:
+        super().__init__(
+            f"{stopped_by.name} stopped the run after step {step}; {checkpoint} holds its state"
+        )
+        self.exit_code = 128 + stopped_by
 
 
 class CropDataModule(lightning.LightningDataModule):
@@ -94,8 +112,13 @@ class CropDataModule(lightning.LightningDataModule):
         workers = self.config.workers
         return DataLoader(
             crops, self.config.frames_per_batch, num_workers=workers,
-            persistent_workers=workers > 0, **options,
+            persistent_workers=workers > 0, worker_init_fn=_ignore_interrupt, **options,
         )  # fmt: skip
+
+
+def _ignore_interrupt(_: int) -> None:
+    """A terminal sends Ctrl-C to the readers of frames too, but the run still ends its step."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def train(
@@ -119,7 +142,8 @@ def train(
 
     Raises:
         TrainingError: there are too few frames.
-        TrainingStopped: SIGTERM came; the checkpoint is written, and the run can be resumed.
+        TrainingStopped: SIGTERM or, of a run in one process, Ctrl-C came; the checkpoint is
+            written, and the run can be resumed.
         InitialWeightsError, ModelError: `start_from` is of another network, or cannot be read.
     """
     lightning.seed_everything(config.seed, workers=True)
@@ -172,13 +196,49 @@ def _trainer(
 def _fit(
     trainer: lightning.Trainer, module: TrainingModule, data: CropDataModule, last: Path
 ) -> None:
-    try:
-        trainer.fit(module, data, ckpt_path=last if last.exists() else None, weights_only=True)
-    except SIGTERMException:
-        raise TrainingStopped(
-            f"SIGTERM stopped the run after step {trainer.global_step}; {last} holds its state"
-        ) from None
+    checkpoint = last if last.exists() else None
+    with _stop_on_interrupt(trainer) as interrupts:
+        try:
+            trainer.fit(module, data, ckpt_path=checkpoint, weights_only=True)
+        except SIGTERMException:
+            stopped_by = signal.SIGINT if interrupts else signal.SIGTERM
+            raise TrainingStopped(stopped_by, trainer.global_step, last) from None
     trainer.save_checkpoint(last, weights_only=False)
+
+
+@contextmanager
+def _stop_on_interrupt(trainer: lightning.Trainer) -> Iterator[list[int]]:
+    """Within the block the first Ctrl-C ends a run as SIGTERM does, after its step.
+
+    Lightning would stop it within the step, and lose what was learnt since the last checkpoint. Of
+    several processes each gets the signal, and Lightning ends them.
+
+    Yields:
+        Ctrl-C's signal, once it was pressed.
+    """
+    interrupts: list[int] = []
+
+    def stop(number: int, _: object) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:  # the run has not begun
+            raise KeyboardInterrupt
+        interrupts.append(number)
+        signal.raise_signal(signal.SIGTERM)
+
+    # Not where Ctrl-C is ignored, as in the background of a script, nor in a thread.
+    before = signal.getsignal(signal.SIGINT)
+    takes_over = (
+        trainer.world_size == 1
+        and before is signal.default_int_handler
+        and threading.current_thread() is threading.main_thread()
+    )
+    if takes_over:
+        signal.signal(signal.SIGINT, stop)
+    try:
+        yield interrupts
+    finally:
+        if takes_over:
+            signal.signal(signal.SIGINT, before)
 
 
 class CheckpointOnSigterm(Callback):

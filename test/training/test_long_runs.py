@@ -57,6 +57,8 @@ def start(*arguments):
         [sys.executable, "-m", "rs_denoise.cli.main", *arguments], text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+        # Where tests run in the background, it is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
 
 
@@ -90,19 +92,23 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(data, tmp_path):
     assert after["global_step"] == 5 * epochs
 
 
-def test_sigterm_ends_a_run_with_a_sentence_and_a_checkpoint(data, tmp_path):
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_a_run_with_a_sentence_and_a_checkpoint(data, tmp_path, how):
     """And what was printed until then is about this run, not about Lightning."""
     out = tmp_path / "run"
-    process = start(*train_arguments(data, out, epochs=2000, frames_per_batch=2))
+    process = start(*train_arguments(data, out, epochs=2000, frames_per_batch=2, workers=1))
     printed = ""
     for line in process.stdout:
         printed += line
         if re.search(r"about \d.* left: \d+ steps", line):
             break
-    process.terminate()
+    if how == signal.SIGINT:
+        os.killpg(process.pid, how)  # as a terminal does, also to those that read frames
+    else:
+        process.send_signal(how)
     printed += process.communicate(timeout=100)[0]
-    assert process.returncode == 128 + signal.SIGTERM, printed
-    step = int(re.search(r"SIGTERM stopped the run after step (\d+)", printed)[1])
+    assert process.returncode == 128 + how, printed
+    step = int(re.search(rf"{how.name} stopped the run after step (\d+)", printed)[1])
     assert "The same command resumes it." in printed and "Traceback" not in printed
     for noise in ("Tip:", "FLOPs", "not empty", "LeafSpec", "weights_only"):
         assert noise not in printed
