@@ -32,6 +32,7 @@ from rs_denoise.training.initial_weights import load_initial_weights
 from rs_denoise.training.lightning_modules import TrainingModule, module_for
 from rs_denoise.training.pictures import BeforeAfter
 from rs_denoise.training.precision import choose_training_precision
+from rs_denoise.training.resumption import check_resumable
 
 CHECKPOINT_EVERY_STEPS, LOG_EVERY_STEPS = 100, 20
 LAST = "last.ckpt"
@@ -144,6 +145,7 @@ def train(
         TrainingError: there are too few frames.
         TrainingStopped: SIGTERM or, of a run in one process, Ctrl-C came; the checkpoint is
             written, and the run can be resumed.
+        ResumptionError: the run in `out` was begun with other settings.
         InitialWeightsError, ModelError: `start_from` is of another network, or cannot be read.
     """
     lightning.seed_everything(config.seed, workers=True)
@@ -154,7 +156,9 @@ def train(
         total_steps=config.epochs * data.steps_per_epoch,
     )
     last = out / LAST
-    if config.start_from and not last.exists():
+    if last.exists():
+        check_resumable(last, config)
+    elif config.start_from:
         load_initial_weights(module, config.start_from, data.some_batches())
     out.mkdir(parents=True, exist_ok=True)
     config.write(out / "config.yaml")

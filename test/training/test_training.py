@@ -25,6 +25,7 @@ from rs_denoise.training.export import ExportError, export, load_network
 from rs_denoise.training.initial_weights import InitialWeightsError, load_initial_weights
 from rs_denoise.training.lightning_modules import merge_crops, module_for
 from rs_denoise.training.precision import choose_training_precision
+from rs_denoise.training.resumption import ResumptionError
 from rs_denoise.training.train import TrainingError, train
 
 
@@ -169,6 +170,24 @@ def test_train_stop_resume_export_and_run(data, tmp_path, network):
             strict=True,
         ):
             torch.testing.assert_close(a, b, atol=1e-3, rtol=1e-3)
+
+
+def test_a_run_is_not_resumed_with_what_cannot_change(data, tmp_path):
+    """It ended in an error of PyTorch or Lightning, or the new learning rate had no effect."""
+    out = tmp_path / "run"
+    checkpoint = run(data, out, epochs=2)
+    written = (out / "config.yaml").read_text()
+    for changes, said in (
+        ({"network": "unet-tiny-stereo"}, "a run with network unet-tiny, which cannot be resumed"),
+        ({"learning_rate": 0.1}, "a run with learning_rate .*, which cannot be resumed with 0.1"),
+        ({"epochs": 1}, "a run of 2 epochs: set epochs to more than that to resume it, got 1"),
+    ):
+        with pytest.raises(ResumptionError, match=said):
+            run(data, out, **{"epochs": 3} | changes)
+        assert (out / "config.yaml").read_text() == written
+    checkpoint.write_bytes(checkpoint.read_bytes()[:999])
+    with pytest.raises(ResumptionError, match=r"last\.ckpt: not a readable checkpoint .*step.ckpt"):
+        run(data, out, epochs=3)
 
 
 def test_training_learns(data, tmp_path):

@@ -1,0 +1,55 @@
+"""Checks before a run is resumed that its settings can be met."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rs_denoise.training.config import TrainingConfig
+
+
+class ResumptionError(ValueError):
+    """A checkpoint that cannot be resumed; the message says why, and what to do."""
+
+
+def check_resumable(checkpoint: Path, config: TrainingConfig) -> None:
+    """Checks the settings that cannot be changed within a run.
+
+    Network and learning rate are part of its state, and it cannot go back to fewer epochs.
+
+    Args:
+        checkpoint: the last one of the run.
+        config: with which it is to be resumed.
+
+    Raises:
+        ResumptionError: they do not fit, or the file cannot be read.
+    """
+    content = _read(checkpoint)
+    begun_with = content["hyper_parameters"]
+    for name in ("network", "learning_rate"):
+        before, wanted = begun_with[name], getattr(config, name)
+        if before != wanted:
+            raise ResumptionError(
+                f"{checkpoint.parent} holds a run with {name} {before}, which cannot be resumed "
+                f"with {wanted}: repeat the setting, or name another folder"
+            )
+    if content["epoch"] > config.epochs:
+        raise ResumptionError(
+            f"{checkpoint.parent} holds a run of {content['epoch']} epochs: set epochs to more "
+            f"than that to resume it, got {config.epochs}"
+        )
+
+
+def _read(checkpoint: Path) -> dict[str, Any]:
+    try:
+        content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        if not {"network", "learning_rate"} <= content["hyper_parameters"].keys():
+            raise KeyError("network or learning_rate")
+        return {"epoch": int(content["epoch"]), "hyper_parameters": content["hyper_parameters"]}
+    except Exception as error:  # the loader raises whatever it stumbled over
+        raise ResumptionError(
+            f"{checkpoint}: not a readable checkpoint ({type(error).__name__}: {str(error)[:99]}); "
+            "replace it by step.ckpt beside it, or remove it to begin anew"
+        ) from error
