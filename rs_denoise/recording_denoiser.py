@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
+import zlib
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -18,7 +20,7 @@ from rs_denoise.drawing.picture import draw_depth, find_depth_range
 from rs_denoise.gate import Gate
 from rs_denoise.offline import OfflineDenoiser, Progress, use_share_of_cores
 from rs_denoise.recordings.atomic_output import atomic_output
-from rs_denoise.recordings.bags.bag import is_bag
+from rs_denoise.recordings.bags.bag import bag_files, is_bag
 from rs_denoise.recordings.bags.denoised_copy import CopyError, copy_with_denoised
 from rs_denoise.recordings.bags.rosbag2_writer import write_rosbag2
 from rs_denoise.recordings.folders.frame_folder import read_frame, write_frame
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
     from rs_denoise.model import Model
 
 CAMERA, CONFIDENCE, PICTURE = "camera.json", "confidence.png", "picture.png"
+# Key of camera.json: checksum of the camera and the images that a frame was denoised from.
+SOURCE = "source_crc32"
 DAMAGED = "its denoised.json was damaged: every frame is denoised again"
 # Folder of each frame, with the frame's stamp.
 Folders = dict[Path, int | None]
@@ -125,6 +129,8 @@ class RecordingDenoiser:
             raise RecordingError(f"{out}: exists already; remove it first")
         denoiser = OfflineDenoiser(self.load(), self.settings.gate)
         settings = _collect_settings(recording, denoiser, self.settings.overrides)
+        if self.settings.bag:  # a finished bag is not compared with the recording frame by frame
+            settings["recording_bytes"] = _count_bytes(recording)
         if is_bag_there:
             if not was_begun(out, DENOISED_NOTE, settings):
                 raise RecordingError(f"{out}/{DENOISED_NOTE} is damaged; remove the bag first")
@@ -146,6 +152,11 @@ class RecordingDenoiser:
                 # The bag is complete and made with these settings: another run need not repeat it.
                 shutil.copy(images / DENOISED_NOTE, unfinished)
             shutil.rmtree(images)
+        elif others := {p.parent for p in images.glob(f"*/{CAMERA}")} - folders.keys():
+            notes.append(
+                f"{len(others)} folders in {images} are of frames that the recording does not have "
+                f"now, such as {min(others).name}: remove them if it is another recording"
+            )
         return DenoisedRecording(len(folders), new, [*notes, *opened.notes], dict(opened.skipped))
 
 
@@ -163,6 +174,11 @@ def _collect_settings(
     }
 
 
+def _count_bytes(recording: Path) -> int:
+    files = bag_files(recording) if is_bag(recording) else recording.rglob("*")
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
 def _denoise_frames(
     opened: Recording, denoiser: OfflineDenoiser, images: Path, pictures: bool, progress: Progress
 ) -> tuple[Folders, int]:
@@ -178,7 +194,7 @@ def _denoise_frames(
             folder = images / frame.name
             if pictures and not colours:
                 colours.append(find_depth_range(frame.depth_mm))
-            complete = _is_complete(folder)
+            complete = _is_complete(folder, frame)
             if pictures or not complete:
                 yield folder, frame, complete
             folders[folder] = frame.stamp_ns
@@ -203,14 +219,26 @@ def _mark_incomplete(images: Path) -> None:
         confidence.with_name(CAMERA).unlink(missing_ok=True)
 
 
-def _is_complete(folder: Path) -> bool:
-    """Whether an earlier run wrote this frame, and it is not damaged (full disk, power failure)."""
+def _is_complete(folder: Path, frame: Frame) -> bool:
+    """Whether an earlier run denoised these images, and no full disk or power failure damaged it.
+
+    A recording of the same path may be another one by now.
+    """
     try:
         read_png(folder / CONFIDENCE)
         read_frame(folder)
+        source = json.loads((folder / CAMERA).read_text()).get(SOURCE)
     except (RecordingError, CameraError, OSError):
         return False
-    return True
+    return source == _checksum(frame)
+
+
+def _checksum(frame: Frame) -> int:
+    checksum = zlib.crc32(str(frame.camera).encode())
+    for image in (frame.depth_mm, frame.infrared, frame.infrared_right):
+        if image is not None:
+            checksum = zlib.crc32(image.tobytes(), checksum)
+    return checksum
 
 
 def _write_denoised(folder: Path, frame: Frame, result: Denoised, assumed: list[str]) -> None:
@@ -220,7 +248,7 @@ def _write_denoised(folder: Path, frame: Frame, result: Denoised, assumed: list[
     # Last, because its camera.json marks the folder as complete.
     depth_mm = round_like(result.depth_mm, frame.depth_mm)
     denoised = Frame(frame.name, frame.camera, depth_mm, stamp_ns=frame.stamp_ns)
-    write_frame(folder, denoised, assumed=assumed)
+    write_frame(folder, denoised, assumed=assumed, **{SOURCE: _checksum(frame)})
 
 
 def _write_bag(

@@ -14,13 +14,14 @@ import pytest
 import yaml
 from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 
-from cli.in_process import run_in_process
+from cli.in_process import run_in_process, words
 from rs_denoise.cli.main import main
 from rs_denoise.gate import Gate
 from rs_denoise.model import Model
 from rs_denoise.offline import OfflineDenoiser
 from rs_denoise.recordings.bags.bag import Bag
 from rs_denoise.recordings.bags.rosbag2_writer import STORE, write_rosbag2
+from rs_denoise.recordings.folders.frame_folder import read_frame, write_frame
 from rs_denoise.recordings.frame import Frame
 from rs_denoise.recordings.overrides import Overrides
 from rs_denoise.recordings.recording import open_recording
@@ -139,6 +140,28 @@ def test_a_folder_is_not_continued_with_other_settings(bag, tmp_path):
     assert "3 frames in" in again.stdout and "3 of them from before" in " ".join(
         again.stdout.split()
     )
+
+
+def test_another_recording_of_the_same_path_is_denoised_anew(tmp_path):
+    """Results of the recording that was there before were taken for those of the new one."""
+    source, out, copy = (tmp_path / name for name in ("frames", "out", "copy"))
+
+    def record(depths_mm):
+        shutil.rmtree(source, ignore_errors=True)
+        for k, depth_mm in enumerate(depths_mm):
+            depth, infrared = noisy_wall(96, 64, depth_mm)
+            write_frame(source / f"{k}", Frame("", camera(96, 64), depth, infrared, stamp_ns=k))
+
+    record([1000, 2000, 3000])
+    run(source, out)
+    run(source, copy, "--format", "rosbag2")
+    record([1000, 2500])
+    said = words(run(source, out))
+    assert "2 frames in" in said and "1 of them from before" in said
+    assert "1 folders in" in said and "such as 2: remove them" in said
+    assert np.median(read_frame(out / "1").depth_mm) == pytest.approx(2500, abs=30)
+    again = run(source, copy, "--format", "rosbag2")
+    assert again.returncode == 2 and "recording_bytes: " in again.stderr
 
 
 def test_what_is_there_is_not_taken_for_a_result(bag, tmp_path):
