@@ -188,4 +188,6 @@ class Camera:
 
     def to_file(self, path: Path, **notes: object) -> None:
         """Writes camera.json: the intrinsics and `notes`, such as origin and emitter."""
-        path.write_text(json.dumps({**asdict(self), **notes}, indent=1) + "\n")
+        # NumPy's numbers, such as those of a calibration's matrix, are none of JSON.
+        text = json.dumps({**asdict(self), **notes}, indent=1, default=lambda number: number.item())
+        path.write_text(text + "\n")

@@ -23,6 +23,7 @@ DEFAULT_TILE_PX = 1536
 # The nearest depth that counts, in baselines. Both imagers see nothing that is nearer, and no
 # camera searches for such disparities, but a damaged pixel may claim them.
 MIN_DEPTH_IN_BASELINES = 0.5
+MAX_GREY = 255
 
 
 class FrameError(ValueError):
@@ -97,15 +98,16 @@ class Denoiser:
         """Denoises one frame.
 
         Args:
-            depth_mm: [H, W], uint16 or float, mm; 0, NaN and infinity are invalid. Pixels nearer
-                than half the baseline come out invalid.
+            depth_mm: [H, W], uint16 or float, mm; 0, NaN, infinity and masked pixels are invalid.
+                Pixels nearer than half the baseline come out invalid.
             infrared: [H, W], grey levels 0..255 of the left imager, taken at the same time. None
                 if there is none; confidence is then lower.
             infrared_right: the same of the right imager, used together with the left one by models
                 that can (`model.kind.uses_right_infrared`).
 
         Raises:
-            FrameError: the size is not the camera's, or the type is not numeric.
+            FrameError: the size is not the camera's, the type is not numeric, or the values can
+                only be of another unit.
             NetworkError: the network returned NaN or infinity.
         """
         return self.apply_gate(self.estimate(depth_mm, infrared, infrared_right), self.gate)
@@ -123,10 +125,15 @@ class Denoiser:
         measured_px = depth_to_disparity(self._upload(depth_mm, "depth"), scale)
         left, right = torch.zeros_like(measured_px), None
         if infrared is not None:
-            left = self._upload(infrared, "infrared")
+            left = self._upload_infrared(infrared, "infrared")
             if infrared_right is not None and kind.uses_right_infrared:
-                right = self._upload(infrared_right, "right infrared")
+                right = self._upload_infrared(infrared_right, "right infrared")
         possible_px = self._drop_impossible(measured_px)
+        if depth_mm.dtype.kind == "f" and measured_px.any() and not possible_px.any():
+            raise FrameError(
+                "every pixel of depth is nearer than half the baseline: is it in metres? "
+                "Millimetres are expected"
+            )
         outputs = self._run_in_tiles(FrameTensors(possible_px, left, right, scale))
         disparity_px, confidence = kind.decode_outputs(outputs, scale)
         self._check_finite(outputs if confidence is None else [*outputs, confidence])
@@ -201,9 +208,22 @@ class Denoiser:
                 "again, or use device:=cpu"
             )
 
+    def _upload_infrared(self, image: np.ndarray, name: str) -> Tensor:
+        uploaded = self._upload(image, name)
+        if image.dtype != np.uint8 and not (brightest := uploaded.max().item()) <= MAX_GREY:
+            raise FrameError(
+                f"{name} must be grey levels 0 to {MAX_GREY}, got {image.dtype} up to "
+                f"{brightest:g}: scale it to 8 bits"
+            )
+        return uploaded
+
     def _upload(self, image: np.ndarray, name: str) -> Tensor:
         """[H, W] of any real type as [1, 1, H, W] float32 on the model's device."""
         expected = (self.camera.height, self.camera.width)
+        if not isinstance(image, np.ndarray):
+            raise FrameError(f"{name} must be a NumPy array, got a {type(image).__name__}")
+        if isinstance(image, np.ma.MaskedArray):
+            image = image.filled(0)
         if image.shape != expected or image.dtype.kind not in "uif":
             raise FrameError(
                 f"{name} must be {expected[1]}x{expected[0]} numbers as its camera_info says, got "

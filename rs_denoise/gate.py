@@ -18,6 +18,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+# No confidence is as high: a limit of more than 1 that everybody can write.
+MAX_CONFIDENCE = 1.01
+
+
+class GateError(ValueError):
+    """An impossible limit."""
+
+
 @dataclass(frozen=True)
 class Gate:
     """Limits for what is published.
@@ -34,6 +42,9 @@ class Gate:
             declared free; infinity: no limit. For a network without uncertainty it limits any
             change of a pixel.
         min_range_mm, max_range_mm: depth outside becomes invalid.
+
+    Raises:
+        GateError: no pixel could pass, as with a confidence in per cent.
     """
 
     min_confidence: float = 0.4
@@ -41,6 +52,21 @@ class Gate:
     max_recession: float = 0.03
     min_range_mm: float = 0.0
     max_range_mm: float = math.inf
+
+    def __post_init__(self) -> None:
+        for name in ("min_confidence", "fill_confidence"):
+            if not 0 <= getattr(self, name) <= MAX_CONFIDENCE:
+                raise GateError(
+                    f"{name} must be from 0 to 1, or {MAX_CONFIDENCE} for never, got "
+                    f"{getattr(self, name)}"
+                )
+        if not self.max_recession >= 0:
+            raise GateError(f"max_recession must be 0 or more, got {self.max_recession}")
+        if not self.min_range_mm < self.max_range_mm:
+            raise GateError(
+                f"min_range_mm must be less than max_range_mm, got {self.min_range_mm} and "
+                f"{self.max_range_mm}"
+            )
 
     def accept_mask(
         self, measured_px: Tensor, denoised_px: Tensor, confidence: Tensor | None

@@ -14,6 +14,13 @@ def test_json_round_trip_ignores_what_it_does_not_know(tmp_path):
     assert Camera.from_file(path) == camera(848, 480)
 
 
+def test_a_camera_of_numpys_numbers_is_written(tmp_path):
+    matrix = np.array([[425, 0, 423.5], [0, 425, 239.5], [0, 0, 1]], np.float32)
+    given = Camera(np.int64(848), np.int64(480), matrix[0, 0], matrix[1, 1], *matrix[:2, 2], 0.05)
+    given.to_file(tmp_path / "camera.json")
+    assert Camera.from_file(tmp_path / "camera.json") == given
+
+
 @pytest.mark.parametrize("text", ["", "[]", '{"width": 3}', '{"width": null}'])
 def test_json_that_is_no_camera_names_the_file_and_what_is_wanted(tmp_path, text):
     path = tmp_path / "camera.json"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from rs_denoise.denoiser import Denoiser, FrameError, NetworkError
-from rs_denoise.gate import Gate
+from rs_denoise.gate import Gate, GateError
 from rs_denoise.model import Model
 from rs_denoise.networks.unet import UNet
 from rs_denoise.shipped_models import model_file, shipped_names
@@ -157,6 +157,31 @@ def test_nan_and_infinity_in_depth_are_holes(make_model):
     assert not out.depth_mm[5, 5:8].any() and np.isfinite(out.confidence).all()
 
 
+def test_masked_pixels_are_holes(make_model):
+    depth, infrared = noisy_wall(96, 64)
+    masked = np.ma.MaskedArray(depth, mask=np.zeros(depth.shape, bool))
+    masked[20:30, 40:50] = np.ma.masked
+    denoiser = Denoiser(make_model(Scaled()), camera(96, 64), Gate(fill_confidence=1.01))
+    np.testing.assert_array_equal(
+        denoiser.denoise(masked, infrared).depth_mm,
+        denoiser.denoise(masked.filled(0), infrared).depth_mm,
+    )
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        ({"min_confidence": 70}, "min_confidence must be from 0 to 1, or 1.01 for never, got 70"),
+        ({"fill_confidence": math.nan}, "fill_confidence must be from 0 to 1"),
+        ({"max_recession": -0.1}, "max_recession must be 0 or more, got -0.1"),
+        ({"min_range_mm": 500, "max_range_mm": 100}, "must be less than max_range_mm"),
+    ],
+)
+def test_limits_that_no_pixel_could_pass(limits, message):
+    with pytest.raises(GateError, match=message):
+        Gate(**limits)
+
+
 class SometimesNan(nn.Module):
     def forward(self, disparity_px, infrared):
         broken = torch.where(infrared > 200, float("nan") * disparity_px, disparity_px)
@@ -187,6 +212,11 @@ def test_depth_out_of_range_is_invalid(make_model):
         (np.zeros((64, 65), np.uint16), None, r"depth must be 96x64 .* uint16 of shape \(64, 65\)"),
         (np.zeros((64, 96, 3), np.uint8), None, "depth must be 96x64"),
         (np.zeros((64, 96), bool), None, "depth must be 96x64 numbers"),
+        ([[1000.0] * 96] * 64, None, "depth must be a NumPy array, got a list"),
+        (torch.zeros(64, 96), None, "depth must be a NumPy array, got a Tensor"),
+        (np.full((64, 96), 1.5, np.float32), None, "is it in metres"),
+        (np.zeros((64, 96), np.uint16), np.full((64, 96), 256, np.uint16), "uint16 up to 256"),
+        (np.zeros((64, 96), np.uint16), np.full((64, 96), np.nan), "float64 up to nan"),
         (np.zeros((64, 96), np.uint16), np.zeros((32, 48), np.uint8), "infrared must be 96x64"),
     ],
 )  # fmt: skip

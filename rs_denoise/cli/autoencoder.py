@@ -6,6 +6,7 @@ program has its flags and folders, and runs on this library.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from datetime import datetime
 from pathlib import Path
@@ -243,7 +244,7 @@ def _test(images: Path, model_path: Path) -> None:
             _clear(TEST_CROPPED, DENOISED)
         count += 1
         # The Denoise-Autoencoder had no gate: every measured pixel is published.
-        denoiser = Denoiser(model, frame.camera, Gate(0.0, 0.0, 1.0), tile_px=TILE_PX)
+        denoiser = Denoiser(model, frame.camera, Gate(0.0, 0.0, math.inf), tile_px=TILE_PX)
         _write_tiles(triple, frame.depth_mm, denoiser)
         depth_mm = denoiser.denoise(frame.depth_mm, frame.infrared).depth_mm
         write_png(DENOISED / f"{DEPTH}{triple.name}.png", to_uint16_mm(depth_mm))
