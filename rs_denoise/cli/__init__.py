@@ -1,1 +1,1 @@
-"""The program `rs_denoise`: one module a command, each a thin face on the library."""
+"""The program `rs_denoise`: one module per command, each a thin layer over the library."""

@@ -1,4 +1,4 @@
-"""`rs_denoise animate`: point clouds that render_orbit, before and after."""
+"""`rs_denoise animate`: rotating point clouds, before and after."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from rs_denoise.recordings.recording import open_recording
 
 # Many web sites refuse larger GIFs or show them as stills.
 MAX_GIF_BYTES = 6_000_000
-# The first of these palettes with which the GIF is small enough is used: more colours band less.
+# The first of these palette sizes that gives a small enough GIF is used: more colours band less.
 PALETTES = (256, 128, 64, 32)
-# The palette is made from so many pictures, evenly spread over the swing.
+# The palette is made from this many pictures, spread evenly over the swing.
 PALETTE_PICTURES = 8
 CAPTION_PX, CAPTION_AT = 18, (12, 8)
 INK, BORDER = (235, 235, 235), (90, 90, 92)
-# These colours have few pixels; the palette would lose them.
+# These colours have few pixels; the palette would otherwise lose them.
 FIXED = (INK, BORDER, BACKGROUND)
 
 Writer = Callable[[Path, list[np.ndarray], float], None]
@@ -38,7 +38,7 @@ Writer = Callable[[Path, list[np.ndarray], float], None]
 
 @dataclass(frozen=True)
 class AnimationFormat:
-    """How a file format is written, and its pictures a second."""
+    """How a file format is written, and its frame rate."""
 
     write: Writer
     rate_hz: float
@@ -46,9 +46,7 @@ class AnimationFormat:
 
 def animate(
     recording: options.RecordingPath,
-    out: Annotated[
-        Path, typer.Option(metavar="FILE", help="The animation to write, .gif or .mp4.")
-    ],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Output file, .gif or .mp4.")],
     seconds: Annotated[
         float, typer.Option(min=0.5, max=60, metavar="SECONDS", help="Duration of one swing.")
     ] = 4.0,

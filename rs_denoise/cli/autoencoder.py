@@ -70,7 +70,7 @@ def autoencoder(
         typer.Option(
             "--train_path",
             metavar="FOLDER",
-            help="Folder of gt-, res- and left-*.png to train on.",
+            help="Folder with gt-, res- and left-*.png to train on.",
             show_default="images/train",
         ),
     ] = None,
@@ -79,7 +79,7 @@ def autoencoder(
         typer.Option(
             "--test_path",
             metavar="FOLDER",
-            help="Folder of res- and left-*.png to denoise.",
+            help="Folder with res- and left-*.png to denoise.",
             show_default="images/test",
         ),
     ] = None,
@@ -150,7 +150,7 @@ def _crop(images: Path) -> None:
     triples = find_autoencoder_frames(images)
     if not triples:
         raise AutoencoderError(
-            f"{images}: no {DEPTH}*.png in it; put {TRUTH}NAME.png, {DEPTH}NAME.png and "
+            f"{images}: contains no {DEPTH}*.png; put {TRUTH}NAME.png, {DEPTH}NAME.png and "
             f"{INFRARED}NAME.png there, or name their folder with --train_path"
         )
     counts = Counter[str]()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rs_denoise.benchmark.node_speed import NodeSpeed
     from rs_denoise.model import Model
 
-# --scaling has some twenty cases, each timed for this fraction of --frames.
+# --scaling has about twenty cases, each timed for this fraction of --frames.
 SCALING_FRACTION = 0.075
 
 
@@ -61,7 +61,7 @@ def bench(
         int, typer.Option(min=1, metavar="N", help="Runs of the node; shows medians.")
     ] = 3,
     scaling: Annotated[
-        bool, typer.Option(help="Also time how frames scale with pixels, tiles and cameras.")
+        bool, typer.Option(help="Also measure how the time scales with pixels, tiles and cameras.")
     ] = False,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Also write the results here.")
@@ -142,11 +142,11 @@ def _check_names(models: list[Model]) -> None:
     names = [model.manifest.name for model in models]
     for name in names:
         if names.count(name) > 1:
-            raise typer.BadParameter(f"two models are called {name}: time them one by one")
+            raise typer.BadParameter(f"two models are named {name}: time them one at a time")
 
 
 def _check_plot(path: Path | None) -> None:
-    """Refuses a wrong file name or a missing package before minutes of measurement."""
+    """Rejects a wrong file name or a missing package before minutes of measurement."""
     try:
         check_suffix(path, PICTURES)
         if path is not None:

@@ -1,6 +1,6 @@
 """Help as plain text: sentences wrapped at the width of the terminal, options by panel.
 
-A program of several commands imports only the command that runs: all of them would take a second.
+A program of several commands imports only the command that runs: importing all takes a second.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import typer.main
 from typer.core import TyperCommand, TyperGroup
 
-# Columns that names of options may take; the help of longer ones begins on the next line.
+# Maximum width of option names, in columns; the help of longer ones starts on the next line.
 NAMES_COLUMNS = 24
 
 Rows = list[tuple[str, str]]
@@ -22,7 +22,7 @@ class Command(TyperCommand):
     """A command whose help lists arguments, then options by their `rich_help_panel`."""
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        """The words after the program's name: required arguments as they are, others in []."""
+        """The words after the program's name: required arguments unchanged, others in []."""
         arguments = [p for p in self.get_params(ctx) if p.param_type_name == "argument"]
         names = [_name(p) if p.required else f"[{_name(p)}]" for p in arguments]
         return ["[OPTIONS]", *names]

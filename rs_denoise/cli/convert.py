@@ -40,21 +40,19 @@ class RecordingFormat(str, Enum):
 
 def convert(
     recording: options.RecordingPath,
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="The output; must not exist.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Output; must not exist yet.")],
     to: Annotated[
         RecordingFormat,
         typer.Option(
             metavar="|".join(choice.value for choice in RecordingFormat),
             help="rosbag2: a folder for RViz and Foxglove, with the driver's topics; realsense: a "
-            ".db3 for RealSense Viewer; frames: folders of PNG.",
+            ".db3 for RealSense Viewer; frames: folders of PNG files.",
         ),
     ] = RecordingFormat.rosbag2,
-    denoise: Annotated[
-        bool, typer.Option(help="Add denoised depth beside the camera's depth.")
-    ] = False,
+    denoise: Annotated[bool, typer.Option(help="Also write denoised depth.")] = False,
     rate: Annotated[
         float,
-        typer.Option(min=0.1, metavar="HZ", help="Rate in Hz of frames without a recorded stamp."),
+        typer.Option(min=0.1, metavar="HZ", help="Rate, Hz, for frames without a recorded stamp."),
     ] = DEFAULT_RATE_HZ,
     depth_topic: options.DepthTopic = None,
     infrared_topic: options.InfraredTopic = None,
@@ -103,7 +101,7 @@ def _write(
     denoise: Method | None,
     assumed: list[str],
 ) -> int:
-    """Writes the frames to `out`, which appears when it is complete; gives their number."""
+    """Writes the frames to `out`, which appears when it is complete; returns their number."""
     # A stopped `rs_denoise denoise` leaves OUT.part.
     for path in (out, out.with_name(f"{out.name}.part")):
         if path.exists():
@@ -123,7 +121,7 @@ def _write_frames(
     for frame in frames:
         folder = path / frame.name
         if folder.exists():
-            raise RecordingError(f"two frames are called {frame.name}: convert one bag at a time")
+            raise RecordingError(f"two frames are named {frame.name}: convert one bag at a time")
         write_frame(folder, frame, assumed=assumed)
         if denoise is not None:
             write_png(folder / "denoised.png", to_uint16_mm(denoise(frame)))

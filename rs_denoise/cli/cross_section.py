@@ -36,9 +36,9 @@ def cross_section(
     end: Annotated[
         str | None, typer.Option("--to", metavar="X,Y", help="Last pixel of the line, x,y.")
     ] = None,
-    row: Annotated[int | None, typer.Option(metavar="N", help="Take this row as the line.")] = None,
+    row: Annotated[int | None, typer.Option(metavar="N", help="Use this row as the line.")] = None,
     column: Annotated[
-        int | None, typer.Option(metavar="N", help="Take this column as the line.")
+        int | None, typer.Option(metavar="N", help="Use this column as the line.")
     ] = None,
     frame: options.FrameName = None,
     out: Annotated[
@@ -48,7 +48,8 @@ def cross_section(
         ),
     ] = None,
     csv_file: Annotated[
-        Path | None, typer.Option("--csv", metavar="FILE", help="Write the samples here.")
+        Path | None,
+        typer.Option("--csv", metavar="FILE", help="Also write the samples to this file."),
     ] = None,
     model: options.ModelFile = options.DEFAULT_MODEL_FILE,
     device: options.Device = "auto",

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rs_denoise.benchmark.ros.playback import PlaybackResult
 
 RATE_HZ = 30.0
-# With more frames dropped, the demo says what helps.
+# If more frames are dropped, the demo says what helps.
 MAX_DROPPED_PCT = 20.0
 SAMPLE = Path(__file__).parents[2] / "demo" / "room"
 # Over all published pixels; the report has every metric.
@@ -53,7 +53,7 @@ def demo(
         float, typer.Option(min=1, metavar="SECONDS", help="How long to play, in a loop.")
     ] = 10.0,
     out: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Where picture and report go.")
+        Path, typer.Option(metavar="FOLDER", help="Folder for picture and report.")
     ] = Path("demo_output"),
 ) -> None:
     """Plays a recording at 30 Hz through the node over DDS, and writes a report of the result."""
@@ -115,16 +115,16 @@ def _timing(latencies_ms: list[float]) -> Timing:
 
 
 def _advise(sent: int, played: PlaybackResult) -> str | None:
-    """What helps if many frames were dropped; None: few were."""
+    """What helps if many frames were dropped; None if few were."""
     dropped_pct = 100 * (sent - len(played.received)) / sent
     if dropped_pct <= MAX_DROPPED_PCT:
         return None
     return (
         f"{dropped_pct:.0f} % of the frames were dropped: with model "
         f"{played.model.get('model', '?')} on {played.model.get('device', '?')} this computer "
-        f"does not keep up with {RATE_HZ:.0f} Hz beside everything else that runs. On a robot, "
-        "what helps is a GPU (device), more cores (num_threads), a camera set to a lower rate or "
-        "size, and fewer other programs"
+        f"does not keep up with {RATE_HZ:.0f} Hz next to everything else that runs. On a robot, "
+        "a GPU (device), more cores (num_threads), a lower rate or size of the camera, and fewer "
+        "other programs help"
     )
 
 

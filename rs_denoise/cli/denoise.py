@@ -35,7 +35,7 @@ def denoise(
         Path,
         typer.Argument(
             metavar="OUT",
-            help="The output folder; of several recordings, with a folder for each.",
+            help="Output folder; with several recordings, it has a folder for each.",
         ),
     ],
     format_: Annotated[
@@ -44,15 +44,15 @@ def denoise(
             "--format",
             metavar="|".join(choice.value for choice in ResultFormat),
             help="images: OUT/<frame>/depth.png (uint16 mm), confidence.png (uint8, 255 = certain) "
-            "and camera.json; rosbag2: a copy of the bag with denoised/... beside its topics.",
+            "and camera.json; rosbag2: a copy of the bag with additional topics denoised/...",
         ),
     ] = ResultFormat.images,
     pictures: Annotated[
         bool,
         typer.Option(
             "--pictures",
-            help="Also write OUT/<frame>/picture.png for viewers: denoised depth in colours with a "
-            "scale in metres, the same for all frames; dark grey is invalid.",
+            help="Also write OUT/<frame>/picture.png: denoised depth in colours with a scale in "
+            "metres, the same for all frames; dark grey is invalid.",
         ),
     ] = False,
     model: options.ModelFile = options.DEFAULT_MODEL_FILE,
@@ -69,11 +69,10 @@ def denoise(
 ) -> None:
     """Denoises every frame of recordings. Repeat the command to resume a stopped run.
 
-    Of several recordings, or a folder of them, one that fails does not stop the others; the exit
-    code is 3 then.
+    If one of several recordings fails, the others are still denoised, and the exit code is 3.
     """
     if pictures and format_ is not ResultFormat.images:
-        raise typer.BadParameter("--pictures are written beside images: leave --format out")
+        raise typer.BadParameter("--pictures are written next to images: omit --format")
     settings = DenoiseSettings(
         model=model if scheduler is None else name_for_others(model),
         device=device,
@@ -125,11 +124,12 @@ def _denoise_one(
 
 def _print_result(console: Console, out: Path, result: DenoisedRecording) -> None:
     if result.frames is None:
-        console.print(f"{out}: finished before", highlight=False, soft_wrap=True)
+        console.print(f"{out}: already finished", highlight=False, soft_wrap=True)
         return
     before = result.frames - result.new
     console.print(
-        f"{result.frames} frames in {out}" + (f", {before} of them from before" if before else ""),
+        f"{result.frames} frames in {out}"
+        + (f", {before} of them from an earlier run" if before else ""),
         highlight=False,
         soft_wrap=True,
     )

@@ -20,7 +20,7 @@ from rs_denoise.task_runner import ClusterRunner, Outcome
 # Exit code if a recording failed.
 FAILED = 3
 Result = TypeVar("Result")
-# Gets the name and the path of a recording.
+# Called with the name and the path of a recording.
 Work = Callable[[str, Path, Progress], Result]
 
 
@@ -32,16 +32,16 @@ def run_each(
     activity: str,
     scheduler: str | None,
 ) -> dict[str, str]:
-    """Runs `work` on each recording, here or on the workers of a cluster; gives those that failed.
+    """Runs `work` on each recording, here or on the workers of a cluster; returns the failures.
 
     Args:
         recordings: by name.
-        work: raises an exception of any kind if the recording fails. For a cluster it can be
-            pickled, and so can its results; the paths that it gets there are absolute.
-        on_result: gets the name and the result of each that does not fail.
-        console: where failures are named, when they happen and at the end.
+        work: raises any exception if the recording fails. For a cluster it must be picklable, as
+            must its results; the paths that it gets there are absolute.
+        on_result: called with the name and the result of each that succeeds.
+        console: where failures are printed, when they happen and at the end.
         activity: such as "denoising", for the progress bar.
-        scheduler: address of a Dask scheduler; None: one recording after the other, here.
+        scheduler: address of a Dask scheduler; None to run one recording after the other here.
 
     Returns:
         The reasons of the failures, by name.

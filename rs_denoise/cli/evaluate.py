@@ -46,7 +46,7 @@ def evaluate(
     size: Annotated[
         str | None,
         typer.Option(
-            metavar="WIDTHxHEIGHT", help="Resample to WIDTHxHEIGHT first.", show_default="native"
+            metavar="WIDTHxHEIGHT", help="First resample to WIDTHxHEIGHT.", show_default="native"
         ),
     ] = None,
     max_frames: Annotated[
@@ -54,7 +54,7 @@ def evaluate(
         typer.Option(
             min=1,
             metavar="N",
-            help="Of a longer recording, runs of 40 frames spread evenly over it.",
+            help="If a recording is longer, runs of 40 frames spread evenly over it are measured.",
         ),
     ] = 400,
     json_file: Annotated[
@@ -76,14 +76,14 @@ def evaluate(
         typer.Option(
             metavar="CONDITION",
             help="Exit with 1 if this does not hold, e.g. 'denoised.same.mae_mm < 9', and with 2 "
-            "if it cannot be evaluated; repeatable. @FILE reads them from a file, one a line.",
+            "if it cannot be evaluated; repeatable. @FILE reads them from a file, one per line.",
         ),
     ] = None,
     against: Annotated[
         Path | None,
         typer.Option(
             metavar="OTHER.json",
-            help="Of --json, an earlier run on the same recordings: what got better or worse. Exit "
+            help="Compare with the --json file of an earlier run on the same recordings. Exit "
             "with 1 if a metric got worse.",
             rich_help_panel=COMPARED,
         ),
@@ -92,7 +92,7 @@ def evaluate(
         str | None,
         typer.Option(
             metavar="BLOCK.METRIC",
-            help="Of several recordings, the one whose metric got worst comes first.",
+            help="Sort several recordings by this metric, the worst change first.",
             show_default="same.mae_mm, or alone.plane_rms_mm",
         ),
     ] = None,
@@ -159,9 +159,9 @@ def evaluate(
 ) -> None:
     """Measures whether denoising helps on recordings, with ground truth or without.
 
-    Metrics are means over frames. Besides the chosen gate, a cautious and a complete one are
-    measured. Of several recordings, or a folder of them, each is measured, and --html is an index
-    of their reports. Exit with 3 if one of them fails.
+    Metrics are means over frames. In addition to the chosen gate, a cautious and a complete one are
+    measured. With several recordings, or a folder of them, each is measured, and --html is an index
+    of their reports. Exits with 3 if one of them fails.
     """
     options.check_out(json_file, html, markdown)
     wanted_size = options.parse_size(size)
@@ -234,7 +234,7 @@ def _parse_requirements(texts: list[str]) -> list[Requirement]:
 
 
 def _read_lines(text: str) -> list[str]:
-    """The requirement itself, or of "@FILE" those of the file."""
+    """The requirement itself, or those of the file if it is "@FILE"."""
     if not text.startswith("@"):
         return [text]
     try:
@@ -244,7 +244,7 @@ def _read_lines(text: str) -> list[str]:
     lines = (line.partition("#")[0].strip() for line in content.splitlines())
     found = [line for line in lines if line]
     if not found:
-        raise typer.BadParameter(f"--require {text}: the file holds no requirement")
+        raise typer.BadParameter(f"--require {text}: the file contains no requirement")
     return found
 
 
@@ -289,7 +289,7 @@ def _print(summary: Summary) -> None:
 
 
 def _print_verdict(summary: Summary) -> None:
-    """Whether it is better and safe, in one line, as the report says it; doubts come before."""
+    """Prints in one line whether it is better and safe, as in the report, after any warnings."""
     if summary.methods:
         for warning in list_warnings(summary):
             make_console().print(f"{warning}", style="yellow", highlight=False, soft_wrap=True)

@@ -26,14 +26,14 @@ from rs_denoise.evaluation.report.headline import answer_questions
 from rs_denoise.evaluation.summary import Summary
 from rs_denoise.offline import Progress
 
-# More recordings than this are counted instead of listed, where two runs are compared.
+# In comparisons of two runs, more recordings than this are counted instead of listed.
 MAX_LISTED = 3
 NOT_MET, NOT_EVALUATED = 1, 2
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """Files to write; None is not written."""
+    """Files to write, or None."""
 
     json_file: Path | None = None
     html: Path | None = None
@@ -43,7 +43,7 @@ class Outputs:
         """Writes the JSON and Markdown files.
 
         Args:
-            content: what was measured, as JSON has it.
+            content: the results, for JSON.
             tables: makes the tables that compare the methods, as Markdown.
         """
         if self.json_file is not None:
@@ -71,7 +71,7 @@ def evaluate_batch(
     Args:
         evaluator: for every recording.
         recordings: by name.
-        ranking: the metric to sort by; None chooses one.
+        ranking: the metric to sort by; None to choose one.
         earlier: an earlier run to compare with.
         outputs: what to write.
         scheduler: address of a Dask scheduler whose workers evaluate; None: this process does.
@@ -98,7 +98,7 @@ def evaluate_batch(
 def exit_code(summaries: Iterable[Summary], comparison: RunComparison | None = None) -> int:
     """0 if all is well, 1 if a requirement does not hold or a metric got worse.
 
-    2 if a requirement could not be evaluated, or two runs have nothing that could be compared.
+    2 if a requirement could not be evaluated, or two runs have nothing in common.
     """
     results = [result for summary in summaries for result in summary.requirements]
     evaluated = all(result.evaluated for result in results)
@@ -162,7 +162,7 @@ def _evaluate_each(
     done: dict[str, Summary] = {}
     work = partial(_evaluate_one, evaluator, {n: path.absolute() for n, path in reports.items()})
     failed = run_each(recordings, work, done.__setitem__, console, "evaluating", scheduler)
-    # A cluster finishes them in any order.
+    # A cluster may finish them in any order.
     return BatchSummary({name: done[name] for name in recordings if name in done}, failed)
 
 

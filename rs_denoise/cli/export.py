@@ -26,7 +26,7 @@ def export(
         Path,
         typer.Argument(
             metavar="OUT",
-            help="Model file to write; a model card is written beside it. With --onnx the ONNX "
+            help="Model file to write; a model card is written next to it. With --onnx the ONNX "
             "file, with the manifest as metadata.",
         ),
     ],
@@ -56,8 +56,8 @@ def export(
 ) -> None:
     """Exports a checkpoint to a model file (TorchScript with a manifest) and a model card.
 
-    A model with a larger mean error than its input is refused, unless --force is given. --onnx
-    writes ONNX instead, of a checkpoint or of a model file.
+    A model with a larger mean error than its input is rejected, unless --force is given. --onnx
+    writes ONNX instead, from a checkpoint or a model file.
     """
     options.check_out(out)
     file = model_file(checkpoint)

@@ -1,4 +1,4 @@
-"""`rs_denoise simulate --fidelity`: the simulated matcher on a real camera's infrared pairs."""
+"""`rs_denoise simulate --fidelity`: runs the simulated matcher on real infrared pairs."""
 
 from __future__ import annotations
 

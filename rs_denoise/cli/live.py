@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from rs_denoise.denoiser import Denoiser
 
 VIDEO = ".mp4"
-# How often the keyboard is read in a pause.
+# How often the keyboard is read while paused.
 PAUSED_S = 0.03
 
 
@@ -59,12 +59,10 @@ def live(
         bool,
         typer.Option(
             "--software",
-            help="SOURCE is a recording of any kind, played through a camera in software.",
+            help="SOURCE is a recording of any kind, played through a software device.",
         ),
     ] = False,
-    loop: Annotated[
-        bool, typer.Option("--loop", help="With --software: play SOURCE again and again.")
-    ] = False,
+    loop: Annotated[bool, typer.Option("--loop", help="With --software: repeat SOURCE.")] = False,
     serial: Annotated[
         str | None,
         typer.Option(
@@ -86,10 +84,12 @@ def live(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="PATH", help="Record the view: a video (.mp4), or a folder of PNG."),
+        typer.Option(
+            metavar="PATH", help="Record the view: a video (.mp4), or a folder of PNG files."
+        ),
     ] = None,
     saved: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Folder in which key s saves frames.")
+        Path, typer.Option(metavar="FOLDER", help="Folder for frames saved with key s.")
     ] = Path("saved_frames"),
     seconds: Annotated[
         float | None,
@@ -133,7 +133,7 @@ def live(
             )
         view = _View(stream, Denoiser(loaded, stream.camera, gate), screens, saved)
         if not view.run(stack.enter_context(Live(console=console)), seconds):
-            raise LiveError("the recording ended before its first frame came")
+            raise LiveError("the recording ended before its first frame")
 
 
 class _View:
@@ -151,7 +151,7 @@ class _View:
         """Runs until the stream ends, the user quits or time is up; returns how many frames."""
         from rs_denoise.warm_up import warm_up
 
-        # The first frames take seconds; the camera need not wait for them.
+        # The first frames take seconds, so they are denoised before the camera starts.
         warm_up(self._denoiser)
         started, count = time.monotonic(), 0
         for frame in self._stream:
@@ -223,7 +223,7 @@ def _stream(
 
 
 def _screens(out: Path | None, console: Console) -> list[Screen]:
-    """A window if there is a display, and what records the view."""
+    """A window if there is a display, and the recorder of the view, if any."""
     screens: list[Screen] = []
     try:
         screens.append(open_window())

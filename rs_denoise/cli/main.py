@@ -12,7 +12,7 @@ from rs_denoise.cli.program import run
 
 
 class Commands(CommandGroup):
-    """The commands, with the first paragraph of their help: a test compares."""
+    """The commands, with the first paragraph of their help (a test compares the two)."""
 
     package = "rs_denoise.cli"
     panels: ClassVar = {
@@ -38,8 +38,8 @@ class Commands(CommandGroup):
             "format.",
         },
         "Make models": {
-            "simulate": "Renders places and what a RealSense-like camera sees of them.",
-            "train": "Trains a network. The same command resumes a stopped run from its last "
+            "simulate": "Renders scenes and what a RealSense-like camera measures of them.",
+            "train": "Trains a network. Repeat the command to resume a stopped run from its last "
             "checkpoint.",
             "export": "Exports a checkpoint to a model file (TorchScript with a manifest) and a "
             "model card.",

@@ -18,10 +18,10 @@ _GATE = Gate()
 
 
 def _check_model(path: Path) -> Path:
-    """Refuses what is neither a file nor a shipped model, before PyTorch is imported."""
+    """Rejects what is neither a file nor a shipped model, before PyTorch is imported."""
     if not model_file(path).exists():
         raise typer.BadParameter(
-            f"{path}: no such model file, and no shipped model; these are "
+            f"{path}: neither a model file nor a shipped model; the shipped ones are "
             f"{', '.join(shipped_names())}"
         )
     return path
@@ -41,12 +41,12 @@ Device = Annotated[
     str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda, cuda:1, openvino, openvino:GPU, ...")
 ]
 MinConfidence = Annotated[
-    float, typer.Option(min=0, max=1, metavar="P", help="Least confidence of a published pixel.")
+    float, typer.Option(min=0, max=1, metavar="P", help="Minimum confidence to publish a pixel.")
 ]
 FillConfidence = Annotated[
     float,
     typer.Option(
-        min=0, max=1.01, metavar="P", help="Least confidence to fill a hole; 1.01: never fill."
+        min=0, max=1.01, metavar="P", help="Minimum confidence to fill a hole; 1.01: never fill."
     ),
 ]
 # Topics of a bag are usually found by their names and types.
@@ -107,13 +107,14 @@ Baseline = Annotated[
 
 
 def _check_camera(name: str | None) -> str | None:
-    """Refuses what is neither a model nor a file; a file's path is made absolute, for clusters."""
+    """Rejects what is neither a model nor a file; a file's path is made absolute, for clusters."""
     if name is None or name in CAMERA_MODELS:
         return name
     path = Path(name).absolute()
     if not path.is_file():
         raise typer.BadParameter(
-            f"{name}: no such camera.json, and no camera; these are {', '.join(CAMERA_MODELS)}"
+            f"{name}: neither a camera.json nor a camera model; models are "
+            f"{', '.join(CAMERA_MODELS)}"
         )
     return str(path)
 
@@ -133,15 +134,15 @@ Scheduler = Annotated[
     str | None,
     typer.Option(
         metavar="URL",
-        help="Of a Dask scheduler, such as tcp://host:8786, whose workers do the work. Paths must "
-        "be on storage that they share.",
+        help="Run on the workers of the Dask scheduler at this address, such as tcp://host:8786. "
+        "Paths must be on storage that they share.",
         show_default="this machine",
     ),
 ]
 FrameName = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME", help="Name of the frame, or its number from 0.", show_default="the first"
+        metavar="NAME", help="Name of the frame, or its index from 0.", show_default="the first"
     ),
 ]
 DEFAULT_MODEL_FILE = DEFAULT_MODEL

@@ -28,7 +28,7 @@ from rs_denoise.recordings.recording import open_recording
 
 @dataclass(frozen=True)
 class Column:
-    """A metric of the table; it is left out where no depth has it."""
+    """A metric of the table; it is omitted if no depth image has it."""
 
     heading: str
     digits: int
@@ -53,7 +53,7 @@ class PlaneFits:
     Attributes:
         rois: the rectangles.
         fits: by name of the depth, a list for each rectangle.
-        failed: where no plane could be fitted, with the reason.
+        failed: depth images without a fitted plane, with the reason.
         frames: how many frames were added.
     """
 
@@ -120,7 +120,7 @@ def plane_fit(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Draw the distances from the planes to this file (.png, .pdf or .svg).",
+            help="Also draw the distances from the planes (.png, .pdf or .svg).",
         ),
     ] = None,
     model: options.ModelFile = options.DEFAULT_MODEL_FILE,
@@ -165,13 +165,13 @@ def plane_fit(
 
 
 def _find_rois(comparison: FrameComparison) -> list[Roi]:
-    """Finds planes in raw depth; planes that denoising made flat would favour it."""
+    """Finds planes in raw depth: a search in denoised depth would favour denoising."""
     frame = comparison.frame
     rois = find_planes(frame.depth_mm, frame.camera)
     if not rois:
         raise PlaneError(
             f"no plane found in frame {frame.name}: point the camera at a wall or the floor, or "
-            "name a rectangle with --roi x,y,width,height"
+            "give a rectangle with --roi x,y,width,height"
         )
     return rois
 

@@ -1,4 +1,4 @@
-"""Ends the programs of this package: an expected error is printed as one sentence."""
+"""Runs the programs of this package; an error is printed as one sentence."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from rs_denoise.missing_package import explain_missing_package
 
 # Modules whose errors say what to do; a program run with `python -m` is __main__.
 OWN_MODULES = ("rs_denoise", "__main__")
-# Set to 1 to see where an error came from.
+# Set to 1 to see the traceback of an error.
 TRACEBACK = "RS_DENOISE_TRACEBACK"
 
 
 def run(app: typer.Typer, name: str) -> None:
     """Runs `app`; an error of any kind is one message and exit code 2.
 
-    Errors of this package and of the system say what to do. Others are ones that nobody foresaw:
-    their message names the command, and with it the files, and how to see the traceback.
+    Errors of this package and of the system say what to do. For unexpected errors the message gives
+    the command with its files, and how to see the traceback.
     """
     tune_malloc()
     try:
@@ -33,7 +33,7 @@ def run(app: typer.Typer, name: str) -> None:
 
 
 def describe_error(error: BaseException, name: str) -> str:
-    """What went wrong, a sentence; of an error that nobody foresaw, how to see where."""
+    """An error as a sentence; for unexpected errors, with how to see the traceback."""
     if type(error).__module__.startswith(OWN_MODULES) or isinstance(error, OSError):
         return str(error)
     if isinstance(error, ModuleNotFoundError) and (missing := explain_missing_package(error)):

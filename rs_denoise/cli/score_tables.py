@@ -13,7 +13,7 @@ from rs_denoise.evaluation.metrics.metric import Metric, MetricBlock
 from rs_denoise.evaluation.summary import MethodSummary, Summary
 from rs_denoise.offline import DENOISED, RAW
 
-# A terminal has 80 columns, a document more.
+# A terminal has 80 columns, a document has more.
 COMPARED = {
     Accuracy.mae_mm: "MAE", Accuracy.bad5_pct: ">5 %\noff", Accuracy.gross_pct: "gross",
     Accuracy.false_free_pct: "false\nfree", Accuracy.false_obstacle_pct: "false\nobst.",
@@ -74,7 +74,7 @@ def methods_tables(summary: Summary) -> list[Table]:
 
 
 def no_reference_tables(summary: Summary) -> list[Table]:
-    """What needs no ground truth: of single frames, over time and of an obstacle layer."""
+    """Metrics without ground truth: of single frames, over time and of an obstacle layer."""
     raw, denoised = (summary.methods[name] for name in (RAW, DENOISED))
     tables = [
         _block_table(
@@ -114,7 +114,7 @@ def confidence_lines(summary: Summary) -> list[str]:
 
 
 def _block_table(title: str, raw: MetricBlock | None, denoised: MetricBlock | None) -> Table | None:
-    """The metrics of a block that either depth has; None where there are none."""
+    """The metrics of a block that raw or denoised depth has; None if there are none."""
     if raw is None or denoised is None or not raw.is_measured():
         return None
     values = [(metric, metric.of(raw), metric.of(denoised)) for metric in raw.metrics()]

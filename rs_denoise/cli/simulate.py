@@ -1,4 +1,4 @@
-"""`rs_denoise simulate`: frames and ground truth of a simulated camera, and how real it errs."""
+"""`rs_denoise simulate`: frames and ground truth of a simulated camera, and a check of realism."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _parse_shard(text: str) -> Shard:
 def simulate(
     out: Annotated[
         Path | None,
-        typer.Argument(metavar="OUT", help="Folder of the data set; resumed if it exists."),
+        typer.Argument(metavar="OUT", help="Folder of the data set; an existing one is continued."),
     ] = None,
     frames: Annotated[
         int, typer.Option(min=1, metavar="N", help="Number of scenes; each gives --length frames.")
@@ -78,7 +78,7 @@ def simulate(
         ),
     ] = None,
     size: Annotated[
-        str, typer.Option(metavar="WIDTHxHEIGHT", help="WIDTHxHEIGHT, one that the cameras have.")
+        str, typer.Option(metavar="WIDTHxHEIGHT", help="WIDTHxHEIGHT, a profile of the cameras.")
     ] = "848x480",
     native_fraction: Annotated[
         float,
@@ -86,7 +86,7 @@ def simulate(
             min=0.0,
             max=1.0,
             metavar="FRACTION",
-            help="Fraction of the scenes to match at 1280x720, then bring to --size.",
+            help="Fraction of the scenes to match at 1280x720 and scale to --size.",
         ),
     ] = 0.0,
     place: Annotated[
@@ -104,26 +104,26 @@ def simulate(
             help="Splits share no scene and no mesh.",
         ),
     ] = Split.train,
-    length: Annotated[int, typer.Option(min=1, metavar="N", help="Views a scene, at 30 Hz.")] = 1,
+    length: Annotated[int, typer.Option(min=1, metavar="N", help="Views per scene, at 30 Hz.")] = 1,
     output_format: Annotated[
         OutputFormat,
         typer.Option(
             "--format",
             metavar="|".join(choice.value for choice in OutputFormat),
-            help="Frame folders, or one rosbag2 a scene.",
+            help="Frame folders, or one rosbag2 per scene.",
         ),
     ] = OutputFormat.images,
-    versions: Annotated[int, typer.Option(min=1, metavar="N", help="Noisy cameras a scene.")] = 1,
+    versions: Annotated[int, typer.Option(min=1, metavar="N", help="Noisy cameras per scene.")] = 1,
     ground_truth_every: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Keep that of each n-th.")
+        int, typer.Option(min=1, metavar="N", help="Keep ground truth of every n-th frame only.")
     ] = 1,
     public_domain: Annotated[
-        bool, typer.Option("--public-domain", help="Use only meshes that ask for no credit.")
+        bool, typer.Option("--public-domain", help="Use only public-domain meshes.")
     ] = False,
     workers: Annotated[
         int | None,
         typer.Option(
-            min=1, metavar="N", help="Processes of this machine.", show_default="one a core"
+            min=1, metavar="N", help="Processes of this machine.", show_default="one per core"
         ),
     ] = None,
     scheduler: options.Scheduler = None,
@@ -132,23 +132,24 @@ def simulate(
         typer.Option(parser=_parse_shard, metavar="I/N", help="Make part I of N only."),
     ] = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Then compare the errors with those of real cameras.")
+        bool, typer.Option("--check", help="Compare the errors with those of real cameras.")
     ] = False,
     beside: Annotated[
         Path | None,
         typer.Option(
-            metavar="FOLDER", help="With --check: real frames with ground truth, for a column."
+            metavar="FOLDER",
+            help="With --check: add a column for these real frames with ground truth.",
         ),
     ] = None,
     picture: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="With --check: draw some of both here (PNG)."),
+        typer.Option(metavar="FILE", help="With --check: draw some frames to this PNG."),
     ] = None,
     fidelity: Annotated[
         Path | None,
         typer.Option(
             metavar="FRAMES",
-            help="Simulate nothing: run the matcher on the infrared pairs of real frame folders, "
+            help="Do not simulate: run the matcher on the infrared pairs of real frame folders, "
             "and compare with the camera's own depth.",
         ),
     ] = None,
@@ -157,7 +158,7 @@ def simulate(
         typer.Option("--json", metavar="FILE", help="With --fidelity: write the metrics here."),
     ] = None,
 ) -> None:
-    """Renders places and what a RealSense-like camera sees of them.
+    """Renders scenes and what a RealSense-like camera measures of them.
 
     `--check` alone makes 100 indoor frames of a D415 in a temporary folder and compares.
     """
@@ -169,9 +170,9 @@ def simulate(
         _report_fidelity(fidelity, json_file)
         return
     if json_file is not None:
-        raise typer.BadParameter("--json belongs to --fidelity")
+        raise typer.BadParameter("--json needs --fidelity")
     if out is None and not check:
-        raise typer.BadParameter("name a folder to write to, or --check, or --fidelity FRAMES")
+        raise typer.BadParameter("give an output folder, --check, or --fidelity FRAMES")
     if scheduler is not None and (out is None or workers is not None):
         raise typer.BadParameter(
             "--scheduler needs OUT, on storage that all workers share, and no --workers"

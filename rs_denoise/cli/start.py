@@ -1,4 +1,4 @@
-"""Starts the programs; names the packages that are missing. Imports nothing that may be missing."""
+"""Starts the programs and reports missing packages. Imports only the standard library."""
 
 from __future__ import annotations
 

@@ -39,13 +39,14 @@ def train(
     ] = None,
     config: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="YAML file of settings; OUT/config.yaml lists all."),
+        typer.Option(metavar="FILE", help="YAML file of settings; OUT/config.yaml lists them all."),
     ] = None,
     network: Annotated[
         str | None,
         typer.Option(
             metavar="NETWORK",
-            help="unet, unet-tiny, autoencoder-classic, unet-classic or ccgan-classic.",
+            help="unet, unet-tiny, unet-tiny-stereo, autoencoder-classic, unet-classic or "
+            "ccgan-classic.",
             show_default="unet",
         ),
     ] = None,
@@ -55,7 +56,7 @@ def train(
     ] = None,
     learning_rate: Annotated[
         float | None,
-        typer.Option(min=0, metavar="RATE", help="The greatest of the run.", show_default="0.003"),
+        typer.Option(min=0, metavar="RATE", help="The maximum of the run.", show_default="0.003"),
     ] = None,
     start_from: Annotated[
         Path | None,
@@ -68,11 +69,11 @@ def train(
     seed: Annotated[
         int | None,
         typer.Option(
-            min=0, metavar="N", help="Of weights, crops and augmentation.", show_default="0"
+            min=0, metavar="N", help="Seed of weights, crops and augmentation.", show_default="0"
         ),
     ] = None,
 ) -> None:
-    """Trains a network. The same command resumes a stopped run from its last checkpoint."""
+    """Trains a network. Repeat the command to resume a stopped run from its last checkpoint."""
     for path in (*data, *(validation or ())):
         if not path.exists():
             raise RecordingError(f"{path}: no such file or folder")
@@ -98,7 +99,7 @@ def train(
     try:
         print(run(frames, held_out, out, settings))
     except TrainingStopped as stopped:
-        print(f"{stopped}. The same command resumes it.", file=sys.stderr)
+        print(f"{stopped}. Repeat the command to resume it.", file=sys.stderr)
         raise typer.Exit(stopped.exit_code) from None
 
 

@@ -1,4 +1,4 @@
-"""The denoiser of a camera that may change, on a device whose memory may become full."""
+"""A denoiser that adapts to changes of the camera and to a device that runs out of memory."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _log = logging.getLogger(__name__)
 
 
 class AdaptiveDenoiser:
-    """Denoises frames, each with its own camera and gate, in whatever way the device is able to.
+    """Denoises frames, each with its own camera and gate, and adapts to the device's limits.
 
-    Tiles become smaller while memory is full (`TileSize`). Convolutions are computed in float32
-    from the first frame on whose numbers are too large for float16.
+    Tiles become smaller while memory is full (`TileSize`). Once a frame overflows float16,
+    convolutions are computed in float32 from then on.
 
-    Several threads may call it.
+    It is thread-safe.
 
     Args:
         model: the network, loaded.
@@ -59,8 +59,8 @@ class AdaptiveDenoiser:
 
         Raises:
             FrameError, NetworkError: as of `Denoiser.denoise`.
-            DeviceMemoryError: this frame does not fit; the next ones are computed in smaller tiles.
-            DeviceLostError: no frame can be computed any more in this process.
+            DeviceMemoryError: this frame does not fit; later ones are computed in smaller tiles.
+            DeviceLostError: this process can compute no more frames.
         """
         denoiser, images = self._denoiser_for(camera, gate), (depth_mm, infrared, infrared_right)
         try:
@@ -70,7 +70,7 @@ class AdaptiveDenoiser:
             if not is_out_of_memory(error):
                 raise
             reason = str(error)
-        # Only here, after the exception is gone, is the memory free that it held.
+        # Only here, outside the except block, is the memory free that the exception held.
         try:
             release_cached_memory()
         except RuntimeError as error:

@@ -1,7 +1,7 @@
-"""What is particular to compute devices: their errors, their memory and how to use their cores.
+"""Properties of compute devices: their errors, their memory and how to use their cores.
 
-The errors are those of PyTorch on CUDA (NVIDIA, also Jetson) and ROCm (AMD). Another runtime adds
-its own here.
+The errors are those of PyTorch on CUDA (NVIDIA, also Jetson) and ROCm (AMD). Add those of other
+runtimes here.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 
 import torch
 
-# Memory that is full, as the allocator, the driver and the libraries report it.
+# How the allocator, the driver and the libraries report that memory is full.
 OUT_OF_MEMORY = (
     "out of memory",
     "ALLOC_FAILED",  # cuBLAS, cuDNN
@@ -18,10 +18,10 @@ OUT_OF_MEMORY = (
     "CUDNN_STATUS_NOT_INITIALIZED",  # no memory for the library's own handle
     "CUBLAS_STATUS_NOT_INITIALIZED",
 )
-# On a Jetson the allocator asks a library that is not there how much memory is left.
+# On a Jetson, the library that the allocator asks for the free memory does not exist.
 JETSON_OUT_OF_MEMORY = ("NVML_SUCCESS == r INTERNAL ASSERT FAILED", "CUDACachingAllocator")
 DEVICE_FAILS = ("CUDA error", "CUDA driver error", "HIP error")
-# The device works, but was asked for something that it does not have.
+# The device works, but does not support what was requested.
 WRONG_DEVICE = ("invalid device ordinal", "no kernel image is available")
 
 
@@ -42,7 +42,7 @@ def is_out_of_memory(error: Exception) -> bool:
 
 
 def is_device_lost(error: Exception) -> bool:
-    """Whether the GPU fails from now on, as after an illegal access or when it left the bus."""
+    """Whether the GPU will fail from now on, as after an illegal access or if it left the bus."""
     text = str(error)
     return (
         any(words in text for words in DEVICE_FAILS)
@@ -57,16 +57,16 @@ def release_cached_memory() -> None:
 
 
 def spare_cores() -> int:
-    """Number of cores for the network. From four cores on, one is left to callbacks and driver."""
+    """Number of cores for the network. Of four or more, one is left for callbacks and driver."""
     cores = len(os.sched_getaffinity(0))
     return cores - 1 if cores >= 4 else cores
 
 
 def default_concurrent_frames(device: torch.device, threads: int) -> int:
-    """Number of frames to compute concurrently if the user does not say.
+    """Number of frames to compute concurrently if the user does not set it.
 
-    Two threads that wait for each other after every layer lose much of their time as soon as driver
-    and consumers need a core too: every third frame of 30 a second. With a frame each they do not
-    wait. More threads serve better on one frame, which is then finished sooner.
+    Two threads on one frame wait for each other after every layer, so they lose a third of 30
+    frames per second when driver and consumers need a core too. With one frame each, they do not
+    wait. More than two threads are better used on one frame, which is then finished sooner.
     """
     return 2 if threads == 2 and device.type == "cpu" else 1

@@ -14,21 +14,21 @@ from rs_denoise.denoiser import Denoised, FrameError
 from rs_denoise.depth import MAX_DEPTH_MM
 from rs_denoise.pipeline.out_of_range import restore_out_of_range
 
-# A frame or two may be nearly empty without meaning anything: a hand in front of the camera.
+# A few nearly empty frames are harmless: a hand in front of the camera.
 EMPTY_TIMEOUT_S = 1.0
-# Frames that are farther apart belong to no one stream: nobody listened, or the camera was away.
+# After a longer gap the stream is a new one: nobody listened, or the camera was unplugged.
 PAUSE_S = 3.0
 
 # silence: nothing is published. Whether the robot then stops depends on the consumer.
 # passthrough: the camera's depth is published as measured; its confidence is unknown (NaN).
-# invalid: an image of invalid pixels is published. Most consumers take it for free space.
+# invalid: an image of invalid pixels is published. Most consumers treat it as free space.
 FailurePolicy = Literal["silence", "passthrough", "invalid"]
 
 
 class EmptyOutputDetector:
     """Detects output that is nearly empty for longer than a moment.
 
-    Most consumers see no obstacle in an invalid pixel, so a stream of empty images reads as free
+    Most consumers treat invalid pixels as no obstacle, so a stream of empty images looks like free
     space; without images they stop.
     """
 
@@ -37,7 +37,7 @@ class EmptyOutputDetector:
         self._updated_at = -math.inf
 
     def update(self, valid_fraction: float, min_fill: float) -> bool:
-        """Takes the next frame; whether output has been nearly empty for too long.
+        """Adds a frame; returns whether output has been nearly empty for too long.
 
         Args:
             valid_fraction: fraction of valid pixels in this frame, 0..1.
@@ -45,7 +45,7 @@ class EmptyOutputDetector:
         """
         now = time.monotonic()
         paused, self._updated_at = now - self._updated_at > PAUSE_S, now
-        if paused:  # nothing is known of the time between
+        if paused:  # the gap does not count
             self._empty_since = None
         if valid_fraction >= min_fill:
             self._empty_since = None
@@ -58,7 +58,7 @@ class EmptyOutputDetector:
 def fallback_output(
     policy: FailurePolicy, camera: Camera, read_depth: Callable[[], np.ndarray]
 ) -> Denoised | None:
-    """What is published instead of a frame that failed; None: nothing.
+    """What is published instead of a frame that failed; None if nothing is.
 
     Args:
         policy: the user's choice.
@@ -72,16 +72,16 @@ def fallback_output(
         try:
             return unprocessed(read_depth(), camera)
         except FrameError:
-            return None  # the frame's failure says so already
+            return None  # the frame's failure already gives the reason
     return None
 
 
 def unprocessed(depth_mm: np.ndarray, camera: Camera) -> Denoised:
-    """The camera's depth, [H, W] mm, as a result of unknown confidence (NaN).
+    """The camera's depth, [H, W] mm, as a result with unknown confidence (NaN).
 
     Raises:
-        FrameError: the size is not the camera's. Published with camera_info of another size, every
-            point of the image would be in a wrong place.
+        FrameError: the size is not the camera's: with its camera_info, consumers would compute
+            wrong points.
     """
     if depth_mm.shape != (camera.height, camera.width):
         height, width = depth_mm.shape

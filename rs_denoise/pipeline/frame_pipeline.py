@@ -1,4 +1,4 @@
-"""The frame pipeline: denoises the newest frame and hands on the results in order. No ROS here.
+"""The frame pipeline: denoises the newest frame and delivers results in order. Imports no ROS.
 
 submit() -> latest slot -> worker: decode, denoise -> in order: empty output?, fallback -> on_result
 """
@@ -40,13 +40,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class FrameSettings:
-    """The user's choices that apply to a frame.
+    """The user's settings for a frame.
 
     Attributes:
         gate: what may be published.
         min_fill: a frame with a smaller fraction of valid pixels counts as empty, 0..1.
         on_failure: what is published if the frame cannot be denoised.
-        enabled: False: depth is published as the camera measured it.
+        enabled: False to publish depth as the camera measured it.
     """
 
     gate: Gate
@@ -60,10 +60,10 @@ class InputFrame(Generic[T]):
     """A frame to denoise. Images are decoded by a worker, so that receiving them stays fast.
 
     Attributes:
-        source: whatever the caller wants back with the result.
-        read_depth: gives depth, [H, W] mm, or raises FrameError.
-        read_infrared: gives infrared grey levels, [H, W] uint8, or raises FrameError; None: there
-            is no infrared.
+        source: any object, returned with the result.
+        read_depth: returns depth, [H, W] mm, or raises FrameError.
+        read_infrared: returns infrared grey levels, [H, W] uint8, or raises FrameError; None if
+            there is no infrared.
         camera: that took it.
         settings: how it is denoised.
         received_ns: when it arrived, `time.monotonic_ns()`.
@@ -82,11 +82,11 @@ class InputFrame(Generic[T]):
 
 @dataclass(frozen=True)
 class FrameResult(Generic[T]):
-    """What became of a frame.
+    """The result of a frame.
 
     Attributes:
         frame: as it was submitted.
-        output: what is to be published: denoised depth, or what the failure policy says; None:
+        output: to be published: denoised depth, or what the failure policy requires; None for
             nothing.
         failure: why the frame could not be denoised; None if it was.
         denoise_ns: how long decoding and denoising took.
@@ -103,7 +103,7 @@ class FrameResult(Generic[T]):
 
 @dataclass(frozen=True)
 class _Attempt(Generic[T]):
-    """A frame after its worker is done with it: denoised, or why not."""
+    """A processed frame: denoised, or the reason why not."""
 
     frame: InputFrame[T]
     outcome: Denoised | str
@@ -116,9 +116,9 @@ class FramePipeline(Generic[T]):
 
     Args:
         network: that denoises; other pipelines may share its model and workers.
-        on_result: called with each result, in the order in which frames were taken, from a thread
-            of the pipeline.
-        on_fatal: called with a reason when no frame can be denoised any more in this process.
+        on_result: called with each result, in the order of the frames, from a thread of the
+            pipeline.
+        on_fatal: called with the reason when this process can denoise no more frames.
     """
 
     def __init__(
@@ -141,7 +141,7 @@ class FramePipeline(Generic[T]):
         ]
 
     def start(self) -> None:
-        """Starts to take frames."""
+        """Starts to process frames."""
         for thread in self._threads:
             thread.start()
 
@@ -165,10 +165,10 @@ class FramePipeline(Generic[T]):
         return self._slot.put(frame)
 
     def stop(self, frame_timeout_s: float) -> bool:
-        """Takes no more frames and finishes those in work.
+        """Stops accepting frames and finishes those in progress.
 
         Args:
-            frame_timeout_s: a frame that has been in work for this long is not waited for.
+            frame_timeout_s: frames that have been in progress for longer are not waited for.
 
         Returns:
             Whether that dropped a waiting frame.
@@ -180,14 +180,14 @@ class FramePipeline(Generic[T]):
 
     @property
     def longest_in_work_s(self) -> float:
-        """How long the oldest frame has been in work, until its result is handed on; 0: none is."""
+        """How long the oldest frame in progress has taken so far; 0 if there is none."""
         return self._in_work.longest_s
 
     def _run(self) -> None:
         try:
             while self._slot.wait() and not self._broken:
                 self._process_next()
-        except Exception as error:  # else frames would stop coming without a message
+        except Exception as error:  # otherwise output would stop silently
             self._give_up(f"an inference thread ended: {type(error).__name__}: {error}")
 
     def _process_next(self) -> None:
@@ -212,14 +212,16 @@ class FramePipeline(Generic[T]):
                 self._denoiser.denoise(*images, camera, Gate())
             except DeviceLostError as error:
                 self._give_up(str(error))
-            except Exception as error:  # a frame of the camera has the same fault and reports it
+            except (
+                Exception
+            ) as error:  # the camera's frames will fail in the same way and report it
                 _log.warning("warm-up at %dx%d failed: %s", width, height, error)
             finally:
                 self._in_work.end(key)
 
     def _attempt_newest(self) -> tuple[int, int, _Attempt[T]] | None:
         key = self._in_work.begin()
-        # Taken by the worker and not before, so that it is the newest when work on it begins.
+        # Taken only now, by the worker, so that it is the newest when work on it begins.
         taken = self._slot.take()
         if taken is None:
             self._in_work.end(key)
@@ -244,7 +246,7 @@ class FramePipeline(Generic[T]):
             return str(error)
         except (FrameError, CameraError, NetworkError, DeviceMemoryError) as error:
             return str(error)
-        except Exception as error:  # whatever it is: only this frame is lost, and it is reported
+        except Exception as error:  # in any case only this frame is lost, and this is reported
             return f"{type(error).__name__}: {error}"
 
     def _finish(self, attempt: _Attempt[T]) -> FrameResult[T]:
@@ -272,13 +274,13 @@ def _read_right(frame: InputFrame) -> tuple[np.ndarray | None, str | None]:
         image = frame.read_infrared_right()
     except FrameError as error:
         return None, str(error)
-    except Exception as error:  # whatever it is: the frame can be denoised without it
+    except Exception as error:  # in any case the frame can be denoised without it
         return None, f"right infrared cannot be read: {type(error).__name__}: {error}"
     if image.shape != (camera.height, camera.width):
         height, width = image.shape
         return None, (
-            f"right infrared is {width}x{height}, expected {camera.width}x{camera.height} as depth "
-            "is: set both infrared streams to depth's profile, without a decimation filter"
+            f"right infrared is {width}x{height}, expected {camera.width}x{camera.height} as "
+            "depth: set both infrared streams to depth's profile, without a decimation filter"
         )
     return image, None
 
@@ -286,7 +288,7 @@ def _read_right(frame: InputFrame) -> tuple[np.ndarray | None, str | None]:
 def _describe_empty(depth_mm: np.ndarray, valid_fraction: float) -> str:
     measured = np.count_nonzero(depth_mm > 0) / depth_mm.size
     return (
-        f"only {100 * valid_fraction:.1f} % of the pixels came out valid for a second, the camera "
-        f"measured {100 * measured:.1f} %: is it covered or too close to objects, or is "
+        f"only {100 * valid_fraction:.1f} % of the pixels were valid after denoising for a second, "
+        f"the camera measured {100 * measured:.1f} %: is it covered or too close to objects, or is "
         "min_confidence too high?"
     )

@@ -1,4 +1,4 @@
-"""Knows which frames are in work and since when, to detect one that hangs."""
+"""Records which frames are in progress and since when, to detect one that hangs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 
 
 class FramesInWork:
-    """The frames in work, begun and ended by any thread."""
+    """The frames in progress; thread-safe."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -15,26 +15,26 @@ class FramesInWork:
         self._count = 0
 
     def begin(self) -> int:
-        """Work on a frame begins; gives the key to end it with."""
+        """Records that work on a frame begins; returns a key for `end`."""
         with self._changed:
             self._count += 1
             self._begun_s[self._count] = time.monotonic()
             return self._count
 
     def end(self, key: int) -> None:
-        """Work on a frame ends."""
+        """Records that work on a frame ends."""
         with self._changed:
             del self._begun_s[key]
             self._changed.notify_all()
 
     @property
     def longest_s(self) -> float:
-        """How long the oldest frame has been in work; 0 if there is none."""
+        """How long the oldest frame has been in progress; 0 if there is none."""
         with self._changed:
             return self._longest_s()
 
     def wait_for_end(self, limit_s: float) -> bool:
-        """Waits until no frame is in work; False if one has been for longer than `limit_s`."""
+        """Waits until no frame is in progress; False if one takes longer than `limit_s`."""
         with self._changed:
             while self._begun_s:
                 left_s = limit_s - self._longest_s()

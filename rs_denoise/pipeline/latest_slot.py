@@ -1,4 +1,4 @@
-"""A slot for one item: the latest wins."""
+"""A slot that keeps only the latest item."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class LatestSlot(Generic[T]):
             return number, item
 
     def close(self) -> bool:
-        """Ends every wait, now and later; True if that removed an item."""
+        """Ends all present and future waits; True if that removed an item."""
         with self._changed:
             removed = self._item is not None
             self._item, self._closed = None, True

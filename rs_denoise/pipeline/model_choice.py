@@ -1,4 +1,4 @@
-"""Which shipped model this computer can run at the camera's rate: measured, not guessed."""
+"""Measures which shipped models this computer can run at the camera's rate, and chooses one."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from rs_denoise.pipeline.workers import Workers
 from rs_denoise.synthetic_frame import TYPICAL_CAMERA, synthetic_frame
 from rs_denoise.warm_up import warm_up
 
-# The name that stands for the best model that keeps up.
+# Stands for the best model that keeps up.
 AUTO = "auto"
-# A model keeps up if it is faster than the camera by this factor: driver and consumers compute too.
+# A model keeps up if it is faster than the camera by this factor, a reserve for driver and
+# consumers.
 MIN_RATIO = 1.1
-# Frames that each worker is timed with, and when it stops before that.
+# Number of frames for timing each worker, and a time limit.
 TIMED_FRAMES, MAX_TIMING_S = 5, 1.0
 
 
@@ -35,8 +36,8 @@ class ModelChoice:
 
     Attributes:
         name: of the model.
-        stream: it was chosen for.
-        cameras: that the model has to serve.
+        stream: the stream that it was chosen for.
+        cameras: number of cameras that the model has to serve.
         measured_hz: frames per second of each model that was measured, by name, the best first.
     """
 
@@ -62,7 +63,7 @@ class ModelChoice:
 
     @property
     def advice(self) -> str | None:
-        """What helps if frames are dropped; None: nothing needs to."""
+        """What helps if the model does not keep up; None if it does."""
         if self.keeps_up:
             return None
         return (
@@ -80,7 +81,7 @@ def choose_model(
         candidates: names of models, the best first.
         stream: of the camera.
         cameras: number of such cameras.
-        measure: gives the frames per second of a model. It is not called for those after the
+        measure: returns the frames per second of a model. It is not called for models after the
             first one that keeps up.
     """
     measured_hz: dict[str, float] = {}

@@ -1,4 +1,4 @@
-"""Selects the model again once the camera is known; until then frames go on with the first one."""
+"""Selects the model again once the camera is known; until then the first one is used."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class ModelSelector:
     def update(
         self, settings: NetworkSettings, size: tuple[int, int] | None, rate_hz: float | None
     ) -> PreparedNetwork | None:
-        """Begins when size and rate are known, once for each size; call it periodically.
+        """Starts a selection when size and rate are known, once per size; call it periodically.
 
         Args:
             settings: of the network.

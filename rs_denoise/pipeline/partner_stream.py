@@ -1,4 +1,4 @@
-"""The images of one infrared stream that wait for the depth image of the same moment."""
+"""The images of one infrared stream that wait for their depth image."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-# Images of one stream that wait for their partner: a third of a second at 30 Hz.
+# Maximum number of waiting images: a third of a second at 30 Hz.
 MAX_WAITING = 10
 
 
 class PartnerStream(Generic[T]):
     """Finds the image of a stream that belongs to a depth image, by stamp.
 
-    It also knows for how long no image has matched. A stream whose images come, but too late or
-    with other stamps, is as useless as a silent one.
+    It also records for how long no image has matched: a stream whose images arrive too late or with
+    other stamps is as useless as a silent one.
 
     Attributes:
         was_paired: whether an image has ever matched.
@@ -27,11 +27,11 @@ class PartnerStream(Generic[T]):
         self._images: OrderedDict[int, T] = OrderedDict()
         self._newest: int | None = None
         self._arrived_ns = self._matched_ns = 0
-        # Depth released without an image: its stamp, and until when an image would be in time.
+        # Depth that was released without an image: its stamp, and the deadline for an image.
         self._unpaired: deque[tuple[int, int]] = deque(maxlen=MAX_WAITING)
 
     def restart(self, now_ns: int) -> None:
-        """Drops what waits, and counts the time without a match from now on."""
+        """Drops waiting images, and counts the time without a match from now on."""
         self.clear()
         self._arrived_ns = now_ns
         self.reset_timeout(now_ns)
@@ -41,7 +41,7 @@ class PartnerStream(Generic[T]):
         self._matched_ns = now_ns
 
     def clear(self) -> None:
-        """Drops what waits: stamps begin anew."""
+        """Drops waiting images, because stamps start again."""
         self._images.clear()
         self._unpaired.clear()
         self._newest = None
@@ -59,7 +59,7 @@ class PartnerStream(Generic[T]):
         return self._newest is not None and stamp_ns < self._newest
 
     def add(self, stamp_ns: int, image: T, slop_ns: int, now_ns: int) -> None:
-        """Takes an image, which may belong to depth that went on a moment ago."""
+        """Adds an image, which may belong to depth that was just released."""
         self._arrived_ns, self._newest = now_ns, stamp_ns
         self._images[stamp_ns] = image
         if len(self._images) > MAX_WAITING:
@@ -73,9 +73,9 @@ class PartnerStream(Generic[T]):
         Args:
             stamp_ns: of depth.
             slop_ns: largest difference.
-            others: stamps of other depth images. An image with exactly such a stamp stays with
-                that one.
-            wait: None is returned as long as a nearer image may come.
+            others: stamps of other depth images. An image with exactly such a stamp is kept for
+                that depth image.
+            wait: return None as long as a nearer image may arrive.
         """
         if stamp_ns in self._images:
             return stamp_ns
@@ -88,7 +88,7 @@ class PartnerStream(Generic[T]):
         return nearest
 
     def is_decided(self, stamp_ns: int) -> bool:
-        """Stamps rise within a stream: after a later image no nearer one can come."""
+        """Whether no nearer image can arrive: stamps increase, and a later image is there."""
         return self._newest is not None and self._newest >= stamp_ns
 
     def take(self, stamp_ns: int, now_ns: int) -> T:
@@ -104,7 +104,7 @@ class PartnerStream(Generic[T]):
 
         Args:
             stamp_ns: of depth.
-            end_ns: an image that arrives until then would have been in time, and shows that the
+            end_ns: an image that arrives before this would have been in time, and shows that the
                 stream is back.
         """
         self._unpaired.append((stamp_ns, end_ns))

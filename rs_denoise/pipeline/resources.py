@@ -1,4 +1,4 @@
-"""What all cameras of one process share: models in memory, and the threads that compute."""
+"""Resources that all cameras of one process share: models in memory and worker threads."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ class NetworkSettings:
             keeps up with the camera.
         device: as `Model.load` takes it.
         tile_px: largest side of a tile, px.
-        num_threads: cores for all frames together, on a CPU; 0: as many as can be spared.
-        concurrent_frames: frames in work concurrently; 0: as many as suit the device.
+        num_threads: CPU cores for all frames together; 0: see `spare_cores`.
+        concurrent_frames: frames in progress at a time; 0: see `default_concurrent_frames`.
         stream: size and rate of the camera, for "auto".
     """
 
@@ -67,7 +67,7 @@ class PreparedNetwork:
         workers: the threads in which it runs.
         tile_px: largest side of a tile, px.
         note: describes it for the log.
-        choice: why this model runs; None: the user named it.
+        choice: why this model was chosen; None if the user set it.
     """
 
     model: Model
@@ -94,7 +94,7 @@ class SharedResources:
         self._preparing = threading.Lock()
         self._rates_hz: dict[tuple, float] = {}
         self._workers: dict[torch.device, Workers] = {}
-        # Weak references: a model that no camera uses any more leaves memory.
+        # Weak references, so that models that no camera uses any more are freed.
         self._models: weakref.WeakValueDictionary[tuple, Model] = weakref.WeakValueDictionary()
 
     def prepare(self, settings: NetworkSettings) -> PreparedNetwork:
@@ -110,7 +110,8 @@ class SharedResources:
             with self._preparing:
                 return self._prepare(settings)
         except Exception as error:
-            # `Model.load` reports errors of the device as such of the file, with their text.
+            # `Model.load` reports errors of the device as errors of the file, with the original
+            # text.
             if is_device_lost(error):
                 raise DeviceLostError(f"device {settings.device} is lost: {error}") from error
             if is_out_of_memory(error):
@@ -155,7 +156,7 @@ class SharedResources:
         return choose_model(BEST_FIRST, settings.stream, self._cameras, measure)
 
     def _load(self, path: Path | str, device: str) -> tuple[Model, str]:
-        """The model, loaded now or before, and a note on where it came from."""
+        """The model, loaded now or earlier, and a note on how."""
         file = model_file(path)
         key = _identify(file), device
         if (model := self._models.get(key)) is not None:
@@ -167,7 +168,7 @@ class SharedResources:
         return model, f"compared with PyTorch in float32: {agreement}" if agreement else ""
 
     def _workers_for(self, device: torch.device, count: int, threads: int) -> Workers:
-        """The workers of a device; the first caller decides how many and with how many threads."""
+        """The workers of a device; the first caller sets their number and their threads."""
         if device not in self._workers:
             on_cpu = device.type == "cpu"
             prepare = partial(torch.set_num_threads, threads) if on_cpu else lambda: None
@@ -176,7 +177,7 @@ class SharedResources:
 
 
 def _identify(file: Path) -> tuple:
-    """Changes when another file takes this one's place."""
+    """A value that changes when the file is replaced."""
     if not file.is_file():
         return (file,)
     stat = file.stat()

@@ -1,4 +1,4 @@
-"""Puts the results of concurrent work back into order."""
+"""Restores the order of results that are computed concurrently."""
 
 from __future__ import annotations
 

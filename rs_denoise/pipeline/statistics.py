@@ -1,4 +1,4 @@
-"""Counts and times of frames, as diagnostics report them. No ROS here."""
+"""Counts and times of frames for diagnostics. Imports no ROS."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import dataclass
 
 RATE_WINDOW_S = 2.0
-# An error stays visible for this long after it occurred last.
+# An error stays visible for this long after it last occurred.
 ERROR_VISIBLE_S = 5.0
 
 
@@ -17,7 +17,7 @@ class FrameTiming:
     """Where the time of a published frame went, in seconds.
 
     Attributes:
-        wait_s: for infrared, for a worker, and for earlier frames to be published.
+        wait_s: waiting for infrared, for a worker, and for earlier frames to be published.
         denoise_s: decoding the messages and denoising.
         publish_s: making and sending the messages.
     """
@@ -28,7 +28,7 @@ class FrameTiming:
 
     @property
     def latency_s(self) -> float:
-        """From the arrival of depth until the result was sent."""
+        """Time from the arrival of depth until the result was sent."""
         return self.wait_s + self.denoise_s + self.publish_s
 
 
@@ -38,15 +38,15 @@ class Snapshot:
 
     Attributes:
         frames_in, frames_out: depth messages received, results published.
-        dropped: frames whose turn never came: a newer one arrived, or nobody listened any more.
+        dropped: frames that were not processed: a newer one arrived, or the last subscriber left.
         failed: frames lost to an error, also if something else was published for them.
         input_rate_hz, output_rate_hz: over the last two seconds.
         timings: of the frames published in that time.
-        error, warning: the last of each, if it is recent.
+        error, warning: the latest of each, if it is recent.
         no_output_s: time without a result although depth arrives; 0 while none arrives.
         listening: whether input is listened to.
-        silent_s: time since the last depth message, or since listening began if none came.
-        receiving: whether any depth message came since then.
+        silent_s: time since the last depth message, or since listening began if none arrived.
+        receiving: whether any depth message has arrived since listening began.
     """
 
     frames_in: int
@@ -66,7 +66,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class _Notice:
-    """What went wrong, and when."""
+    """A problem and its time."""
 
     reason: str = ""
     at_s: float = float("-inf")
@@ -76,7 +76,7 @@ class _Notice:
 
 
 class FrameStatistics:
-    """Counts and times, written by any thread."""
+    """Counts and times; thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -92,14 +92,14 @@ class FrameStatistics:
         self._output_due_since = float("-inf")
 
     def set_listening(self, listening: bool) -> None:
-        """Input is listened to from now on, or no more: then silence is no fault."""
+        """Sets whether input is listened to; if not, silence is not a fault."""
         with self._lock:
             self._listening_since = time.monotonic() if listening else None
             self._arrivals.clear()
             self._timings.clear()
 
     def count_received(self) -> None:
-        """A depth message arrived."""
+        """Counts a depth message that arrived."""
         with self._lock:
             now = time.monotonic()
             if not self._arrivals or now - self._arrivals[-1] > RATE_WINDOW_S:
@@ -108,17 +108,17 @@ class FrameStatistics:
             self._arrivals.append(now)
 
     def count_dropped(self) -> None:
-        """A frame's turn never came."""
+        """Counts a frame that was not processed."""
         with self._lock:
             self._dropped += 1
 
     def count_failed(self) -> None:
-        """A frame was lost to an error."""
+        """Counts a frame that was lost to an error."""
         with self._lock:
             self._failed += 1
 
     def count_published(self, timing: FrameTiming) -> None:
-        """A result was published."""
+        """Counts a published result."""
         with self._lock:
             now = time.monotonic()
             self._frames_out += 1
@@ -126,12 +126,12 @@ class FrameStatistics:
             self._output_due_since = now
 
     def report_error(self, reason: str) -> None:
-        """Something went wrong; it stays visible for a while."""
+        """Records an error, which stays visible for a while."""
         with self._lock:
             self._error = _Notice(reason, time.monotonic())
 
     def report_warning(self, reason: str) -> None:
-        """Something of the input could not be used; it stays visible for a while."""
+        """Records that part of the input could not be used; it stays visible for a while."""
         with self._lock:
             self._warning = _Notice(reason, time.monotonic())
 

@@ -1,8 +1,8 @@
-"""Groups depth and infrared images of the same moment. Pure Python: no ROS, no clock of its own.
+"""Groups depth and infrared images by stamp. Pure Python, without ROS or a clock of its own.
 
-ROS's message_filters does not serve: there a slop of 0 never matches, a clock that jumps back
-silences the filter for good, a callback that raises leaves its lock held, and a missing infrared
-stream stops depth without a message. It also costs three times as much per pair.
+ROS's message_filters is not used: there, a slop of 0 never matches, a clock that jumps back stops
+the filter for good, a callback that raises leaves its lock held, and a missing infrared stream
+stops depth without a message. It also takes three times as long per pair.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class SyncSettings:
     Attributes:
         slop_ns: largest difference between the stamps of depth and an infrared image.
         infrared_timeout_ns: once depth has arrived for this long and no infrared image has matched,
-            depth goes on alone. The same holds for the right infrared image.
-        depth_only: False: depth does not go on alone, it is dropped.
+            depth is released alone. The same applies to the right infrared image.
+        depth_only: False to drop depth instead of releasing it alone.
         right_wait_ns: a pair waits this long for its right infrared image, but not once the next
             pair is complete, nor while that stream is missing; None: right infrared is not used.
     """
@@ -37,7 +37,7 @@ class SyncSettings:
 
 @dataclass(frozen=True)
 class SyncedImages(Generic[T]):
-    """The images of one moment.
+    """Images with matching stamps.
 
     Attributes:
         stamp_ns: of depth.
@@ -54,14 +54,15 @@ class SyncedImages(Generic[T]):
 
 @dataclass(frozen=True)
 class PairingCounts:
-    """What has become of the depth images so far.
+    """Counts of depth images so far.
 
     Attributes:
         paired: with infrared, from both imagers or from the left one.
         unpaired: dropped, because no infrared image matched.
-        alone: went on without infrared.
-        without_right: of those paired, how many went on without right infrared though it is used.
-        clock_jumps: how often stamps went back, which drops what waits.
+        alone: released without infrared.
+        without_right: of those paired, how many were released without right infrared although it is
+            used.
+        clock_jumps: how often stamps went back, which drops waiting images.
     """
 
     paired: int = 0
@@ -94,7 +95,7 @@ class FrameSynchronizer(Generic[T]):
         self.restart(0)
 
     def restart(self, now_ns: int) -> None:
-        """Drops what waits, as after a pause, and gives infrared its full timeout again.
+        """Drops waiting images, as after a pause, and gives infrared its full timeout again.
 
         Args:
             now_ns: of a monotonic clock, as in all methods.
@@ -105,11 +106,11 @@ class FrameSynchronizer(Generic[T]):
             stream.restart(now_ns)
 
     def infrared_is_missing(self, now_ns: int) -> bool:
-        """Whether no infrared image has matched for longer than the timeout, while depth came."""
+        """Whether no infrared image has matched arriving depth for longer than the timeout."""
         return self._left.unmatched_ns(now_ns) > self.settings.infrared_timeout_ns
 
     def infrared_arrives(self, now_ns: int) -> bool:
-        """Whether infrared images arrive, be it with stamps that match or not."""
+        """Whether infrared images arrive, with or without matching stamps."""
         return self._left.silent_ns(now_ns) <= self.settings.infrared_timeout_ns
 
     def right_is_missing(self, now_ns: int) -> bool:
@@ -117,7 +118,7 @@ class FrameSynchronizer(Generic[T]):
         return self._right.unmatched_ns(now_ns) > self.settings.infrared_timeout_ns
 
     def right_arrives(self, now_ns: int) -> bool:
-        """Whether right infrared images arrive, be it in time or not."""
+        """Whether right infrared images arrive, in time or not."""
         return self._right.silent_ns(now_ns) <= self.settings.infrared_timeout_ns
 
     @property
@@ -127,11 +128,11 @@ class FrameSynchronizer(Generic[T]):
 
     @property
     def awaits_right(self) -> bool:
-        """Whether a pair waits for right infrared: `take_complete` has to be called soon."""
+        """Whether a pair waits for right infrared, so that `take_complete` must be called soon."""
         return bool(self._pairs)
 
     def add_depth(self, stamp_ns: int, image: T, now_ns: int) -> list[SyncedImages[T]]:
-        """Takes a depth image; returns what it completes, oldest first."""
+        """Adds a depth image; returns the groups that this completes, oldest first."""
         if now_ns - self._depth_seen_ns > self.settings.infrared_timeout_ns:
             # The whole camera was silent: infrared gets its time to arrive.
             self._left.reset_timeout(now_ns)
@@ -148,7 +149,7 @@ class FrameSynchronizer(Generic[T]):
         return self.take_complete(now_ns)
 
     def add_infrared(self, stamp_ns: int, image: T, now_ns: int) -> list[SyncedImages[T]]:
-        """Takes an infrared image; returns what it completes, oldest first."""
+        """Adds an infrared image; returns the groups that this completes, oldest first."""
         if self._left.went_back(stamp_ns):
             self._jump_back()
         self._left.add(stamp_ns, image, self.settings.slop_ns, now_ns)
@@ -156,16 +157,16 @@ class FrameSynchronizer(Generic[T]):
         return self.take_complete(now_ns)
 
     def add_infrared_right(self, stamp_ns: int, image: T, now_ns: int) -> list[SyncedImages[T]]:
-        """Takes a right infrared image; returns what it completes, oldest first."""
+        """Adds a right infrared image; returns the groups that this completes, oldest first."""
         if self._right.went_back(stamp_ns):
-            # Depth and infrared have clocks of their own, and need not suffer from this one.
+            # Depth and left infrared have other clocks, and are not affected by this one.
             self._right.clear()
             self._count(clock_jumps=1)
         self._right.add(stamp_ns, image, self.settings.slop_ns, now_ns)
         return self.take_complete(now_ns)
 
     def take_complete(self, now_ns: int) -> list[SyncedImages[T]]:
-        """Returns what is complete or has waited long enough, oldest first."""
+        """Returns the groups that are complete or have waited long enough, oldest first."""
         complete = []
         while self._pairs:
             images = self._add_right(*self._pairs[0], now_ns)
@@ -202,12 +203,13 @@ class FrameSynchronizer(Generic[T]):
     def _add_right(
         self, images: SyncedImages[T], since_ns: int, now_ns: int
     ) -> SyncedImages[T] | None:
-        """The images with the right one, or finally without it; None: it may still come."""
+        """The images with the right one, or finally without it; None if it may still arrive."""
         settings, stamp = self.settings, images.stamp_ns
         if settings.right_wait_ns is None or images.infrared is None:
             return images
         end_ns = since_ns + settings.right_wait_ns
-        # Two frames that are released together compete for one worker: the older one would be lost.
+        # Two frames released together would compete for one worker, and the older one would be
+        # dropped.
         is_newest = self._pairs[-1][0] is images
         wait = is_newest and now_ns < end_ns and not self.right_is_missing(now_ns)
         others = {*self._depth, *(waiting.stamp_ns for waiting, _ in self._pairs)} - {stamp}

@@ -1,4 +1,4 @@
-"""The size of tiles that fits the memory of a device: smaller when it is full, larger later on."""
+"""Adapts the size of tiles to the device's free memory: smaller when it is full, larger later."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from dataclasses import dataclass, replace
 
 from rs_denoise.tiling import Tiling, TilingError
 
-# Tiles overlap by their margins, so smaller ones are more work. Beyond this factor a robot is
-# served better by an error than by frames that come too late.
+# Tiles overlap by their margins, so smaller ones are more work. Beyond this factor, an error is
+# better for a robot than frames that come too late.
 MAX_OVERHEAD = 3.0
 # A size is worth trying if its largest window is smaller by at least this factor.
 MIN_REDUCTION = 0.9
-# What else filled the memory may have ended after this time. It doubles with each vain attempt.
+# After this time, other users of the memory may have ended. It doubles with each failed attempt.
 RETRY_AFTER_S, MAX_RETRY_AFTER_S = 60.0, 3600.0
 
 
 @dataclass(frozen=True, order=True)
 class TilingCost:
-    """What a tiling costs for frames of one size; the smaller is the better one.
+    """The cost of a tiling for frames of one size; tilings are compared by it.
 
     Attributes:
         overhead: pixels that are computed, divided by those of the frame; 1 for a single tile.
         tiles: number of tiles.
-        window_px: pixels of the largest window, which decide the memory.
+        window_px: pixels of the largest window, which determine the memory.
     """
 
     overhead: float
@@ -43,7 +43,7 @@ class TilingCost:
 
 
 def next_smaller_tiling(tiling: Tiling, height: int, width: int) -> Tiling | None:
-    """The tiling of the least overhead that needs clearly less memory for frames of this size.
+    """The tiling with the least overhead that needs clearly less memory for frames of this size.
 
     Returns:
         None if there is none of at most MAX_OVERHEAD.
@@ -62,10 +62,10 @@ def next_smaller_tiling(tiling: Tiling, height: int, width: int) -> Tiling | Non
 
 
 class TileSize:
-    """The side of tiles in use, px. Several threads may use it.
+    """The current side of tiles, px; thread-safe.
 
     Args:
-        tile_px: the user's choice, which is also the largest that is used.
+        tile_px: the user's setting, which is also the maximum.
     """
 
     def __init__(self, tile_px: int) -> None:
@@ -76,7 +76,7 @@ class TileSize:
         self._lock = threading.Lock()
 
     def take(self) -> int:
-        """The side of tiles for the next frame, px; from time to time the user's choice again."""
+        """The side of tiles for the next frame, px; from time to time the user's setting again."""
         with self._lock:
             if self._px < self._wanted_px and time.monotonic() >= self._retry_at_s:
                 self._before_attempt_px, self._px = self._px, self._wanted_px
@@ -84,9 +84,9 @@ class TileSize:
             return self._px
 
     def recovers(self, tile_px: int) -> bool:
-        """Whether a frame that did not fit with `tile_px` is to be computed again, with `take()`.
+        """Whether to compute a frame that did not fit with `tile_px` again, with `take()`.
 
-        It is if a larger size was only attempted, or if another frame has changed the size since.
+        This is so if a larger size was only tried, or if another frame has changed the size since.
         """
         with self._lock:
             if tile_px == self._px and self._before_attempt_px is not None:

@@ -1,4 +1,4 @@
-"""The threads that compute, shared by all cameras of a process."""
+"""Worker threads, shared by all cameras of a process."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ T = TypeVar("T")
 
 
 class Workers:
-    """Threads that run functions first come, first served.
+    """Threads that run functions, first come, first served.
 
-    Callers could compute in their own threads, one at a time. But PyTorch gives every thread that
-    computes on a CPU a pool of helper threads, and idle pools slow down the others.
-
-    `concurrent.futures.ThreadPoolExecutor` does not serve: its threads are no daemons, so that a
-    device that hangs would keep the process from ending.
+    Callers do not compute in their own threads, because PyTorch gives every thread that computes on
+    a CPU a pool of helper threads, and idle pools slow down the others.
+    `concurrent.futures.ThreadPoolExecutor` is not used because its threads are not daemons: a hung
+    device would prevent the process from ending.
 
     Args:
         count: number of threads.
@@ -36,7 +35,7 @@ class Workers:
             threading.Thread(target=self._run_all, args=(prepare,), daemon=True).start()
 
     def run(self, function: Callable[[], T]) -> T:
-        """Calls `function` in a worker, and waits for what it returns or raises."""
+        """Calls `function` in a worker and waits for its result, which it returns or raises."""
         future: Future[T] = Future()
         self._queue.put((function, future))
         return future.result()
@@ -45,7 +44,7 @@ class Workers:
         """Calls `function` in every worker, concurrently, and waits for all of them.
 
         Raises:
-            Exception: what a call raised.
+            Exception: raised by a call.
         """
         futures = self.start_in_each(function)
         wait(futures)
@@ -53,16 +52,16 @@ class Workers:
             future.result()
 
     def start_in_each(self, function: Callable[[], object]) -> list[Future]:
-        """Has every worker call `function` next, concurrently; gives the results to come."""
+        """Has every worker call `function` next, concurrently; returns futures."""
         together = threading.Barrier(self.count)
 
         def run_once_all_have_it() -> None:
-            # A worker that waits here leaves the other calls to the others.
+            # A worker that waits here leaves the other calls to the other workers.
             together.wait()
             function()
 
         futures: list[Future] = [Future() for _ in range(self.count)]
-        with self._enqueueing:  # calls for each of two callers, mixed, would wait for each other
+        with self._enqueueing:  # interleaved calls of two callers would deadlock
             for future in futures:
                 self._queue.put((run_once_all_have_it, future))
         return futures
@@ -73,7 +72,7 @@ class Workers:
             self._run_next()
 
     def _run_next(self) -> None:
-        # A method of its own, so that its variables keep nothing of a frame between two frames.
+        # A separate method, so that its variables keep no frame alive between two frames.
         function, future = self._queue.get()
         try:
             future.set_result(function())

@@ -1,1 +1,1 @@
-"""Recordings on disk, read as frames and written: `recording.open_recording` opens any of them."""
+"""Reads recordings as frames, and writes them; `recording.open_recording` opens any kind."""

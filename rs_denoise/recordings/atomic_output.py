@@ -1,4 +1,4 @@
-"""Writes files and folders atomically: they are either complete or not there."""
+"""Writes files and folders atomically: they are either complete or absent."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pathlib import Path
 
 @contextmanager
 def atomic_output(path: Path) -> Iterator[Path]:
-    """Gives a path to write to, and moves what was written to `path` when the block succeeds.
+    """Yields a path to write to, and moves the output to `path` when the block succeeds.
 
-    The path has the final name, in a folder beside `path`, because a rosbag2 contains the name of
-    its folder. If the block raises, nothing is left.
+    The yielded path has the final name in a folder next to `path`, because a rosbag2 contains the
+    name of its folder. If the block raises, nothing is left.
 
     Args:
         path: of a file, which replaces an older one, or of a folder, which must not exist.

@@ -1,4 +1,4 @@
-"""Finds the recordings that a list of files and folders means, and names each of them."""
+"""Finds the recordings in a list of files and folders, and gives each a name."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from rs_denoise.recordings.recording import is_split_bag
 def find_recordings(paths: Iterable[Path]) -> dict[str, Path]:
     """Finds recordings by name, in the order given; those in a folder by name.
 
-    A folder that is no recording itself stands for the recordings in it. Folders below these are
-    not searched. A name is the last part of the path, or as many parts as tell it from the others.
+    A folder that is not itself a recording stands for the recordings in it; subfolders are not
+    searched. A name is the last part of the path, or as many parts as make it unique.
 
     Args:
-        paths: recordings and folders of recordings. What does not exist is kept, so that opening it
-            says why.
+        paths: recordings and folders of recordings. Missing ones are kept, so that opening them
+            reports the reason.
     """
     found = {p.resolve(): p for path in paths for p in _expand(path)}
     parts = {path: path.resolve().parts for path in found.values()}

@@ -17,7 +17,7 @@ MAX_STAMP_NS = (1 << 31) * 1_000_000_000 - 1
 
 
 class RecordingError(ValueError):
-    """A recording that cannot be read or written; the message names the file and the remedy."""
+    """A recording that cannot be read or written; the message gives the file and what to do."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def add_missing_stamps(
 
 
 def repeat_frames(frames: Iterable[Frame], rate_hz: float = DEFAULT_RATE_HZ) -> Iterator[Frame]:
-    """Yields the frames of a recording again and again, with stamps that go on."""
+    """Yields the frames of a recording repeatedly, with stamps that keep increasing."""
     shift_ns = 0
     while True:
         first_ns = last_ns = None

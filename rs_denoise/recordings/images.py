@@ -17,8 +17,8 @@ PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_PIXELS = 4096 * 4096
 # Level 9 takes 660 ms for 180 kB of depth of 848x480; this level takes 23 ms for 194 kB.
 PNG_LEVEL = 4
-# By the type of the image. The noise of infrared, and confidence, have no repetitions that zlib's
-# search would find: without it they take 10 instead of 160 ms, and are smaller than at level 9.
+# Compression by type of image. The noise of infrared, and confidence, have no repetitions for zlib
+# to find: without its search they take 10 instead of 160 ms, and are smaller than at level 9.
 PNG_STRATEGIES = {
     np.dtype(np.uint8): cv2.IMWRITE_PNG_STRATEGY_RLE,
     np.dtype(np.uint16): cv2.IMWRITE_PNG_STRATEGY_FILTERED,
@@ -26,7 +26,7 @@ PNG_STRATEGIES = {
 
 
 def read_png(path: Path) -> np.ndarray:
-    """The pixels of a PNG, with the type that they have in it.
+    """The pixels of a PNG, in the type of the file.
 
     Raises:
         RecordingError: it cannot be decoded, or has more pixels than any camera.
@@ -62,7 +62,7 @@ def encode_png(image: np.ndarray) -> bytes:
 
 
 def decode_image(data: bytes) -> np.ndarray:
-    """The pixels of a PNG or JPEG, with the type that they have in it.
+    """The pixels of a PNG or JPEG, in the type of the file.
 
     Raises:
         RecordingError: it cannot be decoded, or has more pixels than any camera.
@@ -85,7 +85,7 @@ def read_size(data: bytes) -> tuple[int, int]:
     """
     image_file = PngImageFile if data.startswith(PNG_SIGNATURE) else JpegImageFile
     try:
-        # Not Image.open, which only warns of some sizes that are too large.
+        # Not Image.open, which only warns about some sizes that are too large.
         size = image_file(BytesIO(data)).size
     except (SyntaxError, OSError, ValueError):
         raise RecordingError("is neither PNG nor JPEG, or its header is damaged") from None
@@ -93,7 +93,7 @@ def read_size(data: bytes) -> tuple[int, int]:
 
 
 def check_size(width: int, height: int) -> tuple[int, int]:
-    """Gives the size back.
+    """Returns the size, if it is plausible.
 
     Raises:
         RecordingError: it has no pixel, or more than any camera.

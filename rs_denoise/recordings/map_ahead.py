@@ -1,4 +1,4 @@
-"""Decodes and encodes images in threads while the caller works on the next or present one."""
+"""Decodes and encodes images in threads while the caller works on others."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 CORES = len(os.sched_getaffinity(0))  # that this process may use
-# OpenCV's codecs release Python's lock. More threads would only take cores from the network.
+# OpenCV's codecs release the GIL. More threads would only take cores from the network.
 THREADS = min(4, CORES)
-# How many items are worked on or wait, which bounds memory: images of 848x480 take up to 10 MB.
+# Maximum number of items in progress or waiting; bounds memory: 848x480 images take up to 10 MB.
 AHEAD = 12
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -23,12 +23,12 @@ def map_ahead(
     ahead: int = AHEAD,
     prepare: Callable[[], object] | None = None,
 ) -> Iterator[Result]:
-    """Yields `function` of each item, in their order, as `map` does.
+    """Yields `function(item)` for each item in order, as `map` does.
 
     Args:
-        function: runs in threads. What it raises is raised here, in the item's place.
-        items: are taken in the caller's thread, up to `ahead` of them before they are needed. What
-            taking them raises is raised after the results of those before.
+        function: runs in threads. Its exceptions are raised here, in place of the item.
+        items: iterated in the caller's thread, up to `ahead` items in advance. Exceptions of the
+            iterator are raised after the results of the items before.
         ahead: at least 1.
         prepare: called once in each thread.
     """

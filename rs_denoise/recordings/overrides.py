@@ -1,4 +1,4 @@
-"""What the user says of a recording, instead of what is found in it."""
+"""The user's settings for a recording, which override what is found in it."""
 
 from __future__ import annotations
 

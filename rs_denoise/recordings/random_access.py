@@ -17,13 +17,13 @@ from rs_denoise.recordings.recording import FrameReader
 
 
 def find_frame_readers(path: Path, unpacked: Path | None = None) -> list[FrameReader]:
-    """Finds the frames under `path` and gives a function for each that reads it.
+    """Finds the frames under `path` and returns a function for each that reads it.
 
     Args:
         path: frame folders, a folder of the 2020 Denoise-Autoencoder, a bag, or a folder of bags.
         unpacked: folder for the frames of bags. A bag can only be read from its start, so its
-            frames with ground truth are unpacked here first; those of an earlier run are used
-            again. None: bags are refused.
+            frames with ground truth are unpacked here first; those of an earlier run are reused.
+            None to reject bags.
 
     Raises:
         RecordingError: there is no such recording, or a bag has no ground truth.
@@ -41,7 +41,7 @@ def find_frame_readers(path: Path, unpacked: Path | None = None) -> list[FrameRe
 
 
 def _unpack(bag: Path, unpacked: Path) -> list[Path]:
-    """Writes the frames of a bag that have ground truth as frame folders; gives these in order."""
+    """Writes the frames of a bag that have ground truth as frame folders; returns them in order."""
     target = unpacked / f"{bag.name}_{zlib.crc32(str(bag.resolve()).encode()):08x}"
     if not target.is_dir():
         with atomic_output(target) as unfinished:

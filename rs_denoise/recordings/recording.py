@@ -1,4 +1,4 @@
-"""Opens a recording of any kind, detected from its content; frames are read when asked for."""
+"""Opens a recording of any kind, recognised by its content; frames are read on demand."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ from rs_denoise.recordings.overrides import FIND_ALL, Overrides
 from rs_denoise.recordings.skipped import Skipped
 
 FrameReader = Callable[[], Frame]
-# Frames of images that are decoded and wait; each has up to four images.
+# Number of frames that are decoded in advance; each has up to four images.
 FRAMES_AHEAD = 4
 DENOISED_ALONE = (
     "there is none within 5 ms of their depth, or it cannot be read: they are denoised from depth "
-    "alone, less confidently"
+    "alone, with lower confidence"
 )
 INTRINSICS = ("fx", "fy", "cx", "cy", "baseline_m")
 # `rs_denoise denoise` writes this file into its output folders.
@@ -57,10 +57,11 @@ class Recording:
     """A recording; iterate over it to read its frames one at a time, more than once if needed.
 
     Attributes:
-        count: number of frames, or of a bag's depth images; None if only reading all would tell.
-        skipped: what could not be read, with the reason; filled and, at the next reading, cleared.
-            If some frames have no infrared but others have, it says how many.
-        notes: what had to be assumed or is missing, as sentences for readers of the results.
+        count: number of frames, or of a bag's depth images; None if this requires reading
+            everything.
+        skipped: what could not be read, with the reason; filled while reading, and cleared when
+            reading starts again. If only some frames have infrared, it says how many have none.
+        notes: what had to be assumed or is missing, as sentences for users.
         assumed: fields of the camera that had to be assumed; camera.json lists them.
         ignored: images of bags that are not decoded ("right infrared", "ground truth").
     """
@@ -151,7 +152,7 @@ def _fill_in_cameras(
     overrides: Overrides,
     intrinsics: bool = True,
 ) -> Recording:
-    """Frames of which no camera, or no baseline, is stored: the user's, else one is assumed."""
+    """Adds the camera or baseline to frames that are stored without: the user's or a default."""
     missing = set(INTRINSICS if intrinsics else ["baseline_m"])
     if intrinsics and overrides.camera is not None:
         missing.clear()
@@ -188,7 +189,7 @@ def is_split_bag(files: list[Path]) -> bool:
 
 
 def _open_bags(paths: list[Path], overrides: Overrides) -> Recording:
-    """The frames of several bags one after the other; the bag's name precedes the frame's."""
+    """The frames of several bags one after the other; names are prefixed with the bag's."""
     bags: dict[str, Recording] = {}
     unreadable: dict[str, str] = {}
     for path in paths:
@@ -240,7 +241,7 @@ def _read_all(
     skipped: Skipped,
     ignored: frozenset[str],
 ) -> Iterator[Frame]:
-    """Yields the frames that can be read; names the others in `skipped`."""
+    """Yields the frames that can be read; lists the others in `skipped`."""
     skipped.clear()
     skipped.update(unreadable)
     count = 0
@@ -254,7 +255,7 @@ def _read_all(
 
 
 def _try_reading(named: tuple[str, FrameReader]) -> tuple[str, Frame | str]:
-    """The name, and the frame or why it cannot be read."""
+    """The name, and the frame or the reason why it cannot be read."""
     name, reader = named
     try:
         return name, reader()

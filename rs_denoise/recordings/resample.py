@@ -13,8 +13,8 @@ from rs_denoise.recordings.frame import Frame
 def resample_frame(frame: Frame, width: int, height: int) -> Frame:
     """Scales a frame to cover width x height and crops it at the centre.
 
-    Depth and ground truth take the nearest pixel, because a mean of two surfaces would be neither;
-    infrared takes the mean over the area. Values stay in mm, fx scales with the image.
+    Depth and ground truth are sampled at the nearest pixel, because a mean of two surfaces would be
+    neither; infrared is averaged over the area. Values stay in mm; fx scales with the image.
     """
     camera = frame.camera
     scale = max(width / camera.width, height / camera.height)

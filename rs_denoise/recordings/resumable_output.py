@@ -1,4 +1,4 @@
-"""Output that several runs write into one folder, all with the same settings."""
+"""An output folder that several runs write into, all with the same settings."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from rs_denoise.recordings.atomic_output import atomic_output
 
 
 class ResumeError(ValueError):
-    """The folder was begun with other settings, or holds something else."""
+    """The folder was started with other settings, or contains something else."""
 
 
 def begin_or_resume(folder: Path, note: str, settings: dict[str, object]) -> bool:
     """Makes the folder and stores `settings` in it, or checks them against the stored ones.
 
-    A note that cannot be read, as a full disk or a power failure leaves it, is written anew.
+    A note that cannot be read, for example after a full disk or a power failure, is rewritten.
 
     Args:
         folder: the output.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 # Up to this many entries of one reason are listed by name; more are counted.
 MAX_NAMED = 5
-# Some reasons contain numbers, so a damaged recording has many; further ones count as one reason.
+# Some reasons contain numbers, so a damaged recording has many; beyond this they count as one.
 MAX_REASONS = 20
 OTHER_REASONS = "other reasons than those listed"
 
@@ -14,7 +14,7 @@ OTHER_REASONS = "other reasons than those listed"
 class Skipped(dict[str, str]):
     """Name -> reason, in bounded memory: more than 5 entries of one reason become one with a count.
 
-    Only entries made by `add` are counted. Entries that are set as in any dictionary stay as they
+    Only entries made by `add` are counted. Entries that are set as in a dictionary stay as they
     are.
     """
 
@@ -35,7 +35,7 @@ class Skipped(dict[str, str]):
             return
         for listed in names[1:]:
             self.pop(listed, None)
-        # The first name stays in the key, to tell apart reasons with equal counts.
+        # The first name stays in the key, to distinguish reasons with equal counts.
         self.pop(names[0] if count == MAX_NAMED + 1 else _summarize(count - 1, names[0]), None)
         del names[1:]
         self[_summarize(count, names[0])] = reason
@@ -52,7 +52,7 @@ def _summarize(count: int, first: str) -> str:
 
 
 class SkippedLog(Skipped):
-    """Collects entries for a reader that is ahead of those who read its results."""
+    """Collects the entries of a reader that runs ahead of the consumer of its results."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class SkippedLog(Skipped):
         self._entries.append(lambda skipped: skipped.update(found))
 
     def take(self) -> Callable[[Skipped], None]:
-        """Gives what adds the entries noted since the last call to other ones, in their order."""
+        """Returns a function that adds the entries since the last call to others, in order."""
         entries, self._entries = self._entries, []
 
         def replay(skipped: Skipped) -> None:

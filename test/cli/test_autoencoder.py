@@ -142,7 +142,7 @@ def test_raw_images_become_png_at_every_size(tmp_path):
     ("arguments", "said"),
     [
         ([], "nothing to do: give -c, -n, -t, -s or -r"),
-        (["-c"], "images/train: no res-*.png in it; put gt-NAME.png"),
+        (["-c"], "images/train: contains no res-*.png; put gt-NAME.png"),
         (["-n"], "images/train: no res-*.png in it"),
         (["-t"], "models holds no model: train one with -n"),
         (["-t", "--model_path", "nowhere"], "nowhere: no such folder"),

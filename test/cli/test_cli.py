@@ -87,7 +87,7 @@ def test_a_model_is_measured_with_and_without_the_right_infrared_and_bars_are_re
     assert "also uses the right infrared image" in page and "Match at denoised depth" in page
     bars.write_text("# nothing\n")
     out = run("evaluate", tmp_path / "in", "--require", f"@{bars}")
-    assert out.returncode == 2 and "holds no requirement" in out.stderr.replace("\n", " ")
+    assert out.returncode == 2 and "contains no requirement" in out.stderr.replace("\n", " ")
 
 
 @pytest.mark.parametrize(

@@ -137,7 +137,7 @@ def test_a_folder_is_not_continued_with_other_settings(bag, tmp_path):
     settings = json.loads((tmp_path / "out" / "denoised.json").read_text())
     assert settings["min_confidence"] == "0.4"
     again = run(bag, tmp_path / "out")
-    assert "3 frames in" in again.stdout and "3 of them from before" in " ".join(
+    assert "3 frames in" in again.stdout and "3 of them from an earlier run" in " ".join(
         again.stdout.split()
     )
 
@@ -257,7 +257,7 @@ def test_what_a_full_disk_or_a_kill_left_damaged_is_made_again(bag, tmp_path, ki
             == (tmp_path / "out" / path.relative_to(tmp_path / "whole")).read_bytes()
         )
     if kind != "settings":
-        assert "2 of them from before" in " ".join(again.stdout.split())
+        assert "2 of them from an earlier run" in " ".join(again.stdout.split())
 
 
 def test_a_folder_of_which_no_frame_can_be_read_is_an_error(tmp_path):

@@ -160,7 +160,7 @@ def test_each_recording_is_denoised_into_a_folder_of_its_own(recordings, tmp_pat
             np.testing.assert_array_equal(result.depth_mm, denoise(source))
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"wall", "bag"}
     again = run("denoise", recordings / "wall", recordings / "bag", tmp_path / "out", *FEW)
-    assert again.returncode == 0 and words(again).count("2 of them from before") == 2
+    assert again.returncode == 0 and words(again).count("2 of them from an earlier run") == 2
 
 
 def test_bags_that_were_finished_before_are_not_failures(recordings, tmp_path):
@@ -171,7 +171,7 @@ def test_bags_that_were_finished_before_are_not_failures(recordings, tmp_path):
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "bag").iterdir()}
     again = run(*command)
     assert again.returncode == 0, again.stdout + again.stderr
-    assert "bag: finished before" in words(again) and "2 frames in" in words(again)
+    assert "bag: already finished" in words(again) and "2 frames in" in words(again)
     assert kept == {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "bag").iterdir()}
     other = run(*command, "--min-confidence", 0.9)
     assert other.returncode == 3 and "begun with other settings (min_confidence: " in words(other)

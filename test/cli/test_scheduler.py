@@ -149,7 +149,7 @@ def test_a_killed_workers_recording_goes_on_elsewhere_and_one_that_kills_twice_i
     assert "failed: deadly: 2 workers died while running it, the last one tcp://" in said
     assert "failed: broken: " in said and "2 of 4 recordings in" in said
     # Frames of the killed worker are kept.
-    before = int(re.search(r"160 frames in \S+killed, (\d+) of them from before", said)[1])
+    before = int(re.search(r"160 frames in \S+killed, (\d+) of them from an earlier run", said)[1])
     assert 3 <= before < 160
     # Repeated without a cluster, the command does the rest; every pixel is as if it had done all.
     again = run(*command)

@@ -147,7 +147,7 @@ def test_a_pipeline_does_not_wait_for_another_cameras_frame(simple_model):
 RIGHT = {
     "none": (None, None),
     "sound": (lambda: INFRARED, None),
-    "small": (lambda: INFRARED[:24, :32], "right infrared is 32x24, expected 64x48 as depth is"),
+    "small": (lambda: INFRARED[:24, :32], "right infrared is 32x24, expected 64x48 as depth"),
     "broken": (unreadable, "cannot be read"),
     "unexpected": (lambda: 1 / 0, "ZeroDivisionError: division by zero"),
 }

@@ -109,7 +109,7 @@ def test_a_signal_ends_a_run_with_a_sentence_and_a_checkpoint(data, tmp_path, ho
     printed += process.communicate(timeout=100)[0]
     assert process.returncode == 128 + how, printed
     step = int(re.search(rf"{how.name} stopped the run after step (\d+)", printed)[1])
-    assert "The same command resumes it." in printed and "Traceback" not in printed
+    assert "Repeat the command to resume it." in printed and "Traceback" not in printed
     for noise in ("Tip:", "FLOPs", "not empty", "LeafSpec", "weights_only"):
         assert noise not in printed
     saved = torch.load(out / "last.ckpt", weights_only=True)

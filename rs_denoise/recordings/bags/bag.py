@@ -1,4 +1,4 @@
-"""The messages of a bag: ROS 1 or ROS 2, one file or several. Content decides, not suffixes."""
+"""The messages of a ROS 1 or ROS 2 bag of one or more files, recognised by content."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ ZSTD = b"\x28\xb5\x2f\xfd"
 SUFFIXES = (".mcap", ".db3", ".bag", ".zstd", ".zst", ".active")
 METADATA, INFORMATION = "metadata.yaml", "rosbag2_bagfile_information"
 NOT_OF_THE_BAG = (
-    "metadata.yaml does not name this file, or a compressed file beside it has the same messages"
+    "metadata.yaml does not list this file, or a compressed file next to it has the same messages"
 )
-MISSING = "metadata.yaml names this file, but it is not there"
-# Noisy depth compresses to half its size; a file that expands far more is meant to fill a disk.
+MISSING = "metadata.yaml lists this file, but it does not exist"
+# Noisy depth compresses to half its size; a file that expands far more may be a zip bomb.
 MAX_EXPANSION = 1000
 MAX_MESSAGE_BYTES = 1 << 28
 # Messages that are sent once, such as camera_info or an option, come among the first.
@@ -129,7 +129,7 @@ class Bag:
                     yield topic, time_ns, message
 
     def count(self, topic: str) -> int | None:
-        """Number of messages of a topic; None if only reading the whole bag would tell."""
+        """Number of messages of a topic; None if this requires reading the whole bag."""
         counts = [file.counts.get(topic) for file in self._files if topic in file.types]
         known = [count for count in counts if count is not None]
         return sum(known) if known and len(known) == len(counts) else None
@@ -159,7 +159,7 @@ class Bag:
         raise RecordingError(f"{file}: neither mcap nor sqlite nor ROS 1 by its first bytes")
 
     def _decompress(self, file: Path) -> Path:
-        """Decompresses a .zstd file into a temporary folder; of a truncated one, what is there."""
+        """Decompresses a .zstd file into a temporary folder; a truncated one as far as possible."""
         if self._decompressed is None:
             self._decompressed = tempfile.TemporaryDirectory(prefix="rs_denoise_")
         target = Path(self._decompressed.name) / file.stem
@@ -184,13 +184,13 @@ def is_bag(path: Path) -> bool:
 
 
 def bag_files(path: Path) -> list[Path]:
-    """The files of a bag in their order; a path of a file is its only file."""
+    """The files of a bag in order; for a single file, the file itself."""
     if not path.is_dir():
         return [path]
     files = _list_files(path)
     named = _read_file_names(path / METADATA)
     of_bag = [file for file in files if _without_zstd(file.name) in named] or files
-    # Players unpack a compressed file beside it: the compressed one is the original.
+    # Players unpack a compressed file next to it: the compressed one is the original.
     packed = {_without_zstd(file.name) for file in of_bag if _without_zstd(file.name) != file.name}
     return [file for file in of_bag if file.name not in packed]
 
@@ -201,7 +201,7 @@ def _list_files(folder: Path) -> list[Path]:
 
 
 def _read_file_names(metadata: Path) -> set[str]:
-    """The files that metadata.yaml names, without .zstd; empty if it cannot be read."""
+    """The files that metadata.yaml lists, without .zstd; empty if it cannot be read."""
     try:
         names = yaml.safe_load(metadata.read_text())[INFORMATION]["relative_file_paths"]
         return {_without_zstd(PurePosixPath(str(name)).name) for name in names}
@@ -210,7 +210,7 @@ def _read_file_names(metadata: Path) -> set[str]:
 
 
 def _list_missing(folder: Path, files: list[Path]) -> list[str]:
-    """The files that metadata.yaml names and that are not there; none if it names no file."""
+    """The files that metadata.yaml lists but that do not exist; empty if it lists none."""
     named, present = _read_file_names(folder / METADATA), {_without_zstd(f.name) for f in files}
     return sorted(named - present) if named & present else []
 

@@ -1,4 +1,4 @@
-"""Frames out of a bag that a ROS driver or librealsense recorded."""
+"""Reads frames from a bag that a ROS driver or librealsense recorded."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ class BagReader:
     Attributes:
         notes: what had to be assumed or is missing, as sentences.
         assumed: fields of the camera that had to be assumed.
-        count: number of depth images; None if only reading the whole bag would tell.
+        count: number of depth images; None if this requires reading the whole bag.
 
     Raises:
-        RecordingError: it is not a bag, or it is unclear which topics are meant.
+        RecordingError: it is not a bag, or its topics are ambiguous.
     """
 
     def __init__(self, path: Path, overrides: Overrides = FIND_ALL) -> None:
@@ -51,16 +51,16 @@ class BagReader:
     def read(self, skipped: Skipped, ignored: frozenset[str] = frozenset()) -> Iterator[Frame]:
         """Yields each depth image with infrared of both imagers and ground truth, in their order.
 
-        Needs constant memory: images wait at most a second for their partners. An image that
-        cannot be used is named in `skipped`. A depth image without infrared or ground truth is
-        still a frame.
+        Needs constant memory: images wait at most a second for their partners. An image that cannot
+        be used is listed in `skipped`. A depth image without infrared or ground truth is still a
+        frame.
 
         Args:
             skipped: collects what could not be used; cleared first.
             ignored: roles of images that are left out, see `CameraTopics.images`.
 
         Raises:
-            RecordingError: the bag holds something, but not a single usable frame.
+            RecordingError: the bag has no usable frame.
         """
         skipped.clear()
         skipped.update(self._bag.skipped)
@@ -115,7 +115,7 @@ class _StampedMessage(NamedTuple):
 
 
 class _Logged(NamedTuple):
-    """A message, None at the end, and what adds that which was skipped before it."""
+    """A message (None at the end), and a function that adds the entries skipped before it."""
 
     message: _StampedMessage | None
     add_skipped: Callable[[Skipped], None]
@@ -123,7 +123,7 @@ class _Logged(NamedTuple):
 
 @dataclass(frozen=True)
 class _Decoded:
-    """A message with its image or, of an image that cannot be decoded, the reason."""
+    """A message with its image, or with the reason why that cannot be decoded."""
 
     message: _StampedMessage | None
     add_skipped: Callable[[Skipped], None]
@@ -132,7 +132,7 @@ class _Decoded:
 
 
 def _with_log(source: Iterator[_StampedMessage], log: SkippedLog) -> Iterator[_Logged]:
-    """Adds to each message what was skipped before it, so that the order is kept."""
+    """Adds to each message the entries skipped before it, so that the order is kept."""
     try:
         for message in source:
             yield _Logged(message, log.take())
@@ -145,8 +145,8 @@ def _with_log(source: Iterator[_StampedMessage], log: SkippedLog) -> Iterator[_L
 class _StampedMessages:
     """Finds the time of capture of each camera_info and image.
 
-    It is in the header of a ROS message. librealsense since 2.59 sends it in a metadata message
-    that follows the image; an image waits for that.
+    It is in the header of a ROS message. librealsense 2.59 and newer stores it in a metadata
+    message that follows the image, so the image waits for that.
     """
 
     def __init__(self, topics: CameraTopics, skipped: Skipped) -> None:
@@ -170,7 +170,7 @@ class _StampedMessages:
             elif topic in self._image_topics:
                 yield from self._stamp_waiting(self._image_topics[topic], message, time_ns)
             else:
-                # Not every sender fills in the stamp; then the time of arrival is used.
+                # If the sender did not fill in the stamp, the time of arrival is used.
                 stamp_ns = messages.read_stamp_ns(message.header) or time_ns
                 if not 0 <= stamp_ns <= MAX_STAMP_NS:
                     self._skipped.add(f"{topic} {time_ns}", NO_TIME)
@@ -190,7 +190,7 @@ class _StampedMessages:
 
 
 class _FrameBuilder:
-    """Makes frames of framesets: adds the camera of their size and a unique name."""
+    """Makes frames from framesets: adds the camera of their size and a unique name."""
 
     def __init__(self, baseline_m: float, skipped: Skipped) -> None:
         self.roles_seen: set[str] = set()
@@ -243,7 +243,7 @@ class _FrameBuilder:
             self._skipped.add(
                 infrared,
                 "none of it is within 5 ms of a depth image: "
-                f"{self._count} frames are denoised from depth alone, less confidently",
+                f"{self._count} frames are denoised from depth alone, with lower confidence",
             )
 
     def _make_name(self, stamp_ns: int) -> str:
@@ -254,7 +254,7 @@ class _FrameBuilder:
         return f"{stamp_ns}_{self._count}"
 
     def _check_size(self, frameset: Frameset, role: str, image):
-        """The image, or None if its size differs from depth, so that their pixels do not match."""
+        """The image, or None if its size differs from depth, so that pixels do not match."""
         if image is None or image.shape == frameset.depth.shape:
             return image
         (height, width), (depth_height, depth_width) = image.shape, frameset.depth.shape

@@ -1,4 +1,4 @@
-"""The baseline of the camera that recorded a bag, and other options that librealsense records."""
+"""Finds the baseline of the camera that recorded a bag, and other recorded options."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def find_baseline_m(bag: Bag, depth: str, notes: list[str], assumed: list[str]) 
     Args:
         bag: the recording.
         depth: topic of the depth images.
-        notes: takes a sentence if the baseline is assumed.
-        assumed: takes "baseline_m" then.
+        notes: a sentence is added if the baseline is assumed.
+        assumed: "baseline_m" is then added.
     """
     option = find_option(bag, depth, "stereo_baseline")
-    # Only of the same camera: the baseline of another model is worse than an assumed one.
+    # Only from the same camera: another model's baseline is worse than a default.
     topics = {t: k for t, k in bag.types.items() if is_of_camera(t, depth)}
     infos = [t for t, k in topics.items() if k == INFO and has_part(t, RIGHT)]
     extrinsics = [t for t, k in topics.items() if k == EXTRINSICS and t.endswith("depth_to_infra2")]
@@ -65,7 +65,7 @@ def find_option(bag: Bag, depth: str, name: str) -> str | None:
 
 
 def read_option(message: Any) -> float:
-    """The value of an option: a number, or since librealsense 2.59 a text; 0 if it is neither."""
+    """The value of an option: a number, or text since librealsense 2.59; 0 if it is neither."""
     try:
         return float(message.data)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Decompression with a bound on the size of the output: few bytes can claim gigabytes."""
+"""Decompression with a limit on the output size: a few bytes can expand to gigabytes."""
 
 from __future__ import annotations
 

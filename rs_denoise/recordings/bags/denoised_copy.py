@@ -30,7 +30,7 @@ class CopyError(RecordingError):
 def copy_with_denoised(
     source: Path, overrides: Overrides, denoised: Mapping[int, list[Path]], out: Path
 ) -> list[str]:
-    """Writes a rosbag2; gives a sentence for each topic that could not be copied.
+    """Writes a rosbag2; returns a sentence for each topic that could not be copied.
 
     A denoised image follows its depth image, with the same stamp and time of arrival.
 
@@ -100,8 +100,8 @@ def _key(connection: Connection) -> tuple[str, str]:
 def _read_messages(reader: Reader) -> Iterator[tuple[Connection, int, bytes]]:
     """Yields all messages.
 
-    The connections are those of the files, not of metadata.yaml: `rosbags` skips the messages of
-    those that differ, which a reindexed bag has (without QoS).
+    The connections are those of the files, not of metadata.yaml: if they differ, as in a reindexed
+    bag (without QoS), `rosbags` skips their messages.
     """
     directory: Any = reader.storage
     storages = getattr(directory, "storages", [directory])

@@ -1,7 +1,7 @@
-"""Framesets: a depth image with infrared and ground truth of the same moment, by their stamps.
+"""Framesets: a depth image with the infrared and ground truth that match its stamp.
 
 The node pairs live messages by other rules (`rs_denoise.pipeline`): it must not wait, and it drops
-depth without infrared. Here a second is waited for, and each depth image is kept.
+depth without infrared. Here images wait for up to a second, and every depth image is kept.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Greatest difference of the stamps of one frameset, as in the node.
+# Largest difference between the stamps of a frameset, as in the node.
 SLOP_NS = 5_000_000
-# Images of one moment are recorded within a second of each other.
+# Matching images are recorded within a second of each other.
 WAIT_NS = 1_000_000_000
-# A second at the highest rate of a RealSense (90 Hz). Bounds memory if all stamps are equal. Others
-# wait for longer than depth, so that none is dropped before its depth is paired.
+# A second at the highest rate of a RealSense (90 Hz). Bounds memory if all stamps are equal. Other
+# images wait longer than depth, so that none is dropped before its depth is paired.
 MAX_DEPTH_WAITING, MAX_WAITING = 100, 200
 
 Stamped = tuple[int, np.ndarray]
@@ -24,7 +24,7 @@ Stamped = tuple[int, np.ndarray]
 
 @dataclass(frozen=True)
 class Frameset:
-    """A depth image with the images of the same moment; None where there is none."""
+    """A depth image with the matching images, or None for those that are missing."""
 
     stamp_ns: int
     depth: np.ndarray
@@ -34,7 +34,7 @@ class Frameset:
 
 
 class FramesetBuilder:
-    """Takes images as they arrive; gives a frameset for each depth image, in order of arrival."""
+    """Makes a frameset for each depth image, in order of arrival."""
 
     def __init__(self) -> None:
         self._depth: list[Stamped] = []
@@ -53,7 +53,8 @@ class FramesetBuilder:
         """
         newest = stamp_ns if self._newest_ns is None else self._newest_ns
         if stamp_ns < newest - WAIT_NS:
-            # The clock was set back, or the recording restarted: old images get no partner now.
+            # The clock was set back, or the recording restarted: old images find no partner any
+            # more.
             yield from self.flush()
             newest = stamp_ns
         self._newest_ns = max(newest, stamp_ns)
@@ -62,7 +63,7 @@ class FramesetBuilder:
         yield from self._pop_complete(self._newest_ns - WAIT_NS)
 
     def flush(self) -> Iterator[Frameset]:
-        """Yields the framesets of all depth images that still wait, and forgets everything."""
+        """Yields the framesets of all depth images that still wait, and clears everything."""
         while self._depth:
             yield self._build(*self._depth.pop(0))
         for images in self._others.values():
@@ -81,7 +82,7 @@ class FramesetBuilder:
         return Frameset(stamp_ns, depth, *others)
 
     def _pop_nearest(self, role: str, stamp_ns: int) -> np.ndarray | None:
-        """Removes and gives the nearest image, unless a later depth image is nearer to it.
+        """Removes and returns the nearest image, unless a later depth image is nearer to it.
 
         Each image belongs to one depth image, so equal stamps are paired in their order.
         """

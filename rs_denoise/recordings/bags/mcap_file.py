@@ -25,7 +25,7 @@ from rs_denoise.recordings.frame import RecordingError
 from rs_denoise.recordings.skipped import Skipped
 
 MAGIC = b"\x89MCAP0\r\n"
-# A truncated file has no list of its topics; so much of its start is searched for them.
+# A truncated file has no list of its topics; this much of its start is searched for them.
 SCAN_BYTES = 1 << 30
 
 
@@ -93,7 +93,7 @@ class McapFile:
 
 
 def _read_summary(path: Path) -> Summary | None:
-    """The index at the end of the file; None if it is missing, as in a file that is cut off."""
+    """The index at the end of the file; None if it is missing, as in a truncated file."""
     try:
         with path.open("rb") as file:
             summary = make_reader(file).get_summary()
@@ -123,7 +123,7 @@ def _scan_channels(path: Path) -> tuple[list[Channel], dict[int, Schema]]:
 
 
 def _find_type(channel: Channel, schemas: dict[int, Schema]) -> str | None:
-    """The ROS 2 name of the message type; without a schema it follows from the topic's name."""
+    """The ROS 2 name of the message type; without a schema it is inferred from the topic's name."""
     schema = schemas.get(channel.schema_id)
     if schema is None or not schema.name:
         return guess_type(channel.topic)

@@ -1,4 +1,4 @@
-"""The records of an .mcap file, from its start; nothing here needs the index at its end."""
+"""Reads the records of an .mcap file from its start, without the index at its end."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def read_records(
 def is_unordered(path: Path) -> bool:
     """Whether chunks are far from the order of time, as those of a merged file are.
 
-    Reads the heads of the records. The order of recorders is kept where it serves: it needs no
-    index, which may be damaged.
+    Reads only the heads of the records. If possible, messages are read as written, because this
+    needs no index, which may be damaged.
     """
     with path.open("rb") as file:
         return are_unordered(_read_start_times(file, path.stat().st_size))

@@ -1,8 +1,7 @@
 """A .bag file of ROS 1, whole, truncated or without an index, read from its start.
 
-`rosbags` is not used here: it needs the index at the end, which a recorder that was killed did not
-write, and holds it in memory, where the dozen small messages that librealsense records with each
-image take much of it.
+`rosbags` is not used here: it needs the index at the end, which is missing if the recorder was
+killed, and holds it in memory, which librealsense's dozen small messages per image would fill.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from rs_denoise.recordings.bags.time_order import TimeIndex, are_unordered
 from rs_denoise.recordings.frame import RecordingError
 from rs_denoise.recordings.skipped import Skipped
 
-# A file without an index has no list of its topics; so much of its start is searched for them.
+# A file without an index has no list of its topics; this much of its start is searched for them.
 SCAN_BYTES = 1 << 30
 
 

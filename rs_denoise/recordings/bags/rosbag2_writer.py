@@ -34,14 +34,14 @@ STORE = get_typestore(Stores.ROS2_JAZZY)
 def write_rosbag2(
     path: Path, frames: Iterable[Frame], denoise: Callable[[Frame], np.ndarray] | None = None
 ) -> int:
-    """Writes an mcap rosbag2 with the topics of a RealSense driver; gives the number of frames.
+    """Writes an mcap rosbag2 with the topics of a RealSense driver; returns the number of frames.
 
     Depth and ground truth are written as compressedDepth in whole mm, infrared as PNG.
 
     Args:
         path: folder of the bag.
         frames: with stamps.
-        denoise: gives denoised depth of a frame, [H, W] mm, 0 = invalid, or None.
+        denoise: returns a frame's denoised depth, [H, W] mm, 0 = invalid; or None.
 
     Raises:
         RecordingError: `path` exists, or a frame has no stamp.

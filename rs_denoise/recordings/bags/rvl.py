@@ -1,10 +1,10 @@
-"""Decodes RVL, a lossless codec of depth images that compressedDepth offers besides PNG.
+"""Decodes RVL, a lossless codec for depth images that compressedDepth offers besides PNG.
 
 Source: A. D. Wilson, Fast lossless depth image compression, ISS 2017. The stream alternates the
-length of a run of zeros and the length of a run of depth, which is followed by the depth: each
-value is its difference to the value before it. All numbers are of variable length: 3 bits of each
-nibble, the lowest first, and a bit that says that more follow. 8 nibbles make a little-endian word,
-the first nibble being its highest.
+length of a run of zeros and the length of a run of depth, followed by the depth values, each as its
+difference from the previous one. All numbers have variable length: nibbles of 3 bits each, the
+lowest first, and a continuation bit. 8 nibbles make a little-endian word, with the first nibble in
+the highest bits.
 """
 
 from __future__ import annotations

@@ -28,10 +28,10 @@ from rs_denoise.librealsense import (
 from rs_denoise.recordings.frame import Frame, RecordingError, add_missing_stamps
 
 SUFFIX = ".db3"
-# Each further depth stream has a sensor of its own, whose name the Viewer shows.
+# Each additional depth stream has its own sensor, whose name the Viewer shows.
 GROUND_TRUTH = Stream("Ground Truth", "depth", 1)
 DENOISED = Stream("Denoised", "depth", 2)
-# librealsense needs the streams at the start: they are those of the first second.
+# librealsense needs the list of streams at the start: those of the first second are used.
 LOOK_AHEAD = 30
 # The recorder's queue is unbounded, and at the end it drops what it cannot write within 10 s.
 FRAMES_IN_QUEUE = 8
@@ -44,7 +44,7 @@ Images = dict[Stream, np.ndarray]
 def write_sdk_recording(
     path: Path, frames: Iterable[Frame], denoise: Callable[[Frame], np.ndarray] | None = None
 ) -> int:
-    """Writes frames as a recording of the SDK; gives their number.
+    """Writes frames as a recording of the SDK; returns their number.
 
     The streams are depth (in whole mm, with the baseline) and, if present, infrared 1 and 2, ground
     truth and denoised depth. Stamps are exact to the microsecond, intrinsics to six digits.
@@ -52,7 +52,7 @@ def write_sdk_recording(
     Args:
         path: ends in .db3.
         frames: of one camera; those without a stamp play at 30 Hz.
-        denoise: gives denoised depth of a frame, [H, W] mm, 0 = invalid, or None.
+        denoise: returns a frame's denoised depth, [H, W] mm, 0 = invalid; or None.
 
     Raises:
         RecordingError: `path` exists or does not end in .db3, there is no frame, the camera
@@ -92,7 +92,7 @@ def _collect_images(frame: Frame, denoise: Callable[[Frame], np.ndarray] | None)
 def _record(
     path: Path, software: SoftwareCamera, source: Iterable[tuple[Frame, Images]]
 ) -> dict[Stream, list[int]]:
-    """Records the images; gives the stamps of each stream, in ns.
+    """Records the images; returns the stamps of each stream, in ns.
 
     The recorder writes until it is deleted.
     """

@@ -1,4 +1,4 @@
-"""The messages of a file in the order of time, where they were written topic after topic."""
+"""Reads a file in time order if its messages were written topic after topic."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from rs_denoise.recordings.skipped import Skipped
 
-# Recorders write what arrives within a second in any order; framesets wait for so long.
+# Recorders may reorder messages within a second, which is how long framesets wait.
 MAX_DISORDER_NS = 1_000_000_000
 # One chunk is read from for each topic; a camera has depth, infrared of both sides, camera_info,
 # and in recordings of the SDK their metadata.
@@ -61,7 +61,7 @@ class TimeIndex:
 
         Args:
             topics: those to read.
-            read_chunk: gives the chunk at a position of the file; the latest ones are kept.
+            read_chunk: returns the chunk at a position of the file; the latest ones are cached.
         """
         read_cached = lru_cache(CHUNKS_IN_MEMORY)(read_chunk)
         wanted = [channel for channel, topic in self.topics.items() if topic in topics]

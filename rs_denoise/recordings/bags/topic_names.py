@@ -23,7 +23,7 @@ SDK_SENSOR = re.compile(r"^/device_\d+/sensor_\d+/")
 # image_transport appends the codec to the name of the raw topic.
 CODECS = ("/compressedDepth", "/compressed")
 IMAGE_NAME = re.compile(r"/image[^/]*$")
-# Parts of the names of images that are not what the left imager measured.
+# Parts of the names of images that are not from the left imager.
 NOT_MEASURED = re.compile(
     r"(aligned|colou?r|rgb)(_.*)?|.*registered.*|ground_truth|denoised|confidence|.*mask.*"
 )
@@ -67,7 +67,7 @@ def is_of_camera(topic: str, depth: str) -> bool:
 
 
 def _list_namespaces(topic: str) -> set[str]:
-    """Where the camera of a topic can be: the folder of the topic, or of the stream's folder."""
+    """Possible namespaces of a topic's camera: the topic's parent, or that of the stream."""
     folder = strip_codec(topic).rpartition("/")[0]
     parent, _, name = folder.rpartition("/")
     return {folder, parent} if STREAM.fullmatch(name.lower()) else {folder}

@@ -1,4 +1,4 @@
-"""Finds the camera's topics in a bag: by option, else by the driver's names, else by content."""
+"""Finds the camera's topics in a bag: by option, else by the driver's names, else by type."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ LEFT_INFRARED = "infrared of the left imager"
 RIGHT_INFRARED = "infrared of the right imager"
 INFRARED_IMAGES = (LEFT_INFRARED, RIGHT_INFRARED)
 
-NO_INFRARED = f"no {LEFT_INFRARED}: depth is denoised alone, less confidently"
+NO_INFRARED = f"no {LEFT_INFRARED}: depth is denoised alone, with lower confidence"
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,8 @@ def find_topics(bag: Bag, overrides: Overrides) -> CameraTopics:
     """Finds the topics of one camera.
 
     Raises:
-        RecordingError: there is no depth or no camera_info, or several could be meant; the
-            message names them and the option that selects one.
+        RecordingError: there is no depth or no camera_info, or several are possible; the message
+            lists them and the option that selects one.
     """
     notes: list[str] = []
     assumed: list[str] = []
@@ -134,8 +134,8 @@ def _find_infrared(bag: Bag, override: str | None, depth: str, notes: list[str])
         return _select(bag, override, LEFT_INFRARED, "--infrared-topic")
     if has_part(depth, ALIGNED):
         notes.append(
-            "this depth is aligned to colour, which infrared does not match: it is denoised alone, "
-            "and the baseline of the imagers is assumed to hold for it"
+            "this depth is aligned to colour, so infrared does not match it: it is denoised alone, "
+            "with the baseline of the imagers"
         )
         return None
     found = _find_by_driver_name(bag, depth, INFRARED, SDK_INFRARED)
@@ -163,7 +163,7 @@ def _find_infrared_right(bag: Bag, override: str | None, depth: str) -> str | No
 
 
 def _find_by_driver_name(bag: Bag, depth: str, name: str, sdk_name: re.Pattern[str]) -> list[str]:
-    """Infrared of the camera of `depth`; that of another camera would be worse than none."""
+    """Infrared topics of the camera of `depth`; another camera's would be worse than none."""
     sensor = SDK_SENSOR.search(depth)
     if sensor:
         of_sensor = [t for t in _image_topics(bag) if t.startswith(sensor[0])]
@@ -173,7 +173,7 @@ def _find_by_driver_name(bag: Bag, depth: str, name: str, sdk_name: re.Pattern[s
 
 
 def _find_grey(bag: Bag, depth: str) -> list[str]:
-    """Topics of grey images, of whatever name, of the camera of `depth`."""
+    """Topics of grey images, with any name, of the camera of `depth`."""
     others = {t: k for t, k in _image_topics(bag).items() if strip_codec(t) != strip_codec(depth)}
     others = {t: k for t, k in others.items() if not has_part(t, NOT_MEASURED)}
     others = {t: k for t, k in others.items() if is_of_camera(t, depth)}
@@ -205,7 +205,7 @@ def _find_camera_info(bag: Bag, override: str | None, depth: str, notes: list[st
             raise _missing(bag, override, "--camera-info-topic", infos)
         return override
     folder = strip_codec(depth).rpartition("/")[0]
-    # librealsense's old recordings have it beside the folder of the image.
+    # librealsense's old recordings have it next to the folder of the image.
     siblings = (f"{folder}/camera_info", f"{folder.rpartition('/')[0]}/info/camera_info")
     for sibling in siblings:
         if sibling in infos:
@@ -274,9 +274,10 @@ def _select(bag: Bag, topic: str, what: str, option: str) -> str:
 
 
 def _pick(bag: Bag, twins: list[str], what: str) -> str:
-    """Of the raw and compressed topics of the same images, the one to read.
+    """The one to read of the raw and compressed topics of the same images.
 
-    The raw one, unless it has far fewer messages, or none that can be read, as depth in a JPEG.
+    This is the raw one, unless it has far fewer messages, or none that can be read, such as depth
+    in a JPEG.
     """
     by_codec = sorted(twins, key=lambda topic: (len(topic), topic))
     if what not in INFRARED_IMAGES:

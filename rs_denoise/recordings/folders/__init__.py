@@ -1,1 +1,1 @@
-"""Folders of images, one module a layout."""
+"""Folders of images, one module per layout."""

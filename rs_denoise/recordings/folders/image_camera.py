@@ -1,4 +1,4 @@
-"""The camera of images that are stored without one: as the user says, else a D435 is assumed."""
+"""The camera of images that are stored without one: the user's, else a D435 is assumed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def assume_d435(width: int, height: int) -> Camera:
 
 
 def camera_of_size(name: str, width: int, height: int) -> Camera:
-    """The camera that a user names, for images of a size.
+    """The camera that the user selected, for images of a size.
 
     Args:
         name: of a RealSense model, or the path of a camera.json.
@@ -43,7 +43,7 @@ def camera_of_size(name: str, width: int, height: int) -> Camera:
 
 @dataclass(frozen=True)
 class CameraFiller:
-    """Fills in what is not stored of the camera of a frame.
+    """Fills in the missing parts of a frame's camera.
 
     Attributes:
         read: reads the frame, with a camera that is assumed in part.

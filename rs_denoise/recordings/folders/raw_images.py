@@ -1,9 +1,9 @@
 """Headerless .raw images, as RealSense Viewer and rs-convert save them.
 
-A file of depth (uint16, mm) is a frame. Its infrared (uint8) is the file whose name is the same but
-for "infrared" or "left" in the place of "depth" or "res"; "infrared 2" or "right" is the right one.
-NAME_metadata.csv, which the Viewer writes beside NAME.raw, has size, intrinsics and stamp. Without
-it the size of a file gives its format, and a D435 is assumed.
+A file of depth (uint16, mm) is a frame. Its infrared (uint8) is the file whose name is the same
+except for "infrared" or "left" in place of "depth" or "res"; "infrared 2" or "right" is the right
+one. NAME_metadata.csv, which the Viewer writes next to NAME.raw, has size, intrinsics and stamp.
+Without it the format is inferred from the file size, and a D435 is assumed.
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ class RawFrame:
 
     @property
     def has_intrinsics(self) -> bool:
-        """Whether a metadata file says the intrinsics; the baseline is assumed in any case."""
+        """Whether a metadata file has the intrinsics; the baseline is assumed in any case."""
         return _metadata_file(self.depth).exists()
 
     def __call__(self) -> Frame:
-        """Reads the frame; what its files do not say of the camera is a D435's.
+        """Reads the frame; what its files do not say about the camera is taken from a D435.
 
         Raises:
             RecordingError: a file has no known size, infrared has another size than depth, or the
@@ -127,7 +127,7 @@ def read_raw(path: Path) -> np.ndarray:
 
 
 def convert_raw(path: Path) -> Path:
-    """Writes a PNG beside a .raw file; gives its path.
+    """Writes a PNG next to a .raw file; returns its path.
 
     Raises:
         RecordingError: the file has no known size.

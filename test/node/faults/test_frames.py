@@ -62,7 +62,7 @@ def test_a_long_run_of_empty_frames_is_a_failure_and_ends_by_itself(running):
         frame = (DEPTH if cause == "rejected" else np.zeros_like(DEPTH), INFRARED)
         failed = robot.counts()["failed"]
         send_until(robot, lambda n=failed: int(robot.values("output")["failed"]) > n, cause, frame)
-        status = robot.status("output", "0.0 % of the pixels came out valid")
+        status = robot.status("output", "0.0 % of the pixels were valid after denoising")
         measured = "98.0" if cause == "rejected" else "0.0"
         assert status.level == ERROR and f"the camera measured {measured} %" in status.message
         before = len(robot.images)

@@ -81,7 +81,7 @@ def test_denoise_writes_the_camera_that_was_given(images, camera_json, tmp_path)
 def test_an_unknown_camera_is_a_sentence(tmp_path):
     out = run_in_process(main, "denoise", tmp_path, tmp_path / "out", "--camera", "d999")
     assert out.returncode == 2
-    assert "d999: no such camera.json, and no camera; these are d405, d415" in out.stderr
+    assert "d999: neither a camera.json nor a camera model; models are d405, d415" in out.stderr
 
 
 def test_a_recorded_camera_is_not_replaced(tmp_path):
