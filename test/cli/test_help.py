@@ -56,7 +56,7 @@ def test_values_have_names_instead_of_types_of_python(command):
 
 def test_paragraphs_of_help_are_not_broken_where_the_source_is(monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
-    wanted = "  Metrics are means over frames. In addition to the chosen gate, a cautious\n  and a complete one"
+    wanted = "In addition to the chosen gate, a cautious and\n  a complete one are measured"
     assert wanted in read_help("evaluate")
     monkeypatch.setenv("COLUMNS", "60")
     assert "resume a stopped run" in " ".join(
