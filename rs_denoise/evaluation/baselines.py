@@ -1,7 +1,7 @@
 """The filters to compare with: librealsense's post-processing and OpenCV.
 
-librealsense itself runs, on its software device. Temporal filters are left out, because frames with
-ground truth are single frames.
+librealsense's own code runs, on its software device. Temporal filters are omitted, because frames
+with ground truth are single frames.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Spatial:
 
     Attributes:
         alpha, delta, magnitude: the filter's options.
-        hole_filling: mode of the hole-filling filter that follows; None: no hole filling.
+        hole_filling: mode of the subsequent hole-filling filter; None for no hole filling.
     """
 
     alpha: float = 0.5
@@ -97,9 +97,9 @@ class Librealsense:
 
 
 class LibrealsenseStream:
-    """librealsense's spatial and temporal filters in disparity, to be timed on one frame.
+    """librealsense's spatial and temporal filters in disparity, for timing on one frame.
 
-    Handing the frame to librealsense is not part of the time.
+    The time excludes passing the frame to librealsense.
 
     Raises:
         LibrealsenseMissing: as `all_baselines`.

@@ -14,7 +14,7 @@ COLUMNS = ("x_px", "y_px", "along_px")
 
 
 class CrossSectionError(ValueError):
-    """A line that is not in the image; the message says what is."""
+    """A line that is not in the image; the message gives the image's limits."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,9 @@ class Profile:
 def sample_line(depth_mm: np.ndarray, start: Pixel, end: Pixel) -> Profile:
     """Samples depth along a line, both ends included.
 
-    Each step of one pixel along the longer side takes the nearest pixel, as Bresenham's lines do;
-    halves are rounded right and down. Nothing is interpolated, because there is no surface between
-    a near and a far one.
+    For each step of one pixel along the longer side, the nearest pixel is sampled, as in
+    Bresenham's algorithm; halves are rounded right and down. Depth is not interpolated, because
+    there is no surface between a near and a far one.
 
     Args:
         depth_mm: [H, W], 0 = invalid.

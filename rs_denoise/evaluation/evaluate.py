@@ -1,4 +1,4 @@
-"""Raw against denoised, frame by frame, over fair sets of pixels."""
+"""Compares raw and denoised depth frame by frame, over comparable sets of pixels."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ from rs_denoise.recordings.resample import resample_frame
 if TYPE_CHECKING:
     from rs_denoise.denoiser import Denoised
 
-# Publishes every pixel, whatever its confidence: confidence itself is measured.
+# Publishes every pixel regardless of its confidence, to measure confidence itself.
 PUBLISH_ALL = Gate(min_confidence=0.0, fill_confidence=1.01, max_recession=math.inf)
 NO_ESTIMATES: Mapping[str, Denoised] = MappingProxyType({})
-# Is called with each frame, as it was measured, the methods' depths of it, and what the networks
-# give before any gate.
+# Called with each frame as it was measured, the methods' depths, and the networks' results before
+# any gate.
 Watch = Callable[[Frame, Mapping[str, np.ndarray], Mapping[str, "Denoised"]], None]
 
 
@@ -71,7 +71,7 @@ class Evaluation:
         Args:
             frame: the camera's depth, with or without ground truth.
             depths_mm: each method's depth of it, [H, W] uint16 mm.
-            ungated: by method, what its network gives before any gate; of networks that predict
+            ungated: by method, its network's result before any gate, for networks that predict
                 their uncertainty. Only used with ground truth.
         """
         depths_mm = {RAW: frame.depth_mm} | dict(depths_mm)
@@ -80,7 +80,7 @@ class Evaluation:
     def add_measured(
         self, frame: Frame, depths_mm: Mapping[str, np.ndarray], metrics: FrameMetrics
     ) -> None:
-        """Takes the next frame, whose metrics were measured elsewhere.
+        """Adds the next frame, whose metrics were measured elsewhere.
 
         Args:
             frame: the camera's depth, with or without ground truth.
@@ -98,7 +98,7 @@ class Evaluation:
                 self._by_distance.add(name, measured.by_distance)
 
     def summarise(self) -> Summary:
-        """Means over frames, rounded to four digits after the point."""
+        """Means over frames, rounded to four decimals."""
         temporal = self._temporal.results()
         methods = {name: _average(m, temporal[name]) for name, m in self._measured.items()}
         return Summary(
@@ -117,11 +117,11 @@ class Evaluation:
         if self._mount_errors:
             total = len(self.frames) + len(self.without_truth)
             reasons["obstacles"] = (
-                f"in {len(self._mount_errors)} of {total} frames the camera's place is unknown: "
+                f"in {len(self._mount_errors)} of {total} frames the camera's pose is unknown: "
                 f"{self._mount_errors[-1]}; give --camera-height and --camera-pitch"
             )
         if raw is not None and math.isnan(raw.no_reference.plane_rms_mm):
-            reasons["planes"] = "nothing flat was found in any frame; give --roi"
+            reasons["planes"] = "no flat surface was found in any frame; give --roi"
         if raw is not None and not raw.temporal.still_frames:
             reasons["temporal"] = "camera and scene never stood still for 10 frames"
         return reasons
@@ -136,12 +136,12 @@ def evaluate(
 ) -> Evaluation:
     """Measures raw depth and each method's, on frames with and without ground truth.
 
-    Frames are denoised and measured in threads, each with a frame of its own; the methods that are
-    no `OfflineDenoiser` run in the caller's thread, one frame after the other.
+    Threads denoise and measure one frame each; methods other than `OfflineDenoiser` run in the
+    caller's thread, one frame after the other.
 
     Args:
         frames: read one at a time, in their order.
-        methods: by the names under which results list them.
+        methods: by name, as listed in results.
         size: width and height to resample to first; None keeps the native size.
         setup: what is known of the camera.
         watch: follows the evaluation, in the frames' order.

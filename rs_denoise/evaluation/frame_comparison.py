@@ -34,7 +34,7 @@ class FrameComparison:
 
     @property
     def depths_mm(self) -> dict[str, np.ndarray]:
-        """[H, W] uint16 by name: raw, denoised and, where it is known, ground truth."""
+        """[H, W] uint16 by name: raw, denoised and, if known, ground truth."""
         depths = {RAW: self.frame.depth_mm, DENOISED: self.denoised_mm}
         if self.frame.ground_truth_mm is not None:
             depths[TRUTH] = self.frame.ground_truth_mm
@@ -47,7 +47,7 @@ class FrameComparison:
         return find_depth_range(self.frame.depth_mm if truth is None else truth)
 
     def draw_pictures(self) -> dict[str, np.ndarray]:
-        """Infrared where there is any, raw and denoised depth: [H, W, 3] uint8 RGB by title."""
+        """Infrared (if any), raw and denoised depth: [H, W, 3] uint8 RGB by title."""
         pictures = {}
         if self.frame.infrared is not None:
             pictures["infrared"] = brighten_infrared(self.frame.infrared, ())
@@ -77,7 +77,7 @@ def select_frame(recording: Recording, wanted: str | None) -> Frame:
             return frame
         if count - 1 == index:
             found = frame
-        # Frames of bags are named by their stamps: none further on is called "3".
+        # Frames of bags are named by their stamps, so no later one can be named "3".
         if found is not None and frame.stamp_ns is not None:
             break
     if found is not None:

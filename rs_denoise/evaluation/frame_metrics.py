@@ -1,4 +1,4 @@
-"""What is measured of one frame, for every method."""
+"""Measures one frame, for every method."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ class CameraSetup:
     """What the user knows of the camera and its surroundings; the rest is found in each frame.
 
     Attributes:
-        mount: where the camera is on the robot; None: it is fitted to the floor in view.
+        mount: where the camera is on the robot; None to fit it to the floor in view.
         layer: the obstacle layer that depth would go into.
-        planes: rectangles that show flat surfaces; None: they are searched for.
+        planes: rectangles that show flat surfaces; None to search for them.
         wall_mm: true distance of the first of `planes`, along the optical axis.
     """
 
@@ -57,7 +57,7 @@ class CameraSetup:
 
 @dataclass
 class MethodMetrics:
-    """The metrics of one method on one frame; None where the frame does not allow to measure them.
+    """The metrics of one method on one frame; None if they cannot be measured on it.
 
     Attributes:
         no_reference, obstacles, published, same, same_raw, at_fill_97, at_fill_90, confidence: as
@@ -82,7 +82,7 @@ class FrameMetrics:
 
     Attributes:
         methods: by name, "raw" among them.
-        mount_error: why the camera's place is unknown, None if it is known.
+        mount_error: why the camera's pose is unknown; None if it is known.
     """
 
     methods: dict[str, MethodMetrics]
@@ -98,7 +98,7 @@ def measure_frame(
     Args:
         frame: as recorded, with or without ground truth.
         depths_mm: each method's depth of it, [H, W] uint16 mm, "raw" among them.
-        ungated: by method, what its network gives before any gate; of networks that predict their
+        ungated: by method, its network's result before any gate, for networks that predict their
             uncertainty. Only used with ground truth.
         setup: what is known of the camera.
     """

@@ -1,4 +1,4 @@
-"""Evaluates recordings: what `rs_denoise evaluate` does with each of them."""
+"""Evaluates recordings, for `rs_denoise evaluate`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from rs_denoise.evaluation.requirement import Requirement
     from rs_denoise.model import Model
 
-# How many frames are timed, once all are evaluated.
+# Number of frames that are timed after the evaluation.
 TIMED_FRAMES = 10
 
 
@@ -38,12 +38,12 @@ class EvaluationSettings:
 
     Attributes:
         model: file or name of the model.
-        device: where it runs.
+        device: that runs it.
         gate: of the method "denoised"; a cautious and a complete one are measured too.
         beside: other model files to measure.
         baselines: whether to measure the filters of librealsense and OpenCV.
         size: width and height to resample to first; None keeps the native size.
-        max_frames: of a longer recording, runs of 40 frames spread evenly over it.
+        max_frames: if a recording is longer, runs of 40 frames spread evenly over it are measured.
         setup: what is known of the camera.
         overrides: topics of a bag to read instead of those that are found, and the camera of
             images that are stored without one.
@@ -92,7 +92,7 @@ class RecordingEvaluator:
 
         Args:
             path: of the recording.
-            html: where to write a report for a browser; None: nowhere.
+            html: file for a report, or None.
             progress: shows how far it is.
 
         Returns:
@@ -156,7 +156,7 @@ class RecordingEvaluator:
 
 
 class _ReportFrames:
-    """Selects what the report shows. plotly, which the report needs, takes a second to import."""
+    """Selects the frames of the report, whose plotly takes a second to import."""
 
     def __init__(self, denoised: OfflineDenoiser) -> None:
         from rs_denoise.evaluation.report.frame_selection import FrameSelection

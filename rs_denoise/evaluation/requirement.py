@@ -1,7 +1,7 @@
 """A requirement on a summary, such as `denoised.same.mae_mm <= 0.9 * denoised.same_raw.mae_mm`.
 
 It compares two arithmetic expressions of numbers and metrics. A metric is METHOD.BLOCK.METRIC as in
-the JSON of a summary. Names of methods may hold a hyphen, so a minus needs space around it.
+the JSON of a summary. Names of methods may contain a hyphen, so a minus needs spaces around it.
 simpleeval evaluates the expressions without running code.
 """
 
@@ -37,12 +37,12 @@ Methods = Mapping[str, Mapping[str, Mapping[str, float | None]]]
 
 
 class RequirementError(ValueError):
-    """A requirement that cannot be read, or that asks for what the summary does not have."""
+    """A requirement that cannot be parsed, or whose metric the summary does not have."""
 
 
 @dataclass(frozen=True)
 class Requirement:
-    """Two expressions that are compared.
+    """A comparison of two expressions.
 
     Attributes:
         left, right: the expressions, metrics by their names.
@@ -58,7 +58,7 @@ class Requirement:
         """Reads a requirement.
 
         Raises:
-            RequirementError: it is something else, or names no metric.
+            RequirementError: the text is not a requirement, or contains no metric.
         """
         metrics = METRIC.findall(text)
         if not text.isascii():
@@ -90,8 +90,8 @@ class Requirement:
             methods: "methods" of a summary's JSON.
 
         Raises:
-            RequirementError: there is no such metric, it was not measured, or a side is no finite
-                number. What was not measured is never met.
+            RequirementError: a metric does not exist or was not measured, or a side is not a finite
+                number.
         """
         left, right = (_evaluate(side, methods) for side in (self.left, self.right))
         compare = next(c for sign, c in COMPARISONS.values() if sign == self.comparison)
@@ -123,7 +123,7 @@ def _text_of(node: ast.expr, source: str, metrics: list[str]) -> str:
 
 
 def _check(side: ast.expr, requirement: str) -> None:
-    """Sees that a side is arithmetic of finite numbers and metrics."""
+    """Checks that a side is arithmetic of finite numbers and metrics."""
     for node in ast.walk(side):
         if isinstance(node, ast.Constant) and not _is_finite_number(node.value):
             raise RequirementError(
@@ -167,8 +167,8 @@ def _find(methods: Methods, metric: str) -> float:
     value = _find_in(metrics, name, metric, "metric", f"{method}.{block}")
     if value is None or not math.isfinite(value):
         raise RequirementError(
-            f"{metric} was not measured (it is {value}): the frames hold nothing that it could be "
-            "measured on, so a requirement on it is not met"
+            f"{metric} was not measured (it is {value}): it cannot be measured on these frames, "
+            "so a requirement on it is not met"
         )
     return float(value)
 
@@ -186,7 +186,7 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def _distinct_numbers(left: float, right: float) -> tuple[str, str]:
-    """Both numbers with as few digits as show that they differ, at least four."""
+    """Both numbers with enough digits to show that they differ, at least four."""
     whole = max(len(str(int(abs(value)))) for value in (left, right))
     for digits in range(max(4, whole), 18):
         shown = f"{left:#.{digits}g}", f"{right:#.{digits}g}"

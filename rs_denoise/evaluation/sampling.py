@@ -7,7 +7,7 @@ from itertools import islice
 
 from rs_denoise.recordings.frame import Frame
 
-# Consecutive frames: as many as temporal noise is measured over.
+# Consecutive frames per run: as many as temporal noise is measured over.
 RUN = 40
 
 
@@ -16,7 +16,7 @@ def sample_frames(frames: Iterable[Frame], count: int | None, max_frames: int) -
 
     Args:
         frames: all of them, in order.
-        count: how many there are; None if unknown, then the first ones are taken.
+        count: how many there are; None if unknown: the first ones are then used.
         max_frames: at least 1.
     """
     if count is None or count <= max_frames:

@@ -1,4 +1,4 @@
-"""What an evaluation found, typed; `to_json` is the only place that knows its JSON keys."""
+"""The results of an evaluation as typed classes; only `to_json` defines the JSON keys."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from rs_denoise.evaluation.metrics.metric import MetricBlock
 
 @dataclass(frozen=True)
 class MethodSummary:
-    """The metrics of one method, means over frames; None where no frame allows to measure them.
+    """The metrics of one method, means over frames; None if no frame has them.
 
     Attributes:
         no_reference: of single frames, without ground truth.
         temporal: of the recording as a whole.
-        obstacles: over the frames in which the camera's place is known.
+        obstacles: over the frames in which the camera's pose is known.
         published: over all pixels that the method publishes.
-        same: over the pixels valid in input, output and ground truth; None of raw depth.
+        same: over the pixels valid in input, output and ground truth; None for raw depth.
         same_raw: the camera's depth over the same pixels: dropping pixels does not improve `same`
             against it.
         at_fill_97, at_fill_90: over the most confident 97 % and 90 % of the camera's valid pixels,
-            before any gate, so that methods are compared at equal fill. As `confidence`, only of
+            before any gate, so that methods are compared at equal fill. Like `confidence`, only for
             models that predict their uncertainty, and once for a model with several gates.
         confidence: of a model that predicts its uncertainty, before any gate.
     """
@@ -46,12 +46,12 @@ class MethodSummary:
     confidence: ConfidenceQuality | None = None
 
     def blocks(self) -> dict[str, MetricBlock]:
-        """The blocks that there are, by the names that JSON and requirements use."""
+        """The existing blocks, by their names in JSON and requirements."""
         named = {name: getattr(self, FIELDS[name]) for name in BLOCKS}
         return {name: block for name, block in named.items() if block is not None}
 
     def to_json(self) -> dict[str, dict[str, float | None]]:
-        """Block -> metric -> value, None where nothing could be measured."""
+        """Block -> metric -> value; None if it could not be measured."""
         return {name: block.to_json() for name, block in self.blocks().items()}
 
     @classmethod
@@ -117,16 +117,16 @@ class Summary:
     """An evaluation of one recording.
 
     Attributes:
-        frames: how many have ground truth.
-        frames_without_truth: how many have none.
+        frames: number of frames with ground truth.
+        frames_without_truth: number of frames without.
         skipped: frames that could not be read, with the reason.
         methods: by name, "raw" among them; empty without any frame.
         by_distance: errors over true distance; None without ground truth.
         not_computed: what could not be measured, with the reason.
-        recording, model, device: their names, "" if there is none to tell.
+        recording, model, device: their names, or "".
         timing: of the network; None if nothing was timed.
-        notes: of the recording's reader.
-        requirements: which were asked for, and whether they hold.
+        notes: from the recording's reader.
+        requirements: the requested ones, and whether they hold.
     """
 
     frames: int = 0
@@ -148,7 +148,7 @@ class Summary:
         return self.frames + self.frames_without_truth
 
     def count_frames(self, block: MetricBlock | None) -> int:
-        """Over how many frames one of its blocks is measured; 0 if that is unknown."""
+        """The number of frames that one of its blocks is measured over; 0 if unknown."""
         if isinstance(block, NoReference):
             return self.all_frames
         if isinstance(block, TemporalNoise):
@@ -158,7 +158,7 @@ class Summary:
         return self.frames
 
     def to_json(self) -> dict:
-        """The summary as JSON has it; requirements only if there are any."""
+        """The summary for JSON; requirements only if there are any."""
         summary = {
             "frames": self.frames,
             "without_truth": self.frames_without_truth,

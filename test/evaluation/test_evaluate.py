@@ -145,7 +145,7 @@ def test_what_could_not_be_computed_is_told_with_the_reason(make_model):
     alone = evaluate([frame(truth=False)], model).summarise().to_json()
     assert set(alone["not_computed"]) == {"accuracy", "obstacles", "temporal"}
     assert alone["over_distance"] is None and "published" not in alone["methods"]["raw"]
-    assert "in 1 of 1 frames the camera's place is unknown" in alone["not_computed"]["obstacles"]
+    assert "in 1 of 1 frames the camera's pose is unknown" in alone["not_computed"]["obstacles"]
     still = [frame(str(k), truth=False) for k in range(10)]
     known = CameraSetup(mount=Mount(0.5, 0.0), planes=(Roi(10, 10, 60, 40),), wall_mm=1990)
     result = evaluate(still, model, setup=known).summarise().to_json()

@@ -1,1 +1,1 @@
-"""Several recordings: their mean, which is worst, and how two runs over them differ."""
+"""Several recordings: their mean, their ranking, and the comparison of two runs."""

@@ -12,7 +12,7 @@ from rs_denoise.evaluation.metrics.blocks import ObstacleCells, TemporalNoise
 from rs_denoise.evaluation.metrics.metric import DIGITS, Metric, MetricBlock
 from rs_denoise.evaluation.summary import BLOCKS, MethodSummary, Summary
 
-# Numbers of frames: added up instead of averaged.
+# Numbers of frames, which are summed instead of averaged.
 COUNTS = (TemporalNoise.still_frames, ObstacleCells.frames)
 
 
@@ -22,7 +22,7 @@ class BatchError(ValueError):
 
 @dataclass(frozen=True)
 class BatchSummary:
-    """What was found in each of several recordings.
+    """The results of several recordings.
 
     Attributes:
         recordings: by name, those that were evaluated.
@@ -54,8 +54,8 @@ class BatchSummary:
 def mean_summary(summaries: Iterable[Summary]) -> Summary:
     """Means over all frames of the recordings.
 
-    A metric of a recording counts with the number of frames that its block is measured on. Methods
-    count in the recordings that have them.
+    Each recording is weighted by the number of frames that the metric's block is measured on. A
+    method is averaged over the recordings that have it.
     """
     summaries = list(summaries)
     names = dict.fromkeys(name for summary in summaries for name in summary.methods)

@@ -34,12 +34,12 @@ from rs_denoise.evaluation.report.headline import Answer, answer_questions
 from rs_denoise.evaluation.report.report import describe_origin, make_template, read_asset
 from rs_denoise.evaluation.summary import Summary
 
-# The charts' axis: changes in percent. Beyond its ends, recordings are drawn at the end.
+# The charts' axis: changes in percent. Recordings beyond it are drawn at its end.
 MAX_PERCENT = 100.0
 TICKS = (-100, -50, -25, -10, 0, 10, 25, 50, 100)
-# Recordings this near to each other on the axis, in percent of its width, are stacked.
+# Recordings this close to each other on the axis, in percent of its width, are stacked.
 STACK_WIDTH = 1.2
-# Of the page's style: the diameter of a dot, and the height of a chart above the lowest dots.
+# From the page's style: the diameter of a dot, and the height of a chart above the lowest dots.
 DOT_REM, HEIGHT_REM = 0.68, 4.8
 # In the page's order.
 SUBJECTS = ACCURACY + DANGERS + SMOOTHNESS + HINTS + COVERAGE
@@ -66,12 +66,12 @@ class Distribution:
     """The changes of a headline metric in all recordings that have it.
 
     Attributes:
-        title, meaning: what it is, and what it means to a robot.
-        over: the set of pixels, "" where that needs no saying.
+        title, meaning: its name, and what it means for a robot.
+        over: the set of pixels, "" if that is obvious.
         dots: the recordings.
         median: the median change in percent, as text.
-        better, worse: how many recordings.
-        level_rem: distance of stacked dots; they overlap where the chart is too low.
+        better, worse: numbers of recordings.
+        level_rem: distance of stacked dots; they overlap if the chart is too low.
     """
 
     title: str
@@ -94,7 +94,7 @@ class Line:
         ranked: the metric that the table is sorted by; None if it was not measured.
         changes: headline metrics by title.
         answers: is it better, is it safe.
-        broken: the requirements that it does not meet.
+        broken: the requirements that are not met.
     """
 
     name: str
@@ -190,14 +190,14 @@ def _distribute(title: str, meaning: str, pairs: Mapping[str, MetricChange]) -> 
 
 
 def _percent(change: MetricChange) -> float:
-    """The change in percent; of a value that was 0, none or the end of the axis."""
+    """The change in percent; if the value was 0, this is 0 or the end of the axis."""
     if change.ratio is not None:
         return 100 * (change.ratio - 1)
     return MAX_PERCENT if change.after > change.before else 0.0
 
 
 def _place(percent: float) -> float:
-    """Where a change is on the axis, 0 to 100: by its square root, so that small ones differ."""
+    """Position of a change on the axis, 0 to 100; a square-root scale separates small changes."""
     part = min(abs(percent) / MAX_PERCENT, 1.0)
     return round(50 + math.copysign(50 * math.sqrt(part), percent), 2)
 
@@ -216,7 +216,7 @@ def _make_line(name: str, summary: Summary, ranking: Ranking, links: Mapping[str
 
 
 def _count_answers(lines: list[Line], answers: tuple[Answer, ...]) -> list[tuple[Answer, str]]:
-    """Each question's answer over all frames, and how many recordings have which answer."""
+    """Each question's answer over all frames, and the number of recordings per answer."""
     counted = []
     for index, answer in enumerate(answers):
         words = Counter(line.answers[index].word or "unknown" for line in lines)

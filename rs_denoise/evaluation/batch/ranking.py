@@ -20,11 +20,11 @@ class RankingError(ValueError):
 
 @dataclass(frozen=True)
 class Ranking:
-    """A metric of denoised depth beside the camera's.
+    """A metric to compare denoised depth with the camera's.
 
     Attributes:
         block: name of its block, as in JSON.
-        metric: what is compared.
+        metric: the metric.
     """
 
     block: str
@@ -51,7 +51,7 @@ class Ranking:
         return cls(block, found[key])
 
     def change(self, summary: Summary) -> MetricChange | None:
-        """The camera's value and that of denoised depth; None where one was not measured."""
+        """The values of the camera and of denoised depth; None if one was not measured."""
         raw, denoised = (summary.methods.get(name) for name in (RAW, DENOISED))
         if raw is None or denoised is None:
             return None
@@ -83,6 +83,6 @@ class Ranking:
 
 
 def choose_ranking(summaries: Mapping[str, Summary]) -> Ranking:
-    """The mean error over the same pixels or, where no recording has ground truth, flatness."""
+    """The mean error over the same pixels or, if no recording has ground truth, flatness."""
     has_truth = any(summary.frames for summary in summaries.values())
     return Ranking.parse(WITH_TRUTH if has_truth else WITHOUT_TRUTH)

@@ -1,8 +1,8 @@
 """Two runs over the same recordings: another model or another version, compared in pairs.
 
-A pair is a metric of denoised depth in the earlier and in the later run, on one recording. Pairs
-cancel out how hard a recording is. Models that publish different pixels are compared over all that
-they publish, and at equal fill.
+A pair is a metric of denoised depth in the earlier and in the later run, on one recording. With
+pairs, the difficulty of a recording cancels out. Models that publish different pixels are compared
+over all that they publish, and at equal fill.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class PairedMetric:
 
     Attributes:
         name: as in JSON, BLOCK.METRIC.
-        metric: what was compared.
+        metric: the metric.
         pairs: by recording, its value in the earlier and in the later run.
     """
 
@@ -77,16 +77,16 @@ class PairedMetric:
 
     @property
     def spread(self) -> float:
-        """Standard deviation of the differences; NaN of a single pair."""
+        """Standard deviation of the differences; NaN for a single pair."""
         apart = [pair.after - pair.before for pair in self.pairs.values()]
         return statistics.stdev(apart) if len(apart) > 1 else math.nan
 
     @property
     def verdict(self) -> str:
-        """BETTER, WORSE or UNCHANGED: the change of the means, if it is not within the spread.
+        """BETTER, WORSE or UNCHANGED, from the change of the means.
 
-        It must be more than 3 % and the metric's least change and, of three pairs or more, more
-        than twice the standard error of the mean difference.
+        The change must exceed 3 % and the metric's `min_change` and, with three pairs or more,
+        twice the standard error of the mean difference.
         """
         change = self.mean.change
         count = len(self.pairs)
@@ -149,7 +149,7 @@ def compare_runs(earlier: Mapping[str, Summary], later: Mapping[str, Summary]) -
 
     Args:
         earlier: the run to compare against.
-        later: the run that is judged.
+        later: the run to judge.
     """
     unpaired = {name: "only in the earlier run" for name in earlier if name not in later}
     unpaired |= {name: "only in this run" for name in later if name not in earlier}

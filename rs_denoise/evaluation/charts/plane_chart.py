@@ -1,4 +1,4 @@
-"""A chart of how far depth is from the planes that were fitted to it."""
+"""A chart of the distances between depth and the planes fitted to it."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# The colours span this percentage of the distances from the planes, and at least so many mm.
+# The colours span this percentage of the distances from the planes, and at least this many mm.
 COLOURED_PERCENT = 98.0
 MIN_COLOURED_MM = 0.5
-# The detail shows what is around the planes, as a fraction of their size, and is at most so many
-# times as long as wide.
+# The detail shows a border around the planes (a fraction of their size), up to a maximum aspect
+# ratio.
 MARGIN, MAX_ASPECT = 0.06, 1.8
 PLANE_INCHES, BAR_INCHES = 15.0, 1.3
 
@@ -47,7 +47,7 @@ def draw_plane_chart(
     }
     limit = _colour_limit(list(distances.values()))
     left, right, top, bottom = _surroundings(rois, frame.camera)
-    # So wide that all three pictures have the same height.
+    # Widths that give all three pictures the same height.
     detail = (right - left) / (bottom - top)
     ratios = [frame.camera.width / frame.camera.height, detail, detail]
     figure = new_figure(PLANE_INCHES, PLANE_INCHES / sum(ratios) + BAR_INCHES)
@@ -56,7 +56,7 @@ def draw_plane_chart(
     axes[0].imshow(picture)
     axes[0].set_title(f"{title}, frame {frame.name}", fontsize="medium")
     for panel, (name, distance) in zip(axes[1:], distances.items(), strict=True):
-        # Without any hue, so that holes do not look like distances.
+        # Grey, so that holes do not look like distances.
         panel.imshow(picture.mean(axis=2), cmap="gray", vmin=0, vmax=4 * 255)
         image = panel.imshow(distance, cmap=_near_red(), vmin=-limit, vmax=limit)
         panel.set_xlim(left - 0.5, right - 0.5)
@@ -109,7 +109,7 @@ def _distances_mm(
                 ((roi.height - 1) / 2 - part.cy) / part.fy,
                 1.0,
             ])  # fmt: skip
-            # The normal looks at the camera.
+            # The normal points towards the camera.
             roi.of(distances)[:] = (fit.distance_mm * middle - points) @ fit.normal
     return distances
 
@@ -121,7 +121,7 @@ def _colour_limit(distances_mm: list[np.ndarray]) -> float:
 
 
 def _surroundings(rois: list[Roi], camera: Camera) -> tuple[int, int, int, int]:
-    """Left, right, top and bottom of what holds all rectangles, neither very flat nor very tall."""
+    """Left, right, top and bottom of an area around all rectangles with a moderate aspect ratio."""
     left, top = min(r.left for r in rois), min(r.top for r in rois)
     right, bottom = max(r.left + r.width for r in rois), max(r.top + r.height for r in rois)
     width, height = (1 + 2 * MARGIN) * (right - left), (1 + 2 * MARGIN) * (bottom - top)
@@ -131,7 +131,7 @@ def _surroundings(rois: list[Roi], camera: Camera) -> tuple[int, int, int, int]:
 
 
 def _widened(first: int, last: int, size: float, limit: int) -> tuple[int, int]:
-    """A range of that size about the middle of another, as far as the image goes."""
+    """A range of the given size around the middle of another one, within the image."""
     middle = (first + last) / 2
     return max(round(middle - size / 2), 0), min(round(middle + size / 2), limit)
 

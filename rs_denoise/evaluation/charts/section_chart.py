@@ -22,10 +22,10 @@ STYLES: dict[str, dict] = {
     RAW: {"color": "#d55e00", "linewidth": 1.0, "marker": ".", "markersize": 3, "zorder": 2},
     DENOISED: {"color": "#0072b2", "linewidth": 1.3, "marker": ".", "markersize": 3, "zorder": 3},
 }
-# Wild samples would flatten the rest of a chart: the axis leaves them out, and a text counts them.
+# Outliers would flatten the rest of a chart: the axis excludes them, and a text counts them.
 SHOWN_PERCENT = (1.0, 99.0)
 AXIS_MARGIN, MIN_AXIS_MM = 0.15, 20.0
-# A shorter drag is a click: hands are not that steady.
+# A shorter drag counts as a click, because hands are not perfectly steady.
 MIN_DRAG_PX = 3
 
 
@@ -52,7 +52,7 @@ class SectionChart:
         )
 
     def show(self, start: Pixel, end: Pixel) -> None:
-        """Draws this line and what is along it.
+        """Draws this line and the depth along it.
 
         Raises:
             CrossSectionError: as `sample_line`; then the last line stays.
@@ -73,7 +73,7 @@ class SectionChart:
         )
 
     def hint(self, text: str) -> None:
-        """Says what to do, until a line is shown."""
+        """Shows instructions until a line is drawn."""
         self.chart.set_title(text, loc="left", fontsize="medium")
 
     def _laid_out(self) -> tuple[list[Axes], Axes]:
@@ -96,7 +96,7 @@ class SectionChart:
         return above, chart
 
     def _scale(self, depths_mm: np.ndarray) -> None:
-        """Fits the axis to nearly all samples, and says how many it leaves out."""
+        """Fits the axis to nearly all samples, and shows how many it excludes."""
         valid = depths_mm[np.isfinite(depths_mm)]
         if not valid.size:
             self.beyond.set_text("no valid sample along this line")
@@ -136,7 +136,7 @@ class LinePicker:
             self._draw_to(pixel)
 
     def _release(self, event) -> None:
-        """A line is done where a drag ends or at the second click, not at the first."""
+        """Completes a line at the end of a drag or at the second click, not at the first."""
         if self.drawn and event.button == 1:
             self.start = None
 
@@ -158,7 +158,7 @@ class LinePicker:
 
 
 def _empty_line(axes: Axes) -> list:
-    """A line that shows on any ground: light with a dark outline."""
+    """A line that is visible on any background: light with a dark outline."""
     outline = axes.plot([], [], color=OUTLINE_COLOUR, linewidth=3.6)
     line = axes.plot(
         [], [], color=LINE_COLOUR, linewidth=1.6, marker="o", markersize=5,

@@ -1,1 +1,1 @@
-"""What is measured: of one frame, or gathered over a recording. Nothing here prints or draws."""
+"""The metrics of single frames and of whole recordings. Nothing here prints or draws."""

@@ -1,4 +1,4 @@
-"""How far depth is from the truth, and how dangerous that is to a robot.
+"""Errors of depth against ground truth, including those that are dangerous for a robot.
 
 Metrics are of one frame; the caller averages them. `blocks.Accuracy` defines them.
 """
@@ -15,7 +15,7 @@ from rs_denoise.evaluation.metrics.blocks import Accuracy
 from rs_denoise.evaluation.metrics.gross import measure_gross_errors
 from rs_denoise.evaluation.metrics.ground_truth import OUTLIER_FRACTION, GroundTruth
 
-# The high-frequency error is what is left of errors below the limit less their mean over a window.
+# The high-frequency error: errors below the limit minus their mean over a window.
 HIGH_FREQUENCY_WINDOW_PX = 33
 MAX_HIGH_FREQUENCY_ERROR_PX = 1.0
 
@@ -30,7 +30,7 @@ def measure_accuracy(
         depth_mm: [H, W] uint16 or float, 0 = invalid.
         truth: of the same size.
         disparity_scale_px_mm: fx * baseline.
-        only: [H, W] bool; pixels outside are left out altogether.
+        only: [H, W] bool; other pixels are ignored.
     """
     wanted = truth.known if only is None else truth.known & only
     valid = wanted & (depth_mm > 0)
@@ -51,7 +51,7 @@ def measure_accuracy(
         rmse_mm=math.sqrt(mean(error_mm[valid] ** 2)),
         rel_pct=100 * mean(np.abs(relative[valid])),
         med_rel_pct=100 * median(np.abs(relative[valid])),
-        # The limits of papers on learned depth (DREDS, TransCG, CDM).
+        # The limits used in papers on learned depth (DREDS, TransCG, CDM).
         delta_105_pct=percentage(ratio < 1.05, ratio),
         delta_110_pct=percentage(ratio < 1.10, ratio),
         delta_125_pct=percentage(ratio < 1.25, ratio),

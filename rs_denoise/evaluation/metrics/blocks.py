@@ -1,4 +1,4 @@
-"""Every metric of an evaluation: name, unit, direction and definition, each written here once."""
+"""The name, unit, direction and definition of every metric of an evaluation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the error grows with distance: up to where a robot can rely on depth."""
+"""Errors by distance, which show up to where a robot can rely on depth."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy as np
 from rs_denoise.evaluation.metrics.ground_truth import MAX_SCORED_MM, OUTLIER_FRACTION
 from rs_denoise.evaluation.metrics.metric import DIGITS
 
-# Fine enough for a map, and wide enough for thousands of pixels a bin and frame.
+# Fine enough for a map, and wide enough for thousands of pixels per bin and frame.
 STEP_MM = 250
 EDGES_MM = tuple(range(0, MAX_SCORED_MM + 1, STEP_MM))
 
 
 @dataclass(frozen=True)
 class DistanceBins:
-    """Errors of one method, one entry a bin; None where a bin has no pixels.
+    """Errors of one method, one entry per bin; None if a bin has no pixels.
 
     Attributes:
         pixels: how many there are.
@@ -44,15 +44,15 @@ class DistanceErrors:
 class ErrorByDistance:
     """Sums up errors by true distance, of any number of frames and methods, in constant memory.
 
-    All pixels at a distance weigh the same, whatever frame they are from. (In means over frames
-    the frames weigh the same, however many pixels they have.)
+    All pixels at a distance have the same weight, whatever frame they are from. (In means over
+    frames, all frames have the same weight, however many pixels they have.)
     """
 
     def __init__(self) -> None:
         self._sums: dict[str, DistanceSums] = {}
 
     def add(self, method: str, sums: DistanceSums) -> None:
-        """Takes a method's sums of one frame."""
+        """Adds a method's sums of one frame."""
         earlier = self._sums.get(method)
         self._sums[method] = sums if earlier is None else earlier + sums
 

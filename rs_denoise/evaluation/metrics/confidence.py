@@ -1,4 +1,4 @@
-"""Whether confidence predicts errors: sorted by it (AUSE), and as a probability (calibration).
+"""Whether confidence predicts errors: as a ranking (AUSE) and as a probability (calibration).
 
 It also selects the pixels over which methods are compared at equal fill.
 """
@@ -25,8 +25,8 @@ def measure_confidence(
     al. 2015 with 10 bins.
 
     Args:
-        error_mm: [N], signed; of all pixels, whether a gate would publish them or not.
-        right: [N] bool; confidence is the probability of this.
+        error_mm: [N], signed, of all pixels, before any gate.
+        right: [N] bool, whether a pixel is correct; confidence is the probability of this.
         confidence: [N] in 0..1.
     """
     if not error_mm.size:
@@ -49,7 +49,7 @@ def select_most_confident(confidence: np.ndarray, valid: np.ndarray, percent: fl
     Args:
         confidence: [H, W].
         valid: [H, W] bool.
-        percent: of the valid pixels, how many to select. Of equally confident ones, the first.
+        percent: of the valid pixels to select; of equally confident ones the first.
 
     Returns:
         [H, W] bool.

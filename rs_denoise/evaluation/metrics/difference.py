@@ -1,4 +1,4 @@
-"""Mean, median and RMS difference of two depth images, as the Denoise-Autoencoder prints them."""
+"""Mean, median and RMS difference of two depth images, as printed by the Denoise-Autoencoder."""
 
 from __future__ import annotations
 

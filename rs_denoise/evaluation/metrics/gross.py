@@ -6,7 +6,7 @@ import numpy as np
 
 from rs_denoise.evaluation.metrics.ground_truth import OUTLIER_FRACTION, GroundTruth
 
-# An edge that is so many pixels off is no gross error.
+# An edge that is displaced by this many pixels is not a gross error.
 REACH_PX = 2
 
 
@@ -15,8 +15,8 @@ def measure_gross_errors(
 ) -> np.ndarray:
     """Finds the pixels that are more than 5 % off from every ground truth within 2 px.
 
-    A depth edge that stands 1 or 2 px beside the true one, or a scan that is registered so far
-    off, does not count.
+    A depth edge that is displaced by 1 or 2 px, or a scan that is misregistered by as much, does
+    not count.
 
     Args:
         depth_mm: [H, W].
@@ -35,7 +35,7 @@ def measure_gross_errors(
     nearby_mm = padded[rows[:, None] + down, columns[:, None] + right]
     error_mm = depth_mm[rows, columns].astype(np.float32)[:, None] - nearby_mm
     distance_mm = np.abs(error_mm)
-    # Unknown ground truth is 0, which no depth is near to.
+    # Unknown ground truth is 0, which is not close to any depth.
     gross = np.all(distance_mm > np.float32(OUTLIER_FRACTION) * nearby_mm, axis=1)
     distance_mm[nearby_mm == 0] = np.inf
     nearest = distance_mm[gross].argmin(axis=1)

@@ -1,4 +1,4 @@
-"""Ground truth of a frame, and its zones: depth edges, surfaces between them, thin things."""
+"""Ground truth of a frame, and its zones: depth edges, surfaces between them, thin objects."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 
 from rs_denoise.depth import to_disparity_px
 
-# Ground truth from here on is not scored.
+# Ground truth at or beyond this distance is not scored.
 MAX_SCORED_MM = 6000
 # An error above this fraction of the true depth is an outlier.
 OUTLIER_FRACTION = 0.05
-# A depth step above these fractions of the depth makes an edge, and an edge band, in windows of
-# so many pixels.
+# A depth step above these fractions of the depth makes an edge or an edge band, in windows of these
+# sizes in px.
 EDGE_STEP, EDGE_WINDOW_PX = 0.05, 11
 EDGE_BAND_STEP, EDGE_BAND_WINDOW_PX = 0.03, 15
 THIN_PX = 9
@@ -22,13 +22,13 @@ THIN_PX = 9
 
 @dataclass(frozen=True)
 class GroundTruth:
-    """A frame's ground truth with the zones that the metrics look at; all arrays are [H, W].
+    """A frame's ground truth with the zones that metrics use; all arrays are [H, W].
 
     Attributes:
         depth_mm: float32, 0 where ground truth is unknown or not scored.
         disparity_px: float32, 0 there too.
-        unlimited_mm: float32, 0 only where ground truth is unknown: what is not scored still
-            explains depth beside it.
+        unlimited_mm: float32, 0 only where ground truth is unknown: pixels that are not scored
+            still explain depth next to them.
         edge: within 5 px of a depth step of more than 5 %.
         edge_band: within 7 px of a depth step of more than 3 %.
         interior: surfaces, the pixels outside the edge band.

@@ -6,9 +6,9 @@ A block of metrics is a frozen dataclass that declares each of its metrics once:
     class Accuracy(MetricBlock):
         mae_mm: Metric = Metric("Mean error", "mm", "Mean absolute error of the depth.", digits=1)
 
-`Accuracy.mae_mm` is the metric with its description; `accuracy.mae_mm` of an instance is the number
-that was measured (a descriptor-typed field, as Python's documentation of dataclasses calls it).
-Type checkers know both, so tables and reports name metrics as attributes.
+`Accuracy.mae_mm` is the metric with its description; `accuracy.mae_mm` of an instance is the
+measured number (a descriptor-typed field, in the terms of Python's dataclasses documentation). Type
+checkers understand both, so tables and reports refer to metrics as attributes.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ class Metric:
     """A metric, as a field of a block.
 
     Args:
-        name: its heading in tables and reports.
+        name: the heading in tables and reports.
         unit: "mm", "%" (of pixels, where nothing else is said), "px", or "" for a plain number.
         description: its definition, a sentence.
         better: the direction in which it improves.
         digits: after the point, where it is printed.
-        min_change: a smaller change, in the unit, counts as none, whatever its ratio.
+        min_change: smaller changes, in the unit, count as none, whatever their ratio.
         json_key: in summaries and in model files; None: the name of the field.
 
     Attributes:
@@ -78,7 +78,8 @@ class Metric:
         return self if block is None else self.of(block)
 
     def __set__(self, block: object, value: float) -> None:
-        # A dataclass gives the field's default, this metric, where the caller gives no value.
+        # If the caller passes no value, the dataclass passes the field's default, which is this
+        # metric.
         vars(block)[self.field] = math.nan if value is self else value
 
     def __repr__(self) -> str:
@@ -90,7 +91,7 @@ class Metric:
         return self._json_key or self.field
 
     def of(self, block: object) -> float:
-        """Its value in a block that has it; NaN where nothing could be measured."""
+        """Its value in a block that has it; NaN if it could not be measured."""
         return vars(block)[self.field]
 
     def text(self, value: float) -> str:
@@ -98,17 +99,17 @@ class Metric:
         return f"{self.number(value)} {self.unit}".rstrip()
 
     def number(self, value: float) -> str:
-        """A value without its unit; a dash where nothing could be measured."""
+        """A value without its unit; a dash if it could not be measured."""
         return "-" if math.isnan(value) else f"{value:.{self.digits}f}"
 
 
 @dataclass(frozen=True)
 class MetricBlock:
-    """Metrics that are measured together; those not given are NaN: nothing could be measured."""
+    """Metrics that are measured together; those that could not be measured are NaN."""
 
     @classmethod
     def metrics(cls) -> tuple[Metric, ...]:
-        """Its metrics, in their order."""
+        """Its metrics, in order."""
         defaults = (field.default for field in fields(cls))
         return tuple(default for default in defaults if isinstance(default, Metric))
 
@@ -132,6 +133,6 @@ class MetricBlock:
         return not all(math.isnan(metric.of(self)) for metric in self.metrics())
 
     def to_json(self) -> dict[str, float | None]:
-        """Values by JSON key; None where nothing could be measured."""
+        """Values by JSON key; None for those that could not be measured."""
         values = ((metric, metric.of(self)) for metric in self.metrics())
         return {m.json_key: None if math.isnan(value) else value for m, value in values}

@@ -1,4 +1,4 @@
-"""What can be measured of one frame without ground truth."""
+"""Metrics of one frame without ground truth."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from rs_denoise.recordings.frame import Frame
 STEP_PX, AROUND_PX, MAX_WIDENING = 5, 11, 1.5
 # This median removes the projector's dots, which are narrower than half of it.
 DOT_PX, SMOOTHING_PX = 7, 1.5
-# An infrared edge changes the brightness by more than this fraction a px. The offset keeps noise in
-# the dark from being an edge.
+# An infrared edge changes the brightness by more than this fraction per px. With the offset, noise
+# in dark areas is not an edge.
 MIN_INFRARED_STEP, DARKNESS = 0.05, 10.0
 # An edge explains a step up to 2 px away.
 SUPPORT_PX = 5
@@ -34,15 +34,15 @@ def measure_without_reference(
 ) -> NoReference:  # fmt: skip
     """Measures one depth image.
 
-    Flying pixels are estimated: a real depth step nearly always has an infrared edge at its place,
-    a smeared or displaced one has none. The estimate misses flying pixels right at an infrared
-    edge, and flat surfaces at a wrong depth; texture near a step excuses it. (Of the camera's own
-    depth on real frames with ground truth, 83 to 98 % of what it counts is more than 5 % off.)
+    Flying pixels are estimated: a real depth step nearly always coincides with an infrared edge; a
+    smeared or displaced one does not. The estimate misses flying pixels right at an infrared edge
+    or near texture, and flat surfaces at a wrong depth. (Of the camera's own depth on real frames
+    with ground truth, 83 to 98 % of what it counts is more than 5 % off.)
 
     Args:
         frame: as recorded; the camera's own depth is compared with itself.
-        depth_mm: [H, W] uint16, 0 = invalid; what a method publishes of the frame.
-        planes: where flat surfaces are (`find_planes`), the same for every method.
+        depth_mm: [H, W] uint16, 0 = invalid; a method's output for the frame.
+        planes: flat surfaces (`find_planes`), the same for every method.
         near_infrared_edges: of the frame (`find_near_infrared_edges`); None without infrared.
         wall_mm: true distance of the first of `planes`, along the optical axis; None: unknown.
     """
@@ -69,7 +69,7 @@ def measure_without_reference(
 
 
 def find_near_infrared_edges(infrared: np.ndarray) -> np.ndarray:
-    """Marks pixels at most 2 px from an edge of the infrared image that is no projected dot.
+    """Marks pixels within 2 px of an edge of the infrared image, ignoring projected dots.
 
     Args:
         infrared: [H, W] uint8.
@@ -79,7 +79,7 @@ def find_near_infrared_edges(infrared: np.ndarray) -> np.ndarray:
     """
     without_dots = cv2.medianBlur(infrared, DOT_PX)
     smooth = cv2.GaussianBlur(without_dots.astype(np.float32), (0, 0), SMOOTHING_PX)
-    # Scharr's weights sum up to 32 over a px.
+    # Scharr's weights sum to 32 per px.
     across, down = (cv2.Scharr(smooth, cv2.CV_32F, *axis) / 32 for axis in ((1, 0), (0, 1)))
     edge = np.hypot(across, down) > MIN_INFRARED_STEP * (smooth + DARKNESS)
     return cv2.dilate(edge.astype(np.uint8), np.ones((SUPPORT_PX, SUPPORT_PX), np.uint8)) > 0
@@ -116,7 +116,8 @@ def _measure_flying_pixels(depth_mm: np.ndarray, near_infrared_edges: np.ndarray
 def _find_between_sides(depth_mm: np.ndarray) -> np.ndarray:
     """Where a pixel is more than 5 % from both sides of a step near it."""
     valid = depth_mm > 0
-    # A slope spans a wide range too; in inverse depth it is even, and spans more in a wider window.
+    # A slope spans a wide range too; in inverse depth it is linear, and spans more in a wider
+    # window.
     inverse = np.where(valid, 1000.0 / np.maximum(depth_mm, 1), 0).astype(np.float32)
     near, far = _sides(inverse, valid, STEP_PX)
     around_near, around_far = _sides(inverse, valid, AROUND_PX)
@@ -130,7 +131,7 @@ def _find_between_sides(depth_mm: np.ndarray) -> np.ndarray:
 
 
 def _sides(inverse: np.ndarray, valid: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """The greatest and the least of the valid within a window."""
+    """The maximum and minimum of the valid values within a window."""
     window = np.ones((size, size), np.uint8)
     far = cv2.erode(np.where(valid, inverse, np.float32(1e9)), window)
     return cv2.dilate(inverse, window), far

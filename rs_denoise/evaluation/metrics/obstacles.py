@@ -1,8 +1,8 @@
-"""What depth puts into a Nav2 obstacle layer: marked cells, false obstacles, missed obstacles.
+"""The effect of depth on a Nav2 obstacle layer: marked cells, false and missed obstacles.
 
 The geometry is that of nav2_costmap_2d's ObstacleLayer, with its parameters' names and defaults: a
 point between two heights and nearer than a range marks the cell below it. (The voxel layer does the
-same with mark_threshold 0.) Clearing and inflation are left out.
+same with mark_threshold 0.) Clearing and inflation are not modelled.
 Source: navigation2, nav2_costmap_2d/plugins/obstacle_layer.cpp and nav2_bringup's nav2_params.yaml.
 """
 
@@ -35,20 +35,20 @@ FIELD = 1 << 24
 
 
 class MountError(ValueError):
-    """A camera whose place above the floor cannot be found; the message says why."""
+    """The camera's pose above the floor cannot be found; the message says why."""
 
 
 @dataclass(frozen=True)
 class Mount:
-    """Where the camera is above a level floor.
+    """The camera's pose above a level floor.
 
     The floor's frame is ROS's (REP 103): x forward, y left, z up, its origin on the floor below the
     camera.
 
     Attributes:
         height_m: of the left imager.
-        pitch_rad: positive looks down.
-        roll_rad: positive leans to the right.
+        pitch_rad: positive is down.
+        roll_rad: positive is to the right.
     """
 
     height_m: float
@@ -113,11 +113,11 @@ class ObstacleLayer:
 
 
 class ObstacleCounter:
-    """Counts the cells that depth images of one frame mark, rightly and wrongly.
+    """Counts the cells that depth images of one frame mark, correctly and wrongly.
 
-    Cells that touch are taken as one: an edge of a cell is no error. A cell without ground truth
-    cannot be judged; it is no false obstacle. Without any ground truth false and missed cells are
-    NaN.
+    Cells that touch count as the same cell, so an obstacle at the border of a cell is no error. A
+    cell without ground truth is not a false obstacle. Without any ground truth, false and missed
+    cells are NaN.
 
     Args:
         layer: the obstacle layer.
@@ -155,17 +155,18 @@ class ObstacleCounter:
 
 
 def fit_mount(depth_mm: np.ndarray, camera: Camera) -> Mount:
-    """The camera's place, from the floor that the lower half of its image shows.
+    """The camera's pose, from the floor in the lower half of its image.
 
-    RANSAC (Fischler and Bolles 1981) over planes that a floor can be, then least squares. The floor
-    is taken as level, and the camera as upright to 45 degrees. The same depth gives the same mount.
+    RANSAC (Fischler and Bolles 1981) over plausible floor planes, then least squares. The floor is
+    assumed to be level, and the camera upright to within 45 degrees. The same depth gives the same
+    mount.
 
     Args:
         depth_mm: [H, W], 0 = invalid; the camera's own, so that all methods have the same mount.
         camera: that took it.
 
     Raises:
-        MountError: no such plane, or one that is no floor; the message says why.
+        MountError: no such plane, or one that is not a floor; the message says why.
     """
     points = camera.points_m(depth_mm)
     lower = points[camera.height // 2 :]
@@ -184,7 +185,7 @@ def fit_mount(depth_mm: np.ndarray, camera: Camera) -> Mount:
 
 
 def _guessed(sample: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, float]:
-    """Up and the camera's height above the plane with most points, of those that may be floors."""
+    """Up direction and camera height above the plausible floor plane with the most points."""
     a, b, c = (sample[rng.integers(0, len(sample), GUESSES)] for _ in range(3))
     normals = np.cross(b - a, c - a)
     lengths = np.linalg.norm(normals, axis=1, keepdims=True)
@@ -216,7 +217,7 @@ def _refined(sample: np.ndarray, up: np.ndarray, height: float) -> tuple[np.ndar
 
 
 def _check(up: np.ndarray, height: float, sample: np.ndarray, seen: np.ndarray) -> None:
-    """That it is a floor which a robot or a drone has below itself."""
+    """Checks that the plane is a plausible floor below a robot or a drone."""
     off = np.abs(sample @ up + height)
     fraction = float(np.mean(off < FLOOR_M))
     if fraction < MIN_FLOOR_FRACTION:
@@ -255,8 +256,8 @@ def _points_in_range(
 ) -> np.ndarray:
     """[3, N] float32 points of the optical frame, m, between two distances from the camera.
 
-    One coordinate after the other: three times as fast as `Camera.points_m`, of whose points most
-    would be dropped.
+    Computes one coordinate after the other: three times as fast as `Camera.points_m`, most of whose
+    points would be dropped.
     """
     x, y = camera.ray_slopes()
     z = depth_mm.astype(np.float32) / 1000

@@ -1,7 +1,7 @@
-"""Finds walls and floors, for recordings whose flat surfaces nobody has marked.
+"""Finds walls and floors, for recordings whose flat surfaces are not marked.
 
-A plane in space is a plane in disparity too (disparity is linear in x and y), where the noise of
-stereo is even: planes are searched for in disparity.
+Planes are searched for in disparity, because a plane in space is one in disparity too (disparity is
+linear in x and y), and stereo noise is uniform there.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from rs_denoise.camera import Camera
 from rs_denoise.depth import to_disparity_px
 from rs_denoise.evaluation.metrics.planes import Roi
 
-# The search looks at the medians of so many cells a side ...
+# The search uses the medians of this many cells per side ...
 CELLS = 32
 # ... and tries rectangles with corners at every second cell. Half a cell is cut off all around, for
 # what lies there may be another surface that the median does not see: an eighth a side is left.
@@ -27,8 +27,8 @@ MAX_WAVE_PX = 0.2
 # A step or a crease bends a plane by more than this fraction of disparity (a step of 3 % by 1.8 to
 # 3 %), within these limits in px. The noise of a real camera bends it by less than the lower one.
 MAX_BEND_FRACTION, BEND_LIMITS_PX = 0.01, (0.1, 0.25)
-# Inliers are at most so far from the plane; at least these fractions of all pixels, and of the
-# pixels of each cell, are inliers.
+# Maximum distance of inliers from the plane, and the minimum fractions of inliers among all pixels
+# and in each cell.
 MIN_INLIERS, MIN_CELL_INLIERS, MAX_INLIER_PX = 0.97, 0.8, 0.6
 
 
@@ -43,7 +43,7 @@ def find_planes(depth_mm: np.ndarray, camera: Camera, count: int = 3) -> list[Ro
     Args:
         depth_mm: [H, W], 0 = invalid.
         camera: that took it.
-        count: how many at most.
+        count: maximum number of planes.
     """
     height, width = depth_mm.shape
     cell = height // CELLS, width // CELLS
@@ -116,7 +116,7 @@ def _centred(size: int) -> np.ndarray:
 
 
 def _greatest_bend(profiles: np.ndarray) -> np.ndarray:
-    """By how much a step or a crease, best placed, bends each of [N, n] profiles."""
+    """How much the best-fitting step or crease bends each of [N, n] profiles."""
     return np.abs(profiles @ _bends(profiles.shape[1]).T).max(axis=1)
 
 

@@ -1,4 +1,4 @@
-"""How flat walls and floors are: Intel's Depth Quality metrics, without ground truth.
+"""Flatness of walls and floors: Intel's Depth Quality metrics, without ground truth.
 
 Source: librealsense's Depth Quality Tool (tools/depth-quality), which fits first and then drops the
 extremes; here they are dropped first.
@@ -15,7 +15,7 @@ from rs_denoise.camera import Camera
 
 # Intel drops this fraction of the nearest and of the farthest points.
 DROPPED_FRACTION = 0.005
-# Fewer points do not make a surface.
+# Minimum number of points of a surface.
 MIN_POINTS = 100
 # Planes seen at a smaller angle, whose sine this is (0.6 degrees), cannot be fitted.
 MIN_VIEW_ANGLE_SINE = 0.01
@@ -44,7 +44,7 @@ class Roi:
         """Reads "x,y,width,height".
 
         Raises:
-            PlaneError: these are not four whole numbers, or no rectangle.
+            PlaneError: the text is not four whole numbers, or not a rectangle.
         """
         try:
             left, top, width, height = (int(part) for part in text.split(","))
@@ -63,7 +63,7 @@ class Roi:
         """Checks that it is within images of this size.
 
         Raises:
-            PlaneError: it does not.
+            PlaneError: it is not.
         """
         if self.left + self.width > width or self.top + self.height > height:
             raise PlaneError(
@@ -85,13 +85,13 @@ class Roi:
         )
 
     def scaled(self, rows: int, columns: int) -> Roi:
-        """The pixels of what is counted in cells of so many rows and columns."""
+        """Converts from cells of the given rows and columns to pixels."""
         left, width = (columns * n for n in (self.left, self.width))
         top, height = (rows * n for n in (self.top, self.height))
         return Roi(left, top, width, height)
 
     def without_border(self, rows: int, columns: int) -> Roi:
-        """So many rows less at the top and at the bottom, and columns at both sides."""
+        """Removes rows at the top and bottom, and columns at both sides."""
         return Roi(
             self.left + columns, self.top + rows, self.width - 2 * columns, self.height - 2 * rows
         )

@@ -1,4 +1,4 @@
-"""How much depth fluctuates while nothing moves: temporal noise and flicker."""
+"""Fluctuation of depth while nothing moves: temporal noise and flicker."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from rs_denoise.evaluation.metrics.blocks import TemporalNoise
 from rs_denoise.offline import RAW
 from rs_denoise.recordings.frame import Frame
 
-# Intel takes 40 frames. Of fewer than ten a standard deviation is unreliable.
+# Intel uses 40 frames. With fewer than ten, a standard deviation is unreliable.
 WINDOW, MIN_FRAMES = 40, 10
-# Every second pixel of every second row is kept: a window of 848x480 takes 8 MB a method.
+# Every second pixel of every second row is kept: a window of 848x480 takes 8 MB per method.
 STRIDE = 2
 # Something moves at a pixel whose smoothed infrared changes by more than this: grey levels, and a
 # fraction of what it was.
@@ -26,16 +26,17 @@ MAX_STILL_GREY, MAX_STILL_FRACTION = 4.0, 0.1
 # Something moves in a cell whose median of raw depth changes by more than this fraction, if at
 # least half of the cell is valid.
 CELL_PX, MAX_STILL_DEPTH_CHANGE, MIN_CELL_FILL = 16, 0.05, 0.5
-# The pixels that change do not quite cover what moves.
+# The pixels that change do not fully cover a moving object, so they are dilated.
 MOVING_REACH_PX = 17
-# The image has 8 x 8 parts; a part moves if this fraction of its pixels does. A person moves a few
-# parts, a moving camera many. Too many end the still stretch, or the motion would count as noise.
+# The image has 8 x 8 parts; a part moves if this fraction of its pixels does. A person affects a
+# few parts, a moving camera many. Too many end the still stretch, because motion would count as
+# noise.
 PARTS, MIN_MOVING_FRACTION, MAX_MOVING_PARTS = 8, 0.05, 16
 
 
 @dataclass(frozen=True)
 class _Look:
-    """What motion is detected from: [H, W] smoothed infrared, and raw depth of cells."""
+    """The basis for detecting motion: [H, W] smoothed infrared, and raw depth of cells."""
 
     camera: Camera
     infrared: np.ndarray | None
@@ -55,8 +56,8 @@ class _Window:
 class Temporal:
     """Temporal noise and flicker of a recording, read once, in constant memory.
 
-    In a still stretch the infrared image and the camera's own depth stay what they were at its
-    start, except in a few parts of the image; pixels in and around those parts are left out. All
+    In a still stretch, the infrared image and the camera's own depth stay as they were at its
+    start, except in a few parts of the image; pixels in and around these parts are excluded. All
     methods are measured on the same stretches. Stretches are cut into windows of 40 frames; windows
     of fewer than 10 are left out.
     """
@@ -87,9 +88,9 @@ class Temporal:
         """The metrics of each method and of "raw", so far.
 
         Temporal noise is Intel's: of the pixels that do not move and are valid in at least half of
-        a window's frames, over those frames. Its "same" variants take the pixels for which method
-        and camera both have one, so that a method gains nothing by dropping noisy pixels. All are
-        means over windows, weighted by their numbers of frames.
+        a window's frames, over those frames. Its "same" variants use the pixels for which both
+        method and camera have a value, so that dropping noisy pixels gains nothing. All are means
+        over windows, weighted by their numbers of frames.
         """
         done = list(self._done)
         if self._window is not None and self._window.count >= MIN_FRAMES:
@@ -159,7 +160,7 @@ def _noise(depths_mm: np.ndarray) -> np.ndarray:
     counted = np.maximum(count, 2)
     average = depths_mm.sum(axis=0, dtype=np.float64) / counted
     square = np.where(valid, (depths_mm - average) ** 2, 0).sum(axis=0)
-    # Of a sample, so that short windows can be compared with long ones.
+    # The sample standard deviation, so that short windows can be compared with long ones.
     deviation = np.sqrt(square / (counted - 1))
     enough = (count >= 2) & (count >= len(depths_mm) / 2)
     return np.where(enough, deviation / np.maximum(_median(depths_mm), 1), np.nan)

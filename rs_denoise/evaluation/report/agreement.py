@@ -1,4 +1,4 @@
-"""Where the two infrared images agree at a depth: what a model sees of the right one."""
+"""Where the two infrared images agree at a depth: what a model learns from the right one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rs_denoise.matching import (
 )
 from rs_denoise.recordings.frame import Frame
 
-# Of the evidence, the map of the depth itself, in which every texture counts alike.
+# The evidence map of the depth itself, with fine normalisation: all textures have equal weight.
 _MAP = FINE.index(0.0)
 
 

@@ -16,7 +16,7 @@ from rs_denoise.evaluation.metrics.metric import Better, Metric, MetricBlock
 from rs_denoise.evaluation.summary import MethodSummary, Summary, Timing
 from rs_denoise.offline import DENOISED, RAW
 
-# A ratio this near to 1 is no change: frames of one recording differ by more.
+# A ratio this close to 1 counts as no change: frames of one recording differ by more.
 NEUTRAL = 0.03
 # With fewer frames than this, a change of up to FEW_NEUTRAL may be chance.
 FEW_FRAMES, FEW_NEUTRAL = 10, 0.10
@@ -34,8 +34,8 @@ class MetricChange:
     Attributes:
         metric: what was measured.
         before, after: its values, not NaN.
-        over: the set of pixels, "" where that needs no saying.
-        frames: over how many frames; 0 if unknown.
+        over: the set of pixels, "" if that is obvious.
+        frames: number of frames; 0 if unknown.
     """
 
     metric: Metric
@@ -85,9 +85,9 @@ class Card:
     """One headline metric.
 
     Attributes:
-        title, meaning: what it is, and what it means to a robot.
-        changes: the first is the headline; empty if there is a value only.
-        value: of a metric without a before.
+        title, meaning: its name, and what it means for a robot.
+        changes: the first is the headline; empty if there is only a value.
+        value: of a metric that has no value before denoising.
     """
 
     title: str
@@ -97,7 +97,7 @@ class Card:
 
     @property
     def change(self) -> str:
-        """The headline's, or WORSE if a danger over all pixels is worse over the same pixels."""
+        """The headline's change, or WORSE if a dangerous error is worse over the same pixels."""
         if not self.changes:
             return ""
         headline, *others = self.changes
@@ -111,11 +111,11 @@ ReadBlock = Callable[[MethodSummary], MetricBlock | None]
 
 @dataclass(frozen=True)
 class Subject:
-    """What a card is about.
+    """The subject of a card.
 
     Attributes:
         metric: what was measured; its name is the title unless there is another.
-        meaning: what it means to a robot, a sentence.
+        meaning: what it means for a robot, a sentence.
         over: the sets of pixels, the headline first; empty for other blocks.
         block: where to read it, if it is not of accuracy.
         title: instead of the metric's name.
@@ -166,7 +166,7 @@ DANGERS = (
         Accuracy.flying_pct,
         "At edges, points in mid-air between an object and its background.", _AS_SENT,
     ),
-    # Over the same pixels a thin object that was dropped would not count as missed.
+    # Over the same pixels, a thin object that was dropped would not count as missed.
     Subject(
         Accuracy.thin_recall_pct, "Legs, poles and cables that depth does not show.",
         (PUBLISHED,), title="Thin objects missed", complement=True,
@@ -227,7 +227,7 @@ def make_cards(summary: Summary, subjects: tuple[Subject, ...]) -> tuple[Card, .
 
 
 def make_cost_cards(summary: Summary) -> tuple[Card, ...]:
-    """How much was changed and how long that took: values without a before."""
+    """How much was changed, and the time per frame: values without a comparison."""
     denoised = summary.methods.get(DENOISED)
     cards = []
     if denoised is not None:
@@ -246,7 +246,7 @@ def make_cost_cards(summary: Summary) -> tuple[Card, ...]:
 def _make_card(
     summary: Summary, raw: MethodSummary, denoised: MethodSummary, subject: Subject
 ) -> Card | None:
-    """None where nothing of it was measured."""
+    """None if the metric was not measured."""
     title = subject.title or subject.metric.name
     frames = summary.count_frames(subject.block(denoised))
     changes = []

@@ -28,10 +28,10 @@ class FrameSelection:
         self._labels: dict[str, str] = {}
 
     def label(self, recording: Iterable[Frame]) -> Iterator[Frame]:
-        """Passes on the frames of a recording and remembers the place of each.
+        """Passes on the frames of a recording and stores a label for each.
 
-        Frames are then named by index, and by the time since the first frame or, without a time,
-        by their name in the recording. Other commands take the index too.
+        The label is the index, which other commands accept, and the time since the first frame or,
+        without a time, the frame's name.
         """
         start_ns = None
         for index, frame in enumerate(recording):
@@ -67,7 +67,7 @@ class FrameSelection:
             self._kept[least] = gain, shown
 
     def frames(self) -> list[ReportFrame]:
-        """The frames kept, each once and named with the reason; first those with ground truth."""
+        """The selected frames, each once and with the reason; those with ground truth first."""
         order = ("helps most", "helps least", "changes most", "changes least", "first")
         reasons: dict[int, tuple[ReportFrame, list[str]]] = {}
         for reason in order:

@@ -41,8 +41,8 @@ class Answer:
 
     Attributes:
         question, topic: the question, and its subject as a heading.
-        word: BETTER, WORSE, UNCHANGED, MIXED, TOO_FEW, or "" where it is unknown.
-        sentences: the answer, and the metrics that it follows from.
+        word: BETTER, WORSE, UNCHANGED, MIXED, TOO_FEW, or "" if unknown.
+        sentences: the answer, and the metrics that it is based on.
         cards: those metrics.
     """
 
@@ -124,14 +124,14 @@ def list_warnings(summary: Summary) -> list[str]:
 
 
 def describe_right_infrared(summary: Summary) -> str:
-    """What the right infrared is for and what it changes; "" where it makes no difference."""
+    """How the right infrared is used and what it changes; "" if it is not used."""
     both = summary.methods.get(DENOISED)
     left = summary.methods.get(DENOISED + LEFT_ONLY)
     if both is None or left is None:
         return ""
     text = (
         "The model also uses the right infrared image: where it does not match the left one at the "
-        "measured depth, the model doubts that depth or chooses another surface nearby."
+        "measured depth, the model lowers the confidence or chooses another surface nearby."
     )
     if both.at_fill_97 is None or left.at_fill_97 is None:
         return text
@@ -150,7 +150,7 @@ def _answer(
     question: tuple[str, str], words: dict[str, str], deciding: tuple[Card, ...],
     others: tuple[Card, ...], missing: str = "",
 ) -> Answer:  # fmt: skip
-    """The deciding cards give the word; the others are named beside them."""
+    """The deciding cards determine the word; the others are listed after them."""
     changes, cards = {card.change for card in deciding}, deciding + others
     if not changes:
         return Answer(*question, "", (missing or "Not computed.",), cards)

@@ -11,9 +11,9 @@ import numpy as np
 
 from rs_denoise.drawing.picture import brighten_infrared, colour_depth, colour_error
 
-# Normalised images that have nothing in common agree to about this much.
+# Unrelated normalised images agree to about this extent.
 CHANCE_AGREEMENT = 0.5
-# All error pictures have one scale: this relative error has the full colour.
+# The scale of all error pictures: this relative error has the full colour.
 ERROR_FULL_SCALE = 0.1
 WEBP_QUALITY, WEBP_LOSSLESS = 88, 101
 INVALID_BGR = (40, 40, 40)
@@ -117,8 +117,8 @@ def draw_agreement_legend() -> Legend:
     return _draw_scale(
         CHANCE_AGREEMENT,
         "How well the left and the right infrared image agree at this depth: 1 where they match; "
-        "unlike images agree by chance to a half. Wrong depth matches badly, and so does what one "
-        "imager cannot see; dark grey has no depth.",
+        "unrelated images agree to about 0.5 by chance. Wrong depth matches badly, and so do "
+        "areas that only one imager sees; dark grey has no depth.",
     )
 
 

@@ -1,7 +1,7 @@
 """One HTML file that opens anywhere without a network: metrics, frames, points, methods.
 
-Everything is inside, plotly.js too. The page's policy lets only the scripts run whose hashes this
-module wrote, so that the name of a recording cannot become a program.
+It contains everything, including plotly.js. The page's content security policy allows only scripts
+with the hashes that this module wrote, so that the name of a recording cannot run as a script.
 """
 
 from __future__ import annotations
@@ -73,18 +73,18 @@ def write_report(path: Path, title: str, summary: Summary, frames: list[ReportFr
 
 
 def make_template(text: str) -> Template:
-    """A template of a page: it escapes what it is given."""
+    """A page template that escapes its values."""
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["breakable"] = _breakable
-    # Methods and depths come in the order in which they are given: the camera first.
+    # Methods and depths keep their order: the camera first.
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "allow_nan": False}
     return environment.from_string(text)
 
 
 def _breakable(name: str) -> Markup:
-    """A name that may be broken after its underscores, so that columns are narrow."""
+    """A name that browsers may break after underscores, to keep columns narrow."""
     return escape(name).replace("_", Markup("_<wbr>"))
 
 
@@ -94,7 +94,7 @@ def read_asset(name: str, package: str = __package__) -> str:
 
 
 def _script_hash(text: str) -> str:
-    """As a content security policy names a script that may run."""
+    """The hash of a script, as in a content security policy."""
     digest = hashlib.sha256(text.encode()).digest()
     return f"sha256-{base64.b64encode(digest).decode()}"
 

@@ -13,7 +13,7 @@ from rs_denoise.evaluation.report.pictures import Legend
 from rs_denoise.offline import DENOISED, RAW
 from rs_denoise.recordings.frame import Frame
 
-# As the page's script and buttons call the ground truth.
+# Name of the ground truth in the page's script and buttons.
 TRUTH = "truth"
 
 
@@ -59,7 +59,7 @@ class View:
 
 
 def make_views(shown: ReportFrame) -> list[View]:
-    """The pictures of a frame, those that it has."""
+    """The available pictures of a frame."""
     frame, denoised_mm, range_mm = shown.frame, shown.denoised_mm, shown.range_mm
     raw_mm, truth_mm = frame.depth_mm, frame.ground_truth_mm
     depth_legend = pictures.draw_depth_legend(range_mm)
@@ -108,7 +108,7 @@ def _draw_agreement(frame: Frame, depth_mm: np.ndarray, caption: str) -> Picture
 
 
 def pack_frame(shown: ReportFrame) -> dict:
-    """What the page's script draws cross-sections and points from."""
+    """The data from which the page's script draws cross-sections and points."""
     frame, range_mm = shown.frame, shown.range_mm
     depths_mm = {RAW: frame.depth_mm, DENOISED: shown.denoised_mm}
     if frame.ground_truth_mm is not None:

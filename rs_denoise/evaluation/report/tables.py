@@ -19,7 +19,7 @@ from rs_denoise.evaluation.report.cards import (
 from rs_denoise.evaluation.summary import MethodSummary, Summary
 from rs_denoise.offline import DENOISED, RAW
 
-# Over the same pixels these say nothing: a dropped pixel is of neither.
+# Not meaningful over the same pixels: a dropped pixel is in neither set.
 _OF_COVERAGE = (Accuracy.fill_pct, Accuracy.thin_recall_pct)
 _RAW_TITLE = "raw (camera)"
 
@@ -49,8 +49,8 @@ class SummaryPart:
 
     Attributes:
         title: in the report.
-        key: under which a summary's `not_computed` says why it is missing.
-        read: its block of a method.
+        key: under which a summary's `not_computed` gives the reason if it is missing.
+        read: returns its block of a method.
     """
 
     title: str
@@ -84,7 +84,7 @@ def make_tables(summary: Summary) -> list[ReportTable]:
 
 
 def list_missing(summary: Summary) -> list[tuple[str, str]]:
-    """What is missing from the summary, in whole or in part, with the reason if it gives one."""
+    """What is missing from the summary, in whole or in part, with the reason if it is known."""
     reasons = dict(summary.not_computed)
     titles = {part.key: part.title for part in (ACCURACY, *PARTS)}
     measured = {
@@ -105,7 +105,7 @@ def list_metrics(tables: Iterable[ReportTable]) -> list[Metric]:
 
 
 def describe_distances(errors: DistanceErrors) -> str:
-    """At how many distances the error improves, and where it changes most."""
+    """Describes at how many distances the error improves, and where it changes most."""
     raw, denoised = errors.methods.get(RAW), errors.methods.get(DENOISED)
     if raw is None or denoised is None:
         return ""
@@ -114,7 +114,7 @@ def describe_distances(errors: DistanceErrors) -> str:
         (low, MetricChange(Accuracy.mae_mm, before, after))
         for low, pixels, before, after in zip(
             errors.edges_mm, raw.pixels, raw.mae_mm, denoised.mae_mm,
-            strict=False,  # one edge more than bins
+            strict=False,  # one more edge than bins
         )
         if pixels >= min_pixels and before and after is not None
     ]  # fmt: skip
