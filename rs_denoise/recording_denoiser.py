@@ -20,7 +20,7 @@ from rs_denoise.drawing.picture import draw_depth, find_depth_range
 from rs_denoise.gate import Gate
 from rs_denoise.offline import OfflineDenoiser, Progress, use_share_of_cores
 from rs_denoise.recordings.atomic_output import atomic_output
-from rs_denoise.recordings.bags.bag import bag_files, is_bag
+from rs_denoise.recordings.bags.bag import is_bag
 from rs_denoise.recordings.bags.denoised_copy import CopyError, copy_with_denoised
 from rs_denoise.recordings.bags.rosbag2_writer import write_rosbag2
 from rs_denoise.recordings.folders.frame_folder import read_frame, write_frame
@@ -34,6 +34,7 @@ from rs_denoise.recordings.recording import (
     Recording,
     open_recording,
 )
+from rs_denoise.recordings.recording_size import count_bytes
 from rs_denoise.recordings.resumable_output import begin_or_resume, was_begun
 from rs_denoise.shipped_models import DEFAULT_MODEL
 
@@ -130,7 +131,7 @@ class RecordingDenoiser:
         denoiser = OfflineDenoiser(self.load(), self.settings.gate)
         settings = _collect_settings(recording, denoiser, self.settings.overrides)
         if self.settings.bag:  # a finished bag is not compared with the recording frame by frame
-            settings["recording_bytes"] = _count_bytes(recording)
+            settings["recording_bytes"] = count_bytes(recording)
         if is_bag_there:
             if not was_begun(out, DENOISED_NOTE, settings):
                 raise RecordingError(f"{out}/{DENOISED_NOTE} is damaged; remove the bag first")
@@ -172,11 +173,6 @@ def _collect_settings(
         "precision": str(model.precision),
         **{name: str(value) for name, value in {**asdict(gate), **asdict(overrides)}.items()},
     }
-
-
-def _count_bytes(recording: Path) -> int:
-    files = bag_files(recording) if is_bag(recording) else recording.rglob("*")
-    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def _denoise_frames(

@@ -14,6 +14,7 @@ from rs_denoise.recordings.folders.autoencoder_folder import find_autoencoder_fr
 from rs_denoise.recordings.folders.frame_folder import find_frames, read_frame, write_frame
 from rs_denoise.recordings.frame import RecordingError
 from rs_denoise.recordings.recording import FrameReader
+from rs_denoise.recordings.recording_size import count_bytes
 
 
 def find_frame_readers(path: Path, unpacked: Path | None = None) -> list[FrameReader]:
@@ -42,7 +43,9 @@ def find_frame_readers(path: Path, unpacked: Path | None = None) -> list[FrameRe
 
 def _unpack(bag: Path, unpacked: Path) -> list[Path]:
     """Writes the frames of a bag that have ground truth as frame folders; returns them in order."""
-    target = unpacked / f"{bag.name}_{zlib.crc32(str(bag.resolve()).encode()):08x}"
+    # With its size, because another bag may have its path by now.
+    identity = f"{bag.resolve()} {count_bytes(bag)}"
+    target = unpacked / f"{bag.name}_{zlib.crc32(identity.encode()):08x}"
     if not target.is_dir():
         with atomic_output(target) as unfinished:
             for number, frame in enumerate(read_bag(bag)):

@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pytest
 from recordings.bags.example_bags import Ros, driver
@@ -32,6 +34,14 @@ def test_a_bag_is_unpacked_once_to_its_frames_with_ground_truth(tmp_path, of):
     again = find_frame_readers(tmp_path / "data" / "a", tmp_path / "out")
     assert len(again) == 2
     assert files == {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.png")}
+
+
+def test_another_bag_of_the_same_path_is_unpacked_anew(tmp_path):
+    bag(tmp_path / "a", [True, True])
+    assert len(find_frame_readers(tmp_path / "a", tmp_path / "out")) == 2
+    shutil.rmtree(tmp_path / "a")
+    bag(tmp_path / "a", [True, True, True])
+    assert len(find_frame_readers(tmp_path / "a", tmp_path / "out")) == 3
 
 
 def test_what_cannot_be_learnt_from_is_told(tmp_path):
