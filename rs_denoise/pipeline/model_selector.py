@@ -9,6 +9,10 @@ from dataclasses import replace
 from rs_denoise.pipeline.model_choice import AUTO, StreamProfile
 from rs_denoise.pipeline.resources import NetworkSettings, PreparedNetwork, SharedResources
 
+# A model is selected again for a camera that became faster by this factor. Not for one that became
+# slower: frames that are lost while the computer is busy look the same.
+MIN_SPEED_UP = 1.25
+
 
 class ModelSelector:
     """Prepares the best model that keeps up with a camera, in a background thread.
@@ -19,7 +23,7 @@ class ModelSelector:
 
     def __init__(self, resources: SharedResources) -> None:
         self._resources = resources
-        self._size: tuple[int, int] | None = None
+        self._stream: StreamProfile | None = None  # for which a model was selected
         self._network: Future[PreparedNetwork] | None = None
 
     @property
@@ -30,7 +34,9 @@ class ModelSelector:
     def update(
         self, settings: NetworkSettings, size: tuple[int, int] | None, rate_hz: float | None
     ) -> PreparedNetwork | None:
-        """Starts a selection when size and rate are known, once per size; call it periodically.
+        """Starts a selection when size and rate are known; call it periodically.
+
+        It starts another one for another size, or for a camera that became clearly faster.
 
         Args:
             settings: of the network.
@@ -49,12 +55,18 @@ class ModelSelector:
                 return None
             network, self._network = self._network, None
             return network.result()
-        if settings.model_path == AUTO and size is not None and rate_hz and size != self._size:
-            self._size, self._network = size, Future()
-            settings = replace(settings, stream=StreamProfile(*size, rate_hz))
-            arguments = settings, self._network
-            threading.Thread(target=self._prepare, args=arguments, daemon=True).start()
+        if settings.model_path == AUTO and size is not None and rate_hz:
+            self._select_for(StreamProfile(*size, rate_hz), settings)
         return None
+
+    def _select_for(self, stream: StreamProfile, settings: NetworkSettings) -> None:
+        before = self._stream or StreamProfile(0, 0)
+        same_size = (stream.width, stream.height) == (before.width, before.height)
+        if same_size and stream.rate_hz < MIN_SPEED_UP * before.rate_hz:
+            return
+        self._stream, self._network = stream, Future()
+        arguments = replace(settings, stream=stream), self._network
+        threading.Thread(target=self._prepare, args=arguments, daemon=True).start()
 
     def _prepare(self, settings: NetworkSettings, network: Future[PreparedNetwork]) -> None:
         try:
