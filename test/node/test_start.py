@@ -43,11 +43,17 @@ def test_auto_takes_a_model_for_the_cameras_size_and_rate_and_says_why(robot):
     assert 0 < rate_hz <= 60 and re.search(rf"measured: ({names}) [\d.]+ Hz", choice)
     keeps_up = "that keeps up" in choice
     assert robot.statuses["model"].level == (OK if keeps_up else WARN)
-    robot.wait(lambda: robot.log.count("chosen: ") == 2, "the log")
+    # More often if a busy machine sends faster later on.
+    robot.wait(lambda: robot.log.count("chosen: ") >= 2, "the log")
     robot.denoised(*FRAME, CAMERA)
     assert pixels(robot.images[-1], "u2").any()
-    taken = Model.load(choice.split()[0]).manifest.name
-    robot.wait(lambda: robot.values("model")["model"] == taken, "its name")
+    full_names = {name: Model.load(name).manifest.name for name in BEST_FIRST}
+
+    def named():
+        values = robot.values("model")
+        return values["model"] == full_names[values["chosen"].split()[0]]
+
+    robot.wait(named, "its name")
     for transition in ("deactivate", "cleanup", "configure", "activate"):
         assert robot.transition(transition)
     assert "at 848x480" in robot.log.split("chosen: ")[-1]
