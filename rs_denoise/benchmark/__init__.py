@@ -1,1 +1,1 @@
-"""How fast the core and the node are. Only `benchmark/ros/` imports rclpy."""
+"""Measures the speed of the core and of the node. Only `benchmark/ros/` imports rclpy."""

@@ -16,7 +16,7 @@ from rs_denoise.librealsense import LibrealsenseMissing
 from rs_denoise.model import Model
 from rs_denoise.synthetic_frame import synthetic_frame
 
-# Rounds before those that are timed, at most as many as are timed.
+# Warm-up rounds, at most as many as are timed.
 MAX_WARM_UP_ROUNDS = 5
 
 

@@ -1,4 +1,4 @@
-"""Times how a frame's time grows with pixels, tiles, batch size and cameras."""
+"""Measures how a frame's time scales with pixels, tiles, batch size and cameras."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def _time_cameras(model: Model, rounds: int) -> list[ScalingTime]:
         ]
 
     in_turn = time_all(CAMERAS_IN_TURN, map)
-    # Afterwards, because PyTorch's idle helper threads of each thread would slow down the first.
+    # Last, because each thread's idle PyTorch helper threads would slow down the other case.
     with ThreadPoolExecutor(max(CAMERAS)) as pool:
         return in_turn + time_all(CAMERAS_CONCURRENT, pool.map)
 

@@ -1,4 +1,4 @@
-"""Draws how a frame's time grows: the results of `time_scaling` as lines."""
+"""Draws how a frame's time scales: the results of `time_scaling` as lines."""
 
 from __future__ import annotations
 

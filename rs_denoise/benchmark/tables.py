@@ -45,7 +45,7 @@ class Section:
 
 
 def core_section(speeds: list[CoreSpeed]) -> Section:
-    """The core's times beside librealsense's."""
+    """The core's times and librealsense's."""
     head = ("model", "device", "size", "p50 ms", "p99 ms", "x librealsense")
     return Section("core, NumPy to NumPy", head, [_core_row(s) for s in speeds])
 
@@ -57,7 +57,7 @@ def node_section(speeds: list[NodeSpeed]) -> Section:
 
 
 def scaling_sections(times: dict[str, list[ScalingTime]]) -> list[Section]:
-    """How a frame's time grows: a table for each dimension, with a column for each model."""
+    """How a frame's time scales: a table for each dimension, with a column for each model."""
     (first, *_) = times.values()
     dimensions = dict.fromkeys(time.dimension for time in first)
     return [_scaling_section(dimension, times) for dimension in dimensions]
@@ -73,7 +73,7 @@ def _scaling_section(dimension: str, times: dict[str, list[ScalingTime]]) -> Sec
         cells = [next((t for t in column if t.case == case), None) for column in columns.values()]
         # A model with a larger receptive field has more tiles.
         amount = " or ".join(dict.fromkeys(f"{t.amount:g}" for t in cells if t))
-        # Do not repeat the number if the case is nothing but that.
+        # Do not repeat the number if it is all that the case says.
         shown = case if case == amount else f"{case}: {amount}"
         rows.append((shown, *(f"{t.ms:.1f}" if t else "-" for t in cells)))
     return Section(f"{dimension}, ms per frame", (dimension, *columns), rows)

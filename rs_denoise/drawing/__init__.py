@@ -1,1 +1,1 @@
-"""Depth as people look at it: in colours, and as a point cloud that turns."""
+"""Draws depth in colours, and as a rotating point cloud."""

@@ -25,7 +25,7 @@ def check_suffix(path: Path | None, known: tuple[str, ...]) -> None:
     """Checks before any work that the file name has a known suffix.
 
     Raises:
-        ChartError: it cannot.
+        ChartError: the suffix is another one.
     """
     if path is not None and path.suffix.lower() not in known:
         raise ChartError(f"{path}: its name must end in {' or '.join(known)}")

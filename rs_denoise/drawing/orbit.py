@@ -1,7 +1,7 @@
 """Point clouds seen from a virtual camera that swings around them.
 
-From the real camera's place every pixel looks right, however wrong its depth. From the side, flying
-pixels and wavy walls are visible.
+From the real camera's viewpoint every pixel looks right, however wrong its depth. From the side,
+flying pixels and wavy walls are visible.
 """
 
 from __future__ import annotations

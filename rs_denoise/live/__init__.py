@@ -1,1 +1,1 @@
-"""Frames straight from librealsense, denoised as they come and shown beside the camera's."""
+"""Denoises frames from librealsense live and shows them next to the camera's."""

@@ -30,11 +30,11 @@ from rs_denoise.pipeline.synchronizer import FrameSynchronizer, SyncedImages, Sy
 from rs_denoise.recordings.bags.sdk_writer import LOOK_AHEAD
 from rs_denoise.recordings.frame import DEFAULT_RATE_HZ, Frame, add_missing_stamps
 
-# As the node's defaults.
+# The node's defaults.
 SLOP_NS, INFRARED_TIMEOUT_NS = 5_000_000, 1_000_000_000
 # All imagers expose at the same moment; librealsense delivers their images one after the other.
 RIGHT_WAIT_NS = 20_000_000
-# A camera that sends no frame for so long is unplugged or stuck.
+# A camera that sends no frame for this long is unplugged or hangs.
 SILENCE_S = 5.0
 POLL_S = 0.05
 RATE_WINDOW = 60
@@ -43,7 +43,7 @@ MAX_GAP_S = 1.0
 
 
 class LiveError(RuntimeError):
-    """librealsense gives no usable frames; the message says what to check."""
+    """librealsense provides no usable frames; the message says what to check."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Request:
 
 
 class CameraStream:
-    """Iterates over the newest frames of a device; frames that come in between are dropped.
+    """Iterates over the newest frames of a device; frames that arrive in between are dropped.
 
     Iterating starts the device, and ends when a recording does. Depth is in mm, whatever the unit
     of the device, and float32 if that is finer. Infrared is None if the device has none.
@@ -74,15 +74,15 @@ class CameraStream:
         device: librealsense's, whose depth sensor is used until `close`.
         request: profile of a camera; a recording (None) plays what it has. Only a camera must not
             pause for long.
-        baseline_m: None takes that of the device.
+        baseline_m: None to use that of the device.
 
     Attributes:
         camera: of the frames.
         has_infrared: whether the device has infrared of the left imager, of the size of depth.
         has_infrared_right: the same of the right imager.
         started: set once the device streams.
-        paused: while it is set no frame is taken, and a camera in software waits.
-        received: how many frames came.
+        paused: while it is set no frame is accepted, and a software device waits.
+        received: number of frames that arrived.
         dropped: how many of them were replaced by a newer one before they were taken.
 
     Raises:
@@ -151,7 +151,7 @@ class CameraStream:
         return (len(arrivals) - 1) / (arrivals[-1] - arrivals[0]) if len(arrivals) > 1 else 0.0
 
     def end(self, error: Exception | None = None) -> None:
-        """Takes no more frames; after the waiting one iterating ends, or raises `error`."""
+        """Accepts no more frames; after the waiting one, iteration ends or raises `error`."""
         self._put_complete(time.monotonic_ns() + RIGHT_WAIT_NS)
         self._error = self._error or error
         self._ended.set()
@@ -330,7 +330,7 @@ def sdk_playback(path: Path, baseline_m: float | None = None) -> Iterator[Camera
 def software_camera(
     frames: Iterable[Frame], rate_hz: float = DEFAULT_RATE_HZ
 ) -> Iterator[CameraStream]:
-    """A camera in software that plays frames of one camera by their stamps, or at `rate_hz`.
+    """A software device that plays frames of one camera by their stamps, or at `rate_hz`.
 
     Raises:
         LiveError: there are no frames.

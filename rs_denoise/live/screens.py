@@ -1,4 +1,4 @@
-"""Where the live view goes: a window, a video, or pictures."""
+"""Outputs of the live view: a window, a video, or pictures."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class Meter:
     def add(
         self, now_s: float, took_ms: float, raw_mm: np.ndarray, denoised_mm: np.ndarray
     ) -> None:
-        """Takes a denoised frame.
+        """Adds a denoised frame.
 
         Args:
             now_s: of a monotonic clock.
@@ -105,7 +105,7 @@ def draw_view(
     raw_mm: np.ndarray, denoised_mm: np.ndarray, statistics: Statistics,
     range_mm: tuple[float, float], blink: bool = False,
 ) -> np.ndarray:  # fmt: skip
-    """Draws raw beside denoised depth, and the statistics below; [H, W, 3] uint8 BGR.
+    """Draws raw and denoised depth side by side, and the statistics below; [H, W, 3] uint8 BGR.
 
     Args:
         raw_mm, denoised_mm: [H, W] of one size, 0 = invalid.

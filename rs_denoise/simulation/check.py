@@ -1,4 +1,4 @@
-"""Whether simulated depth errs like real depth: the same statistics of both."""
+"""Compares the errors of simulated and real depth by the same statistics."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ REAL = {
     "texture_4": 0.22,
     "grey_median": 20.0,
 }
-# What each may be off: autocorrelations of errors by so much, images by this fraction, errors by
-# this factor. What is in none of these is only shown.
+# Allowed differences: autocorrelations of errors by this amount, image statistics by this fraction,
+# errors by this factor. Other statistics are only shown.
 AUTOCORRELATION_TOLERANCE = 0.1
 IMAGE_TOLERANCE = 0.25
 FACTOR = 1.5
@@ -55,16 +55,16 @@ ERRORS = (
     "thin_recall_pct",
 )  # fmt: skip
 LAGS = (1, 4, 8, 16, 32)
-# Columns left and right that the other imager or the projector does not reach, of 848.
+# Columns (of 848) at the left and right that the other imager or the projector does not cover.
 BANDS_PX = (70, 20)
 EDGE_WINDOW_PX = 15
 
 
 def statistics(frame: Frame) -> dict[str, float]:
-    """How the depth of a frame errs.
+    """Statistics of the errors of a frame's depth.
 
     Args:
-        frame: with ground truth; what is unknown or beyond 6 m does not count.
+        frame: with ground truth; unknown pixels and those beyond 6 m are ignored.
 
     Returns:
         sigma_px, bias_px (robust spread and median of the disparity error), autocorrelation_L (of
@@ -112,7 +112,7 @@ def statistics(frame: Frame) -> dict[str, float]:
 
 
 def agrees(name: str, simulated: float) -> bool:
-    """Whether a median is near enough to the real one; always for what is only shown."""
+    """Whether a median is close enough to the real one; true for statistics that are only shown."""
     if name.startswith("autocorrelation"):
         return abs(simulated - REAL[name]) <= AUTOCORRELATION_TOLERANCE
     if name in IMAGES:

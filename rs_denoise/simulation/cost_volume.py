@@ -1,8 +1,8 @@
 """Census costs, their aggregation and the best disparity of each pixel, compiled by Numba.
 
 A cost is the Hamming distance of two census words, in units of 1/UNITS_PER_BIT, as uint16. Costs of
-one image row have the shape [W, DISPARITIES]. Rows are processed from top to bottom, and only as
-many are kept as a support region is high, so that they stay in the CPU's cache.
+one image row have the shape [W, DISPARITIES]. Rows are processed from top to bottom, and only those
+within the height of a support region are kept, so that they stay in the CPU's cache.
 
 Sources: Zabih and Woodfill 1994, "Non-parametric local transforms for computing visual
 correspondence" (census); Mei et al. 2011, "On building an accurate stereo matching system on
@@ -24,7 +24,7 @@ UNITS_PER_BIT = 32
 MAX_COST = CENSUS_BITS * UNITS_PER_BIT
 # The costs of one line of a support region, summed, must fit into 16 bits.
 MAX_ARM_PX = (2**16 // MAX_COST - 1) // 2
-# Of two lines against a parabola in the sub-pixel fit.
+# Weight of two lines relative to a parabola in the sub-pixel fit.
 LINES_WEIGHT = np.float32(0.75)
 NO_MATCH = np.uint16(2**16 - 1)
 
@@ -63,14 +63,14 @@ def census_transform(image: np.ndarray, margin: float) -> np.ndarray:
 def support_arms(
     image: np.ndarray, step: tuple[int, int], min_px: int, max_px: int, contrast: float
 ) -> np.ndarray:
-    """How far a support region reaches along one axis.
+    """The extent of support regions along one axis.
 
     An arm ends before the first pixel that differs from its own by more than `contrast`.
 
     Args:
         image: [H, W] float32 grey levels.
         step: (0, 1) along the rows, (1, 0) along the columns.
-        min_px, max_px: an arm is at least and at most this long, within the image.
+        min_px, max_px: minimum and maximum length of an arm, within the image.
         contrast: grey levels.
 
     Returns:
@@ -110,15 +110,15 @@ def match_rows(
     """The disparity of each left pixel.
 
     Costs are averaged over the cross-shaped support region twice, then optimised along the row in
-    both directions. The least one wins if it beats all that are not its neighbours and if the right
-    pixel agrees.
+    both directions. The lowest cost is accepted if it is clearly below all others except its
+    neighbours and if the right pixel agrees.
 
     Args:
         left, right: [H, W, 2] uint64 census words.
         across, down: [H, W, 2] int16 arms of the left pixels along rows and columns.
         step_penalty, jump_penalty: cost of a change of disparity by one, and by more.
-        second_peak: by how much the best cost must be below the second best.
-        left_right_px: by how much the right pixel's disparity may differ.
+        second_peak: the minimum difference between the best and the second best cost.
+        left_right_px: the maximum difference to the right pixel's disparity.
 
     Returns:
         [H, W] float32 px, 0 = invalid.
@@ -153,7 +153,7 @@ def match_rows(
 
 @njit(inline="always")
 def _count_bits(word):
-    # The parallel count of Warren 2002, "Hacker's Delight"; LLVM knows it as one instruction.
+    # The parallel count of Warren 2002, "Hacker's Delight", which LLVM turns into one instruction.
     word = word - ((word >> np.uint64(1)) & np.uint64(0x5555555555555555))
     pairs = np.uint64(0x3333333333333333)
     word = (word & pairs) + ((word >> np.uint64(2)) & pairs)
@@ -213,7 +213,7 @@ def _average_down(sums, arms, y, means):
 
 @njit(cache=True, nogil=True)
 def _optimise_scan_line(costs, step_penalty, jump_penalty, total):
-    """The least cost of a path to each pixel, from the left plus from the right."""
+    """The cost of the cheapest path to each pixel, from the left plus from the right."""
     width = costs.shape[0]
     path = np.empty(DISPARITIES + 2, np.uint16)
     extended = np.empty(DISPARITIES, np.uint16)
@@ -242,7 +242,7 @@ def _optimise_scan_line(costs, step_penalty, jump_penalty, total):
 
 @njit(cache=True, nogil=True)
 def _select(costs, second_peak, left_right_px, disparity):
-    """The winners of one row, where they are clear and where the right image agrees."""
+    """The best disparities of one row, where they are unambiguous and the right image agrees."""
     width = costs.shape[0]
     seen_right = _winners_of_right(costs)
     for x in range(width):
@@ -300,8 +300,8 @@ def _winners_of_right(costs):
 def _vertex(before, least, after):
     """The minimum between three costs, -0.5 to 0.5 px from the middle one.
 
-    Two lines of equal slope push disparities away from whole pixels, a parabola pulls them there;
-    this mean of both leaves them spread as evenly as the camera's.
+    Two lines of equal slope push disparities away from whole pixels, a parabola pulls them towards
+    these; this mean of both distributes them as evenly as the camera's.
     """
     before, least, after = np.float32(before), np.float32(least), np.float32(after)
     step = np.float32(0.5) * (before - after)

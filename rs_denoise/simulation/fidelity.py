@@ -1,7 +1,7 @@
-"""How well the simulated matcher knows a real camera: both see the same infrared pair.
+"""How closely the simulated matcher reproduces a real camera on the same infrared pair.
 
-No ground truth is needed to see whether they agree and leave the same holes. With ground truth
-their errors can be compared pixel by pixel.
+Agreement and holes are compared without ground truth. With ground truth, errors are compared pixel
+by pixel.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from rs_denoise.simulation.matcher import Matcher, match
 
 AGREE_PX = 1.0
 WRONG_PX = 1.5
-# Interior errors are noise up to here; beyond it a wrong match would outweigh all of them.
+# Interior errors up to this are noise; a larger one, a wrong match, would outweigh all others.
 MAX_NOISE_PX = 1.0
 FATTENED_WITHIN_PX = 12
-# The left columns, of an image 1280 px wide, whose partner the right imager may not see.
+# The left columns, of an image 1280 px wide, which the right imager may not see.
 LEFT_BAND_PX, LEFT_BAND_OF_PX = 150, 1280
 
 
 @dataclass(frozen=True)
 class Fidelity:
-    """The matcher against the camera, outside the left band; NaN where nothing can be compared.
+    """The matcher compared with the camera, outside the left band; NaN if not comparable.
 
     Attributes:
         agree_1px: fraction of the pixels valid in both whose disparities differ by at most 1 px.

@@ -1,4 +1,4 @@
-"""How infrared pairs look to a stereo matcher: the same statistics of real and simulated ones."""
+"""Statistics of infrared pairs that matter to a stereo matcher, for real and simulated ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TEXTURE_LAGS = (1, 2, 4)
 def image_statistics(
     left: np.ndarray, right: np.ndarray, disparity_px: np.ndarray, where: np.ndarray
 ) -> dict[str, float]:
-    """Measures how alike the images of a rectified pair are, and how much texture they hold.
+    """Measures the similarity of the images of a rectified pair, and their texture.
 
     Args:
         left, right: [H, W] uint8 infrared.
@@ -55,7 +55,7 @@ def _zncc(a: np.ndarray, b: np.ndarray, window: int) -> np.ndarray:
 
 
 def _covariance(a: np.ndarray, b: np.ndarray, window: int, signed: bool = False) -> np.ndarray:
-    """In windows; a variance is not below 0 whatever the rounding."""
+    """Covariance in windows; a variance is clipped at 0 against rounding errors."""
     size = (window, window)
     found = cv2.blur(a * b, size) - cv2.blur(a, size) * cv2.blur(b, size)
     return found if signed else np.maximum(found, 0)

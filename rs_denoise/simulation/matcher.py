@@ -1,10 +1,10 @@
-"""The stereo matcher of a D400 camera, as far as its images tell.
+"""A model of the stereo matcher of D400 cameras, fitted to their images.
 
-Intel's D4 ASIC is not public, but its parameters are (the advanced mode of librealsense: census
-9x9, support regions whose arms end at a change of grey level, scan-line penalties, second peak,
-left-right and median thresholds). A matcher of that family, run on the two infrared images of a
-real camera, gives that camera's depth nearly pixel by pixel: `rs_denoise simulate --fidelity`
-measures it. It uses only the two images, so its errors come from them.
+The algorithm of Intel's D4 ASIC is not public, but its parameters are (the advanced mode of
+librealsense: census 9x9, support regions whose arms end at a change of grey level, scan-line
+penalties, second peak, left-right and median thresholds). A matcher with these components, run on
+the two infrared images of a real camera, reproduces that camera's depth nearly pixel by pixel, as
+`rs_denoise simulate --fidelity` measures. It uses only the two images, which cause its errors.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 
 from rs_denoise.simulation.presets import MAX_DISPARITY_PX
 
-# A speckle is an island whose disparity differs from all around it by more than this.
+# A speckle is an island whose disparity differs from its surroundings by more than this.
 SPECKLE_STEP_PX = 1.0
 STEPS_PER_PX = 32
 
@@ -31,9 +31,9 @@ class Matcher:
         arm_px: longest arms of a support region, along rows and along columns.
         min_arm_px: shortest arms.
         arm_contrast: an arm ends where the grey level differs by more.
-        step_penalty, jump_penalty: bits that a change of disparity by one, and by more, costs.
-        second_peak: bits by which the best match must win.
-        left_right_px: by how much the right image's disparity may differ.
+        step_penalty, jump_penalty: cost in bits of a change of disparity by one, and by more.
+        second_peak: bits by which the best match must be better than the second best.
+        left_right_px: the maximum difference to the right image's disparity.
         median_px: side of the median filter, 1 (none), 3 or 5.
         speckle_px: smaller islands are removed.
     """
@@ -52,11 +52,11 @@ class Matcher:
 
 
 def random_matcher(rng: np.random.Generator) -> Matcher:
-    """A matcher around the default one: each size, firmware and preset errs a little differently.
+    """A variation of the default matcher: errors differ slightly by size, firmware and preset.
 
-    Of four cameras, two are set as they come, one for high density (few checks, few holes) and one
-    for high accuracy (strict checks, many holes). Most are stricter than the default, which fits
-    real images: of simulated ones, which are cleaner, it would leave half as many holes at edges.
+    Of four cameras, two have default settings, one has high density (few checks, few holes) and one
+    high accuracy (strict checks, many holes). Most are stricter than the default, which fits real
+    images: simulated ones are cleaner, so it would leave half as many holes at edges.
     """
     second_peak, left_right_px = [
         (rng.uniform(6.2, 8.8), rng.uniform(0.45, 0.7)),
@@ -92,7 +92,7 @@ def match(left: np.ndarray, right: np.ndarray, matcher: Matcher) -> np.ndarray:
     Raises:
         ValueError: the images differ in size, or an arm is too long for the sums.
     """
-    # Numba is imported, and what it compiled is loaded, only by those who match.
+    # Imported here, because importing Numba and loading compiled code takes time.
     from rs_denoise.simulation import cost_volume
 
     if left.shape != right.shape or left.ndim != 2:
@@ -106,7 +106,7 @@ def match(left: np.ndarray, right: np.ndarray, matcher: Matcher) -> np.ndarray:
         cost_volume.census_transform(_blurred(image, matcher.blur_px), matcher.census_margin)
         for image in (left, right)
     ]
-    # Projected dots are textures, not edges: a median takes the faint ones out.
+    # Projected dots are textures, not edges: a median removes the faint ones.
     surfaces = cv2.medianBlur(left, 3)
     across, down = (
         cost_volume.support_arms(surfaces, step, matcher.min_arm_px, most, matcher.arm_contrast)

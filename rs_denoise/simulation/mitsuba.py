@@ -7,9 +7,9 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
-# Dr.Jit aborts on LLVM 15 ("Cannot select: fmaximum"), which is what Debian 12 finds by itself.
+# Dr.Jit aborts with LLVM 15 ("Cannot select: fmaximum"), which is the default on Debian 12.
 LLVM = Path("/usr/lib/x86_64-linux-gnu/libLLVM.so.19.1")
-# From fast to slow; the first that runs on this machine is taken.
+# From fast to slow; the first that runs on this machine is used.
 VARIANTS = {"cuda_ad_mono": "on the GPU", "llvm_ad_mono": "on the CPU, compiled by LLVM"}
 
 
@@ -54,5 +54,5 @@ def _runs(mi: ModuleType, name: str) -> bool:
         mi.set_variant(name)
         backend = dr.JitBackend.CUDA if name.startswith("cuda") else dr.JitBackend.LLVM
         return bool(dr.has_backend(backend))
-    except Exception:  # a driver or library that is missing or too old raises one of many kinds
+    except Exception:  # a missing or outdated driver or library can raise anything
         return False

@@ -1,4 +1,4 @@
-"""The cameras that can be simulated: with their projectors, at the sizes they stream."""
+"""The cameras that can be simulated, with their projectors and stream sizes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from rs_denoise.camera import Camera
 from rs_denoise.camera_models import PROFILES
 
-# The D4 ASIC searches 126 disparities: what is nearer finds no match.
+# The D4 ASIC searches 126 disparities: nearer surfaces find no match.
 MAX_DISPARITY_PX = 126
 NATIVE_SIZE = (1280, 720)
 
@@ -18,9 +18,9 @@ class Preset:
 
     Attributes:
         camera: intrinsics and baseline.
-        projector_x_m: the projector's place on the baseline, right of the left imager.
+        projector_x_m: the projector's position on the baseline, to the right of the left imager.
         projector_fov_deg: horizontal opening of the pattern; 0: the camera has no projector.
-        closest_m: things are put from here on; what is nearer than `near_limit_m` has no match.
+        closest_m: minimum distance of objects; surfaces nearer than `near_limit_m` have no match.
         places: where it is used.
     """
 
@@ -32,7 +32,7 @@ class Preset:
 
     @property
     def near_limit_m(self) -> float:
-        """Depth at the greatest disparity."""
+        """Depth at the largest disparity."""
         return self.camera.disparity_scale_px_mm / MAX_DISPARITY_PX / 1000.0
 
     def streaming(self, width: int, height: int) -> Preset:
@@ -53,8 +53,8 @@ PRESETS = {
     "d415": Preset(Camera.d415(), 0.030, 78.0, 0.75),
     "d435": Preset(Camera.d435(), 0.021, 100.0, 0.45),
     "d455": Preset(Camera.d455(), 0.056, 100.0, 0.6),
-    # No projector: it matches what light and texture there are. 3 m are 2.5 px, so it is for desks.
+    # No projector: it relies on ambient light and texture. 3 m is 2.5 px, so it is for desks.
     "d405": Preset(Camera.d405(), 0.0, 0.0, 0.1, ("desk",)),
 }
-# As often as they are met on robots.
+# Weights: how common they are on robots.
 MIX = ("d415", "d415", "d435", "d435", "d455", "d455", "d405")

@@ -1,4 +1,4 @@
-"""The pattern that the infrared projector throws."""
+"""The pattern of the infrared projector."""
 
 from __future__ import annotations
 

@@ -14,11 +14,11 @@ from rs_denoise.simulation.projector import dot_pattern
 from rs_denoise.simulation.scenes.scene import Scene
 from rs_denoise.simulation.tracing import Geometry, Hits, Pattern
 
-# Rays a pixel, on a jittered grid of so many columns and rows.
+# Rays per pixel, on a jittered grid with this many columns and rows.
 GRID = 2
-# The flood light is so far right of the left imager, in metres.
+# Distance of the flood light to the right of the left imager, in metres.
 FLOOD_X_M = 0.01
-# Dots are measured by their peaks: this percentile of the projector's light is its level.
+# The level of the projector's light is this percentile, that is, the peaks of its dots.
 DOT_PERCENTILE = 90
 
 
@@ -43,7 +43,7 @@ class Render:
 
 
 class Renderer:
-    """A scene, ready to be seen from any pose.
+    """A scene that can be rendered from any pose.
 
     Args:
         scene: what to render.
@@ -75,14 +75,16 @@ class Renderer:
         depth = self.depth(pose)
         right_pose = _shifted(pose, self.preset.camera.baseline_m)
         left, right = (self._layers(at, pose) for at in (pose, right_pose))
-        if self.gains is None:  # set by the first view and kept, so that a sequence is steady
+        if (
+            self.gains is None
+        ):  # set by the first view, so that brightness is constant in a sequence
             self.gains = self._balance(left, np.isfinite(depth))
         left, right = (layers * self.gains[:, None, None] for layers in (left, right))
         images = [part for layers in (left, right) for part in (layers[:-1].sum(0), layers[-1])]
         return Render(images[0], images[2], images[1], images[3], depth)
 
     def _balance(self, layers: np.ndarray, hit: np.ndarray) -> np.ndarray:
-        """Gains, one a layer, that give each light its weight; all but the dots add up to 1."""
+        """One gain per layer, which sets each light's weight; all except the dots add up to 1."""
         scene = self.scene
         lamps = [light.weight for light in scene.lights]
         weights = np.array([*lamps, scene.flood, scene.sky * sum(lamps), scene.projector])
@@ -90,7 +92,7 @@ class Renderer:
         weights[:-1] /= total
         levels = [float(layer[hit].mean()) if hit.any() else 0.0 for layer in layers]
         levels[-2:] = [1.0, float(np.percentile(layers[-1], DOT_PERCENTILE))]
-        # A light that reaches nothing in view stays dark.
+        # A light that reaches nothing in view has no effect.
         gains = [w / at if at > 1e-9 else 0.0 for w, at in zip(weights, levels, strict=True)]
         return np.array(gains, np.float32)
 
@@ -124,7 +126,7 @@ class Renderer:
         return [*layers, np.array(dots, np.float32)]
 
     def depth(self, pose: np.ndarray) -> np.ndarray:
-        """Z along one ray through each pixel's centre: an average would make flying truth."""
+        """Z along one ray through each pixel's centre: averaging would create flying pixels."""
         origin, direction = _placed(self.centre_rays, pose)
         depth = np.array(self.opaque.depth(origin, direction), np.float32)
         if self.glass is not None:

@@ -9,11 +9,11 @@ import numpy as np
 
 from rs_denoise.simulation.render import Render
 
-# Many times the median light: beyond it every exposure saturates.
+# In units of the median light: beyond it every exposure saturates.
 WHITE = 1000.0
-# Dots of real frames lose less of their contrast between 1 and 5 m than the rendered light does.
+# Between 1 and 5 m, real dots lose less contrast than rendered ones.
 DOT_EXPONENT = 0.7
-# Lengths are in pixels of images of this width: optics do not change with the stream's size.
+# Lengths are in pixels of images of this width, because optics do not depend on the stream's size.
 REFERENCE_WIDTH = 848
 # Median grey level, contrast and read-out noise, lowest and highest. Real frames: six with a
 # projector have a median of 17 to 26, two others 51 and 61, one without a projector 97.
@@ -24,23 +24,24 @@ PHOTOGRAPH = (40, 110), (0.5, 0.9), (1.8, 5.0)
 
 @dataclass(frozen=True)
 class Sensor:
-    """What one camera does to light. Ranges are those of `random_sensor`.
+    """The properties of one camera's imagers. `random_sensor` defines their ranges.
 
     Attributes:
         projector: strength of the dots, 1 as rendered; 0 is off.
-        median_grey: what auto-exposure aims at, in grey levels of 255.
-        contrast: exponent on the light of lamps, 1 as rendered; less stands for the light that
-            surfaces throw at each other.
-        black: grey level of no light.
+        median_grey: target of auto-exposure, in grey levels of 255.
+        contrast: exponent on the light of lamps, 1 as rendered; a lower value approximates indirect
+            light.
+        black: grey level without light.
         blur_px: sigma of the lens, in pixels of an image that is 848 wide, like all lengths here.
-        vignetting: share of light lost in the corners.
-        full_well, read_noise: electrons at white, and noise of the read-out in electrons.
+        vignetting: fraction of light lost in the corners.
+        full_well, read_noise: electrons at white, and read noise in electrons.
         shift_px, shear: vertical rectification error of the right image.
-        bias_px: horizontal shift of the right image, added to every disparity. It is around zero
-            over cameras: a network must not learn to subtract it.
-        warp_px: amplitude of the right image's slow horizontal error: the static waviness.
-        warp_seed: that error belongs to the camera, so frames of one camera share it.
-        reference: light that becomes `median_grey`; 0: the median of the view itself.
+        bias_px: horizontal shift of the right image, added to every disparity. Its mean over
+            cameras is about zero, so that networks do not learn to subtract it.
+        warp_px: amplitude of the right image's slowly varying horizontal error, the static
+            waviness.
+        warp_seed: seed of that error, which is the same in all frames of a camera.
+        reference: light that becomes `median_grey`; 0: use the median of the view itself.
     """
 
     projector: float
@@ -60,10 +61,10 @@ class Sensor:
 
 
 def random_sensor(rng: np.random.Generator, has_projector: bool = True) -> Sensor:
-    """A random camera, in half of the cases badly rectified.
+    """A random camera, badly rectified in half of the cases.
 
-    With a projector the image is dark and of low contrast, as auto-exposure follows the dots. In
-    one camera of four it is brighter. Without, it is a normal photograph.
+    With a projector the image is dark and has low contrast, because auto-exposure follows the dots;
+    for one camera in four it is brighter. Without a projector it is a normal photograph.
 
     Args:
         rng: the random numbers.
@@ -101,10 +102,10 @@ def expose(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Left and right image, [H, W] float32 in grey levels 0..255, noise included.
 
-    Not yet rounded to 8 bit: the camera matches on more bits than it sends.
+    Not yet rounded to 8 bits, because the camera matches more bits than it sends.
     """
     reference = sensor.reference or light_level(render, sensor)
-    # A mirror of a lamp is as bright as one likes, even infinite: white is enough.
+    # The reflection of a lamp can be arbitrarily bright, even infinite: it is clipped at white.
     left, right = (
         np.fmin(np.fmax(_total_light(lamps, dots, sensor), 0), WHITE * reference)
         for lamps, dots in (

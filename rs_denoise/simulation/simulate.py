@@ -1,8 +1,8 @@
 """A simulated data set on disk: render scenes, then simulate the cameras.
 
-Two stages, each resumable by itself: OUT/renders/ keeps the renders (2 s a view); a simulated
-camera turns them into the frames beside it (1 s each). So sensor and matcher can be changed without
-rendering again. Everything about scene i follows from (seed, split, i).
+There are two stages, which can be resumed separately: OUT/renders/ stores the renders (2 s per
+view); a simulated camera turns them into frames (1 s each). Sensor and matcher can thus be changed
+without rendering again. Everything about scene i is determined by (seed, split, i).
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ class DataSet:
         split: a key of SPLITS; two splits share neither scenes nor meshes.
         cameras: names of presets to draw from.
         size: width and height, one of PROFILES.
-        native_fraction: of the scenes, so many are matched at the imager's own 1280x720 and then
-            brought to `size`; the others are matched at `size`, as the camera does by itself.
+        native_fraction: fraction of the scenes that are matched at the imager's native 1280x720 and
+            then scaled to `size`; the others are matched at `size`, as the camera does.
         places: names of places to draw from.
-        versions: how many cameras see each scene, each with its own noise and matcher.
+        versions: number of cameras per scene, each with its own noise and matcher.
         length: views of a scene: 1, or a sequence at 30 Hz.
         bags: write each sequence as a rosbag2 instead of folders.
-        ground_truth_every: only each n-th view keeps its ground truth.
-        public_domain: use no mesh that asks for attribution.
+        ground_truth_every: only every n-th view keeps its ground truth.
+        public_domain: use no mesh that requires attribution.
     """
 
     out: Path
@@ -71,7 +71,7 @@ class DataSet:
         return np.random.default_rng([self.seed, list(SPLITS).index(self.split), index, *stage])
 
     def camera_name(self, index: int) -> str:
-        """The preset that looks at scene `index`."""
+        """The preset for scene `index`."""
         return str(self.rng(index, 0).choice(self.cameras))
 
     def matched_size(self, index: int) -> tuple[int, int]:
@@ -80,7 +80,7 @@ class DataSet:
         return NATIVE_SIZE if native else self.size
 
     def render_path(self, index: int, view: int) -> Path:
-        """Where the render of one view is kept."""
+        """The file of the stored render of a view."""
         return self.out / "renders" / f"{index:06d}_{view:04d}.npz"
 
     def path(self, index: int, version: int, view: int | None = None) -> Path:
@@ -121,10 +121,9 @@ def shard(indices: range, number: int, count: int) -> range:
 def simulate(
     data_set: DataSet, indices: Sequence[int], runner: TaskRunner
 ) -> Iterator[tuple[int, BaseException | None]]:
-    """Works through scenes, yielding each as it ends, with what went wrong if anything did.
+    """Simulates scenes; yields each as it ends, with the error if there was one.
 
-    What is on disk already is not made again. A scene that kills its process is tried once more,
-    then given up.
+    Existing output is kept. A scene that kills its process is tried once more, then given up.
     """
     for outcome in runner.run(partial(_run_in_worker, data_set), indices):
         yield outcome.task, outcome.error
@@ -183,7 +182,7 @@ def _frames(data_set: DataSet, index: int, version: int) -> Iterator[Frame]:
     first_level = None
     for view in range(data_set.length):
         render = load_render(data_set.render_path(index, view))
-        # Exposure follows the first view: auto-exposure is slow against 30 Hz.
+        # Exposure follows the first view: auto-exposure is slow compared with 30 Hz.
         first_level = first_level or light_level(render, sensor)
         sensor_now = replace(sensor, reference=first_level)
         frame = simulate_camera(
@@ -202,7 +201,7 @@ def _render(data_set: DataSet, index: int) -> None:
     renderer = Renderer(scene, preset, rng)
     render, seen_from = None, scene.pose
     for view, pose in enumerate(random_trajectory(rng, scene.pose, data_set.length)):
-        # A render has no noise: a camera that stands still sees the same one again.
+        # A render has no noise, so a static camera reuses it.
         if render is None or not np.array_equal(pose, seen_from):
             seen_from, render = pose, renderer.render(pose)
         path = data_set.render_path(index, view)
@@ -235,7 +234,7 @@ def _run_in_worker(data_set: DataSet, index: int) -> None:
 
 @cache
 def use_one_thread() -> None:
-    """One renderer thread a process: sums in a fixed order, so the same seed, the same bits."""
+    """One renderer thread per process: fixed summation order, so equal seeds give equal bits."""
     mitsuba()
     import cv2
     import drjit

@@ -1,4 +1,4 @@
-"""Rays against triangles, and the light that the surfaces send back.
+"""Ray tracing of triangles, and the light that surfaces reflect.
 
 Everything is traced by a handful of small kernels that are compiled once: all triangles of a
 scene are one mesh, and the materials are tables. Each light is followed exactly (no random choice
@@ -21,7 +21,7 @@ from rs_denoise.simulation.scenes.places import Light
 KINDS = {"diffuse": 0, "plastic": 1, "metal": 2, "glass": 3}
 # Reflectance of a clear coat at normal incidence (refractive index 1.5).
 COAT = 0.04
-# Halved so often, a texture of 256 px is one pixel.
+# Number of halvings that reduce a texture of 256 px to one pixel.
 LEVELS = 9
 FAR_M = 65.0
 
@@ -51,11 +51,11 @@ class Hits:
 
 
 class Geometry:
-    """Triangles with their materials, ready to be hit by rays.
+    """Triangles with their materials, for ray tracing.
 
     Args:
         surfaces: at least one.
-        pixel_rad: angle between neighbouring rays, which says how finely textures are seen.
+        pixel_rad: angle between neighbouring rays, which determines the texture resolution.
     """
 
     def __init__(self, surfaces: list[Surface], pixel_rad: float) -> None:
@@ -125,7 +125,7 @@ class Geometry:
         return dr.select(found.is_valid() & (found.t < FAR_M), found.t, dr.inf)
 
     def reached_by(self, hits: Hits, to_light, distance):
-        """What of a light of strength 1 each hit sends to the viewer; 0 in the shadow."""
+        """What each hit reflects to the viewer from a light of strength 1; 0 in shadow."""
         import drjit as dr
 
         mi = mitsuba()
@@ -137,7 +137,7 @@ class Geometry:
 
 
 class _TextureTable:
-    """All textures one after the other, each halved again and again, so that far ones are calm."""
+    """All textures in one array, each with its halved versions (mipmaps) against aliasing."""
 
     def __init__(self, materials: list[Material]) -> None:
         mi = mitsuba()
@@ -196,7 +196,7 @@ def sunlight(geometry: Geometry, hits: Hits, direction: np.ndarray):
 
 @dataclass(frozen=True)
 class Pattern:
-    """What a projector throws: image [H, W] as a Dr.Jit array, and its horizontal opening."""
+    """A projector's pattern: image [H, W] as a Dr.Jit array, and its horizontal field of view."""
 
     image: Any
     width: int
@@ -224,7 +224,8 @@ def projected(geometry: Geometry, hits: Hits, pattern: Pattern, pose: np.ndarray
     size = mi.UInt32(pattern.width), mi.UInt32(pattern.height)
     value = _bilinear(pattern.image, mi.UInt32(0), *size, column, row, lit)
     distance = dr.norm(way)
-    # The pattern is even on a plane before the projector, so rays off the axis are stronger.
+    # The pattern is uniform on a plane in front of the projector, so rays off the axis are
+    # stronger.
     strength = value * distance / (z * dr.square(z))
     return dr.select(lit, strength * geometry.reached_by(hits, -way / distance, distance), 0.0)
 

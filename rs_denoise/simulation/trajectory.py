@@ -1,4 +1,4 @@
-"""How a camera moves: smoothly, or not at all."""
+"""Camera trajectories: smooth or static."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ STILL_FRACTION = 0.5
 def random_trajectory(rng: np.random.Generator, start: np.ndarray, frames: int) -> list[np.ndarray]:
     """Poses at 30 Hz ([4, 4] world from camera) on a closed loop from `start`.
 
-    It ends where it began, so that it can be played round and round. Half of them stand still, the
-    others reach 0.05 to 1 m/s and 2 to 60 degrees/s.
+    It ends where it started, so that it can be played in a loop. Half of the trajectories are
+    static; the others reach 0.05 to 1 m/s and 2 to 60 degrees/s.
     """
     duration = frames / RATE_HZ
     speed = 0.0 if rng.random() < STILL_FRACTION else float(np.exp(rng.uniform(np.log(0.05), 0.0)))
@@ -26,7 +26,7 @@ def random_trajectory(rng: np.random.Generator, start: np.ndarray, frames: int) 
     for phase in 2 * np.pi * np.arange(frames) / frames:
         pose = start.copy()
         pose[:3, :3] = start[:3, :3] @ _rotation(axis * np.sin(phase))
-        # Backwards first, and back again: nothing is run through.
+        # First backwards and then forwards again, so that the camera runs through no object.
         step = heading[0] * np.sin(phase) - np.abs(heading[1]) * (1 - np.cos(phase))
         pose[:3, 3] += start[:3, :3] @ step
         poses.append(pose)

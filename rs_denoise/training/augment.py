@@ -1,7 +1,7 @@
-"""Augmentation: varies crops as real cameras vary, and adds errors that simulation lacks.
+"""Augmentation: varies crops the way real cameras differ, and adds errors that simulation lacks.
 
-All images of a crop are [S, S] float32. What changes the measured disparity happens before matching
-evidence is computed, so that the images contradict what is wrong.
+All images of a crop are [S, S] float32. Measured disparity is changed before matching evidence is
+computed, so that the images contradict the errors.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from rs_denoise.matching import candidate_surfaces, matching_evidence
 
 # fx * baseline of the cameras that one model serves: from the D405 to the D455 at 1280x720.
 SCALES_PX_MM = (3_500, 70_000)
-# Depth is in whole millimetres; with a greater factor the steps would be visible.
+# Depth is in whole millimetres; with a larger factor the steps would be visible.
 MAX_SCALE_FACTOR = 2.0
-# Errors above this are disparities of another surface; errors below it are noise.
+# Larger errors are disparities of another surface; smaller ones are noise.
 WRONG_MATCH_PX = 2.0
 # Disparity changes by less than this per pixel on a surface, and by more at an edge.
 MAX_SLOPE = 0.2
@@ -38,7 +38,7 @@ class Crop(NamedTuple):
         infrared: grey levels, all 0 = none.
         truth: true disparity, px, 0 = unknown.
         right: the same rows of the right infrared image, [S, margin + S] float32: the crop's own
-            columns, and as many before them as matches need and the frame has. None = none.
+            columns, and those before them that matches need, as far as the frame has them; or None.
     """
 
     disparity: np.ndarray
@@ -107,9 +107,9 @@ def _vary(crop: Crop, scale_px_mm: float, rng: np.random.Generator) -> Example:
 def fatten_edges(disparity: np.ndarray, truth: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Lets the nearer surface bridge gaps, or extend beyond its edge, in random patches.
 
-    Real cameras err in this way: gaps in chairs and between leaves are closed, smoothly and without
-    a hole, seven times out of eight towards near (`rs_denoise simulate --check`). So does the
-    simulator's matcher; this adds bridges where its scenes have few.
+    Real cameras make these errors: gaps in chairs and between leaves are bridged smoothly, without
+    a hole, in seven of eight cases towards near (`rs_denoise simulate --check`). The simulator's
+    matcher makes them too; this adds more of them.
     """
     bridged = rng.random() < 0.6
     size = int(rng.integers(5, 36) if bridged else rng.integers(3, 13))
@@ -128,7 +128,8 @@ def _copy_paste(near: Crop, far: Crop, rng: np.random.Generator) -> Crop:
     """Copy-paste augmentation: pastes bars or blobs of one crop in front of another.
 
     They have many gaps, which a real camera would bridge. Left of each piece is its occlusion
-    shadow, as wide as its disparity exceeds the background's. There is no right image of both.
+    shadow, whose width is the difference of its disparity and the background's. The result has no
+    right image.
     """
     if not (near.truth > 0).all() or not (far.truth > 0).all():
         return far
@@ -139,7 +140,8 @@ def _copy_paste(near: Crop, far: Crop, rng: np.random.Generator) -> Crop:
         _bars(shape, rng) if rng.random() < 0.5 else _patches(shape, rng.uniform(3, 14), 0, rng)
     )
     width = max(round(float(np.median(near.truth + lift - far.truth))), 1)
-    # With the anchor at the kernel's left end: pixels with a piece to their right within the width.
+    # The anchor is at the kernel's left end: this marks pixels with a piece within the width to
+    # their right.
     shadow = cv2.dilate(
         pieces.astype(np.uint8), np.ones((1, width + 1), np.uint8), anchor=(0, 0)
     ).astype(bool)
@@ -178,7 +180,7 @@ def _noise(shape: tuple[int, ...], sigma_px: float, rng: np.random.Generator) ->
 def _imitate_other_camera(example: Example, factor: np.float32) -> Example:
     """Multiplies disparity by `factor`; noise keeps its size in px, wrong matches do not.
 
-    The evidence stays: it tells in px how far a match is from the best one.
+    The evidence is unchanged: it describes in px how far a match is from the best one.
     """
     disparity, truth = example.disparity, example.truth
     error = np.where((disparity > 0) & (truth > 0), disparity - truth, 0)
@@ -189,7 +191,7 @@ def _imitate_other_camera(example: Example, factor: np.float32) -> Example:
 
 
 def _add_waves(disparity: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Adds smooth noise as real depth has it, at scales that a network can remove."""
+    """Adds smooth noise like that of real depth, at scales that a network can remove."""
     wave = rng.uniform(0.0, 0.25) * _noise(disparity.shape, rng.uniform(1.5, 12.0), rng)
     return np.where(disparity > 0, np.maximum(disparity + wave, np.float32(0.1)), 0)
 

@@ -16,7 +16,7 @@ MAX_SEED = 2**32 - 1
 
 
 class ConfigError(ValueError):
-    """Wrong settings; the message names each, what came and what is allowed."""
+    """Wrong settings; the message gives each one's value and what is allowed."""
 
 
 def _known(network: str) -> str:
@@ -42,21 +42,21 @@ class TrainingConfig:
     Attributes:
         network: a key of NETWORKS.
         epochs: passes over the frames.
-        learning_rate: the greatest, after a warm-up and before a cosine decay to zero.
+        learning_rate: the maximum, after a warm-up and before a cosine decay to zero.
         crop_px: side of a crop, a multiple of 16.
-        crops_per_frame, frames_per_batch: a batch has their product; a frame is decoded once.
-        max_wrong_pct: a frame is skipped if more of its valid pixels are wrong matches: from a pair
-            of images that cannot be matched, or with ground truth that is misaligned, a network
-            learns to trust nothing. 100: no frame is skipped.
+        crops_per_frame, frames_per_batch: their product is the batch size; a frame is decoded once.
+        max_wrong_pct: a frame is skipped if more than this percentage of its valid pixels are wrong
+            matches. With image pairs that cannot be matched, or misaligned ground truth, a network
+            becomes unconfident everywhere; 100 skips no frame.
         workers: processes that read frames; 0: the training process itself.
         devices, nodes: processes on this machine (one per GPU, if there are any), and number of
-            machines; more than one process train together (DDP), each on its part of the frames.
+            machines; several processes train together (DDP), each on its part of the frames.
         precision: "auto", "bf16-mixed", "16-mixed" or "32-true". Auto is bf16-mixed where the
             device computes bfloat16 natively and 32-true elsewhere: emulation is ten times slower.
         ema_decay: of the averaged weights, which are validated and exported; 0: no averaging.
         patience: epochs without a better validation loss before training stops; 0: never.
-        start_from: weights that a new run begins with: path of a checkpoint or of a model file, or
-            name of a shipped model; None: random weights.
+        start_from: initial weights of a new run: path of a checkpoint or of a model file, or name
+            of a shipped model; None for random weights.
         seed: of weights, crops and augmentation.
     """
 

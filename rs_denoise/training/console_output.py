@@ -1,4 +1,4 @@
-"""What a training run prints: how long it takes, and nothing that only concerns Lightning."""
+"""The console output of a training run: the remaining time, without Lightning's messages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lightning.pytorch.utilities import rank_zero_info
 # The first steps are slower: memory is allocated and kernels are chosen.
 MEASURED_STEPS = 10
 ADVERTISEMENT = "Tip: For seamless cloud"
-# Of Lightning's own working, which nobody who trains can change.
+# About Lightning's internals, which users cannot change.
 IRRELEVANT_WARNINGS = (
     r"Checkpoint directory .* exists and is not empty",  # it holds the run's config.yaml
     r".*LeafSpec.*",
@@ -26,7 +26,7 @@ IRRELEVANT_WARNINGS = (
 
 @contextmanager
 def quiet_lightning() -> Iterator[None]:
-    """Leaves out Lightning's advertisements, and its warnings about itself."""
+    """Suppresses Lightning's advertisements, and its warnings about itself."""
     loggers = [logging.getLogger(name) for name in logging.root.manager.loggerDict
                if name.startswith(("lightning", "pytorch_lightning"))]  # fmt: skip
     for logger in loggers:
@@ -74,7 +74,7 @@ class RemainingTime(Callback):
 
 
 def format_duration(seconds: float) -> str:
-    """A duration in the unit that a person would choose: "50 s", "12 min", "3.5 h"."""
+    """A duration in a suitable unit: "50 s", "12 min", "3.5 h"."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     if seconds < 100 * 60:

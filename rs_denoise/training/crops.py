@@ -13,7 +13,7 @@ from rs_denoise.recordings.frame import Frame
 from rs_denoise.recordings.images import write_png
 
 CROP_PX = 128
-# Pixels beside a hole are uncertain too: ground truth is masked within this window around it.
+# Pixels next to a hole are uncertain too: ground truth is masked within this window around it.
 MASK_WINDOW_PX = 3
 
 

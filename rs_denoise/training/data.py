@@ -19,7 +19,7 @@ from rs_denoise.training.augment import WRONG_MATCH_PX, Crop, Example, augment, 
 
 # Pixels of a frame per pixel of a crop: crops as of 640x360 to 1280x720, from frames of 848x480.
 ZOOM_RANGE = (0.75, 1.6)
-# So much of the right image is kept beside a crop: the camera's matches lie at most 126 px away.
+# Columns of the right image that are kept next to a crop: matches are at most 126 px away.
 MATCH_MARGIN_PX = 128
 # Keys of a batch, as `Example` has them.
 KEYS = ("disparity_px", "infrared", "truth_px", "surfaces_px", "evidence")
@@ -45,7 +45,7 @@ class CropDataset(Dataset):
         crops_per_frame: how many crops an item holds.
         augment: vary the crops; without it they are the same in every epoch.
         seed: of the crops and their augmentation.
-        max_wrong_pct: frames with a greater share of wrong matches are skipped.
+        max_wrong_pct: frames with a larger percentage of wrong matches are skipped.
 
     An index above the number of frames belongs to a later epoch (see `EpochSampler`), so that a
     seed gives the same crops however many processes share them.
@@ -77,7 +77,7 @@ class CropDataset(Dataset):
         return batch | {"scale_px_mm": torch.full((self.crops_per_frame, 1, 1, 1), scale)}
 
     def _read(self, index: int) -> tuple[Crop, float]:
-        """Reads a frame, and its fx * baseline; instead of an unusable one the next usable.
+        """Reads a frame and its fx * baseline; instead of an unusable one, the next usable one.
 
         Raises:
             UnusableFrame, RecordingError, CameraError, OSError: no frame is usable.
@@ -124,8 +124,8 @@ class CropDataset(Dataset):
 def _cut(whole: Crop, top: int, left: int, side: int, size: int) -> Crop:
     """Cuts a square out of a frame and resamples it to `size`, as another resolution of the camera.
 
-    Disparity scales with its pixels. The right image keeps the columns before the square that its
-    matches may lie in: whole squares of them, so that both images are resampled alike.
+    Disparity scales with its pixels. The right image keeps the columns before the square that may
+    contain its matches, in whole squares, so that both images are resampled in the same way.
     """
     factor = np.float32(size / side)
     window = np.s_[top : top + side, left : left + side]
@@ -141,15 +141,16 @@ def _cut(whole: Crop, top: int, left: int, side: int, size: int) -> Crop:
     strip = whole.right[top : top + side, max(begin, 0) : left + side]
     strip = np.pad(strip, ((0, 0), (max(-begin, 0), 0)))
     right = _shrink(strip, (squares + 1) * size, size)
-    # What lies outside of the frame goes again, an even number of columns.
+    # Columns outside the frame are removed again, an even number of them.
     outside = 2 * int(np.ceil(max(-begin, 0) * factor / 2))
     return Crop(disparity, infrared, truth, np.ascontiguousarray(right[:, outside:]))
 
 
 def _wrong_matches_pct(whole: Crop) -> float:
-    """How many of the valid pixels show no surface that is within 2 px in the image.
+    """Percentage of the valid pixels whose disparity matches no surface within 2 px in the image.
 
-    In px of disparity, unlike the evaluation's gross errors: far away 5 % of depth is mere noise.
+    Errors are in px of disparity, unlike the evaluation's gross errors: far away, 5 % of depth is
+    within the noise.
     """
     disparity, truth = whole.disparity, whole.truth
     window = np.ones((5, 5), np.uint8)

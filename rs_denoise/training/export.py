@@ -19,7 +19,7 @@ from rs_denoise.offline import DENOISED, OfflineDenoiser
 from rs_denoise.recordings.atomic_output import atomic_output
 from rs_denoise.recordings.frame import Frame
 
-# The blocks of an evaluation that a manifest holds.
+# The blocks of an evaluation that are stored in the manifest.
 AGAINST_TRUTH = ("published", "same", "same_raw", "ranking")
 
 
@@ -35,7 +35,7 @@ def export(
     frames: Iterable[Frame] | None = None,
     force: bool = False,
 ) -> Manifest:
-    """Writes the network of a Lightning checkpoint as a model file, and a model card beside it.
+    """Writes the network of a Lightning checkpoint as a model file, and a model card next to it.
 
     Batch normalisation is folded into the convolutions.
 
@@ -48,7 +48,7 @@ def export(
         force: write the file even if the model is worse than its input; the manifest says so.
 
     Raises:
-        ExportError: the checkpoint is not of a known network, or the model is worse than its input.
+        ExportError: the checkpoint's network is unknown, or the model is worse than its input.
     """
     network_name, network = load_network(checkpoint)
     confidence = NETWORKS[network_name].kind
@@ -99,7 +99,7 @@ def load_network(checkpoint: Path) -> tuple[str, Network]:
             if k.startswith(prefix)
         }
         network.load_state_dict(weights)
-    except Exception as error:  # unpickling refuses in many ways
+    except Exception as error:  # unpickling can raise anything
         raise ExportError(
             f"{checkpoint}: not a checkpoint of a network of this version ({error})"
         ) from error
@@ -113,7 +113,7 @@ def make_model_card(manifest: Manifest, network: Network) -> str:
         f"# {manifest.name}",
         "",
         f"Network `{manifest.network}`, {parameters / 1e6:.2f} M parameters, {manifest.licence}.",
-        f"Takes {', '.join(manifest.inputs)}; gives {', '.join(manifest.outputs)}.",
+        f"Inputs: {', '.join(manifest.inputs)}. Outputs: {', '.join(manifest.outputs)}.",
         f"Trained on: {manifest.training_data}.",
         f"Verdict: {manifest.verdict}.",
         "",

@@ -1,4 +1,4 @@
-"""Where the weights of a new run come from: a checkpoint or a model file, shipped ones too."""
+"""Loads the initial weights of a run from a checkpoint or a model file, also a shipped one."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from rs_denoise.shipped_models import model_file
 from rs_denoise.training.lightning_modules import TrainingModule, merge_crops
 
 MODEL_FILE_SUFFIX = ".pt"
-# Layers that had other names in model files of format 1.
+# Layers with other names in model files of format 1.
 RENAMED = {"enter": "stem", "deepest": "bottleneck", "leave": "head"}
 
 
 class InitialWeightsError(ValueError):
-    """Weights that a run cannot begin with; the message names the file and what it holds."""
+    """Weights that a run cannot start with; the message gives the file and its content."""
 
 
 def load_initial_weights(
     module: TrainingModule, name: str, batches: Iterable[dict[str, Tensor]]
 ) -> None:
-    """Loads the weights that fit; other layers begin at random, and a warning names them.
+    """Loads the weights that fit; a warning lists the other layers, which start at random.
 
     Args:
         module: its weights are replaced.
@@ -35,7 +35,7 @@ def load_initial_weights(
 
     Raises:
         InitialWeightsError: the file cannot be read, or fewer than half of its tensors fit.
-        ModelError: it should be a model file, and is not.
+        ModelError: the file has the suffix of a model file but is not one.
     """
     path = model_file(name)
     if path.suffix == MODEL_FILE_SUFFIX:
@@ -44,7 +44,7 @@ def load_initial_weights(
         return
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
-    except Exception as error:  # unpickling refuses in many ways
+    except Exception as error:  # unpickling can raise anything
         raise InitialWeightsError(
             f"{path}: neither a checkpoint nor a model file ({error})"
         ) from error
@@ -76,11 +76,11 @@ def unfold_names(network: nn.Module, folded: dict[str, Tensor]) -> dict[str, Ten
 def unfold_batch_norm(module: TrainingModule, batches: Iterable[dict[str, Tensor]]) -> None:
     """Gives each batch normalisation the statistics of its input, without changing its output.
 
-    Training normalises by the statistics of a batch. Where they are far from the stored ones, the
-    network would no longer compute what it was trained to.
+    Training normalises by the statistics of a batch. If the stored ones differed much, the network
+    would no longer give its trained output.
 
     Args:
-        module: the normalisations of its network only shift so far.
+        module: its network's normalisations only shift so far.
         batches: of merged crops.
     """
     network = module.network
@@ -104,7 +104,7 @@ def unfold_batch_norm(module: TrainingModule, batches: Iterable[dict[str, Tensor
 
 
 def _set_statistics(norm: nn.Module, mean: Tensor, variance: Tensor) -> None:
-    """Replaces the stored statistics; scale and shift change so that the output stays."""
+    """Replaces the stored statistics; adapts scale and shift so that the output is unchanged."""
     assert isinstance(norm, nn.BatchNorm2d)
     assert norm.running_mean is not None and norm.running_var is not None
     scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
@@ -141,6 +141,6 @@ def _load(module: nn.Module, state: dict[str, Tensor], path: Path) -> None:
     missing = sorted({name.rsplit(".", 1)[0] for name in own if name not in fitting})
     if missing:
         logging.getLogger(__name__).warning(
-            "%s: has no weights for %s, which begin at random", path, ", ".join(missing)
+            "%s: has no weights for %s, which start at random", path, ", ".join(missing)
         )
     module.load_state_dict(fitting, strict=False)

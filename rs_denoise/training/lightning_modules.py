@@ -19,7 +19,7 @@ from rs_denoise.training.losses import denoising_loss
 # The learning rate rises linearly in the first tenth of the steps, then falls along a cosine to 0.
 WARM_UP_FRACTION = 0.1
 START_FACTOR = 0.04
-# Weight of deceiving the discriminator, beside the error of the generated depth.
+# Weight of the adversarial loss relative to the error of the generated depth.
 ADVERSARIAL_WEIGHT = 0.01
 # Squares cut out of each crop for the generator to fill; side as a fraction of the crop's.
 MASKS, MASK_SIDE = 4, 0.2
@@ -30,7 +30,7 @@ class TrainingModule(lightning.LightningModule):
 
     Args:
         network: a key of NETWORKS.
-        learning_rate: the greatest of the run.
+        learning_rate: the maximum of the run.
         total_steps: optimiser steps of the whole run; a resumed run may have more than before.
     """
 
@@ -75,7 +75,7 @@ class TrainingModule(lightning.LightningModule):
             network.parameters(), lr=self.hparams["learning_rate"], weight_decay=1e-4
         )
         total = self.hparams["total_steps"]
-        # Not SequentialLR: its state would keep the length of the run before a resumption.
+        # Not SequentialLR: its saved state would keep the old length of a run that is resumed.
         schedule = LambdaLR(optimizer, lambda step: learning_rate_factor(step, total))
         return {
             "optimizer": optimizer,
@@ -111,12 +111,12 @@ class DepthModule(TrainingModule):
 
 
 class AdversarialModule(DepthModule):
-    """CC-GAN: the generator fills squares cut out of the depth, the discriminator judges them."""
+    """CC-GAN: the generator fills squares cut out of the depth, the discriminator rates them."""
 
     def __init__(self, network: str, learning_rate: float, total_steps: int) -> None:
         super().__init__(network, learning_rate, total_steps)
         self.discriminator = Discriminator()
-        self.automatic_optimization = False  # two optimisers take turns
+        self.automatic_optimization = False  # two optimisers alternate
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
         """A step of the discriminator, then one of the generator."""
@@ -171,7 +171,7 @@ def module_for(network: str) -> type[TrainingModule]:
 
 
 def learning_rate_factor(step: int, total_steps: int) -> float:
-    """Fraction of the greatest learning rate: a linear warm-up, then a cosine decay to 0."""
+    """Fraction of the maximum learning rate: a linear warm-up, then a cosine decay to 0."""
     done = min(step / total_steps, 1.0)
     if done < WARM_UP_FRACTION:
         return START_FACTOR + (1 - START_FACTOR) * done / WARM_UP_FRACTION
@@ -184,14 +184,14 @@ def merge_crops(batch: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _depth_mm(batch: dict[str, Tensor], name: str) -> Tensor:
-    """Depth of a disparity of the batch; what is too far stays, at full scale."""
+    """Depth of a disparity of the batch; depth beyond the range is clipped to full scale."""
     disparity = batch[name]
     depth = batch["scale_px_mm"] / disparity.clamp_min(1e-6)
     return torch.where(disparity > 0, depth, 0.0).clamp_max(FULL_SCALE)
 
 
 def _mean_square_m(output_mm: Tensor, truth_mm: Tensor) -> Tensor:
-    """Mean square error in metres; the sky is left out, or a sigmoid over 65 m learns only it."""
+    """Mean square error in metres without the sky, which would dominate a sigmoid over 65 m."""
     known = (truth_mm > 0) & (truth_mm < FULL_SCALE)
     error = torch.where(known, (output_mm - truth_mm) / 1000.0, 0.0)
     return (error**2).sum() / known.sum().clamp_min(1)

@@ -12,27 +12,28 @@ from rs_denoise.window_filters import max_filter
 # The loss is linear in errors far below this and logarithmic far above: a wrong match should be
 # corrected, but must not outweigh a hundred good pixels.
 KNEE_PX = 16.0
-# Pixels around depth steps weigh more: there surfaces are confused, and there robots collide.
+# Pixels around depth steps have more weight: there surfaces are confused and robots collide.
 EDGE_WEIGHT = 3.0
 EDGE_WINDOW_PX = 9
 EDGE_STEP = 0.04
-# Thin things weigh more still: they are few pixels, and what a robot collides with.
+# Thin objects have even more weight: they have few pixels, and robots collide with them.
 THIN_WEIGHT = 2.0
 THIN_PX = 9
-# False free space is worse than a false obstacle, so errors towards far weigh more. (This fits the
-# 0.55 quantile.)
+# False free space is worse than a false obstacle, so errors towards too far have more weight. (This
+# fits the 0.55 quantile.)
 RECEDING_WEIGHT = 1.2
-# Holes of the input weigh less, because much of their content cannot be known.
+# Holes of the input have less weight, because much of their content cannot be known.
 HOLE_WEIGHT = 0.15
 GRADIENT_WEIGHT = 1.0
-# Confidence is learnt as what it is used for, the probability of an error below `TOLERANCE`. The
-# likelihood of the whole distribution steadies it: alone it takes "5 px or nothing" for "1 px".
+# Confidence is trained as the probability of an error below `TOLERANCE`, which is how it is used.
+# The likelihood of the whole distribution stabilises this; alone, it cannot distinguish "5 px or 0"
+# from "1 px".
 CONFIDENCE_WEIGHT = 0.5
 LIKELIHOOD_WEIGHT = 0.05
-# Not quite the frequency of errors: thin things are what robots collide with, so what is right on
-# them counts more, and so does what is too far, which is false free space.
+# Deliberately not the exact frequency of errors: correct pixels on thin objects, with which robots
+# collide, have more weight, and so have pixels that are too far, which are false free space.
 THIN_CONFIDENCE_WEIGHT, TOO_FAR_WEIGHT = 3.0, 2.0
-# The probability of a large error is kept this far from 0, or a few pixels outweigh all others.
+# The probability of a large error is kept away from 0, or a few pixels would outweigh all others.
 MIN_PROBABILITY = 1e-3
 # Neighbours are on one surface if their true disparities differ by less than this.
 MAX_SURFACE_STEP_PX = 0.5
@@ -78,13 +79,13 @@ def denoising_loss(
 def _uncertainty(
     error: Tensor, scale_px: Tensor, output_px: Tensor, truth_px: Tensor, thin: Tensor
 ) -> Tensor:
-    """How badly the scale predicts the error, most of all whether it is within `TOLERANCE`."""
+    """How badly the scale predicts the error, in particular whether it is within `TOLERANCE`."""
     weight = (truth_px > 0).to(error.dtype)
     large = error.abs() > TOLERANCE * truth_px
     # As `LaplaceNetworkKind.decode_outputs` computes confidence, which is 1 minus this.
     probability = torch.exp(-TOLERANCE * output_px / scale_px)
     probability = MIN_PROBABILITY + (1 - 2 * MIN_PROBABILITY) * probability
-    # By hand: torch refuses its own under autocast, although all is float32 here.
+    # Not torch's own, which is not allowed under autocast, although everything is float32 here.
     cross_entropy = -torch.where(large, probability, 1 - probability).log()
     weight = torch.where(thin & ~large, THIN_CONFIDENCE_WEIGHT * weight, weight)
     weight = torch.where(large & (error < 0), TOO_FAR_WEIGHT * weight, weight)
@@ -95,7 +96,7 @@ def _uncertainty(
 def _thin(truth_px: Tensor) -> Tensor:
     """Where the true foreground is narrower than `THIN_PX`: what an opening removes.
 
-    Looked at by every second pixel, which is a quarter of the work.
+    Computed at every second pixel of every second row, a quarter of the work.
     """
     sampled, side = truth_px[..., ::2, ::2], THIN_PX // 2 + 1
     opened = max_filter(-max_filter(-sampled, side), side)

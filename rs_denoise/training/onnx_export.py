@@ -23,11 +23,11 @@ OPSET = 17
 def export_onnx(model_file: Path | str, out: Path) -> Manifest:
     """Writes the network of a model file as ONNX, with the manifest as its metadata.
 
-    Height and width are dynamic. Inputs and outputs have the manifest's names; an output that has
-    an input's name gets `denoised_` before it.
+    Height and width are dynamic. Inputs and outputs have the manifest's names; an output with the
+    same name as an input is prefixed with `denoised_`.
 
     Args:
-        model_file: as `Model.load` takes it.
+        model_file: as for `Model.load`.
         out: the ONNX file; replaced if it exists.
 
     Raises:
@@ -47,7 +47,7 @@ def export_onnx(model_file: Path | str, out: Path) -> Manifest:
                     input_names=kind.input_names, output_names=output_names(kind),
                     dynamic_axes=_dynamic_axes(kind),
                 )  # fmt: skip
-        except Exception as error:  # the exporter raises whatever it stumbled over
+        except Exception as error:  # the exporter can raise anything
             raise ExportError(
                 f"{model.path}: PyTorch cannot write this network as ONNX: {error}"
             ) from error

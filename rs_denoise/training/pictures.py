@@ -14,7 +14,7 @@ from rs_denoise.training.lightning_modules import TrainingModule
 
 
 class BeforeAfter(Callback):
-    """Shows a crop before and after denoising, beside its ground truth, after each validation."""
+    """Shows a crop before and after denoising and its ground truth, after each validation."""
 
     def on_validation_epoch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule

@@ -1,4 +1,4 @@
-"""Which precision a training run computes in."""
+"""Chooses the precision of a training run."""
 
 from __future__ import annotations
 

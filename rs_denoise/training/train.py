@@ -36,7 +36,7 @@ from rs_denoise.training.resumption import check_resumable
 
 CHECKPOINT_EVERY_STEPS, LOG_EVERY_STEPS = 100, 20
 LAST = "last.ckpt"
-# Statistics of a channel are steady after so many.
+# Number of batches after which the statistics of a channel are stable.
 MAX_BATCHES = 8
 
 
@@ -67,7 +67,7 @@ class CropDataModule(lightning.LightningDataModule):
     """Crops for training, divided among the processes, and for validation, the same for each.
 
     Raises:
-        TrainingError: there are fewer frames than a batch takes.
+        TrainingError: there are fewer frames than a batch needs.
     """
 
     def __init__(
@@ -80,19 +80,19 @@ class CropDataModule(lightning.LightningDataModule):
         for readers, use, least in ((frames, "training", needed), (held_out, "validation", 1)):
             if len(readers) < least:
                 raise TrainingError(
-                    f"{len(readers)} frames for {use}, but at least {least} are needed (useful are "
+                    f"{len(readers)} frames for {use}, but at least {least} are needed (better "
                     "some hundreds): add frames, or lower frames_per_batch"
                 )
         shape = config.crop_px, config.crops_per_frame
         self.training = CropDataset(
             frames, *shape, augment=True, seed=config.seed, max_wrong_pct=config.max_wrong_pct
         )
-        # The same crops whatever the seed, so that runs can be compared.
+        # The same crops for any seed, so that runs can be compared.
         self.validation = CropDataset(held_out, *shape, augment=False, seed=0)
 
     @property
     def steps_per_epoch(self) -> int:
-        """Optimiser steps; frames that do not fill a batch of every process are left out."""
+        """Steps per epoch; frames that do not fill a batch of every process are dropped."""
         return len(self.training) // self.processes // self.config.frames_per_batch
 
     def train_dataloader(self) -> DataLoader:  # noqa: D102
@@ -106,7 +106,7 @@ class CropDataModule(lightning.LightningDataModule):
         return self._loader(self.validation)
 
     def some_batches(self) -> Iterator[dict[str, torch.Tensor]]:
-        """The first crops for training, to take statistics of."""
+        """The first training crops, for statistics."""
         return islice(iter(DataLoader(self.training, self.config.frames_per_batch)), MAX_BATCHES)
 
     def _loader(self, crops: CropDataset, **options: Any) -> DataLoader:
@@ -246,7 +246,7 @@ def _stop_on_interrupt(trainer: lightning.Trainer) -> Iterator[list[int]]:
 
 
 class CheckpointOnSigterm(Callback):
-    """Writes the checkpoint when SIGTERM ends the run; Lightning lets the step end before."""
+    """Writes the checkpoint when SIGTERM ends the run; Lightning completes the step first."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

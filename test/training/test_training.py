@@ -218,7 +218,7 @@ def test_a_run_can_begin_with_other_weights(data, tmp_path, caplog):
     del checkpoint["state_dict"]["network.head.weight"]
     torch.save(checkpoint, tmp_path / "part.ckpt")
     run(data, tmp_path / "d", start_from=str(tmp_path / "part.ckpt"))
-    assert "has no weights for network.head, which begin at random" in caplog.text
+    assert "has no weights for network.head, which start at random" in caplog.text
     with pytest.raises(InitialWeightsError, match=r"last\.ckpt: not of this network"):
         run(data, tmp_path / "c", network="autoencoder-classic", start_from=str(first))
 

@@ -49,7 +49,7 @@ class Collector(Node):
         self._image = self.create_subscription(
             Image, "denoised/image_rect_raw", self._on_image, qos
         )
-        # As every consumer of images: the node makes only what somebody subscribes to.
+        # Like every consumer of images: the node only publishes topics with subscribers.
         self.create_subscription(CameraInfo, "denoised/camera_info", lambda _: None, qos)
 
     @property

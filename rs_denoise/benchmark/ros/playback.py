@@ -50,7 +50,7 @@ class Schedule:
 
 @dataclass(frozen=True)
 class PlaybackResult:
-    """What one playback of a recording through the node gave.
+    """The result of one playback of a recording through the node.
 
     Attributes:
         received: by the consumer, in order of arrival.
@@ -77,8 +77,8 @@ def run_playback(
         recording: a rosbag2.
         count, rate_hz: how many frames and how fast.
         parameters: of the node.
-        on_received: called again and again with the number of images so far.
-        enabled: False: the node passes the camera's depth through, without its network.
+        on_received: called repeatedly with the number of images so far.
+        enabled: False to make the node pass the camera's depth through, without its network.
 
     Raises:
         PlaybackError: node or player ended early, or the node did not start in time.

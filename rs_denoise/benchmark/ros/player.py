@@ -80,7 +80,7 @@ class Player(Node):
             self._publish(self._frames[k % len(self._frames)], stamp_ns)
             rclpy.spin_once(self, timeout_sec=0)
         for publisher in filter(None, (self._depth, self._infrared, self._infrared_right)):
-            # A publisher that is destroyed takes messages in flight with it.
+            # Messages in flight are lost when their publisher is destroyed.
             publisher.wait_for_all_acked(Duration(seconds=1))
 
     def _publish(self, frame: Frame, stamp_ns: int) -> None:
@@ -113,7 +113,7 @@ def _camera_info(camera: Camera, name: str, header: Header) -> CameraInfo:
 
 
 def main() -> int:
-    """Plays the recording that the command line names."""
+    """Plays the recording given on the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("recording", type=Path)
     parser.add_argument("--frames", type=int, default=300)

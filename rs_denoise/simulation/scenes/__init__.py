@@ -1,1 +1,1 @@
-"""What stands before the camera: places (rooms to outdoors), the things in them, materials."""
+"""The simulated scenes: places (from rooms to outdoors), objects and materials."""

@@ -23,21 +23,21 @@ import trimesh
 from rs_denoise.recordings.atomic_output import atomic_output
 
 MAX_FACES = 60_000
-# Parts of a model keep their own material; beyond this many the smallest share one.
+# Each part of a model has its own material; beyond this number, the smallest share one.
 MAX_PARTS = 6
 SMALL_M = 0.45
 TEXTURE_PX = 256
-# Meshes and photographs fall to one of these by their content: 8 + 1 + 1 tenths.
+# Meshes and photographs are assigned to a split by their content: 8 + 1 + 1 tenths.
 SPLITS = {"train": range(2, 10), "validation": range(1, 2), "test": range(1)}
 
 
 def cache_folder() -> Path:
-    """Where this package keeps what it can make again."""
+    """The folder for data that this package can recreate."""
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "rs_denoise"
 
 
 def library_folder() -> Path | None:
-    """Where Debian's package is: installed, or unpacked by `make furniture`; None without it."""
+    """The folder of Debian's package, installed or from `make furniture`; None without it."""
     inside = "usr/share/sweethome3d/furniture"
     for root in (Path("/"), cache_folder() / "sweethome3d"):
         if any((root / inside).glob("*.sh3f")):
@@ -69,8 +69,8 @@ class Furniture:
         library: folder with .sh3f files; None gives an empty collection, and scenes are then made
             of primitives alone.
         split: a key of SPLITS; two splits share no mesh and no photograph.
-        public_domain: leave out what asks for attribution.
-        cache: where converted meshes go.
+        public_domain: exclude models that require attribution.
+        cache: folder for converted meshes.
     """
 
     def __init__(
@@ -155,7 +155,7 @@ def _convert(archive: Path, model: str, size_m: tuple[float, float, float]) -> l
             io.StringIO(text), file_type="obj", split_object=False, group_material=True,
             skip_materials=True, process=False,
         )  # fmt: skip
-    except Exception:  # trimesh raises whatever its parser met; one bad model is no loss
+    except Exception:  # trimesh can raise anything; a single bad model does not matter
         return []
     # An OBJ file has no scene graph: its geometries already share one frame.
     meshes: Any = scene.geometry.values() if isinstance(scene, trimesh.Scene) else [scene]

@@ -1,4 +1,4 @@
-"""Surfaces as infrared sees them: photographed or drawn reflectance, and how they shine."""
+"""Surface materials in infrared: photographed or drawn reflectance, and gloss."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from rs_denoise.simulation.scenes.furniture import TEXTURE_PX, Furniture
 
 @dataclass(frozen=True)
 class Material:
-    """Reflectance and shine of a surface.
+    """Reflectance and gloss of a surface.
 
     Attributes:
         reflectance: [H, W] float32 in 0..1, repeated every `size_m` metres.
-        size_m: how large one repetition is on the surface.
+        size_m: size of one repetition on the surface.
         kind: "diffuse", "plastic" (a clear coat), "metal" or "glass" (thin and clear).
         roughness: of the coat or the metal, 0.05 (mirror-like) to 0.5.
     """
@@ -35,7 +35,7 @@ def random_material(rng: np.random.Generator, furniture: Furniture) -> Material:
     choice = rng.random()
     if choice < 0.3 and furniture.photographs:
         texture = furniture.photograph(int(rng.integers(len(furniture.photographs))))
-        # Dyes lose their contrast in infrared: what the eye sees dark may be bright.
+        # Dyes lose their contrast in infrared: surfaces that look dark may be bright.
         level = max(float(texture.mean()), 0.02)
         texture = level * (texture / level) ** rng.uniform(0.3, 1.0)
         texture = texture * np.exp(rng.uniform(np.log(0.4), np.log(1.3)))

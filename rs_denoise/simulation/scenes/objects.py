@@ -1,4 +1,4 @@
-"""Objects that stand, lie and hang around: furniture, people, and all that is thin.
+"""Objects of a scene: furniture, people, and thin objects.
 
 Every maker returns surfaces about the origin, standing on z = 0, in metres.
 """
@@ -69,7 +69,7 @@ def joined(parts: list[Part]) -> Part:
 
 
 def furnished(rng: np.random.Generator, furniture: Furniture) -> list[Surface]:
-    """A piece of furniture; a primitive where there is none."""
+    """A piece of furniture, or a primitive if there are no meshes."""
     if not len(furniture):
         return primitive(rng, furniture)
     return painted(rng, furniture, furniture.parts(int(rng.integers(len(furniture)))))
@@ -148,7 +148,7 @@ def tree(rng: np.random.Generator, furniture: Furniture) -> list[Surface]:
 
 
 def person(rng: np.random.Generator, furniture: Furniture) -> list[Surface]:
-    """Somebody of 1.5 to 1.95 m in mid-step, of capsules: trousers, coat, skin."""
+    """A walking person of 1.5 to 1.95 m, made of capsules: trousers, coat, skin."""
     height = rng.uniform(1.5, 1.95)
     hip, shoulder, stout = 0.5 * height, 0.82 * height, rng.uniform(0.8, 1.3)
     legs, body, skin = [], [], []

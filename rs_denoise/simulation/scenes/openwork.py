@@ -1,4 +1,4 @@
-"""Things with gaps, which stereo matchers tend to close: slats, spokes, wires, stems and fingers.
+"""Objects with gaps, which stereo matchers tend to bridge: slats, spokes, wires, stems, fingers.
 
 Like all makers of `objects`, these return surfaces about the origin, standing on z = 0, in metres.
 """
@@ -216,7 +216,7 @@ def wheel(rng: np.random.Generator, furniture: Furniture) -> list[Surface]:
 
 
 def legs(rng: np.random.Generator, furniture: Furniture) -> list[Surface]:
-    """Legs of somebody who stands or walks, as a low camera sees them."""
+    """Legs of a standing or walking person, as seen by a low camera."""
     hip, stride, apart = rng.uniform(0.75, 0.95), rng.uniform(0.0, 0.35), rng.uniform(0.07, 0.2)
     stout = rng.uniform(0.045, 0.075)
     trousers, shoes = [], []

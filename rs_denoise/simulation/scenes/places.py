@@ -1,4 +1,4 @@
-"""Where the camera is: room, corridor, warehouse, desk, outdoors.
+"""Places for the camera: room, corridor, warehouse, desk, outdoors.
 
 World frame: metres, z up, the floor at z = 0. A place fills the box from the origin to `size`.
 """
@@ -21,8 +21,8 @@ class Light:
 
     Attributes:
         at: [3] position of a lamp in metres, or the direction in which sunlight travels.
-        sun: which of the two.
-        weight: mean brightness that it gives the picture, against the other lights.
+        sun: whether it is the sun.
+        weight: mean brightness that it adds to the picture, relative to the other lights.
     """
 
     at: np.ndarray
@@ -36,16 +36,16 @@ class Place:
 
     Attributes:
         size: [3] extent in metres.
-        surfaces: walls, floor and what is built in.
-        lights: what lights it.
-        sky: brightness of what no ray hits, against that of lamps and suns.
+        surfaces: walls, floor and fixtures.
+        lights: lamps and suns.
+        sky: brightness where no ray hits anything, relative to that of lamps and suns.
         camera_height: lowest and highest, in metres.
         pitch: lowest and highest, in radians, up is positive.
-        floor: height of the surface that things are put on.
-        count: fewest and most objects.
+        floor: height of the surface on which objects stand.
+        count: minimum and maximum number of objects.
         objects: makers with their weights.
-        openwork: makers of what has gaps, of the sizes that belong here.
-        outdoors: sunlight drowns the projector.
+        openwork: makers of objects with gaps, of suitable sizes.
+        outdoors: whether sunlight outshines the projector.
     """
 
     size: np.ndarray
@@ -72,7 +72,7 @@ INDOORS: dict[Maker, float] = {
     objects.household: 0.04,
 }
 
-# Makers of what has gaps, by where it is met.
+# Makers of objects with gaps, by place.
 HOUSEHOLD = (
     openwork.slatted_chair, openwork.slatted_chair, openwork.table, openwork.plant, openwork.shelf,
     openwork.crate, openwork.cables, openwork.ladder, openwork.hand, openwork.legs,
@@ -146,7 +146,7 @@ def warehouse(rng: np.random.Generator, furniture: Furniture) -> Place:
 
 
 def desk(rng: np.random.Generator, furniture: Furniture) -> Place:
-    """A table top seen from near, with household things: where a gripper works."""
+    """A table top with household objects seen from close by, as by a gripper's camera."""
     size = np.array([rng.uniform(2.0, 5.0), rng.uniform(2.0, 5.0), rng.uniform(2.2, 3.0)])
     top = float(rng.uniform(0.6, 0.95))
     centre, half = size[:2] / 2, rng.uniform([0.5, 0.4], [1.0, 0.8])
@@ -168,7 +168,7 @@ def desk(rng: np.random.Generator, furniture: Furniture) -> Place:
 
 
 def outdoors(rng: np.random.Generator, furniture: Furniture) -> Place:
-    """Uneven ground under the sky with houses, trees, fences and people; the sun drowns dots."""
+    """Uneven ground under the sky with houses, trees, fences and people; the sun outshines dots."""
     size = np.array([24.0, 24.0, 8.0])
     surfaces = [Surface(_ground(rng, size), ground_material(rng))]
     for _ in range(int(rng.integers(0, 4))):
@@ -187,7 +187,7 @@ def outdoors(rng: np.random.Generator, furniture: Furniture) -> Place:
         objects.cable: 0.05,
     }
     sun = np.array([rng.uniform(-1, 1), rng.uniform(-1, 1), -rng.uniform(0.3, 1.5)])
-    # Skylight comes from everywhere; two lights from above do without a noisy environment map.
+    # Skylight comes from all directions; two lights from above replace a noisy environment map.
     lights = [
         Light(sun, True, float(rng.uniform(0.0, 1.5))),
         Light(np.array([0.3, 0.2, -1.0]), True, 0.5),

@@ -1,4 +1,4 @@
-"""A place with a camera in it and things in view, at random but the same for the same seed.
+"""A random scene (reproducible by its seed): a place with a camera and objects in view.
 
 World frame: metres, z up. Camera frame: x right, y down, z forward.
 """
@@ -17,34 +17,35 @@ from rs_denoise.simulation.scenes.furniture import Furniture
 from rs_denoise.simulation.scenes.objects import Surface, glassware
 from rs_denoise.simulation.scenes.places import PLACES, Light, Place
 
-# How often each place comes up.
+# Relative frequency of each place.
 PLACE_WEIGHTS = {"room": 0.40, "corridor": 0.12, "warehouse": 0.16, "desk": 0.17, "outdoors": 0.15}
 # Most windows are open.
 GLAZED = 0.08
-# Fraction of scenes with things that have gaps, how many of them, and how far they may be: a third
-# of the frames of each place shall hold more than 1 % of thin pixels.
+# Fraction of scenes with objects that have gaps, their number, and their maximum distance, chosen
+# so that a third of the frames of each place have more than 1 % of thin pixels.
 WITH_OPENWORK = 0.9
 OPENWORK_COUNT = (1, 2)
 MAX_OPENWORK_M = 4.5
-# How much room a scene leaves before the camera, in multiples of `Preset.closest_m`.
+# Free space in front of the camera, in multiples of `Preset.closest_m`.
 ROOM_BEFORE_CAMERA = (1.2, 3.6)
-# What need not stand on the floor.
+# Objects that need not stand on the floor.
 FLOATING = (openwork.hand, openwork.cables)
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What stands where, and how it is lit.
+    """The objects of a scene, their positions and the lights.
 
-    Light weights are shares in the left picture, not watts: exposure levels the sum anyway.
+    Light weights are fractions of the left picture's brightness, not watts, because exposure
+    normalises the sum anyway.
 
     Attributes:
         surfaces: everything that light can hit.
         pose: [4, 4] world from camera.
         lights: lamps and suns.
-        sky: brightness of what no ray hits, against that of lamps and suns.
-        flood: weight of a light beside the camera, which fills the shadows.
-        projector: brightness of the dots against all other light at full strength.
+        sky: brightness where no ray hits anything, relative to that of lamps and suns.
+        flood: weight of a light next to the camera, which lights the shadows.
+        projector: brightness of the dots at full strength, relative to all other light.
         dots, dot_sigma: number of dots and their size in pattern pixels.
     """
 
@@ -61,18 +62,18 @@ class Scene:
 def random_scene(
     rng: np.random.Generator, preset: Preset, furniture: Furniture, places: tuple[str, ...]
 ) -> Scene:
-    """One of `places` (keys of PLACES) with things placed along random camera rays.
+    """One of `places` (keys of PLACES) with objects placed along random camera rays.
 
-    A camera that is not made for any of them is taken to all of them.
+    If the camera is not made for any of `places`, all of them are used.
     """
     places = tuple(name for name in places if name in preset.places) or places
-    # Most scenes are tidy, as those are where real cameras were measured; some are full.
+    # Most scenes are tidy, like those in which real cameras were measured; some are cluttered.
     clutter = rng.random() ** 2.5
     weights = np.array([PLACE_WEIGHTS[name] for name in places])
     name = str(rng.choice(places, p=weights / weights.sum()))
     place = PLACES[name](rng, furniture)
     pose = _random_pose(rng, place)
-    if place.floor == 0:  # around a table there is no room to spare
+    if place.floor == 0:  # around a table there is not enough space
         preset = replace(preset, closest_m=preset.closest_m * rng.uniform(*ROOM_BEFORE_CAMERA))
     surfaces = list(place.surfaces)
     makers, weights = list(place.objects), np.array(list(place.objects.values()))
@@ -125,7 +126,7 @@ def _random_pose(rng: np.random.Generator, place: Place) -> np.ndarray:
         angle = rng.uniform(0, 2 * np.pi)
         position[:2] = size[:2] / 2 - min(away, 0.9) * np.array([np.cos(angle), np.sin(angle)])
         return camera_pose(position, angle + rng.normal(0, 0.15), pitch, rng.normal(0, 0.05))
-    # Towards the farther of two spots, so that walls right before the lens stay rare.
+    # Towards the farther of two points, so that walls right in front of the lens are rare.
     spots = size[:2] * rng.uniform(0.1, 0.9, (2, 2)) - position[:2]
     x, y = max(spots, key=lambda spot: float(spot @ spot))
     yaw = np.arctan2(y, x) + rng.normal(0, 0.3)
@@ -135,7 +136,7 @@ def _random_pose(rng: np.random.Generator, place: Place) -> np.ndarray:
 def _openwork_in_view(
     rng: np.random.Generator, preset: Preset, furniture: Furniture, pose: np.ndarray, place: Place
 ) -> list[Surface]:
-    """Something with gaps, near or far, that stands or floats before a random pixel."""
+    """An object with gaps, near or far, that stands or floats in front of a random pixel."""
     maker = place.openwork[int(rng.integers(len(place.openwork)))]
     ray = _random_ray(rng, preset.camera, pose, margin=0.15)
     farthest = min(MAX_OPENWORK_M, 0.95 * _distance_to_wall(pose[:3, 3], ray, place))
@@ -164,11 +165,11 @@ def _distance_to_wall(origin: np.ndarray, ray: np.ndarray, place: Place) -> floa
 def _along_a_ray(
     rng: np.random.Generator, preset: Preset, pose: np.ndarray, place: Place
 ) -> tuple[np.ndarray, float, bool] | None:
-    """A spot on a random camera ray: position, distance and whether something can stand there."""
+    """A point on a random camera ray: position, distance and whether an object can stand there."""
     ray, origin = _random_ray(rng, preset.camera, pose), pose[:3, 3]
     wall = _distance_to_wall(origin, ray, place)
     depth = rng.uniform(1.2 * preset.closest_m, max(wall, 1.4 * preset.closest_m))
-    if place.outdoors:  # it is large: most things stand near, where a robot meets them
+    if place.outdoors:  # large: most objects are near, where they matter to a robot
         depth = min(depth, rng.gamma(2.0, 2.0) + 0.8)
     down = (place.floor - origin[2]) / ray[2] if ray[2] < 0 else np.inf
     if down <= wall + 1e-6 and rng.random() < 0.85:
@@ -188,7 +189,7 @@ def _put(
     on_floor: bool,
     floor: float,
 ) -> list[Surface]:
-    """A thing turned at random, standing on the floor under `point` or floating there."""
+    """A randomly turned object, standing on the floor under `point` or floating there."""
     if not thing:
         return []
     turn = trimesh.transformations.rotation_matrix(rng.uniform(0, 2 * np.pi), [0, 0, 1])[:3, :3]
@@ -196,7 +197,7 @@ def _put(
         turn = trimesh.transformations.random_rotation_matrix(rng.random(3))[:3, :3] @ turn
     vertices = np.concatenate([s.part.vertices for s in thing]) @ turn.T
     low, high = vertices.min(axis=0), vertices.max(axis=0)
-    # Nothing may swallow the camera: large things shrink until they leave it some room.
+    # No object may enclose the camera: large ones are shrunk until there is some free space.
     scale = min(1.0, 0.8 * depth / (float(np.max(high - low)) + 1e-6))
     anchor = (low + high) / 2 * scale
     if on_floor:
