@@ -53,7 +53,7 @@ def _manager():
         executable="lifecycle_manager",
         name="lifecycle_manager_denoise",
         namespace=LaunchConfiguration("camera_namespace"),
-        # rclpy nodes have no bond; with a timeout the manager would take the node for dead.
+        # rclpy nodes have no bond; with a timeout, the manager would consider the node dead.
         # Configuring loads the network, which may take longer than the manager's 5 s.
         parameters=[
             {

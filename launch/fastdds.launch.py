@@ -1,6 +1,6 @@
-"""Makes Fast DDS's shared memory large enough for images, for what the scope launches afterwards.
+"""Makes Fast DDS's shared memory large enough for images, for all later actions of the scope.
 
-The sender's setting counts: include this before your own camera driver as well.
+The sender's setting is what matters: include this before your own camera driver too.
 """
 
 from launch.actions import SetEnvironmentVariable
@@ -9,14 +9,14 @@ from launch_ros.substitutions import FindPackageShare
 
 from launch import LaunchDescription
 
-# Where Fast DDS 2 (Humble, Jazzy) and 3 look for their profile.
+# Variables with the profile of Fast DDS 2 (Humble, Jazzy) and 3.
 PROFILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 
 
 def generate_launch_description():
     ours = PathJoinSubstitution([FindPackageShare("rs_denoise"), "config", "fastdds.xml"])
     return LaunchDescription(
-        # A profile of the user's own stays.
+        # A profile that the user has set is kept.
         [
             SetEnvironmentVariable(name, EnvironmentVariable(name, default_value=[ours]))
             for name in PROFILES

@@ -34,13 +34,13 @@ ARGUMENTS = {
     "cameras": (None, "Names of the cameras, separated by commas."),
     "camera_models": (
         "auto",
-        "As camera_model of denoise.launch.py: one for all cameras, or one for each.",
+        "Like camera_model of denoise.launch.py: one for all cameras, or one for each.",
     ),
     "start_cameras": ("false", "Also start the camera drivers."),
     "serial_nos": ("", "Serial numbers of the cameras to start, each with a leading underscore."),
     "points": (
         "false",
-        "Also make a point cloud of each camera for Nav2, as points.launch.py does.",
+        "Also make a point cloud of each camera for Nav2, like points.launch.py.",
     ),
     "right_infrared": ("true", "Stream and use the right infrared images."),
     "num_threads": ("0", "Cores for each network on a CPU. 0: divided equally."),
@@ -50,7 +50,7 @@ ARGUMENTS = {
         "A crash then stops all cameras.",
     ),
 }
-# With one_process the nodes activate themselves: the values that these arguments may have.
+# With one_process the nodes activate themselves: the allowed values of these arguments.
 UNMANAGED = {"lifecycle_manager": ("", "false"), "autostart": ("", "true")}
 
 
@@ -89,9 +89,7 @@ def _one_process(context, models):
         raise RuntimeError(f"camera_models must be among {expected}, got {', '.join(unknown)}")
     for argument in ("lifecycle_manager", "autostart"):
         if context.launch_configurations.get(argument, "") not in UNMANAGED[argument]:
-            raise RuntimeError(
-                f"with one_process the nodes activate themselves: leave {argument} out"
-            )
+            raise RuntimeError(f"with one_process the nodes activate themselves: omit {argument}")
     files = _parameters_of_each(context, models)
     node = Node(
         package="rs_denoise",
@@ -107,7 +105,7 @@ def _one_process(context, models):
 
 
 def _parameters_of_each(context, models):
-    """Parameter files. launch_ros passes only files that can distinguish the nodes of a process."""
+    """Parameter files, which launch_ros needs to distinguish the nodes of a process."""
     threads = _num_threads(context)
     common = {"num_threads": threads} if threads else {}
     if not IfCondition(LaunchConfiguration("right_infrared")).evaluate(context):
@@ -152,7 +150,7 @@ def _require_one_each(names, **lists):
 
 
 def _cores_for_each(count):
-    """Divides the cores equally; of four or more, one is left to drivers and robot."""
+    """Divides the cores equally; of four or more, one is left for drivers and robot."""
     cores = len(os.sched_getaffinity(0))
     return max(1, (cores - 1 if cores >= 4 else cores) // count)
 

@@ -2,8 +2,8 @@
 
 ros2 launch rs_denoise points.launch.py camera_namespace:=/camera/front
 
-Subscribes to <camera_namespace>/denoised/image_rect_raw and publishes denoised/points beside it,
-for the costmap and the collision monitor of config/nav2_costmap.yaml.
+Subscribes to <camera_namespace>/denoised/image_rect_raw and publishes denoised/points in the same
+namespace, for the costmap and the collision monitor of config/nav2_costmap.yaml.
 """
 
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription

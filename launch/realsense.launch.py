@@ -30,7 +30,7 @@ def generate_launch_description():
         ),
         "right_infrared": (
             "true",
-            "Also stream the right infrared image. false: saves 12 MB/s of USB at 848x480x30.",
+            "Also stream the right infrared image. false saves 12 MB/s of USB at 848x480x30.",
         ),
         "config_file": (
             PathJoinSubstitution([config, "realsense.yaml"]),

@@ -1,4 +1,4 @@
-"""Denoises a recording into another recording, on the clock of the recording.
+"""Replays a recording through the node, on the recording's clock, and records the result.
 
 ros2 launch rs_denoise replay.launch.py bag:=run1 camera_model:=d435
 ros2 launch rs_denoise replay.launch.py bag:=run1 out:=run1_slow rate:=0.3
@@ -30,7 +30,7 @@ from lifecycle_msgs.msg import Transition
 
 from launch import LaunchDescription
 
-# The inputs of the node and tf, without outputs that an earlier run left in the recording.
+# The inputs of the node and tf, without outputs of an earlier run that are in the recording.
 PLAYED = ("depth/image_rect_raw", "depth/camera_info", "infra1/image_rect_raw",
           "infra1/camera_info", "infra2/image_rect_raw", "infra2/camera_info",
           "extrinsics/depth_to_infra2")  # fmt: skip
@@ -50,7 +50,7 @@ def _play_and_record(context):
     play = ["ros2", "bag", "play", bag, "--rate", rate, "--delay", str(DELAY_S), *_clock()]
     play += ["--topics", *(f"{namespace}/{topic}" for topic in PLAYED), "/tf", "/tf_static"]
     record = ["ros2", "bag", "record", "--output", out, "--use-sim-time"]
-    # By pattern: how topics are listed differs from one distribution to the next.
+    # By pattern, because the syntax for lists of topics differs between distributions.
     record += ["--regex", f"^({namespace}/denoised/|/diagnostics$)"]
     player = ExecuteProcess(cmd=play, output="screen")
     recorder = ExecuteProcess(cmd=record, output="screen")
@@ -59,7 +59,7 @@ def _play_and_record(context):
     node = f"{namespace}/denoise_node"
     return [
         # Frames that arrive before the network is loaded would be lost, so launch activates the
-        # node. If the node did it itself, its events could come before launch has found it.
+        # node. If the node activated itself, its events could come before launch has found it.
         _when(node, "inactive", _change(node, Transition.TRANSITION_ACTIVATE)),
         _when(node, "active", recorder, player),
         _change(node, Transition.TRANSITION_CONFIGURE),
@@ -89,7 +89,7 @@ def _when(node, state, *entities):
 
 
 def _end(context):
-    """Shuts launch down, but once: a shutdown ends both processes, and launch fails on a second."""
+    """Shuts launch down only once: a shutdown ends both processes, and launch fails on a second."""
     return [] if context.is_shutdown else [Shutdown(reason="player or recorder has ended")]
 
 
@@ -107,7 +107,7 @@ def generate_launch_description():
             DeclareLaunchArgument(
                 "out",
                 default_value="",
-                description="The rosbag2 to write; it must not exist. Empty: <bag>_denoised.",
+                description="The rosbag2 to write; must not exist yet. Empty: <bag>_denoised.",
             ),
             DeclareLaunchArgument(
                 "rate", default_value="1.0", description="Playback speed. 1: as recorded."

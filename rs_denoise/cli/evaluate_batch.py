@@ -139,7 +139,7 @@ def print_comparison(console: Console, comparison: RunComparison) -> None:
 
 
 def _name_reports(html: Path | None, recordings: Iterable[str]) -> dict[str, Path]:
-    """The report of each recording, in a folder beside the index page."""
+    """The report of each recording, in a folder next to the index page."""
     if html is None:
         return {}
     folder = html.with_name(f"{html.stem}_recordings")

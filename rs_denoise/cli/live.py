@@ -104,9 +104,9 @@ def live(
 ) -> None:
     """Shows raw and denoised depth of a camera side by side, with rates and times, without ROS.
 
-    Needs librealsense (pip install pyrealsense2). Keys: q quits, p pauses and goes on, s saves a
-    frame, space toggles between denoised and raw depth. Without a display only the
-    statistics are printed.
+    Needs librealsense (pip install pyrealsense2). Keys: q quits, p pauses and resumes, s saves a
+    frame, space toggles between denoised and raw depth. Without a display only the statistics are
+    printed.
     """
     width, height = options.parse_size(size) or (848, 480)
     if out is not None and out.suffix not in ("", VIDEO):

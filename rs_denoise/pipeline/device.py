@@ -30,7 +30,7 @@ class DeviceMemoryError(RuntimeError):
 
 
 class DeviceLostError(RuntimeError):
-    """The device refuses all work from now on; only a new process can use it again."""
+    """The device fails from now on; only a new process can use it again."""
 
 
 def is_out_of_memory(error: Exception) -> bool:

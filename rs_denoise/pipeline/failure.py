@@ -63,7 +63,7 @@ def fallback_output(
     Args:
         policy: the user's choice.
         camera: of the frame.
-        read_depth: gives the camera's depth, [H, W] mm, or raises FrameError.
+        read_depth: returns the camera's depth, [H, W] mm, or raises FrameError.
     """
     if policy == "invalid":
         empty = np.zeros((camera.height, camera.width), np.float32)

@@ -25,10 +25,10 @@ def image_statistics(
 
     Returns:
         cost_3, cost_5, cost_9: medians over `where` of 1 - ZNCC, the zero-mean normalised
-        cross-correlation over windows of so many px, between the left image and the right one
+        cross-correlation over windows of 3, 5 and 9 px, between the left image and the right one
         warped by `disparity_px` (bilinear); local_contrast: median over `where` of standard
         deviation over mean in windows of 5 px; texture_1, texture_2, texture_4: autocorrelation
-        along the rows, at so many px, of the left image minus its mean over 31 px; grey_median,
+        along the rows, at 1, 2 and 4 px, of the left image minus its mean over 31 px; grey_median,
         grey_5, grey_95: percentiles of the left image.
     """
     left, right = left.astype(np.float32), right.astype(np.float32)

@@ -1,4 +1,4 @@
-"""Checks before a run is resumed that its settings can be met."""
+"""Checks whether a run can be resumed with the given settings."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ class ResumptionError(ValueError):
 def check_resumable(checkpoint: Path, config: TrainingConfig) -> None:
     """Checks the settings that cannot be changed within a run.
 
-    Network and learning rate are part of its state, and it cannot go back to fewer epochs.
+    Network and learning rate are part of its state, and epochs that are already done cannot be
+    undone.
 
     Args:
         checkpoint: the last one of the run.
-        config: with which it is to be resumed.
+        config: the settings to resume it with.
 
     Raises:
         ResumptionError: they do not fit, or the file cannot be read.
@@ -32,13 +33,13 @@ def check_resumable(checkpoint: Path, config: TrainingConfig) -> None:
         before, wanted = begun_with[name], getattr(config, name)
         if before != wanted:
             raise ResumptionError(
-                f"{checkpoint.parent} holds a run with {name} {before}, which cannot be resumed "
-                f"with {wanted}: repeat the setting, or name another folder"
+                f"{checkpoint.parent} contains a run with {name} {before}, which cannot be resumed "
+                f"with {wanted}: use the same setting, or another folder"
             )
     if content["epoch"] > config.epochs:
         raise ResumptionError(
-            f"{checkpoint.parent} holds a run of {content['epoch']} epochs: set epochs to more "
-            f"than that to resume it, got {config.epochs}"
+            f"{checkpoint.parent} contains a run of {content['epoch']} epochs: to resume it, set "
+            f"epochs to a larger number, got {config.epochs}"
         )
 
 
@@ -48,8 +49,8 @@ def _read(checkpoint: Path) -> dict[str, Any]:
         if not {"network", "learning_rate"} <= content["hyper_parameters"].keys():
             raise KeyError("network or learning_rate")
         return {"epoch": int(content["epoch"]), "hyper_parameters": content["hyper_parameters"]}
-    except Exception as error:  # the loader raises whatever it stumbled over
+    except Exception as error:  # the loader can raise anything
         raise ResumptionError(
             f"{checkpoint}: not a readable checkpoint ({type(error).__name__}: {str(error)[:99]}); "
-            "replace it by step.ckpt beside it, or remove it to begin anew"
+            "replace it with the step.ckpt next to it, or remove it to start again"
         ) from error

@@ -88,8 +88,8 @@ def test_one_process_whose_cameras_say_nothing_of_themselves_needs_no_file(prefi
     ("arguments", "said"),
     [
         ({"one_process": "true", "camera_models": "kinect"}, "got kinect"),
-        ({"one_process": "true", "lifecycle_manager": "True"}, "leave lifecycle_manager out"),
-        ({"one_process": "true", "autostart": "false"}, "leave autostart out"),
+        ({"one_process": "true", "lifecycle_manager": "True"}, "omit lifecycle_manager"),
+        ({"one_process": "true", "autostart": "false"}, "omit autostart"),
         ({"camera_models": "d455,d435,d435"}, "camera_models has 3 entries for 2 cameras"),
         ({"start_cameras": "true", "serial_nos": "_1"}, "serial_nos has 1 entries for 2 cameras"),
         ({"cameras": "front,front"}, "cameras contains a name twice: front,front"),

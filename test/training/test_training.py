@@ -180,7 +180,7 @@ def test_a_run_is_not_resumed_with_what_cannot_change(data, tmp_path):
     for changes, said in (
         ({"network": "unet-tiny-stereo"}, "a run with network unet-tiny, which cannot be resumed"),
         ({"learning_rate": 0.1}, "a run with learning_rate .*, which cannot be resumed with 0.1"),
-        ({"epochs": 1}, "a run of 2 epochs: set epochs to more than that to resume it, got 1"),
+        ({"epochs": 1}, "a run of 2 epochs: to resume it, set epochs to a larger number, got 1"),
     ):
         with pytest.raises(ResumptionError, match=said):
             run(data, out, **{"epochs": 3} | changes)

@@ -120,7 +120,7 @@ def write_index(
         batch: what was measured.
         ranking: the table's order.
         comparison: with an earlier run, or None.
-        reports: each recording's report, in a folder beside `path`.
+        reports: each recording's report, in a folder next to `path`.
 
     Raises:
         OSError: the file cannot be written.

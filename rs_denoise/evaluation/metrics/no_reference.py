@@ -16,7 +16,7 @@ from rs_denoise.gate import Gate
 from rs_denoise.recordings.frame import Frame
 
 # A depth step spans nearly as much in the small window as in the large one. A slope spans 2.5 times
-# as much in the large one, and 1.75 times beside a hole or the border of the image.
+# as much in the large one, and 1.75 times as much next to a hole or the border of the image.
 STEP_PX, AROUND_PX, MAX_WIDENING = 5, 11, 1.5
 # This median removes the projector's dots, which are narrower than half of it.
 DOT_PX, SMOOTHING_PX = 7, 1.5

@@ -1,8 +1,8 @@
 """Is it better, and is it safe: a summary in two sentences and a few cards.
 
 Accuracy is compared over the pixels that both camera and denoised depth have, so that dropping
-pixels does not improve it. Safety is judged over all published pixels, which are what a robot gets;
-it is not called better if it is worse over the same pixels.
+pixels does not improve it. Safety is judged over all published pixels, because these are what a
+robot receives; it is not called better if it is worse over the same pixels.
 """
 
 from __future__ import annotations
