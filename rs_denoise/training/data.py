@@ -76,6 +76,19 @@ class CropDataset(Dataset):
         batch = {key: _stack(examples, k) for k, key in enumerate(KEYS)}
         return batch | {"scale_px_mm": torch.full((self.crops_per_frame, 1, 1, 1), scale)}
 
+    def check_usable(self) -> None:
+        """Reads frames up to the first usable one; in a worker its error would be a traceback.
+
+        Raises:
+            UnusableFrame: there is none.
+        """
+        try:
+            self._read(0)
+        except (UnusableFrame, RecordingError, CameraError, OSError) as error:
+            raise UnusableFrame(
+                f"none of {len(self)} frames can be used; of the last one: {error}"
+            ) from None
+
     def _read(self, index: int) -> tuple[Crop, float]:
         """Reads a frame and its fx * baseline; instead of an unusable one, the next usable one.
 

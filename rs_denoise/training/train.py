@@ -143,6 +143,7 @@ def train(
 
     Raises:
         TrainingError: there are too few frames.
+        UnusableFrame: none of the frames can be used, as without ground truth.
         TrainingStopped: SIGTERM or, of a run in one process, Ctrl-C came; the checkpoint is
             written, and the run can be resumed.
         ResumptionError: the run in `out` was begun with other settings.
@@ -150,6 +151,8 @@ def train(
     """
     lightning.seed_everything(config.seed, workers=True)
     data = CropDataModule(frames, held_out, config)
+    for crops in (data.training, data.validation):
+        crops.check_usable()
     module = module_for(config.network)(
         config.network,
         config.learning_rate,

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ lightning = pytest.importorskip("lightning", reason="Lightning is not installed"
 from rs_denoise.matching import EVIDENCE_CHANNELS
 from rs_denoise.training.augment import Crop, _copy_paste, fatten_edges
 from rs_denoise.training.config import ConfigError, TrainingConfig
-from rs_denoise.training.data import CropDataset, EpochSampler
+from rs_denoise.training.data import CropDataset, EpochSampler, UnusableFrame
 from rs_denoise.training.export import ExportError, export, load_network
 from rs_denoise.training.initial_weights import InitialWeightsError, load_initial_weights
 from rs_denoise.training.lightning_modules import merge_crops, module_for
@@ -247,6 +248,18 @@ def test_too_few_frames_are_told(data, tmp_path):
     frames = find_frame_readers(data)
     with pytest.raises(TrainingError, match="1 frames for training, but at least 2 are needed"):
         train(frames[:1], frames[1:2], tmp_path / "run", SMALL)
+
+
+@pytest.mark.parametrize("held_out", [False, True])
+def test_frames_of_which_none_can_be_used_are_told(data, tmp_path, held_out):
+    """Read by a worker process, they ended the run with a traceback."""
+    frames = [read() for read in find_frame_readers(data)[:4]]
+    bad = [partial(replace, frame, ground_truth_mm=None) for frame in frames]
+    good = [partial(replace, frame) for frame in frames]
+    sets = (good, bad) if held_out else (bad, good)
+    with pytest.raises(UnusableFrame, match="^none of 4 frames can be used; .* ground truth") as no:
+        train(*sets, tmp_path / "run", replace(SMALL, workers=1))
+    assert "Traceback" not in str(no.value)
 
 
 def test_a_foreign_checkpoint_is_refused(tmp_path):
