@@ -104,9 +104,10 @@ def _refuse(info: CameraInfo) -> str | None:
     try:
         Camera.from_camera_info(info, DEFAULT_BASELINE_M)
     except CameraError:
+        fx, fy, cx, cy = intrinsics_from_info(info)
         return (
-            f"camera_info has focal lengths {info.k[0]}, {info.k[4]} and principal point "
-            f"{info.k[2]}, {info.k[5]}: calibrate or replug the camera"
+            f"camera_info has focal lengths {fx}, {fy} and principal point {cx}, {cy}: calibrate "
+            "or replug the camera"
         )
     return None
 

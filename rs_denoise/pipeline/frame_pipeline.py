@@ -16,6 +16,7 @@ import numpy as np
 
 from rs_denoise.camera import Camera, CameraError
 from rs_denoise.denoiser import Denoised, FrameError, NetworkError
+from rs_denoise.depth import MAX_DEPTH_MM
 from rs_denoise.gate import Gate
 from rs_denoise.pipeline.adaptive_denoiser import AdaptiveDenoiser
 from rs_denoise.pipeline.device import DeviceLostError, DeviceMemoryError
@@ -286,7 +287,13 @@ def _read_right(frame: InputFrame) -> tuple[np.ndarray | None, str | None]:
 
 
 def _describe_empty(depth_mm: np.ndarray, valid_fraction: float) -> str:
-    measured = np.count_nonzero(depth_mm > 0) / depth_mm.size
+    seen_mm = depth_mm[depth_mm > 0]
+    measured = seen_mm.size / depth_mm.size
+    if seen_mm.size and MAX_DEPTH_MM < np.median(seen_mm) < np.inf:
+        return (
+            f"depth is {np.median(seen_mm) / 1000:.0f} m (median), more than any camera measures: "
+            "are millimetres sent as 32FC1, which holds metres?"
+        )
     return (
         f"only {100 * valid_fraction:.1f} % of the pixels were valid after denoising for a second, "
         f"the camera measured {100 * measured:.1f} %: is it covered or too close to objects, or is "

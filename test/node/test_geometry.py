@@ -111,3 +111,10 @@ def test_an_impossible_camera_info_of_infrared_is_ignored():
     calibration.update(infos[0])
     calibration.update_from_left_info(infos[1])
     assert calibration.infrared_mismatch is None
+
+
+def test_an_impossible_projection_matrix_is_named_not_the_camera_matrix():
+    calibration, info = CameraCalibration(), camera_info(CAMERA, Header())
+    info.p[2] = float("nan")
+    calibration.update(info)
+    assert "principal point nan, " in calibration.refusal

@@ -235,6 +235,16 @@ def test_output_that_stays_empty_is_a_failure_and_recovers(start, monkeypatch):
     assert "only 0.0 % of the pixels" in harness.process(depth=nothing, min_fill=0.02).failure
 
 
+def test_millimetres_in_place_of_metres_are_named(start, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(failure.time, "monotonic", lambda: now[0])
+    harness, wrong = start(), 1000 * DEPTH.astype(np.float32)
+    assert harness.process(depth=wrong, min_fill=0.02).failure is None
+    now[0] += 1.1
+    said = harness.process(depth=wrong, min_fill=0.02).failure
+    assert said.startswith("depth is 2000 m (median)") and "millimetres sent as 32FC1" in said
+
+
 def test_a_frame_that_sees_nothing_within_range_is_not_empty(start, monkeypatch):
     """A simulated camera in the open, by REP 117: the robot need not stop."""
     now = [100.0]
