@@ -238,7 +238,7 @@ def test_output_that_stays_empty_is_a_failure_and_recovers(start, monkeypatch):
 def test_millimetres_in_place_of_metres_are_named(start, monkeypatch):
     now = [100.0]
     monkeypatch.setattr(failure.time, "monotonic", lambda: now[0])
-    harness, wrong = start(), 1000 * DEPTH.astype(np.float32)
+    harness, wrong = start(), np.full(DEPTH.shape, 2e6, np.float32)
     assert harness.process(depth=wrong, min_fill=0.02).failure is None
     now[0] += 1.1
     said = harness.process(depth=wrong, min_fill=0.02).failure
