@@ -8,15 +8,20 @@ every pixel, which saves half of the time on a CPU.
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
+from rs_denoise.matching import REACH, STRIDE, candidate_surfaces
 from rs_denoise.networks.unet_trunk import (
     BLOCK_PX,
     KEEP_LOGIT,
+    LINEAR_PX,
     SAME_SURFACE_PX,
     UNetTrunk,
+    asinh,
+    block,
     enlarge,
+    start_at_zero,
     take_from_neighbours,
     to_residual_px,
     to_scale_px,
@@ -33,6 +38,22 @@ class TinyUNet(UNetTrunk):
 
     def __init__(self, widths: tuple[int, ...] = (16, 32, 64)) -> None:
         super().__init__(widths, skip=2)
+        # How far the surfaces around a pixel are from it shows its noise more precisely than its
+        # disparity does. They are fed to the encoder, and again to the output head, by pixel.
+        self.surfaces = nn.Sequential(
+            block(2, widths[0], size=5, stride=2), nn.Conv2d(widths[0], widths[0], 1)
+        )
+        self.late_surfaces = nn.Sequential(
+            nn.Conv2d(widths[0] + 2, 2 * widths[0], 1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(2 * widths[0], widths[0], 1),
+        )
+        start_at_zero(self.surfaces[1], self.late_surfaces[2])
+
+    @property
+    def receptive_field_px(self) -> int:
+        """Half-width of the receptive field; surfaces are searched for within the image itself."""
+        return super().receptive_field_px + REACH * STRIDE
 
     def forward(self, disparity_px: Tensor, infrared: Tensor) -> tuple[Tensor, Tensor]:
         """Denoises.
@@ -46,7 +67,11 @@ class TinyUNet(UNetTrunk):
             scale_px: [N, 1, H, W] float32, the scale b of the Laplace distribution of its error.
         """
         sparse, reference, features = self.sample(disparity_px, infrared)
-        finest, finer, *_ = self.encode_and_decode(self.stem(features))
+        surfaces_px = candidate_surfaces(disparity_px)
+        beside = asinh((surfaces_px - sparse) / LINEAR_PX) * torch.sign(surfaces_px)
+        finest, finer, *_ = self.encode_and_decode(self.stem(features) + self.surfaces(beside))
+        sampled = beside[..., ::2, ::2]
+        finest = finest + self.late_surfaces(torch.cat([finest, sampled], dim=1))
         taken = enlarge(take_from_neighbours(sparse, reference, self.select(finer)), BLOCK_PX)
         output = functional.pixel_shuffle(self.head(finest).float(), 2)
         residual, scale, keep = output.chunk(3, dim=1)

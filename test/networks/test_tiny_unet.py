@@ -21,6 +21,8 @@ def trained():
     with torch.no_grad():
         network.head.weight.normal_(0, 0.05)
         network.select.weight.normal_(0, 0.05)
+        network.surfaces[1].weight.normal_(0, 0.2)
+        network.late_surfaces[2].weight.normal_(0, 0.2)
     return network
 
 
@@ -74,6 +76,19 @@ def test_what_it_takes_shows_no_grid(network):
     replace_all(network)
     steps = run(network, disparity)[0].diff(dim=-1)[0, 0, 64, 32:-32]
     assert steps.max() <= 0.101 and steps.min() >= -1e-5  # two pixels share a value, not eight
+
+
+def test_surfaces_around_matter(trained):
+    """Of two pixels with equal means around them, one is noisier."""
+    noise = torch.zeros(1, 1, 128, 128)
+    noise[..., ::4, ::4], noise[..., 2::4, 2::4] = 0.5, -0.5
+    with torch.no_grad():
+        before = trained.surfaces[1].weight.clone()
+        outputs = []
+        for weight in (before, torch.zeros_like(before)):
+            trained.surfaces[1].weight.copy_(weight)
+            outputs.append(run(trained, 20 + noise)[1])
+    assert (outputs[0] - outputs[1]).abs().max() > 1e-3
 
 
 def test_nothing_beyond_the_receptive_field_matters(trained):
