@@ -19,7 +19,7 @@ def use_idle_cores() -> None:
 
     PyTorch's threads wait for each other after every layer, so a thread that shares its core delays
     all of them: on two cores of which one is busy, a frame takes three times as long as on an idle
-    computer with two threads, and 1.8 times as long with one (docs/speed.md).
+    computer with two threads, and 1.6 times as long with one (docs/speed.md).
 
     It takes 0.2 s. Nothing changes if the user has set OMP_NUM_THREADS, or on systems without
     /proc/stat.

@@ -143,7 +143,7 @@ def test_raw_images_become_png_at_every_size(tmp_path):
     [
         ([], "nothing to do: give -c, -n, -t, -s or -r"),
         (["-c"], "images/train: contains no res-*.png; put gt-NAME.png"),
-        (["-n"], "images/train: no res-*.png in it"),
+        (["-n"], "images/train: contains no res-*.png"),
         (["-t"], "models holds no model: train one with -n"),
         (["-t", "--model_path", "nowhere"], "nowhere: no such folder"),
         (["-n", "--train_path", "nowhere"], "nowhere: no such folder"),

@@ -157,7 +157,7 @@ def test_another_recording_of_the_same_path_is_denoised_anew(tmp_path):
     run(source, copy, "--format", "rosbag2")
     record([1000, 2500])
     said = words(run(source, out))
-    assert "2 frames in" in said and "1 of them from before" in said
+    assert "2 frames in" in said and "1 of them from an earlier run" in said
     assert "1 folders in" in said and "such as 2: remove them" in said
     assert np.median(read_frame(out / "1").depth_mm) == pytest.approx(2500, abs=30)
     again = run(source, copy, "--format", "rosbag2")

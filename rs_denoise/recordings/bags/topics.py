@@ -135,7 +135,7 @@ def _find_infrared(bag: Bag, override: str | None, depth: str, notes: list[str])
     if has_part(depth, ALIGNED):
         notes.append(
             "this depth is aligned to colour, so infrared does not match it: it is denoised alone, "
-            "with the baseline of the imagers"
+            "with an assumed baseline, that of the imagers"
         )
         return None
     found = _find_by_driver_name(bag, depth, INFRARED, SDK_INFRARED)
