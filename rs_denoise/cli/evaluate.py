@@ -292,7 +292,7 @@ def _print_verdict(summary: Summary) -> None:
     """Prints in one line whether it is better and safe, as in the report, after any warnings."""
     if summary.methods:
         for warning in list_warnings(summary):
-            make_console().print(f"{warning}", style="yellow", highlight=False, soft_wrap=True)
+            make_console().print(warning, style="yellow", highlight=False, soft_wrap=True)
         better, safe, _ = answer_questions(summary)
         verdict = f"{better.sentences[0]} {safe.sentences[0]}"
         make_console().print(verdict, style="bold", highlight=False, soft_wrap=True)

@@ -8,20 +8,19 @@ every pixel, which saves half of the time on a CPU.
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from rs_denoise.matching import REACH, STRIDE, candidate_surfaces
 from rs_denoise.networks.unet_trunk import (
     BLOCK_PX,
     KEEP_LOGIT,
-    LINEAR_PX,
     SAME_SURFACE_PX,
     UNetTrunk,
-    asinh,
-    block,
+    distance_to_surfaces,
+    early_branch,
     enlarge,
-    start_at_zero,
+    late_branch,
     take_from_neighbours,
     to_residual_px,
     to_scale_px,
@@ -40,15 +39,8 @@ class TinyUNet(UNetTrunk):
         super().__init__(widths, skip=2)
         # How far the surfaces around a pixel are from it shows its noise more precisely than its
         # disparity does. They are fed to the encoder, and again to the output head, by pixel.
-        self.surfaces = nn.Sequential(
-            block(2, widths[0], size=5, stride=2), nn.Conv2d(widths[0], widths[0], 1)
-        )
-        self.late_surfaces = nn.Sequential(
-            nn.Conv2d(widths[0] + 2, 2 * widths[0], 1),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(2 * widths[0], widths[0], 1),
-        )
-        start_at_zero(self.surfaces[1], self.late_surfaces[2])
+        self.surfaces = early_branch(2, widths[0], self.skip)
+        self.late_surfaces = late_branch(2, widths[0])
 
     @property
     def receptive_field_px(self) -> int:
@@ -67,8 +59,7 @@ class TinyUNet(UNetTrunk):
             scale_px: [N, 1, H, W] float32, the scale b of the Laplace distribution of its error.
         """
         sparse, reference, features = self.sample(disparity_px, infrared)
-        surfaces_px = candidate_surfaces(disparity_px)
-        beside = asinh((surfaces_px - sparse) / LINEAR_PX) * torch.sign(surfaces_px)
+        beside = distance_to_surfaces(candidate_surfaces(disparity_px), sparse)
         finest, finer, *_ = self.encode_and_decode(self.stem(features) + self.surfaces(beside))
         sampled = beside[..., ::2, ::2]
         finest = finest + self.late_surfaces(torch.cat([finest, sampled], dim=1))

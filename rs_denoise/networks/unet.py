@@ -20,12 +20,12 @@ from rs_denoise.matching import STRIDE as EVIDENCE_STRIDE
 from rs_denoise.networks.unet_trunk import (
     BLOCK_PX,
     KEEP_LOGIT,
-    LINEAR_PX,
     SAME_SURFACE_PX,
     UNetTrunk,
-    asinh,
-    block,
+    distance_to_surfaces,
+    early_branch,
     enlarge,
+    late_branch,
     start_at_zero,
     take_from_neighbours,
     to_residual_px,
@@ -47,18 +47,11 @@ class UNet(UNetTrunk):
 
     def __init__(self, widths: tuple[int, ...] = (16, 40, 72, 96), skip: int = 1) -> None:
         super().__init__(widths, skip)
-        self.evidence = nn.Sequential(
-            block(EVIDENCE_CHANNELS + 2, widths[0], size=2 * skip + 1, stride=skip),
-            nn.Conv2d(widths[0], widths[0], 1),
-        )
-        # Evidence is fed to the encoder (`evidence`), and again to the output heads, per pixel.
-        self.late_evidence = nn.Sequential(
-            nn.Conv2d(widths[0] + EVIDENCE_CHANNELS + 2, 2 * widths[0], 1),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(2 * widths[0], widths[0], 1),
-        )
+        # Evidence is fed to the encoder, and again to the output heads, per pixel.
+        self.evidence = early_branch(EVIDENCE_CHANNELS + 2, widths[0], skip)
+        self.late_evidence = late_branch(EVIDENCE_CHANNELS + 2, widths[0])
         self.choose = nn.Conv2d(widths[0], 8, 3, padding=1)
-        start_at_zero(self.choose, self.evidence[1], self.late_evidence[2])
+        start_at_zero(self.choose)
 
     def forward(
         self, disparity_px: Tensor, infrared: Tensor, surfaces_px: Tensor, evidence: Tensor
@@ -77,8 +70,8 @@ class UNet(UNetTrunk):
             scale_px: [N, 1, H, W] float32, the scale b of the Laplace distribution of its error.
         """
         sparse, reference, features = self.sample(disparity_px, infrared)
-        beside = surfaces_px - disparity_px[..., ::EVIDENCE_STRIDE, ::EVIDENCE_STRIDE]
-        beside = asinh(beside / LINEAR_PX) * torch.sign(surfaces_px)
+        sampled_px = disparity_px[..., ::EVIDENCE_STRIDE, ::EVIDENCE_STRIDE]
+        beside = distance_to_surfaces(surfaces_px, sampled_px)
         matching = torch.cat([evidence, beside], dim=1)
         finest, finer, *_ = self.encode_and_decode(self.stem(features) + self.evidence(matching))
         sampled_matching = matching[..., :: self.skip, :: self.skip]

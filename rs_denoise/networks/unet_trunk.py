@@ -123,6 +123,39 @@ class UNetTrunk(nn.Module):
         return levels
 
 
+def early_branch(channels: int, width: int, skip: int) -> nn.Sequential:
+    """Layers that turn an input at half the resolution into features to add to those of the stem.
+
+    Until they are trained they give 0, as do those of `late_branch`.
+    """
+    branch = nn.Sequential(
+        block(channels, width, size=2 * skip + 1, stride=skip), nn.Conv2d(width, width, 1)
+    )
+    start_at_zero(branch[-1])
+    return branch
+
+
+def late_branch(channels: int, width: int) -> nn.Sequential:
+    """Layers that combine, by pixel, the finest features with an input again, before the heads."""
+    branch = nn.Sequential(
+        nn.Conv2d(width + channels, 2 * width, 1),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(2 * width, width, 1),
+    )
+    start_at_zero(branch[-1])
+    return branch
+
+
+def distance_to_surfaces(surfaces_px: Tensor, own_px: Tensor) -> Tensor:
+    """How far the surfaces around a pixel are from it, scaled; 0 where there is none.
+
+    Args:
+        surfaces_px: [N, 2, H, W], of `matching.candidate_surfaces`.
+        own_px: [N, 1, H, W], the disparity measured there.
+    """
+    return asinh((surfaces_px - own_px) / LINEAR_PX) * torch.sign(surfaces_px)
+
+
 def start_at_zero(*layers: nn.Module) -> None:
     """Makes the layers output 0 until they are trained."""
     for layer in layers:

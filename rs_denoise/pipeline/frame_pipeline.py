@@ -213,9 +213,7 @@ class FramePipeline(Generic[T]):
                 self._denoiser.denoise(*images, camera, Gate())
             except DeviceLostError as error:
                 self._give_up(str(error))
-            except (
-                Exception
-            ) as error:  # the camera's frames will fail in the same way and report it
+            except Exception as error:  # the camera's frames will fail too, and report it
                 _log.warning("warm-up at %dx%d failed: %s", width, height, error)
             finally:
                 self._in_work.end(key)
