@@ -10,17 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rs_denoise.evaluation.frame_metrics import (
-    CameraSetup,
-    FrameMetrics,
-    MethodMetrics,
-    measure_frame,
-)
-from rs_denoise.evaluation.metrics.blocks import NoReference, TemporalNoise
+from rs_denoise.evaluation.frame_metrics import CameraSetup, FrameMetrics, measure_frame
+from rs_denoise.evaluation.metrics.blocks import TemporalNoise
 from rs_denoise.evaluation.metrics.by_distance import ErrorByDistance
-from rs_denoise.evaluation.metrics.metric import Block
+from rs_denoise.evaluation.metrics.metric import MetricBlock
 from rs_denoise.evaluation.metrics.temporal import Temporal
-from rs_denoise.evaluation.summary import MethodSummary, Summary
+from rs_denoise.evaluation.summary import BLOCKS, MethodMetrics, MethodSummary, Summary
 from rs_denoise.gate import Gate
 from rs_denoise.offline import RAW, Method, OfflineDenoiser, use_share_of_cores
 from rs_denoise.recordings.frame import Frame
@@ -94,8 +89,8 @@ class Evaluation:
             self._mount_errors.append(metrics.mount_error)
         for name, measured in metrics.methods.items():
             self._measured.setdefault(name, []).append(measured)
-            if measured.by_distance is not None:
-                self._by_distance.add(name, measured.by_distance)
+        for name, sums in metrics.by_distance.items():
+            self._by_distance.add(name, sums)
 
     def summarise(self) -> Summary:
         """Means over frames, rounded to four decimals."""
@@ -185,22 +180,13 @@ def _find_confident_methods(methods: dict[str, OfflineDenoiser]) -> dict[str, Of
 
 def _average(frames: list[MethodMetrics], temporal: TemporalNoise) -> MethodSummary:
     """The means over the frames of a method; each block over the frames that have it."""
-    obstacles = _mean_or_none([m.obstacles for m in frames])
-    if obstacles is not None:
-        obstacles = replace(obstacles, frames=sum(m.obstacles is not None for m in frames))
-    return MethodSummary(
-        no_reference=NoReference.mean([m.no_reference for m in frames]),
-        temporal=TemporalNoise.mean([temporal]),
-        obstacles=obstacles,
-        published=_mean_or_none([m.published for m in frames]),
-        same=_mean_or_none([m.same for m in frames]),
-        same_raw=_mean_or_none([m.same_raw for m in frames]),
-        at_fill_97=_mean_or_none([m.at_fill_97 for m in frames]),
-        at_fill_90=_mean_or_none([m.at_fill_90 for m in frames]),
-        confidence=_mean_or_none([m.confidence for m in frames]),
-    )
-
-
-def _mean_or_none(blocks: Iterable[Block | None]) -> Block | None:
-    known = [block for block in blocks if block is not None]
-    return type(known[0]).mean(known) if known else None
+    measured: dict[str, list[MetricBlock]] = {}
+    for metrics in frames:
+        for name, block in metrics.blocks().items():
+            measured.setdefault(name, []).append(block)
+    means = {name: BLOCKS[name].mean(blocks) for name, blocks in measured.items()}
+    summary = MethodSummary.from_blocks({**means, "temporal": TemporalNoise.mean([temporal])})
+    if summary.obstacles is None:
+        return summary
+    counted = replace(summary.obstacles, frames=len(measured["obstacles"]))
+    return replace(summary, obstacles=counted)

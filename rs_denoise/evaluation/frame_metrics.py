@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rs_denoise.evaluation.metrics.accuracy import measure_accuracy
-from rs_denoise.evaluation.metrics.blocks import (
-    Accuracy,
-    ConfidenceQuality,
-    NoReference,
-    ObstacleCells,
-)
 from rs_denoise.evaluation.metrics.by_distance import DistanceSums, sum_by_distance
 from rs_denoise.evaluation.metrics.confidence import measure_confidence, select_most_confident
 from rs_denoise.evaluation.metrics.ground_truth import GroundTruth
@@ -31,6 +25,7 @@ from rs_denoise.evaluation.metrics.obstacles import (
 )
 from rs_denoise.evaluation.metrics.plane_search import find_planes
 from rs_denoise.evaluation.metrics.planes import Roi
+from rs_denoise.evaluation.summary import MethodMetrics
 from rs_denoise.offline import RAW
 from rs_denoise.recordings.frame import Frame
 
@@ -55,37 +50,18 @@ class CameraSetup:
     wall_mm: float | None = None
 
 
-@dataclass
-class MethodMetrics:
-    """The metrics of one method on one frame; None if they cannot be measured on it.
-
-    Attributes:
-        no_reference, obstacles, published, same, same_raw, at_fill_97, at_fill_90, confidence: as
-            in `MethodSummary`.
-        by_distance: sums of errors over true distance.
-    """
-
-    no_reference: NoReference
-    obstacles: ObstacleCells | None = None
-    published: Accuracy | None = None
-    same: Accuracy | None = None
-    same_raw: Accuracy | None = None
-    at_fill_97: Accuracy | None = None
-    at_fill_90: Accuracy | None = None
-    confidence: ConfidenceQuality | None = None
-    by_distance: DistanceSums | None = None
-
-
 @dataclass(frozen=True)
 class FrameMetrics:
     """The metrics of one frame.
 
     Attributes:
         methods: by name, "raw" among them.
+        by_distance: by method, its sums of errors over true distance; empty without ground truth.
         mount_error: why the camera's pose is unknown; None if it is known.
     """
 
     methods: dict[str, MethodMetrics]
+    by_distance: dict[str, DistanceSums]
     mount_error: str | None
 
 
@@ -103,14 +79,18 @@ def measure_frame(
         setup: what is known of the camera.
     """
     methods = _measure_without_reference(frame, depths_mm, setup)
-    mount_error = _count_obstacles(frame, depths_mm, setup, methods)
+    methods, mount_error = _count_obstacles(frame, depths_mm, setup, methods)
+    by_distance = {}
     if frame.ground_truth_mm is not None:
         truth = GroundTruth.of(frame.ground_truth_mm, frame.camera.disparity_scale_px_mm)
         for name, depth_mm in depths_mm.items():
-            _compare_with_truth(frame, depth_mm, truth, methods[name], is_raw=name == RAW)
+            by_distance[name] = sum_by_distance(depth_mm, truth.depth_mm)
+            methods[name] = _compare_with_truth(
+                methods[name], frame, depth_mm, truth, is_raw=name == RAW
+            )
         for name, answer in ungated.items():
-            _measure_confidence(frame, answer, truth, methods[name])
-    return FrameMetrics(methods, mount_error)
+            methods[name] = _measure_confidence(methods[name], frame, answer, truth)
+    return FrameMetrics(methods, by_distance, mount_error)
 
 
 def _measure_without_reference(
@@ -128,48 +108,59 @@ def _measure_without_reference(
 def _count_obstacles(
     frame: Frame, depths_mm: Mapping[str, np.ndarray], setup: CameraSetup,
     methods: dict[str, MethodMetrics],
-) -> str | None:  # fmt: skip
-    """Adds the obstacle cells to the methods, or gives the reason why there are none."""
+) -> tuple[dict[str, MethodMetrics], str | None]:  # fmt: skip
+    """The methods with obstacle cells, and the reason if they have none."""
     try:
         mount = setup.mount or fit_mount(frame.depth_mm, frame.camera)
     except MountError as error:
-        return str(error)
+        return methods, str(error)
     counter = ObstacleCounter(
         setup.layer, mount, frame.camera, frame.depth_mm, frame.ground_truth_mm
     )
-    for name, depth_mm in depths_mm.items():
-        methods[name].obstacles = counter.count(depth_mm)
-    return None
+    counted = {
+        name: replace(metrics, obstacles=counter.count(depths_mm[name]))
+        for name, metrics in methods.items()
+    }
+    return counted, None
 
 
 def _compare_with_truth(
-    frame: Frame, depth_mm: np.ndarray, truth: GroundTruth, metrics: MethodMetrics, is_raw: bool
-) -> None:
+    metrics: MethodMetrics, frame: Frame, depth_mm: np.ndarray, truth: GroundTruth, is_raw: bool
+) -> MethodMetrics:
+    """Adds accuracy over all published pixels and, unless raw, over those the camera has too."""
     scale = frame.camera.disparity_scale_px_mm
-    metrics.published = measure_accuracy(depth_mm, truth, scale)
-    metrics.by_distance = sum_by_distance(depth_mm, truth.depth_mm)
-    if not is_raw:
-        same = (frame.depth_mm > 0) & (depth_mm > 0)
-        metrics.same = measure_accuracy(depth_mm, truth, scale, same)
-        metrics.same_raw = measure_accuracy(frame.depth_mm, truth, scale, same)
+    metrics = replace(metrics, published=measure_accuracy(depth_mm, truth, scale))
+    if is_raw:
+        return metrics
+    same = (frame.depth_mm > 0) & (depth_mm > 0)
+    return replace(
+        metrics,
+        same=measure_accuracy(depth_mm, truth, scale, same),
+        same_raw=measure_accuracy(frame.depth_mm, truth, scale, same),
+    )
 
 
 def _measure_confidence(
-    frame: Frame, answer: Denoised, truth: GroundTruth, metrics: MethodMetrics
-) -> None:
-    """Measures confidence where input and ground truth are valid, and accuracy at fills."""
+    metrics: MethodMetrics, frame: Frame, answer: Denoised, truth: GroundTruth
+) -> MethodMetrics:
+    """Adds confidence where input and ground truth are valid, and accuracy at fills."""
     from rs_denoise.network_kind import TOLERANCE
 
     depth_mm = answer.depth_mm
     both = truth.known & (depth_mm > 0)
     error = depth_mm[both] - truth.depth_mm[both]
     right = np.abs(error) <= TOLERANCE * truth.depth_mm[both]
-    metrics.confidence = measure_confidence(error, right, answer.confidence[both])
-    metrics.at_fill_97, metrics.at_fill_90 = (
+    at_fill_97, at_fill_90 = (
         measure_accuracy(
             depth_mm * select_most_confident(answer.confidence, frame.depth_mm > 0, percent),
             truth,
             frame.camera.disparity_scale_px_mm,
         )
         for percent in (97, 90)
+    )
+    return replace(
+        metrics,
+        at_fill_97=at_fill_97,
+        at_fill_90=at_fill_90,
+        confidence=measure_confidence(error, right, answer.confidence[both]),
     )

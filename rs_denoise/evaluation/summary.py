@@ -18,13 +18,12 @@ from rs_denoise.evaluation.metrics.metric import MetricBlock
 
 
 @dataclass(frozen=True)
-class MethodSummary:
-    """The metrics of one method, means over frames; None if no frame has them.
+class MethodMetrics:
+    """The metrics of one method on one frame; None if they cannot be measured on it.
 
     Attributes:
-        no_reference: of single frames, without ground truth.
-        temporal: of the recording as a whole.
-        obstacles: over the frames in which the camera's pose is known.
+        no_reference: without ground truth.
+        obstacles: if the camera's pose is known.
         published: over all pixels that the method publishes.
         same: over the pixels valid in input, output and ground truth; None for raw depth.
         same_raw: the camera's depth over the same pixels: dropping pixels does not improve `same`
@@ -36,7 +35,6 @@ class MethodSummary:
     """
 
     no_reference: NoReference = field(default_factory=NoReference)
-    temporal: TemporalNoise = field(default_factory=TemporalNoise)
     obstacles: ObstacleCells | None = None
     published: Accuracy | None = None
     same: Accuracy | None = None
@@ -47,8 +45,19 @@ class MethodSummary:
 
     def blocks(self) -> dict[str, MetricBlock]:
         """The existing blocks, by their names in JSON and requirements."""
-        named = {name: getattr(self, FIELDS[name]) for name in BLOCKS}
+        named = {name: getattr(self, FIELDS[name], None) for name in BLOCKS}
         return {name: block for name, block in named.items() if block is not None}
+
+
+@dataclass(frozen=True)
+class MethodSummary(MethodMetrics):
+    """The metrics of one method on a recording: of each block, the mean over frames that have it.
+
+    Attributes:
+        temporal: of the recording as a whole.
+    """
+
+    temporal: TemporalNoise = field(default_factory=TemporalNoise)
 
     def to_json(self) -> dict[str, dict[str, float | None]]:
         """Block -> metric -> value; None if it could not be measured."""
