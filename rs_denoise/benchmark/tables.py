@@ -10,6 +10,7 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from rs_denoise.benchmark.core_speed import CoreSpeed
+from rs_denoise.benchmark.first_frames import FIRST_FRAMES, FirstFrames
 from rs_denoise.benchmark.scaling import ScalingTime
 
 if TYPE_CHECKING:
@@ -54,6 +55,13 @@ def node_section(speeds: list[NodeSpeed]) -> Section:
     """The node's times."""
     head = ("node", "Hz", "received %", "p50 ms", "p99 ms", "CPU %", *STAGES)
     return Section("node, stamp to consumer, over DDS", head, [_node_row(s) for s in speeds])
+
+
+def first_frames_section(first: list[FirstFrames]) -> Section:
+    """The times of the first frames of each size."""
+    head = ("first frames, ms", "size", *(str(number + 1) for number in range(FIRST_FRAMES)))
+    rows = [(f.model, f"{f.width}x{f.height}", *(f"{ms:.1f}" for ms in f.times_ms)) for f in first]
+    return Section("first frames of a new thread, one size after the other", head, rows)
 
 
 def scaling_sections(times: dict[str, list[ScalingTime]]) -> list[Section]:

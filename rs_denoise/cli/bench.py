@@ -61,7 +61,10 @@ def bench(
         int, typer.Option(min=1, metavar="N", help="Runs of the node; shows medians.")
     ] = 3,
     scaling: Annotated[
-        bool, typer.Option(help="Also measure how the time scales with pixels, tiles and cameras.")
+        bool,
+        typer.Option(
+            help="Also time the first frames, and the scaling with pixels, tiles and cameras."
+        ),
     ] = False,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Also write the results here.")
@@ -86,9 +89,15 @@ def bench(
     import torch
 
     from rs_denoise.benchmark.core_speed import time_core
+    from rs_denoise.benchmark.first_frames import time_first_frames
     from rs_denoise.benchmark.scaling import time_scaling
     from rs_denoise.benchmark.scaling_chart import draw_scaling
-    from rs_denoise.benchmark.tables import core_section, node_section, scaling_sections
+    from rs_denoise.benchmark.tables import (
+        core_section,
+        first_frames_section,
+        node_section,
+        scaling_sections,
+    )
     from rs_denoise.model import PRECISIONS, Model
 
     if precision not in ("auto", *PRECISIONS):
@@ -100,6 +109,8 @@ def bench(
     conditions = _conditions(frames)
     models = [Model.load(path, device, precision) for path in model or sorted(SHIPPED.glob("*.pt"))]
     _check_names(models)
+    # First of all, while nothing is compiled yet.
+    first = [f for m in models for f in time_first_frames(m)] if scaling else []
     core = [time_core(one, width, height, frames) for one in models]
     rounds = ceil(SCALING_FRACTION * frames)
     times = {m.manifest.name: time_scaling(m, rounds) for m in models} if scaling or plot else {}
@@ -112,6 +123,7 @@ def bench(
     sections = [
         core_section(core),
         *([node_section(nodes)] if nodes else []),
+        *([first_frames_section(first)] if first else []),
         *(scaling_sections(times) if times else []),
     ]
     for section in sections:
@@ -119,8 +131,13 @@ def bench(
     console.print(conditions, highlight=False)
     if json_file is not None:
         scaling_rows = {name: [asdict(t) for t in of_model] for name, of_model in times.items()}
-        speeds = {"core": [asdict(s) for s in core], "node": [asdict(s) for s in nodes]}
-        json_file.write_text(json.dumps({**speeds, "scaling": scaling_rows}, indent=1) + "\n")
+        speeds = {
+            "core": [asdict(s) for s in core],
+            "node": [asdict(s) for s in nodes],
+            "first_frames": [asdict(f) for f in first],
+            "scaling": scaling_rows,
+        }
+        json_file.write_text(json.dumps(speeds, indent=1) + "\n")
     if markdown is not None:
         parts = [section.markdown() for section in sections]
         markdown.write_text("\n".join([*parts, f"{conditions}.\n"]))

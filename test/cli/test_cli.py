@@ -180,7 +180,13 @@ def test_bench_says_how_time_grows_with_work(tmp_path):
         "--json", files["json"], "--markdown", files["md"], "--plot", files["png"],
     )  # fmt: skip
     assert out.returncode == 0, out.stderr
-    ((name, costs),) = json.loads(files["json"].read_text())["scaling"].items()
+    speeds = json.loads(files["json"].read_text())
+    first = speeds["first_frames"]
+    assert [(f["width"], f["height"], len(f["times_ms"])) for f in first] == [
+        (848, 480, 6), (640, 480, 6), (1280, 720, 6), (424, 240, 6)
+    ]  # fmt: skip
+    assert all(ms > 0 for f in first for ms in f["times_ms"])
+    ((name, costs),) = speeds["scaling"].items()
     amounts = {}
     for cost in costs:
         assert cost["ms"] > 0
@@ -192,7 +198,11 @@ def test_bench_says_how_time_grows_with_work(tmp_path):
     }  # fmt: skip
     assert amounts["tiles"][0] == 1 and amounts["tiles"] == sorted(amounts["tiles"])
     text = files["md"].read_text()
-    assert "Cameras in turn, ms per frame:" in text and "| 848x480: 0.407 |" in text
+    assert (
+        "Cameras in turn, ms per frame:" in text
+        and "first frames, ms" in text
+        and "| 848x480: 0.407 |" in text
+    )
     assert cv2.imread(str(files["png"])).shape[0] > 400
 
 
