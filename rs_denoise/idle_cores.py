@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -15,18 +16,23 @@ IDLE_COLUMNS = slice(4, 6)
 
 
 def use_idle_cores() -> None:
-    """Lets PyTorch compute on as many cores as no other program uses now, at least on one.
+    """Lets PyTorch compute only on as many cores as no other program uses, at least on one.
 
     PyTorch's threads wait for each other after every layer, so a thread that shares its core delays
     all of them: on two cores of which one is busy, a frame takes three times as long as on an idle
     computer with two threads, and 1.6 times as long with one (docs/speed.md).
 
-    It takes 0.2 s. Nothing changes if the user has set OMP_NUM_THREADS, or on systems without
-    /proc/stat.
+    The first call in a process measures for 0.2 s which cores are idle. Every call applies to its
+    thread, and to threads that use PyTorch for the first time later. It never raises the number of
+    threads. Nothing changes if OMP_NUM_THREADS is set, or on systems without /proc/stat.
     """
     if "OMP_NUM_THREADS" not in os.environ and CPU_TIMES.exists():
-        cores = len(os.sched_getaffinity(0))
-        torch.set_num_threads(max(1, cores - round(count_busy_cores(SAMPLE_S))))
+        torch.set_num_threads(max(1, min(_count_idle_cores(), torch.get_num_threads())))
+
+
+@cache
+def _count_idle_cores() -> int:
+    return len(os.sched_getaffinity(0)) - round(count_busy_cores(SAMPLE_S))
 
 
 def count_busy_cores(sample_s: float) -> float:

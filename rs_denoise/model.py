@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from rs_denoise.device import OPENVINO_DEFAULT, find_device, name_device, uses_openvino
+from rs_denoise.idle_cores import use_idle_cores
 from rs_denoise.manifest import Manifest, ModelError
 from rs_denoise.model_archive import MANIFEST, read_manifest
 from rs_denoise.network_kind import NETWORK_KINDS, NetworkInput, NetworkKind
@@ -59,9 +60,15 @@ class Model:
 
     @classmethod
     def load(
-        cls, path: Path | str = DEFAULT_MODEL, device: str = "auto", precision: str = "auto"
-    ) -> Model:
+        cls, path: Path | str = DEFAULT_MODEL, device: str = "auto", precision: str = "auto", *,
+        keep_threads: bool = False,
+    ) -> Model:  # fmt: skip
         """Reads and checks a model file, and runs its network on a small image.
+
+        On a CPU it limits PyTorch's threads to the idle cores, see `use_idle_cores`. To choose
+        their number yourself, set OMP_NUM_THREADS, or call `torch.set_num_threads` after loading: a
+        number set before looks like PyTorch's default, so it is lowered too if fewer cores are
+        idle.
 
         Args:
             path: a file that `save` wrote, or the name of a shipped model, such as "unet-tiny".
@@ -70,6 +77,7 @@ class Model:
             precision: of the convolutions, one of PRECISIONS, or "auto": bfloat16 on a CPU that
                 computes it natively (twice as fast), float16 on a GPU with tensor cores, float32
                 elsewhere. `rs_denoise.precision` checks that a network keeps its accuracy.
+            keep_threads: leave PyTorch's threads as they are.
 
         Raises:
             ModelError: the file does not exist, is not a model, is truncated or of a newer version;
@@ -88,6 +96,8 @@ class Model:
                 raise
             model.precision = torch.float32
             model._try()
+        if model.device_name == "cpu" and not keep_threads:
+            use_idle_cores()
         return model
 
     @property

@@ -10,7 +10,6 @@ import torch
 
 from rs_denoise.denoiser import Denoiser, NetworkError
 from rs_denoise.device import uses_openvino
-from rs_denoise.idle_cores import use_idle_cores
 from rs_denoise.model import Model
 from rs_denoise.synthetic_frame import TYPICAL_CAMERA, synthetic_frame
 
@@ -48,16 +47,14 @@ class Agreement:
 INCOMPARABLE = Agreement(float("inf"), 1.0)
 
 
-def load_with_fallback(path: Path | str, device: str = "auto") -> Model:
+def load_with_fallback(
+    path: Path | str, device: str = "auto", *, keep_threads: bool = False
+) -> Model:
     """Loads a model in the device's preferred precision, or in float32 if that costs accuracy.
 
-    On a CPU it will compute on the cores that are idle now, see `use_idle_cores`. Arguments and
-    errors are those of `Model.load`.
+    Arguments and errors are those of `Model.load`.
     """
-    model = Model.load(path, device)
-    if model.device_name == "cpu":
-        use_idle_cores()
-    return choose_precision(model)[0]
+    return choose_precision(Model.load(path, device, keep_threads=keep_threads))[0]
 
 
 def choose_precision(model: Model) -> tuple[Model, Agreement | None]:
@@ -74,7 +71,7 @@ def choose_precision(model: Model) -> tuple[Model, Agreement | None]:
     exact, in_openvino = model.precision == torch.float32, uses_openvino(model.device_name)
     if exact and not in_openvino:
         return model, None
-    reference = Model.load(model.path, str(model.device), "float32")
+    reference = Model.load(model.path, str(model.device), "float32", keep_threads=True)
     try:
         agreement = compare(model, reference)
     except NetworkError:  # numbers too large for float16 become infinite
@@ -82,7 +79,9 @@ def choose_precision(model: Model) -> tuple[Model, Agreement | None]:
     if agreement.holds:
         return model, agreement
     if in_openvino and not exact:
-        return choose_precision(Model.load(model.path, model.device_name, "float32"))
+        return choose_precision(
+            Model.load(model.path, model.device_name, "float32", keep_threads=True)
+        )
     return reference, agreement
 
 

@@ -105,7 +105,10 @@ class RecordingDenoiser:
         if self._model is None:
             from rs_denoise.precision import load_with_fallback
 
-            self._model = load_with_fallback(self.settings.model, self.settings.device)
+            # Each thread that denoises sets its own number of threads.
+            self._model = load_with_fallback(
+                self.settings.model, self.settings.device, keep_threads=True
+            )
         return self._model
 
     def denoise(

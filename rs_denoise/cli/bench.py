@@ -107,7 +107,10 @@ def bench(
         torch.set_num_threads(threads)
     width, height = options.parse_size(size) or (848, 480)
     conditions = _conditions(frames)
-    models = [Model.load(path, device, precision) for path in model or sorted(SHIPPED.glob("*.pt"))]
+    models = [
+        Model.load(path, device, precision, keep_threads=True)
+        for path in model or sorted(SHIPPED.glob("*.pt"))
+    ]
     _check_names(models)
     # First of all, while nothing is compiled yet.
     first = [f for m in models for f in time_first_frames(m)] if scaling else []

@@ -161,7 +161,7 @@ class SharedResources:
         key = _identify(file), device
         if (model := self._models.get(key)) is not None:
             return model, "shared with another camera of this process"
-        model, agreement = choose_precision(Model.load(file, device))
+        model, agreement = choose_precision(Model.load(file, device, keep_threads=True))
         self._models[key] = model
         if model.device.type == "cuda":
             weakref.finalize(model, release_cached_memory).atexit = False

@@ -34,7 +34,7 @@ def export_onnx(model_file: Path | str, out: Path) -> Manifest:
         ModelError: as of `Model.load`.
         ExportError: the network uses an operator that PyTorch cannot write as ONNX.
     """
-    model = Model.load(model_file, "cpu", "float32")
+    model = Model.load(model_file, "cpu", "float32", keep_threads=True)
     network = read_for_other_runtimes(model.path)
     kind = model.kind
     with atomic_output(out) as unfinished:
