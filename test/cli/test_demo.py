@@ -2,10 +2,8 @@
 
 import os
 import re
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import cv2
@@ -63,27 +61,3 @@ def test_a_recording_comes_out_denoised_with_a_table_and_a_picture(small_bag, tm
     assert picture is not None and picture.shape[1] == 3 * 160 + 12
     report = Path(re.search(r"report: (\S+)", output)[1]).read_text()
     assert report.startswith("<!doctype html>") and "helps most" in report
-
-
-def test_ctrl_c_is_clean_and_leaves_no_process(small_bag, tmp_path):
-    process = demo(small_bag, "--seconds", 60, "--out", tmp_path, start_new_session=True)
-    deadline = time.monotonic() + 60
-    while b"rs_denoise.benchmark.ros.player" not in children_of(process.pid):
-        assert time.monotonic() < deadline and process.poll() is None
-        time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    output = process.communicate(timeout=60)[0]
-    assert process.returncode == 130 and "Traceback" not in output
-    assert not children_of(process.pid)
-
-
-def children_of(pid):
-    """Command lines of the processes that `pid` started."""
-    found = b""
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = process.joinpath("stat").read_text().rpartition(")")[2].split()[1]
-            found += process.joinpath("cmdline").read_bytes() if int(parent) == pid else b""
-        except OSError:  # it ended meanwhile
-            continue
-    return found

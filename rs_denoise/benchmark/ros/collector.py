@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.task import Future
 from sensor_msgs.msg import CameraInfo, Image
 from std_srvs.srv import SetBool
 
@@ -49,22 +49,19 @@ class Collector(Node):
         self._image = self.create_subscription(
             Image, "denoised/image_rect_raw", self._on_image, qos
         )
+        self._set_enabled = self.create_client(SetBool, "denoise_node/set_enabled")
         # Like every consumer of images: the node only publishes topics with subscribers.
         self.create_subscription(CameraInfo, "denoised/camera_info", lambda _: None, qos)
 
     @property
     def connected(self) -> bool:
-        """Whether the denoising node publishes."""
-        return self.count_publishers(self._image.topic_name) > 0
+        """Whether the denoising node publishes and can be asked to stop denoising."""
+        publishes = self.count_publishers(self._image.topic_name) > 0
+        return publishes and self._set_enabled.service_is_ready()
 
-    def disable_denoising(self, timeout_s: float) -> bool:
-        """Makes the node pass the camera's depth through; False if it does not answer in time."""
-        client = self.create_client(SetBool, "denoise_node/set_enabled")
-        client.wait_for_service(timeout_s)
-        done = client.call_async(SetBool.Request(data=False))
-        rclpy.spin_until_future_complete(self, done, timeout_sec=timeout_s)
-        self.destroy_client(client)
-        return done.done() and done.result().success
+    def disable_denoising(self) -> Future:
+        """Asks the node to pass the camera's depth through; its answer is a SetBool.Response."""
+        return self._set_enabled.call_async(SetBool.Request(data=False))
 
     def _on_image(self, message: Image) -> None:
         stamp = message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import rclpy
@@ -20,6 +21,8 @@ from rs_denoise.benchmark.ros.collector import Collector, ReceivedImage
 
 NAMESPACE = "/camera/camera"
 START_TIMEOUT_S = 60.0
+# A process that still imports PyTorch ends afterwards; it is killed if that takes longer.
+STOP_TIMEOUT_S = 3.0
 # Time for the last frame to arrive.
 GRACE_S = 1.0
 # Fields of /proc/PID/stat, counted after the name in parentheses.
@@ -67,6 +70,34 @@ class PlaybackResult:
     model: dict[str, str]
 
 
+class _Signals:
+    """Within the block, SIGINT and SIGTERM end the program only where `check` is called.
+
+    Elsewhere they could leave a process running, and rclpy turns an exception that interrupts the
+    conversion of a message into another one.
+    """
+
+    def __enter__(self) -> _Signals:
+        self._received: list[int] = []
+        self._before = {
+            number: signal.signal(number, lambda number, _: self._received.append(number))
+            for number in (signal.SIGINT, signal.SIGTERM)
+            if signal.getsignal(number) != signal.SIG_IGN
+        }
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        if kind is None:
+            self.check()
+
+    def check(self) -> None:
+        """Raises SystemExit with the shell's exit code for a signal that has come."""
+        if self._received:
+            raise SystemExit(128 + self._received[0])
+
+
 def run_playback(
     recording: Path, count: int, rate_hz: float, parameters: dict[str, object] | None = None,
     on_received: Callable[[int], None] = lambda _: None, enabled: bool = True,
@@ -82,29 +113,35 @@ def run_playback(
 
     Raises:
         PlaybackError: node or player ended early, or the node did not start in time.
+        SystemExit: SIGINT or SIGTERM came; the processes have ended.
     """
     remap = ["-r", f"__ns:={NAMESPACE}"]
     settings = [x for name, value in (parameters or {}).items() for x in ("-p", f"{name}:={value}")]
     rclpy.init(args=["--ros-args", *remap], signal_handler_options=rclpy.SignalHandlerOptions.NO)
     with ExitStack() as stack:
         stack.callback(rclpy.try_shutdown)
+        signals = stack.enter_context(_Signals())
         collector = Collector()
         stack.callback(collector.destroy_node)
         node = stack.enter_context(
             _process("rs_denoise.node.main", ["--ros-args", *remap, *settings])
         )
-        _wait_for_node(collector, node)
-        if not enabled and not collector.disable_denoising(START_TIMEOUT_S):
-            raise PlaybackError(
-                f"the node did not disable denoising within {START_TIMEOUT_S:.0f} s"
-            )
+        wait = partial(_spin_until, collector, node, signals)
+        wait(lambda: collector.connected, "start")
+        if not enabled:
+            answer = collector.disable_denoising()
+            wait(answer.done, "disable denoising")
+            if not answer.result().success:
+                raise PlaybackError(
+                    f"the node did not disable denoising: {answer.result().message}"
+                )
         arguments = [str(recording), f"--frames={count}", f"--rate={rate_hz}", "--ros-args", *remap]
         player = stack.enter_context(
             _process("rs_denoise.benchmark.ros.player", arguments, subprocess.PIPE)
         )
         schedule: list[Schedule] = []
         threading.Thread(target=_read_schedule, args=(player, schedule), daemon=True).start()
-        cpu_pct = _collect(collector, node, player, on_received)
+        cpu_pct = _collect(collector, node, player, signals, on_received)
         if not schedule:
             raise PlaybackError(f"the player ended with exit code {player.returncode}")
         return PlaybackResult(
@@ -113,7 +150,7 @@ def run_playback(
 
 
 def _collect(
-    collector: Collector, node: subprocess.Popen, player: subprocess.Popen,
+    collector: Collector, node: subprocess.Popen, player: subprocess.Popen, signals: _Signals,
     on_received: Callable[[int], None],
 ) -> float:  # fmt: skip
     """Receives until shortly after the player has ended; returns the node's CPU time in percent."""
@@ -121,10 +158,8 @@ def _collect(
     first: tuple[float, float] | None = None
     cpu_pct = 0.0
     while ended is None or time.monotonic() < ended + GRACE_S:
-        rclpy.spin_once(collector, timeout_sec=0.02)
+        _spin(collector, node, signals)
         on_received(len(collector.received))
-        if node.poll() is not None:
-            raise PlaybackError(f"the node ended with exit code {node.returncode}")
         if first is None and collector.received:
             first = time.monotonic(), _cpu_seconds(node)
         if ended is None and player.poll() is not None:
@@ -141,37 +176,40 @@ def _cpu_seconds(process: subprocess.Popen) -> float:
 
 @contextmanager
 def _process(module: str, arguments: list[str], stdout: int | None = None):
-    # An interrupt while the process starts would leave it running: it is deferred.
-    interrupts: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: interrupts.append(number))
     # A process group of its own: Ctrl-C reaches only this program, which ends the others in order.
     process = subprocess.Popen(
         [sys.executable, "-m", module, *arguments],
         env={**os.environ, "PYTHONUNBUFFERED": "1"}, stdout=stdout, start_new_session=True,
     )  # fmt: skip
-    signal.signal(signal.SIGINT, before)
     try:
-        if interrupts:
-            raise KeyboardInterrupt
         yield process
     finally:
         if process.poll() is None:
             # Not SIGINT: a process that still imports would end with a traceback.
             process.terminate()
         try:
-            process.wait(10)
+            process.wait(STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             process.kill()
 
 
-def _wait_for_node(collector: Collector, node: subprocess.Popen) -> None:
+def _spin_until(
+    collector: Collector, node: subprocess.Popen, signals: _Signals,
+    condition: Callable[[], bool], what: str,
+) -> None:  # fmt: skip
     deadline = time.monotonic() + START_TIMEOUT_S
-    while not collector.connected:
-        if node.poll() is not None:
-            raise PlaybackError(f"the node ended with exit code {node.returncode}")
+    while not condition():
         if time.monotonic() > deadline:
-            raise PlaybackError(f"the node did not start within {START_TIMEOUT_S:.0f} s")
-        rclpy.spin_once(collector, timeout_sec=0.05)
+            raise PlaybackError(f"the node did not {what} within {START_TIMEOUT_S:.0f} s")
+        _spin(collector, node, signals)
+
+
+def _spin(collector: Collector, node: subprocess.Popen, signals: _Signals) -> None:
+    """Receives for a moment."""
+    rclpy.spin_once(collector, timeout_sec=0.02)
+    signals.check()
+    if node.poll() is not None:
+        raise PlaybackError(f"the node ended with exit code {node.returncode}")
 
 
 def _read_schedule(player: subprocess.Popen, schedule: list[Schedule]) -> None:
