@@ -15,11 +15,11 @@ from rs_denoise.matching import REACH, STRIDE, candidate_surfaces
 from rs_denoise.networks.unet_trunk import (
     BLOCK_PX,
     KEEP_LOGIT,
-    SAME_SURFACE_PX,
     UNetTrunk,
     distance_to_surfaces,
     early_branch,
     enlarge,
+    fade_across_surfaces,
     late_branch,
     take_from_neighbours,
     to_residual_px,
@@ -78,5 +78,4 @@ class TinyUNet(UNetTrunk):
 def _of_one_surface(kept: Tensor, difference: Tensor) -> Tensor:
     """The weight of the measured disparity: 0 or 1 if the other one is on another surface."""
     likelier = torch.round(kept)
-    square = difference * difference * (1.0 / SAME_SURFACE_PX**2)
-    return likelier + (kept - likelier) / (square * square).add_(1.0)
+    return likelier + fade_across_surfaces(kept - likelier, difference)

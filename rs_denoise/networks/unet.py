@@ -20,11 +20,11 @@ from rs_denoise.matching import STRIDE as EVIDENCE_STRIDE
 from rs_denoise.networks.unet_trunk import (
     BLOCK_PX,
     KEEP_LOGIT,
-    SAME_SURFACE_PX,
     UNetTrunk,
     distance_to_surfaces,
     early_branch,
     enlarge,
+    fade_across_surfaces,
     late_branch,
     start_at_zero,
     take_from_neighbours,
@@ -125,8 +125,6 @@ def _choose(candidates_px: list[Tensor], logits: list[Tensor], across_surfaces: 
     total, weights = torch.zeros_like(best), torch.full_like(best, TINY)
     for candidate, weight in zip(candidates_px, masked, strict=True):
         if not across_surfaces:
-            distance = (candidate - likeliest_px) * (1.0 / SAME_SURFACE_PX)
-            square = distance * distance
-            weight = weight / (square * square).add_(1.0)
+            weight = fade_across_surfaces(weight, candidate - likeliest_px)
         total, weights = torch.addcmul(total, weight, candidate), weights + weight
     return total / weights

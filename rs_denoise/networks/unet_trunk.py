@@ -205,8 +205,13 @@ def enlarge(image_px: Tensor, times: int) -> Tensor:
         image_px, scale_factor=float(times), mode="bilinear", align_corners=False
     )
     difference = smooth - sharp
-    square = difference * difference * (1.0 / SAME_SURFACE_PX**2)
-    return sharp + difference * torch.reciprocal(1.0 + square * square)
+    return sharp + fade_across_surfaces(difference, difference)
+
+
+def fade_across_surfaces(value: Tensor, difference_px: Tensor) -> Tensor:
+    """The value where two disparities are of the same surface, and nearly 0 where they are not."""
+    square = difference_px * difference_px * (1.0 / SAME_SURFACE_PX**2)
+    return value / (square * square).add_(1.0)
 
 
 def upsample(x: Tensor, times: int) -> Tensor:
