@@ -37,6 +37,8 @@ MIN_TORCH = (2, 3)
 class Model:
     """A loaded model: its manifest and the network, ready on one device.
 
+    It can be pickled, for another process, which loads the file again.
+
     Attributes:
         manifest: what the file says about itself.
         kind: the network's inputs and outputs.
@@ -116,6 +118,10 @@ class Model:
             The kind's outputs in order, each [N, 1, H, W] float32.
         """
         return self._network(inputs, self.precision)
+
+    def __reduce__(self) -> tuple:
+        precision = str(self.precision).removeprefix("torch.")
+        return Model.load, (self.path.resolve(), self.device_name, precision)
 
     def _try(self) -> None:
         """Checks sizes, types and values once, on a small image that is not square."""

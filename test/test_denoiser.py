@@ -1,4 +1,7 @@
 import math
+import multiprocessing
+import pickle
+from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ from torch import nn
 
 from rs_denoise.denoiser import Denoiser, FrameError, NetworkError
 from rs_denoise.gate import Gate, GateError
+from rs_denoise.manifest import ModelError
 from rs_denoise.model import Model
 from rs_denoise.networks.unet import UNet
 from rs_denoise.shipped_models import model_file, shipped_names
@@ -299,3 +303,24 @@ def test_a_model_without_doubt_is_gated_on_change_alone(make_model, factor, publ
     np.testing.assert_allclose(seen, 2000 * factor if published else 0, rtol=1e-4)
     assert np.isnan(result.confidence[8:]).all() == published
     assert (result.confidence[:8] == 0).all()
+
+
+def test_another_process_gives_the_same(shipped, sample_frame):
+    denoiser = Denoiser(shipped, sample_frame.camera, Gate(min_confidence=0.6))
+    frame = sample_frame.depth_mm, sample_frame.infrared
+    here = denoiser.denoise(*frame)
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        there = pool.submit(denoiser.denoise, *frame).result(timeout=60)
+    np.testing.assert_array_equal(there.depth_mm, here.depth_mm)
+    np.testing.assert_array_equal(there.confidence, here.confidence)
+
+
+def test_a_copy_in_another_process_keeps_device_and_precision(good, monkeypatch):
+    monkeypatch.chdir(good.parent)
+    pickled = pickle.dumps(Model.load(good.name, "cpu", "bfloat16"))
+    monkeypatch.chdir("/")
+    copied = pickle.loads(pickled)
+    assert (copied.device_name, copied.precision) == ("cpu", torch.bfloat16)
+    good.unlink()
+    with pytest.raises(ModelError, match=r"good\.pt: no such"):
+        pickle.loads(pickled)
