@@ -67,11 +67,17 @@ class PytorchNetwork:
         with _explained(path):
             self.script = torch.jit.freeze(network.to(memory_format=torch.channels_last))
             _set_convolution_flags(self.script)
+            _keep_scalars_on_cpu(self.script)
         self._device = device
 
     def __call__(self, inputs: tuple[Tensor, ...], precision: torch.dtype) -> tuple[Tensor, ...]:
         """Runs the network; arguments and result are those of `Model`."""
-        with torch.autocast(self._device.type, precision, enabled=precision != torch.float32):
+        with (
+            torch.autocast(self._device.type, precision, enabled=precision != torch.float32),
+            # On a GPU, TorchScript would compile kernels of its own for the first frames, which
+            # takes more than a minute (docs/speed.md).
+            torch.jit.optimized_execution(self._device.type == "cpu"),
+        ):
             result = self.script(*inputs)
         return result if isinstance(result, tuple) else (result.float(),)
 
@@ -108,12 +114,11 @@ def _set_convolution_flags(network: torch.jit.ScriptModule) -> None:
     """Sets how a GPU computes the convolutions of a network that is frozen.
 
     A traced convolution keeps the cuDNN flags from when it was traced and ignores those of
-    torch.backends. Frames of a camera have one size, so cuDNN searches once for the fastest
-    kernels. TF32 is off: it would round float32 to ten bits, even in the reference that other
-    models are compared with.
+    torch.backends. cuDNN's search for the fastest kernels is off: it takes half a second for each
+    size and thread, and keeps almost a gigabyte of memory (docs/speed.md). TF32 is off: it would
+    round float32 to ten bits, even in the reference that other models are compared with.
     """
-    wanted = {"benchmark": True, "allow_tf32": False}
-    torch.backends.cudnn.benchmark = wanted["benchmark"]
+    wanted = {"benchmark": False, "allow_tf32": False}
     torch.backends.cudnn.allow_tf32 = wanted["allow_tf32"]
     graph: Any = network.graph
     for convolution in graph.findAllNodes("aten::_convolution", True):
@@ -122,3 +127,17 @@ def _set_convolution_flags(network: torch.jit.ScriptModule) -> None:
             # Files of older PyTorch versions lack the last input.
             if flag in wanted and place < convolution.inputsSize():
                 convolution.replaceInput(place, graph.insertConstant(wanted[flag]))
+
+
+def _keep_scalars_on_cpu(network: torch.jit.ScriptModule) -> None:
+    """Moves the constants without dimensions of a network that is frozen to the CPU.
+
+    Tracing records numbers as tensors, which `torch.jit.load` moves to the GPU. Sizes computed from
+    them would have to be read back, and at each the CPU would wait for all kernels before it.
+    """
+    graph: Any = network.graph
+    for node in graph.findAllNodes("prim::Constant", True):
+        value = node.output().toIValue()
+        if isinstance(value, Tensor) and value.dim() == 0:
+            graph.setInsertPoint(node)
+            node.output().replaceAllUsesWith(graph.insertConstant(value.cpu()))

@@ -11,7 +11,7 @@ import torch
 
 from rs_denoise.denoiser import DEFAULT_TILE_PX, Denoiser
 from rs_denoise.gate import Gate
-from rs_denoise.model import Model
+from rs_denoise.model import Model, example_inputs
 from rs_denoise.pipeline import tile_size
 from rs_denoise.pipeline.adaptive_denoiser import AdaptiveDenoiser
 from rs_denoise.pipeline.device import DeviceMemoryError
@@ -72,20 +72,32 @@ def test_a_second_thread_gives_what_the_first_gave():
     np.testing.assert_allclose(got.depth_mm, expected, rtol=1e-3)
 
 
+@pytest.mark.parametrize("name", SHIPPED_MODELS)
+def test_a_network_does_not_wait_for_the_gpu(name):
+    model = Model.load(name, "cuda")
+    inputs = [x.cuda() for x in example_inputs(model.manifest)]
+    model(*inputs)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        model(*inputs)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
 def test_a_gpu_that_is_full_gets_smaller_tiles_and_with_room_again_larger_ones(monkeypatch):
     depth, infrared, right = synthetic_frame(HD_CAMERA)
     model = Model.load("unet", "cuda")
     whole = Denoiser(model, HD_CAMERA).denoise(depth, infrared, right)
     denoiser = AdaptiveDenoiser(model, DEFAULT_TILE_PX)
-    ballast = _fill_gpu_but(_peak_bytes() // 2)
-    messages = []
-    for _ in range(8):
+    ballast = _fill_gpu_but(3 * _peak_bytes() // 4)
+    messages, tiled = [], None
+    while tiled is None and len(messages) < 8:
         try:
             tiled = denoiser.denoise(depth, infrared, right, HD_CAMERA, Gate())
-            break
         except DeviceMemoryError as error:
             messages.append(str(error))
     assert messages and "continuing with tiles of" in messages[0], messages
+    assert tiled is not None, messages
     assert np.isclose(tiled.depth_mm, whole.depth_mm, rtol=1e-3).mean() > 0.999
     assert denoiser._tile_size.take() < DEFAULT_TILE_PX
     ballast.clear()
@@ -93,7 +105,7 @@ def test_a_gpu_that_is_full_gets_smaller_tiles_and_with_room_again_larger_ones(m
     monkeypatch.setattr(tile_size.time, "monotonic", lambda: time.perf_counter() + 1e6)
     again = denoiser.denoise(depth, infrared, right, HD_CAMERA, Gate())
     assert denoiser._tile_size.take() == DEFAULT_TILE_PX
-    np.testing.assert_allclose(again.depth_mm, whole.depth_mm, rtol=1e-3)
+    assert np.isclose(again.depth_mm, whole.depth_mm, rtol=1e-3).mean() > 0.999
 
 
 def test_after_a_failed_assertion_on_the_gpu_it_counts_as_lost():
