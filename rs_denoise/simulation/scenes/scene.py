@@ -22,7 +22,9 @@ PLACE_WEIGHTS = {"room": 0.40, "corridor": 0.12, "warehouse": 0.16, "desk": 0.17
 # Most windows are open.
 GLAZED = 0.08
 # Fraction of scenes with objects that have gaps, their number, and their maximum distance, chosen
-# so that a third of the frames of each place have more than 1 % of thin pixels.
+# so that a third of the frames of each place have more than 1 % of thin pixels at 424x240 without
+# furniture. Of 40 frames each of a D415 at 848x480 with furniture, it is 50 % in rooms, 23 % in
+# corridors, 35 % in warehouses, 23 % at desks and 62 % outdoors.
 WITH_OPENWORK = 0.9
 OPENWORK_COUNT = (1, 2)
 MAX_OPENWORK_M = 4.5
