@@ -114,8 +114,8 @@ def _set_convolution_flags(network: torch.jit.ScriptModule) -> None:
     """Sets how a GPU computes the convolutions of a network that is frozen.
 
     A traced convolution keeps the cuDNN flags from when it was traced and ignores those of
-    torch.backends. cuDNN's search for the fastest kernels is off: it takes half a second for each
-    size and thread, and keeps almost a gigabyte of memory (docs/speed.md). TF32 is off: it would
+    torch.backends. cuDNN's search for the fastest kernels is off: it takes half a second or more
+    for each size and thread, and later frames are no faster (docs/speed.md). TF32 is off: it would
     round float32 to ten bits, even in the reference that other models are compared with.
     """
     wanted = {"benchmark": False, "allow_tf32": False}
