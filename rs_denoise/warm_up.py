@@ -5,7 +5,8 @@ from __future__ import annotations
 from rs_denoise.denoiser import Denoiser
 from rs_denoise.synthetic_frame import synthetic_frame
 
-# TorchScript compiles during the first two frames; on a GPU cuDNN chooses kernels for each new size.
+# TorchScript compiles during the first two frames; on a GPU cuDNN chooses kernels for each new
+# size.
 WARM_UP_FRAMES = 3
 
 
