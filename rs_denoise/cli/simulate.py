@@ -81,14 +81,15 @@ def simulate(
         str, typer.Option(metavar="WIDTHxHEIGHT", help="WIDTHxHEIGHT, a profile of the cameras.")
     ] = "848x480",
     native_fraction: Annotated[
-        float,
+        float | None,
         typer.Option(
             min=0.0,
             max=1.0,
             metavar="FRACTION",
             help="Fraction of the scenes to match at 1280x720 and scale to --size.",
+            show_default="0; with --check 1, as the real frames were",
         ),
-    ] = 0.0,
+    ] = None,
     place: Annotated[
         list[str] | None,
         typer.Option(
@@ -186,7 +187,7 @@ def simulate(
             split=split.value,
             cameras=tuple(camera or (("d415",) if check else MIX)),
             size=width_height,
-            native_fraction=native_fraction,
+            native_fraction=float(check) if native_fraction is None else native_fraction,
             places=tuple(place or (CHECKED_PLACES if check else PLACES)),
             versions=versions,
             length=length,

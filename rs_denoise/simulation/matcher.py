@@ -54,15 +54,14 @@ class Matcher:
 def random_matcher(rng: np.random.Generator) -> Matcher:
     """A variation of the default matcher: errors differ slightly by size, firmware and preset.
 
-    Of four cameras, two have default settings, one has high density (few checks, few holes) and one
-    high accuracy (strict checks, many holes). Most are stricter than the default, which fits real
-    images: simulated ones are cleaner, so it would leave half as many holes at edges.
+    Of four cameras, two have about the default settings, one has high density (few checks, few
+    holes) and one high accuracy (strict checks, many holes).
     """
     second_peak, left_right_px = [
-        (rng.uniform(6.2, 8.8), rng.uniform(0.45, 0.7)),
-        (rng.uniform(6.2, 8.8), rng.uniform(0.45, 0.7)),
-        (rng.uniform(3.0, 6.2), rng.uniform(0.7, 1.0)),
-        (rng.uniform(8.8, 11.8), rng.uniform(0.35, 0.45)),
+        (rng.uniform(3.2, 4.6), rng.uniform(0.5, 0.8)),
+        (rng.uniform(3.2, 4.6), rng.uniform(0.5, 0.8)),
+        (rng.uniform(1.5, 3.2), rng.uniform(0.8, 1.1)),
+        (rng.uniform(4.6, 8.0), rng.uniform(0.4, 0.5)),
     ][rng.integers(4)]
     return Matcher(
         blur_px=float(rng.uniform(0.3, 0.5)),
