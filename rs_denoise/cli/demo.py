@@ -16,13 +16,14 @@ from rich.table import Table
 from rs_denoise.cli.console import make_console
 from rs_denoise.evaluation.evaluate import Evaluation
 from rs_denoise.evaluation.metrics.blocks import Accuracy
-from rs_denoise.evaluation.summary import Summary, Timing
-from rs_denoise.offline import DENOISED, RAW
+from rs_denoise.evaluation.summary import Summary
+from rs_denoise.offline import DENOISED, RAW, OfflineDenoiser
 from rs_denoise.recordings.frame import Frame
 
 if TYPE_CHECKING:
     from rs_denoise.benchmark.ros.collector import ReceivedImage
     from rs_denoise.benchmark.ros.playback import PlaybackResult
+    from rs_denoise.evaluation.report.report_frame import ReportFrame
 
 RATE_HZ = 30.0
 # If more frames are dropped, the demo says what helps.
@@ -60,6 +61,7 @@ def demo(
     if not recording.exists():
         raise DemoError(f"{recording}: no such file or folder")
     from rs_denoise.benchmark.ros.player import load_frames
+    from rs_denoise.evaluation.report.report import write_report
 
     console = make_console()
     frames = load_frames(recording)
@@ -74,16 +76,15 @@ def demo(
     evaluation = Evaluation([DENOISED])
     for frame, received in results:
         evaluation.add(frame, {DENOISED: received.depth_mm})
-    summary = replace(
-        evaluation.summarise(), recording=recording.name, timing=_timing(_latencies_ms(played))
-    )
+    summary = replace(evaluation.summarise(), recording=recording.name)
     console.print(_table(count, played, summary))
     if (advice := _advise(count, played)) is not None:
         console.print(advice)
     out.mkdir(parents=True, exist_ok=True)
     print(f"picture: {_write_picture(results, out / 'before_after.png')}")
-    report = _write_report(recording.resolve().name, summary, results, out / "report.html")
-    print(f"report: {report}")
+    shown = _select_frames(frames, results, played.model.get("model"))
+    write_report(out / "report.html", recording.resolve().name, summary, shown)
+    print(f"report: {(out / 'report.html').resolve()}")
 
 
 def _play(recording: Path, count: int, console: Console) -> PlaybackResult:
@@ -107,11 +108,6 @@ def _each_once(frames: list[Frame], played: PlaybackResult) -> list[tuple[Frame,
 
 def _latencies_ms(played: PlaybackResult) -> list[float]:
     return [1e3 * received.latency_s for received in played.received]
-
-
-def _timing(latencies_ms: list[float]) -> Timing:
-    p50, p99 = (round(float(ms), 1) for ms in np.percentile(latencies_ms, [50, 99]))
-    return Timing(p50, p99, len(latencies_ms))
 
 
 def _advise(sent: int, played: PlaybackResult) -> str | None:
@@ -169,14 +165,30 @@ def _write_picture(results: list[tuple[Frame, ReceivedImage]], path: Path) -> Pa
     return path.resolve()
 
 
-def _write_report(
-    title: str, summary: Summary, results: list[tuple[Frame, ReceivedImage]], path: Path
-) -> Path:
+def _select_frames(
+    frames: list[Frame], results: list[tuple[Frame, ReceivedImage]], model: str | None
+) -> list[ReportFrame]:
+    """The frames that the report shows in full, named by their place in the recording.
+
+    The node published its confidence to nobody, so these few frames are denoised again for it.
+    """
     from rs_denoise.evaluation.report.frame_selection import FrameSelection
-    from rs_denoise.evaluation.report.report import write_report
 
     selection = FrameSelection()
+    for _ in selection.label(frames):
+        pass
     for frame, received in results:
         selection.add(frame, received.depth_mm)
-    write_report(path, title, summary, selection.frames())
-    return path.resolve()
+    if model is None:
+        return selection.frames()
+    denoiser = OfflineDenoiser.load(model)
+    return [_with_confidence(shown, denoiser) for shown in selection.frames()]
+
+
+def _with_confidence(shown: ReportFrame, denoiser: OfflineDenoiser) -> ReportFrame:
+    confidence = denoiser.denoise(shown.frame).confidence
+    return replace(
+        shown,
+        confidence=np.where(shown.denoised_mm > 0, confidence, 0.0),
+        uses_right_infrared=denoiser.model.kind.uses_right_infrared,
+    )

@@ -160,7 +160,7 @@ class SharedResources:
         file = model_file(path)
         key = _identify(file), device
         if (model := self._models.get(key)) is not None:
-            return model, "shared with another camera of this process"
+            return model, "already loaded by this process"
         model, agreement = choose_precision(Model.load(file, device, keep_threads=True))
         self._models[key] = model
         if model.device.type == "cuda":

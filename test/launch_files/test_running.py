@@ -74,7 +74,7 @@ class Run:
         (("denoise.launch.py", "camera_namespace:=/launched"), "model unet"),
         (
             ("multi_camera.launch.py", "cameras:=a,b", "camera_models:=d435", "one_process:=true"),
-            "shared with another camera of this process",
+            "already loaded by this process",
         ),
     ],
 )

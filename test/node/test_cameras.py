@@ -49,7 +49,7 @@ def test_each_camera_gets_its_own_depth_and_one_network_serves_all(pair):
         robot.wait(lambda robot=robot: robot.values("model").get("baseline (m)"), "diagnostics")
         assert robot.values("model")["baseline (m)"] == f"{baseline_m:.4f}"
         assert [image.header for image in robot.images] == [header]
-    assert pair[0].log.count("shared with another camera of this process") == 1
+    assert pair[0].log.count("already loaded by this process") == 1
 
 
 def test_a_camera_that_floods_leaves_the_other_its_turn(pair):

@@ -276,7 +276,7 @@ def test_cameras_of_a_process_share_model_and_workers(tmp_path):
         resources.prepare(NetworkSettings(str(path), "cpu", num_threads=n)) for n in (1, 2)
     )
     assert first.model is second.model and first.workers is second.workers
-    assert "shared with another camera" in second.note and "shared" not in first.note
+    assert "already loaded" in second.note and "already loaded" not in first.note
     save(Scaled(0.5), manifest(name="other"), path)
     third = resources.prepare(NetworkSettings(str(path), "cpu"))
     assert third.model is not first.model and third.model.manifest.name == "other"
