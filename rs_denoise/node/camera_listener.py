@@ -75,15 +75,18 @@ class CameraListener:
         )
         self._overdue_timer.cancel()
 
-    def announce(self, outputs: list[str]) -> None:
+    def announce(self, outputs: list[str], with_right: bool) -> None:
         """Logs the input topics, and a while later those that nobody publishes.
 
         Args:
             outputs: topics; the node listens while any of them has a subscriber.
+            with_right: whether right infrared is used.
         """
         topics = ", ".join(topic.topic for topic in self.topics.required)
+        right = self.topics.infrared_right.topic
+        optional = f"; uses {right} too if it is published (enable_infra2)" if with_right else ""
         self._node.get_logger().info(
-            f"subscribes to {topics} while {' or '.join(outputs)} has a subscriber"
+            f"subscribes to {topics} while {' or '.join(outputs)} has a subscriber{optional}"
         )
         self._discovered_at_s = time.monotonic() + MAX_DISCOVERY_S
 

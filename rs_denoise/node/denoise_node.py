@@ -121,7 +121,7 @@ class DenoiseNode(LifecycleNode):
         result = super().on_activate(state)
         assert self._network is not None and self._outputs is not None
         self._start_pipeline(self._network)
-        self._listener.announce(self._outputs.topics)
+        self._listener.announce(self._outputs.topics, self._uses_right)
         return result
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
