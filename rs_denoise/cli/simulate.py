@@ -87,7 +87,7 @@ def simulate(
             max=1.0,
             metavar="FRACTION",
             help="Fraction of the scenes to match at 1280x720 and scale to --size.",
-            show_default="0; with --check 1, as the real frames were",
+            show_default="0; of --check without OUT 1, as the real frames were",
         ),
     ] = None,
     place: Annotated[
@@ -187,7 +187,9 @@ def simulate(
             split=split.value,
             cameras=tuple(camera or (("d415",) if check else MIX)),
             size=width_height,
-            native_fraction=float(check) if native_fraction is None else native_fraction,
+            native_fraction=_default_native_fraction(check, out)
+            if native_fraction is None
+            else native_fraction,
             places=tuple(place or (CHECKED_PLACES if check else PLACES)),
             versions=versions,
             length=length,
@@ -201,6 +203,11 @@ def simulate(
         _make(data_set, frames, runner, shard or Shard(1, 1))
         if check:
             _compare(data_set, frames, beside, picture)
+
+
+def _default_native_fraction(check: bool, out: Path | None) -> float:
+    """Frames that only the check sees are matched at the size at which the real ones were."""
+    return 1.0 if check and out is None else 0.0
 
 
 def _report_fidelity(frames: Path, json_file: Path | None) -> None:
