@@ -9,12 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rs_denoise.camera import Camera
 from rs_denoise.denoiser import Denoiser
 from rs_denoise.evaluation.baselines import LibrealsenseStream
 from rs_denoise.librealsense import LibrealsenseMissing
 from rs_denoise.model import Model
-from rs_denoise.synthetic_frame import synthetic_frame
+from rs_denoise.synthetic_frame import synthetic_frame, typical_camera
 
 # Warm-up rounds, at most as many as are timed.
 MAX_WARM_UP_ROUNDS = 5
@@ -43,8 +42,8 @@ class CoreSpeed:
 
 
 def time_core(model: Model, width: int, height: int, frames: int) -> CoreSpeed:
-    """Times `frames` frames of a D435-like camera, each followed by librealsense's filters."""
-    camera = d435_like_camera(width, height)
+    """Times `frames` frames of a D435, each followed by librealsense's filters."""
+    camera = typical_camera(width, height)
     frame = synthetic_frame(camera)
     denoiser = Denoiser(model, camera)
     candidates: list[Callable[[], object]] = [lambda: denoiser.denoise(*frame)]
@@ -62,13 +61,6 @@ def time_core(model: Model, width: int, height: int, frames: int) -> CoreSpeed:
         p50_ms=round(float(p50), 2),
         p99_ms=round(float(p99), 2),
         vs_librealsense=None if ratio is None else round(ratio, 2),
-    )
-
-
-def d435_like_camera(width: int, height: int) -> Camera:
-    """A camera of this size with about a D435's field of view and its baseline."""
-    return Camera(
-        width, height, 0.5 * width, 0.5 * width, 0.5 * width, 0.5 * height, baseline_m=0.05
     )
 
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from rs_denoise.benchmark.core_speed import d435_like_camera, time_in_turns
+from rs_denoise.benchmark.core_speed import time_in_turns
 from rs_denoise.denoiser import DEFAULT_TILE_PX, Denoiser
 from rs_denoise.model import Model, example_inputs
-from rs_denoise.synthetic_frame import TYPICAL_CAMERA, synthetic_frame
+from rs_denoise.synthetic_frame import TYPICAL_CAMERA, synthetic_frame, typical_camera
 from rs_denoise.tiling import Tiling, TilingError
 
 # Profiles of RealSense cameras.
@@ -113,7 +113,7 @@ def _time_cameras(model: Model, rounds: int) -> list[ScalingTime]:
 def _denoise_frame(
     model: Model, width: int, height: int, tile_px: int = DEFAULT_TILE_PX
 ) -> Callable[[], object]:
-    camera = d435_like_camera(width, height)
+    camera = typical_camera(width, height)
     denoiser, frame = Denoiser(model, camera, tile_px=tile_px), synthetic_frame(camera)
     return lambda: denoiser.denoise(*frame)
 
