@@ -19,6 +19,7 @@ from rs_denoise.evaluation.metrics.blocks import Accuracy
 from rs_denoise.evaluation.summary import Summary
 from rs_denoise.offline import DENOISED, RAW, OfflineDenoiser
 from rs_denoise.recordings.frame import Frame
+from rs_denoise.shipped_models import shipped_names
 
 if TYPE_CHECKING:
     from rs_denoise.benchmark.ros.collector import ReceivedImage
@@ -179,7 +180,7 @@ def _select_frames(
         pass
     for frame, received in results:
         selection.add(frame, received.depth_mm)
-    if model is None:
+    if model not in shipped_names():  # /diagnostics had not named it yet
         return selection.frames()
     denoiser = OfflineDenoiser.load(model)
     return [_with_confidence(shown, denoiser) for shown in selection.frames()]
