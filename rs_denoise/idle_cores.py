@@ -40,7 +40,12 @@ def count_busy_cores(sample_s: float) -> float:
 
     Args:
         sample_s: how long to measure, s.
+
+    Returns:
+        0 on systems without /proc/stat.
     """
+    if not CPU_TIMES.exists():
+        return 0.0
     idle_s, own_s, start_s = _idle_s(), time.process_time(), time.monotonic()
     time.sleep(sample_s)
     elapsed_s = time.monotonic() - start_s

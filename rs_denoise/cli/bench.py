@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from rs_denoise.benchmark.node_speed import NodeSpeed
     from rs_denoise.model import Model
 
+# Time before the measurement in which the load of other programs is measured, and the load that
+# spoils it: a small part of a core delays every layer of a network.
+BUSY_SAMPLE_S, MAX_BUSY_CORES = 1.0, 0.3
 # --scaling has about twenty cases, each timed for this fraction of --frames.
 SCALING_FRACTION = 0.075
 
@@ -98,6 +101,7 @@ def bench(
         node_section,
         scaling_sections,
     )
+    from rs_denoise.idle_cores import count_busy_cores
     from rs_denoise.model import PRECISIONS, Model
 
     if precision not in ("auto", *PRECISIONS):
@@ -106,7 +110,14 @@ def bench(
     if threads:
         torch.set_num_threads(threads)
     width, height = options.parse_size(size) or (848, 480)
-    conditions = _conditions(frames)
+    console = make_console()
+    busy_cores = count_busy_cores(BUSY_SAMPLE_S)
+    if busy_cores > MAX_BUSY_CORES:
+        console.print(
+            f"other programs use {busy_cores:.1f} of {os.cpu_count()} cores: expect longer times, "
+            "and compare them only with others of this run",
+            style="yellow",
+        )
     models = [
         Model.load(path, device, precision, keep_threads=True)
         for path in model or sorted(SHIPPED.glob("*.pt"))
@@ -118,7 +129,6 @@ def bench(
     rounds = ceil(SCALING_FRACTION * frames)
     times = {m.manifest.name: time_scaling(m, rounds) for m in models} if scaling or plot else {}
     nodes: list[NodeSpeed] = []
-    console = make_console()
     if node and importlib.util.find_spec("rclpy") is None:
         console.print("the node is not timed: ROS 2 (rclpy) is not installed", style="yellow")
     elif node:
@@ -131,6 +141,7 @@ def bench(
     ]
     for section in sections:
         console.print(section.terminal())
+    conditions = _conditions(frames, busy_cores)
     console.print(conditions, highlight=False)
     if json_file is not None:
         scaling_rows = {name: [asdict(t) for t in of_model] for name, of_model in times.items()}
@@ -148,13 +159,13 @@ def bench(
         write_figure(draw_scaling(times), plot)
 
 
-def _conditions(frames: int) -> str:
-    """The conditions of the measurement, with the load before it."""
+def _conditions(frames: int, busy_cores: float) -> str:
+    """The conditions of the measurement, with the cores that others used before it."""
     import torch
 
-    threads, load, cores = torch.get_num_threads(), os.getloadavg()[0], os.cpu_count()
     return (
-        f"{frames} frames, {threads} threads, load before {load:.1f} on {cores} cores{_processor()}"
+        f"{frames} frames, {torch.get_num_threads()} threads, other programs used "
+        f"{busy_cores:.1f} of {os.cpu_count()} cores before{_processor()}"
     )
 
 

@@ -18,7 +18,8 @@ from rs_denoise.pipeline.statistics import FrameStatistics
 
 # How often to check whether a frame has waited long enough for right infrared.
 OVERDUE_PERIOD_S = 0.005
-# A driver publishes its calibration within this time; afterwards a missing baseline is reported.
+# A driver publishes its calibration within this time after the first frame; afterwards a missing
+# baseline is reported.
 MAX_BASELINE_WAIT_S = 3.0
 # Existing publishers are discovered within this time.
 MAX_DISCOVERY_S = 3.0
@@ -55,7 +56,7 @@ class CameraListener:
     ) -> None:
         self._node, self._statistics, self._on_frame = node, statistics, on_frame
         self.listening = False
-        self._listening_since_s = 0.0
+        self._first_frame_s: float | None = None
         self._baseline_warned = False
         self._calls = 0
         self._discovered_at_s = math.inf
@@ -122,7 +123,7 @@ class CameraListener:
             self.topics.close()
         self.assembler.restart()
         self._statistics.set_listening(listening)
-        self.listening, self._listening_since_s = listening, time.monotonic()
+        self.listening, self._first_frame_s = listening, None
 
     def _on_depth(self, message: Image) -> None:
         self._statistics.count_received()
@@ -141,8 +142,9 @@ class CameraListener:
         self._on_frame(frame)
 
     def _warn_of_missing_baseline(self) -> None:
+        self._first_frame_s = self._first_frame_s or time.monotonic()
         known = self.assembler.settings.baseline_m or self.calibration.baseline_from_topic_m
-        waited_s = time.monotonic() - self._listening_since_s
+        waited_s = time.monotonic() - self._first_frame_s
         if known or self._baseline_warned or waited_s <= MAX_BASELINE_WAIT_S:
             return
         self._baseline_warned = True

@@ -202,10 +202,10 @@ class DenoiseNode(LifecycleNode):
             return
         if network is None:
             return
-        self._log_network(network)
-        changed = self._network is None or network.model is not self._network.model
-        self._network = network
-        if changed:
+        before, self._network = self._network, network
+        if before is None or str(network.choice) != str(before.choice):
+            self._log_network(network)
+        if before is None or network.model is not before.model:
             self._stop_pipeline(self._settings.frame_timeout_s)
             self._configure_assembler()
             self._start_pipeline(network)

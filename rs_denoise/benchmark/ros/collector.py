@@ -14,6 +14,8 @@ from std_srvs.srv import SetBool
 
 from rs_denoise.node.images import read_depth
 
+IMAGE = "denoised/image_rect_raw"
+
 
 @dataclass(frozen=True)
 class ReceivedImage:
@@ -45,19 +47,20 @@ class Collector(Node):
         self.stage_times_ms: dict[str, float] = {}
         self.model: dict[str, str] = {}
         self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
-        qos = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
-        self._image = self.create_subscription(
-            Image, "denoised/image_rect_raw", self._on_image, qos
-        )
         self._set_enabled = self.create_client(SetBool, "denoise_node/set_enabled")
-        # Like every consumer of images: the node only publishes topics with subscribers.
-        self.create_subscription(CameraInfo, "denoised/camera_info", lambda _: None, qos)
 
     @property
     def connected(self) -> bool:
         """Whether the denoising node publishes and can be asked to stop denoising."""
-        publishes = self.count_publishers(self._image.topic_name) > 0
+        publishes = self.count_publishers(self.resolve_topic_name(IMAGE)) > 0
         return publishes and self._set_enabled.service_is_ready()
+
+    def subscribe(self) -> None:
+        """Starts to receive: the node works only while somebody listens."""
+        qos = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
+        # Like every consumer of images: the node only publishes topics with subscribers.
+        self.create_subscription(CameraInfo, "denoised/camera_info", lambda _: None, qos)
+        self.create_subscription(Image, IMAGE, self._on_image, qos)
 
     def disable_denoising(self) -> Future:
         """Asks the node to pass the camera's depth through; its answer is a SetBool.Response."""

@@ -20,6 +20,7 @@ import rclpy
 from rs_denoise.benchmark.ros.collector import Collector, ReceivedImage
 
 NAMESPACE = "/camera/camera"
+NODE, PLAYER = "rs_denoise.node.main", "rs_denoise.benchmark.ros.player"
 START_TIMEOUT_S = 60.0
 # A process that still imports PyTorch ends afterwards; it is killed if that takes longer.
 STOP_TIMEOUT_S = 3.0
@@ -123,34 +124,60 @@ def run_playback(
         signals = stack.enter_context(_Signals())
         collector = Collector()
         stack.callback(collector.destroy_node)
-        node = stack.enter_context(
-            _process("rs_denoise.node.main", ["--ros-args", *remap, *settings])
-        )
-        wait = partial(_spin_until, collector, node, signals)
-        wait(lambda: collector.connected, "start")
-        if not enabled:
-            answer = collector.disable_denoising()
-            wait(answer.done, "disable denoising")
-            if not answer.result().success:
-                raise PlaybackError(
-                    f"the node did not disable denoising: {answer.result().message}"
-                )
         arguments = [str(recording), f"--frames={count}", f"--rate={rate_hz}", "--ros-args", *remap]
-        player = stack.enter_context(
-            _process("rs_denoise.benchmark.ros.player", arguments, subprocess.PIPE)
-        )
-        schedule: list[Schedule] = []
-        threading.Thread(target=_read_schedule, args=(player, schedule), daemon=True).start()
-        cpu_pct = _collect(collector, node, player, signals, on_received)
-        if not schedule:
-            raise PlaybackError(f"the player ended with exit code {player.returncode}")
+        # The camera first, as on a robot: it decodes its frames before the node measures models.
+        player = _Player(stack.enter_context(_process(PLAYER, arguments, subprocess.PIPE)))
+        spin = partial(_spin, collector, signals, {"player": player.process})
+        _wait(lambda: player.ready, "the player did not start", spin)
+        node = stack.enter_context(_process(NODE, ["--ros-args", *remap, *settings]))
+        spin = partial(_spin, collector, signals, {"player": player.process, "node": node})
+        _wait(lambda: collector.connected, "the node did not start", spin)
+        if not enabled:
+            _disable_denoising(collector, spin)
+        collector.subscribe()  # so the node subscribes to the camera, which then starts to play
+        cpu_pct = _collect(collector, node, player, spin, on_received)
+        assert player.schedule is not None  # it comes before the end
         return PlaybackResult(
-            collector.received, schedule[0], cpu_pct, collector.stage_times_ms, collector.model
+            collector.received, player.schedule, cpu_pct, collector.stage_times_ms, collector.model
         )
+
+
+def _disable_denoising(collector: Collector, spin: Callable[[], None]) -> None:
+    answer = collector.disable_denoising()
+    _wait(answer.done, "the node did not answer set_enabled", spin)
+    if not answer.result().success:
+        raise PlaybackError(f"the node did not disable denoising: {answer.result().message}")
+
+
+class _Player:
+    """What the player says in its output.
+
+    Attributes:
+        process: the player.
+        ready: whether its topics exist.
+        schedule: None until it plays.
+        ended: whether it has played all frames.
+    """
+
+    def __init__(self, process: subprocess.Popen) -> None:
+        self.process = process
+        self.ready = self.ended = False
+        self.schedule: Schedule | None = None
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if line == b"ready\n":
+                self.ready = True
+            elif line == b"ended\n":
+                self.ended = True
+            elif line.startswith(b"{"):
+                self.schedule = Schedule(**json.loads(line))
 
 
 def _collect(
-    collector: Collector, node: subprocess.Popen, player: subprocess.Popen, signals: _Signals,
+    collector: Collector, node: subprocess.Popen, player: _Player, spin: Callable[[], None],
     on_received: Callable[[int], None],
 ) -> float:  # fmt: skip
     """Receives until shortly after the player has ended; returns the node's CPU time in percent."""
@@ -158,11 +185,11 @@ def _collect(
     first: tuple[float, float] | None = None
     cpu_pct = 0.0
     while ended is None or time.monotonic() < ended + GRACE_S:
-        _spin(collector, node, signals)
+        spin()
         on_received(len(collector.received))
         if first is None and collector.received:
             first = time.monotonic(), _cpu_seconds(node)
-        if ended is None and player.poll() is not None:
+        if ended is None and player.ended:
             ended = time.monotonic()
             if first is not None and ended > first[0]:
                 cpu_pct = 100 * (_cpu_seconds(node) - first[1]) / (ended - first[0])
@@ -193,27 +220,18 @@ def _process(module: str, arguments: list[str], stdout: int | None = None):
             process.kill()
 
 
-def _spin_until(
-    collector: Collector, node: subprocess.Popen, signals: _Signals,
-    condition: Callable[[], bool], what: str,
-) -> None:  # fmt: skip
+def _wait(condition: Callable[[], bool], failure: str, spin: Callable[[], None]) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     while not condition():
         if time.monotonic() > deadline:
-            raise PlaybackError(f"the node did not {what} within {START_TIMEOUT_S:.0f} s")
-        _spin(collector, node, signals)
+            raise PlaybackError(f"{failure} within {START_TIMEOUT_S:.0f} s")
+        spin()
 
 
-def _spin(collector: Collector, node: subprocess.Popen, signals: _Signals) -> None:
-    """Receives for a moment."""
+def _spin(collector: Collector, signals: _Signals, processes: dict[str, subprocess.Popen]) -> None:
+    """Receives for a moment, and checks for signals and for processes that have failed."""
     rclpy.spin_once(collector, timeout_sec=0.02)
     signals.check()
-    if node.poll() is not None:
-        raise PlaybackError(f"the node ended with exit code {node.returncode}")
-
-
-def _read_schedule(player: subprocess.Popen, schedule: list[Schedule]) -> None:
-    assert player.stdout is not None
-    for line in player.stdout:
-        if line.startswith(b"{"):
-            schedule.append(Schedule(**json.loads(line)))
+    for name, process in processes.items():
+        if process.poll() is not None:
+            raise PlaybackError(f"the {name} ended with exit code {process.returncode}")

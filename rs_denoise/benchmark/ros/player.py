@@ -3,8 +3,9 @@
     python -m rs_denoise.benchmark.ros.player RECORDING
 
 It publishes raw images on the driver's topics with its frame ids and reliability, at a steady rate
-and in a loop. Stamps follow the schedule, start + n / rate, so that a receiver can tell which frame
-it has; the schedule is printed as a line of JSON.
+and in a loop, as soon as the node subscribes. Stamps follow the schedule, start + n / rate, so that
+a receiver can tell which frame it has. It prints "ready", then the schedule as a line of JSON, and
+after the last frame "ended".
 """
 
 from __future__ import annotations
@@ -33,7 +34,10 @@ from rs_denoise.recordings.recording import open_recording
 
 # 5 s at 30 Hz, decoded in advance: decoding during playback would disturb the measurement.
 MAX_FRAMES = 150
-DISCOVERY_TIMEOUT_S = 20.0
+# The node loads and measures its models before it subscribes.
+DISCOVERY_TIMEOUT_S = 120.0
+# The topics outlive the last frame, or the node would warn that the camera has gone.
+LINGER_S = 10.0
 
 
 class Player(Node):
@@ -125,11 +129,16 @@ def main() -> int:
         return 1
     rclpy.init(args=[sys.argv[0], *ros_arguments])
     player = Player(frames, arguments.rate)
+    print("ready", flush=True)
     try:
         if not player.wait_for_listeners(DISCOVERY_TIMEOUT_S):
             print("nobody subscribes to depth, its camera_info and infra1", file=sys.stderr)
             return 1
         player.play(arguments.frames)
+        print("ended", flush=True)
+        deadline = time.monotonic() + LINGER_S
+        while time.monotonic() < deadline:
+            rclpy.spin_once(player, timeout_sec=0.1)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except Exception:  # the context may go down during a publish
