@@ -218,6 +218,7 @@ def _process(module: str, arguments: list[str], stdout: int | None = None):
             process.wait(STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             process.kill()
+            process.wait()
 
 
 def _wait(condition: Callable[[], bool], failure: str, spin: Callable[[], None]) -> None:
