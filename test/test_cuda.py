@@ -14,7 +14,7 @@ from rs_denoise.gate import Gate
 from rs_denoise.model import Model, example_inputs
 from rs_denoise.pipeline import tile_size
 from rs_denoise.pipeline.adaptive_denoiser import AdaptiveDenoiser
-from rs_denoise.pipeline.device import DeviceMemoryError
+from rs_denoise.pipeline.device_errors import DeviceMemoryError
 from rs_denoise.precision import compare, load_with_fallback
 from rs_denoise.shipped_models import SHIPPED
 from rs_denoise.synthetic_frame import TYPICAL_CAMERA, synthetic_frame, typical_camera
@@ -122,7 +122,7 @@ import torch
 from rs_denoise.gate import Gate
 from rs_denoise.model import Model
 from rs_denoise.pipeline.adaptive_denoiser import AdaptiveDenoiser
-from rs_denoise.pipeline.device import DeviceLostError
+from rs_denoise.pipeline.device_errors import DeviceLostError
 from rs_denoise.synthetic_frame import TYPICAL_CAMERA, synthetic_frame, typical_camera
 
 frame = synthetic_frame(TYPICAL_CAMERA)

@@ -197,7 +197,7 @@ def simulate(
             ground_truth_every=ground_truth_every,
             public_domain=public_domain,
         )
-        _refuse_nonsense(data_set)
+        _check_choices(data_set)
         local = LocalRunner(workers or os.cpu_count() or 1)
         runner = local if scheduler is None else ClusterRunner(scheduler)
         _make(data_set, frames, runner, shard or Shard(1, 1))
@@ -217,7 +217,7 @@ def _report_fidelity(frames: Path, json_file: Path | None) -> None:
     report_fidelity(frames, json_file)
 
 
-def _refuse_nonsense(data_set: DataSet) -> None:
+def _check_choices(data_set: DataSet) -> None:
     from rs_denoise.camera_models import PROFILES
     from rs_denoise.simulation.presets import PRESETS
     from rs_denoise.simulation.scenes.places import PLACES

@@ -44,14 +44,14 @@ class StreamState:
         missing: whether no image has matched depth for longer than the timeout.
         arrives: whether images arrive, with or without matching stamps.
         was_paired: whether an image has ever matched.
-        refusal: why the latest image was not used; None if it was.
+        rejection: why the latest image was not used; None if it was.
     """
 
     wanted: bool
     missing: bool
     arrives: bool
     was_paired: bool
-    refusal: str | None = None
+    rejection: str | None = None
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class FrameAssembler:
         self._uncalibrated: SyncedImages[_Received] | None = None
         self._depth_stamp_ns: int | None = None
         self._depth_size: tuple[int, int] | None = None
-        self._infrared_refusal: str | None = None
+        self._infrared_rejection: str | None = None
         self.settings = settings
 
     @property
@@ -110,7 +110,7 @@ class FrameAssembler:
         """The state of infrared."""
         sync, now_ns = self._synchronizer, time.monotonic_ns()
         missing, arrives = sync.infrared_is_missing(now_ns), sync.infrared_arrives(now_ns)
-        return StreamState(True, missing, arrives, True, self._infrared_refusal)
+        return StreamState(True, missing, arrives, True, self._infrared_rejection)
 
     @property
     def infrared_right(self) -> StreamState:
@@ -153,8 +153,8 @@ class FrameAssembler:
 
     def add_infrared(self, message: Image) -> None:
         """Adds an infrared image of the left imager, unless it does not fit depth."""
-        self._infrared_refusal = self._refuse_infrared(message)
-        if self._infrared_refusal is not None:
+        self._infrared_rejection = self._reject_infrared(message)
+        if self._infrared_rejection is not None:
             return
         now_ns = time.monotonic_ns()
         image = _Received(message, now_ns)
@@ -168,7 +168,7 @@ class FrameAssembler:
 
     def release_overdue(self) -> bool:
         """Releases frames that waited long enough for right infrared; whether others still wait."""
-        self._hand_on(self._synchronizer.take_complete(time.monotonic_ns()))
+        self._forward(self._synchronizer.take_complete(time.monotonic_ns()))
         return self._synchronizer.awaits_right
 
     def add_camera_info(self, message: CameraInfo) -> None:
@@ -176,9 +176,9 @@ class FrameAssembler:
         self._calibration.update(message)
         if self._uncalibrated is not None and self._calibration.known:
             images, self._uncalibrated = self._uncalibrated, None
-            self._hand_on([images])
+            self._forward([images])
 
-    def _refuse_infrared(self, message: Image) -> str | None:
+    def _reject_infrared(self, message: Image) -> str | None:
         if self._calibration.infrared_mismatch is not None:
             return self._calibration.infrared_mismatch
         if self._depth_size is None or self._depth_size != self._calibration.size:
@@ -186,11 +186,11 @@ class FrameAssembler:
         return compare_sizes(self._depth_size, _size(message))
 
     def _add(self, complete: list[SyncedImages[_Received]]) -> None:
-        self._hand_on(complete)
+        self._forward(complete)
         if self._synchronizer.awaits_right:
             self._on_wait()
 
-    def _hand_on(self, complete: list[SyncedImages[_Received]]) -> None:
+    def _forward(self, complete: list[SyncedImages[_Received]]) -> None:
         for images in complete:
             if self._calibration.known:
                 self._on_frame(self._frame(images))
@@ -216,7 +216,7 @@ class FrameAssembler:
         replaced, self._uncalibrated = self._uncalibrated, images
         if replaced is not None:
             self._on_failure(
-                self._calibration.refusal
+                self._calibration.rejection
                 or f"no camera_info on {self._camera_info_topic}: the driver must publish it"
             )
 

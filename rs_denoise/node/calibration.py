@@ -29,7 +29,7 @@ class CameraCalibration:
     """The latest valid camera_info of depth, and the calibration from other topics.
 
     Attributes:
-        refusal: why the latest camera_info was not used; None if it was.
+        rejection: why the latest camera_info was not used; None if it was.
         infrared_mismatch: why left infrared and depth do not correspond pixel by pixel; None if
             they do, or if it is unknown.
         baseline_from_topic_m: in metres; None until a topic provides it.
@@ -38,20 +38,20 @@ class CameraCalibration:
     def __init__(self) -> None:
         self._info: CameraInfo | None = None
         self._left_info: CameraInfo | None = None
-        self.refusal: str | None = None
+        self.rejection: str | None = None
         self.infrared_mismatch: str | None = None
         self.baseline_from_topic_m: float | None = None
 
     def update(self, info: CameraInfo) -> None:
-        """Stores depth's camera_info; ignores an impossible one, with the reason in `refusal`."""
-        self.refusal = _refuse(info)
-        if self.refusal is None:
+        """Stores depth's camera_info; ignores an impossible one, with the reason in `rejection`."""
+        self.rejection = _reject(info)
+        if self.rejection is None:
             self._info = info
             self.infrared_mismatch = _compare(info, self._left_info)
 
     def update_from_left_info(self, info: CameraInfo) -> None:
         """Stores left infrared's camera_info, to compare it with depth's."""
-        if _refuse(info) is None:
+        if _reject(info) is None:
             self._left_info = info
             self.infrared_mismatch = _compare(self._info, info)
 
@@ -95,7 +95,7 @@ class CameraCalibration:
             self.baseline_from_topic_m = baseline_m
 
 
-def _refuse(info: CameraInfo) -> str | None:
+def _reject(info: CameraInfo) -> str | None:
     if not (0 < info.width <= MAX_SIDE_PX and 0 < info.height <= MAX_SIDE_PX):
         return (
             f"camera_info has a size of {info.width}x{info.height}, expected 1 to {MAX_SIDE_PX} "

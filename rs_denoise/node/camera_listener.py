@@ -64,7 +64,7 @@ class CameraListener:
         self.assembler = FrameAssembler(
             self.calibration,
             settings,
-            on_frame=self._hand_on,
+            on_frame=self._forward,
             on_failure=on_failure,
             on_dropped=statistics.count_dropped,
             on_wait=self._release_when_overdue,
@@ -137,7 +137,7 @@ class CameraListener:
         if not self.assembler.release_overdue():
             self._overdue_timer.cancel()
 
-    def _hand_on(self, frame: InputFrame[CameraInfo]) -> None:
+    def _forward(self, frame: InputFrame[CameraInfo]) -> None:
         self._warn_of_missing_baseline()
         self._on_frame(frame)
 

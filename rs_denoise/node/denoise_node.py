@@ -23,12 +23,12 @@ from rs_denoise.node.frame_reporter import FrameReporter
 from rs_denoise.node.outputs import Outputs
 from rs_denoise.node.status import (
     NodeStatus,
+    describe_input_fault,
     describe_model,
     describe_right_infrared,
     describe_slowness,
-    warn_of_input,
 )
-from rs_denoise.pipeline.device import DeviceLostError, DeviceMemoryError
+from rs_denoise.pipeline.device_errors import DeviceLostError, DeviceMemoryError
 from rs_denoise.pipeline.frame_pipeline import FramePipeline, FrameResult, InputFrame
 from rs_denoise.pipeline.model_selector import ModelSelector
 from rs_denoise.pipeline.resources import PreparedNetwork, SharedResources
@@ -80,7 +80,7 @@ class DenoiseNode(LifecycleNode):
             parameters.assembler_settings(self._settings, self._enabled, uses_right=False),
             self._statistics,
             on_frame=self._submit,
-            on_failure=self._reporter.lose_frame,
+            on_failure=self._reporter.report_failure,
         )
         self.add_on_set_parameters_callback(self._check_parameters)
         self._knows_when_set = hasattr(self, "add_post_set_parameters_callback")  # not in Humble
@@ -98,12 +98,12 @@ class DenoiseNode(LifecycleNode):
         try:
             self._network = self._resources.prepare(parameters.network_settings(self._settings))
         except (ModelError, NetworkError, TilingError, DeviceMemoryError) as error:
-            return self._refuse_to_configure(str(error))
+            return self._fail_to_configure(str(error))
         except DeviceLostError as error:
             self._on_fatal(str(error))
-            return self._refuse_to_configure(str(error))
+            return self._fail_to_configure(str(error))
         except Exception as error:  # rclpy would hide the reason
-            return self._refuse_to_configure(f"{type(error).__name__}: {error}")
+            return self._fail_to_configure(f"{type(error).__name__}: {error}")
         self._outputs = Outputs(self, self._reporter)
         # This network is for a typical camera, so the one that is there is looked at anew.
         self._model_selector = ModelSelector(self._resources)
@@ -111,7 +111,7 @@ class DenoiseNode(LifecycleNode):
         self._log_network(self._network)
         return super().on_configure(state)
 
-    def _refuse_to_configure(self, reason: str) -> TransitionCallbackReturn:
+    def _fail_to_configure(self, reason: str) -> TransitionCallbackReturn:
         self.get_logger().error(f"cannot be configured: {reason}")
         self._statistics.report_error(reason)
         return TransitionCallbackReturn.FAILURE
@@ -166,8 +166,8 @@ class DenoiseNode(LifecycleNode):
         assert self._pipeline is not None
         if self._pipeline.stop(frame_timeout_s):
             self._statistics.count_dropped()
-        if (in_work_s := self._pipeline.longest_in_work_s) > 0:
-            self._on_hang(in_work_s)
+        if (in_progress_s := self._pipeline.longest_in_progress_s) > 0:
+            self._on_hang(in_progress_s)
         self._pipeline = None
 
     # Input -------------------------------------------------------------------------------------
@@ -178,12 +178,12 @@ class DenoiseNode(LifecycleNode):
             self._apply_parameters()
         if self._pipeline is None or self._outputs is None:
             return
-        in_work_s = self._pipeline.longest_in_work_s
-        if in_work_s > self._settings.frame_timeout_s:
-            self._on_hang(in_work_s)
+        in_progress_s = self._pipeline.longest_in_progress_s
+        if in_progress_s > self._settings.frame_timeout_s:
+            self._on_hang(in_progress_s)
             return
         reliability = self._settings.input_reliability
-        self._listener.follow(self._outputs.wanted, reliability, self._uses_right)
+        self._listener.follow(self._outputs.has_subscriber, reliability, self._uses_right)
         self._reselect_model()
 
     def _reselect_model(self) -> None:
@@ -230,14 +230,14 @@ class DenoiseNode(LifecycleNode):
         self.fatal = reason
         self.get_logger().fatal(reason)
 
-    def _on_hang(self, in_work_s: float) -> None:
+    def _on_hang(self, in_progress_s: float) -> None:
         """A thread cannot be ended from outside, and the device may never answer: give up."""
         if self.hangs:
             return
         self.hangs = True
         reason = (
-            f"a frame has been in work for {in_work_s:.1f} s: the device hangs, or is so slow that "
-            "frame_timeout_s must be longer"
+            f"a frame has been in progress for {in_progress_s:.1f} s: the device hangs, or is so "
+            "slow that frame_timeout_s must be longer"
         )
         self._statistics.report_error(reason)
         self._publish_diagnostics()
@@ -281,7 +281,7 @@ class DenoiseNode(LifecycleNode):
             model=describe_model(self._network, listener.calibration, settings.baseline_m),
             required_topics=[source.topic for source in listener.topics.required],
             on_failure=settings.on_failure,
-            input_warning=warn_of_input(listener),
+            input_warning=describe_input_fault(listener),
             output_warning=self._outputs.duplicate_publishers if self._outputs else None,
             model_warning=describe_slowness(self._network),
             disabled=self._pipeline is not None and not self._enabled,
@@ -289,7 +289,7 @@ class DenoiseNode(LifecycleNode):
             right_infrared=describe_right_infrared(
                 listener.assembler, settings.right_infrared, self._network
             ),
-            in_work_s=self._pipeline.longest_in_work_s if self._pipeline else 0.0,
+            in_progress_s=self._pipeline.longest_in_progress_s if self._pipeline else 0.0,
         )
         self._diagnostics.publish(self._statistics.snapshot(), status)
 

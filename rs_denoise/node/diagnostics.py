@@ -45,7 +45,7 @@ class DiagnosticReport:
         return [self._input(frames, node), _output(frames, node), _model(node)]
 
     def _input(self, frames: Snapshot, node: NodeStatus) -> Entry:
-        unmatched = _warn_of_unmatched(self._pairing, node.pairing)
+        unmatched = _describe_unmatched(self._pairing, node.pairing)
         self._pairing = node.pairing
         warning = node.input_warning or unmatched or frames.warning
         level, message = _judge_input(frames, node.required_topics, warning)
@@ -61,7 +61,7 @@ class DiagnosticReport:
         return Entry("input", level, message, values)
 
 
-def _warn_of_unmatched(before: PairingCounts, now: PairingCounts) -> str | None:
+def _describe_unmatched(before: PairingCounts, now: PairingCounts) -> str | None:
     """A warning if too many frames since the previous report had no matching infrared image."""
     paired, dropped = now.paired - before.paired, now.unpaired - before.unpaired
     advice = (
@@ -111,8 +111,8 @@ def _output(frames: Snapshot, node: NodeStatus) -> Entry:
 
 def _describe_silence(frames: Snapshot, node: NodeStatus) -> str:
     message = f"no output for {frames.no_output_s:.1f} s although depth arrives"
-    if node.in_work_s > MAX_NO_OUTPUT_S:
-        return f"{message}: a frame has been in work for {node.in_work_s:.1f} s"
+    if node.in_progress_s > MAX_NO_OUTPUT_S:
+        return f"{message}: a frame has been in progress for {node.in_progress_s:.1f} s"
     return f"{message}: see input, dropped and failed"
 
 

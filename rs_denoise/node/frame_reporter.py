@@ -24,7 +24,7 @@ class FrameReporter:
     def __init__(self, node: Node, statistics: FrameStatistics) -> None:
         self._node, self._statistics = node, statistics
 
-    def lose_frame(self, reason: str) -> None:
+    def report_failure(self, reason: str) -> None:
         """Counts and reports a frame that failed."""
         self._statistics.count_failed()
         self._report(reason)
@@ -32,10 +32,10 @@ class FrameReporter:
     def report_result(self, result: FrameResult) -> None:
         """Reports what went wrong with a frame, if anything did."""
         if result.failure is not None:
-            self.lose_frame(result.failure)
-        if result.right_refusal is not None:
+            self.report_failure(result.failure)
+        if result.right_rejection is not None:
             self._statistics.report_warning(
-                f"continuing without right infrared: {result.right_refusal}"
+                f"continuing without right infrared: {result.right_rejection}"
             )
 
     def count_published(self, result: FrameResult, ready_ns: int) -> None:
@@ -52,7 +52,7 @@ class FrameReporter:
     def report_unpublished(self, result: FrameResult, error: Exception) -> None:
         """Reports a frame that could not be published; one that failed is counted already."""
         reason = f"nothing could be published: {type(error).__name__}: {error}"
-        (self._report if result.failure else self.lose_frame)(reason)
+        (self._report if result.failure else self.report_failure)(reason)
 
     def _report(self, reason: str) -> None:
         self._statistics.report_error(reason)

@@ -54,7 +54,7 @@ class Outputs:
         return [publisher.topic_name for publisher in self._all]
 
     @property
-    def wanted(self) -> bool:
+    def has_subscriber(self) -> bool:
         """Whether any of them has a subscriber."""
         return any(p.get_subscription_count() > 0 for p in self._all)
 

@@ -189,7 +189,7 @@ def declare(node: Node) -> Parameters:
     for spec in fields(Parameters):
         node.declare_parameter(spec.name, spec.default, _descriptor(spec))
     parameters = read(node)
-    if reason := _refusal(parameters):
+    if reason := _find_problem(parameters):
         raise ValueError(reason)
     return parameters
 
@@ -208,7 +208,7 @@ def check(current: Parameters, changes: list[Parameter]) -> SetParametersResult:
     """
     specs = {spec.name: spec for spec in fields(Parameters)}
     values = {p.name: _value(specs[p.name], p) for p in changes if p.name in specs}
-    reason = _refusal(replace(current, **values))
+    reason = _find_problem(replace(current, **values))
     return SetParametersResult(successful=reason is None, reason=reason or "")
 
 
@@ -280,7 +280,7 @@ def _is_float(spec: Field) -> bool:
     return isinstance(spec.default, float)
 
 
-def _refusal(wanted: Parameters) -> str | None:
+def _find_problem(wanted: Parameters) -> str | None:
     for spec in fields(Parameters):
         choices, value = spec.metadata["choices"], getattr(wanted, spec.name)
         if choices and value not in choices:

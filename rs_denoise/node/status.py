@@ -27,7 +27,7 @@ class NodeStatus:
         on_failure: the failure policy.
         pairing: counts of depth images that were paired or dropped.
         right_infrared: whether it is used, or why not.
-        in_work_s: how long the oldest frame has been in progress.
+        in_progress_s: how long the oldest frame has been in progress.
     """
 
     state: str
@@ -40,7 +40,7 @@ class NodeStatus:
     disabled: bool = False
     pairing: PairingCounts = field(default_factory=PairingCounts)
     right_infrared: str = "off"
-    in_work_s: float = 0.0
+    in_progress_s: float = 0.0
 
 
 def describe_model(
@@ -70,10 +70,10 @@ def describe_slowness(network: PreparedNetwork | None) -> str | None:
     return network.choice.advice
 
 
-def warn_of_input(listener: CameraListener) -> str | None:
+def describe_input_fault(listener: CameraListener) -> str | None:
     """What is wrong with the input, or None."""
     missing = _describe_missing(listener.topics, listener.assembler) if listener.listening else None
-    return missing or listener.calibration.refusal
+    return missing or listener.calibration.rejection
 
 
 def _describe_missing(inputs: Inputs, assembler: FrameAssembler) -> str | None:
@@ -100,8 +100,8 @@ def _describe_missing(inputs: Inputs, assembler: FrameAssembler) -> str | None:
 def _describe_missing_infrared(inputs: Inputs, assembler: FrameAssembler) -> str:
     depth_only = assembler.settings.sync.depth_only
     effect = "depth only, confidence reduced" if depth_only else "no output"
-    if assembler.infrared.refusal is not None:
-        return f"infrared does not fit depth: {effect}; {assembler.infrared.refusal}"
+    if assembler.infrared.rejection is not None:
+        return f"infrared does not fit depth: {effect}; {assembler.infrared.rejection}"
     if not assembler.infrared.arrives:
         return (
             f"no infrared on {inputs.infrared.topic}: {effect}; start the camera with "

@@ -12,7 +12,7 @@ from rs_denoise.camera import Camera
 from rs_denoise.denoiser import Denoised, Denoiser, NetworkError
 from rs_denoise.gate import Gate
 from rs_denoise.model import Model
-from rs_denoise.pipeline.device import (
+from rs_denoise.pipeline.device_errors import (
     DeviceLostError,
     DeviceMemoryError,
     is_device_lost,

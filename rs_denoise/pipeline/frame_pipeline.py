@@ -19,14 +19,14 @@ from rs_denoise.denoiser import Denoised, FrameError, NetworkError
 from rs_denoise.depth import MAX_DEPTH_MM
 from rs_denoise.gate import Gate
 from rs_denoise.pipeline.adaptive_denoiser import AdaptiveDenoiser
-from rs_denoise.pipeline.device import DeviceLostError, DeviceMemoryError
+from rs_denoise.pipeline.device_errors import DeviceLostError, DeviceMemoryError
 from rs_denoise.pipeline.failure import (
     EmptyOutputDetector,
     FailurePolicy,
     fallback_output,
     unprocessed,
 )
-from rs_denoise.pipeline.frames_in_work import FramesInWork
+from rs_denoise.pipeline.frames_in_progress import FramesInProgress
 from rs_denoise.pipeline.latest_slot import LatestSlot
 from rs_denoise.pipeline.out_of_range import restore_out_of_range
 from rs_denoise.pipeline.resources import PreparedNetwork
@@ -91,7 +91,7 @@ class FrameResult(Generic[T]):
             nothing.
         failure: why the frame could not be denoised; None if it was.
         denoise_ns: how long decoding and denoising took.
-        right_refusal: why the right infrared image was not used; None if it was, or if there was
+        right_rejection: why the right infrared image was not used; None if it was, or if there was
             none.
     """
 
@@ -99,7 +99,7 @@ class FrameResult(Generic[T]):
     output: Denoised | None
     failure: str | None
     denoise_ns: int
-    right_refusal: str | None = None
+    right_rejection: str | None = None
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class _Attempt(Generic[T]):
     frame: InputFrame[T]
     outcome: Denoised | str
     denoise_ns: int
-    right_refusal: str | None
+    right_rejection: str | None
 
 
 class FramePipeline(Generic[T]):
@@ -132,7 +132,7 @@ class FramePipeline(Generic[T]):
         self._workers = network.workers
         self._on_result, self._on_fatal = on_result, on_fatal
         self._slot: LatestSlot[InputFrame[T]] = LatestSlot()
-        self._in_work = FramesInWork()
+        self._in_progress = FramesInProgress()
         self._sequencer = Sequencer()
         self._empty_output = EmptyOutputDetector()
         self._warm_sizes = {(TYPICAL_CAMERA.width, TYPICAL_CAMERA.height)}
@@ -176,13 +176,13 @@ class FramePipeline(Generic[T]):
         """
         self._stopped = True
         dropped = self._slot.close()
-        self._in_work.wait_for_end(frame_timeout_s)
+        self._in_progress.wait_for_end(frame_timeout_s)
         return dropped
 
     @property
-    def longest_in_work_s(self) -> float:
+    def longest_in_progress_s(self) -> float:
         """How long the oldest frame in progress has taken so far; 0 if there is none."""
-        return self._in_work.longest_s
+        return self._in_progress.longest_s
 
     def _run(self) -> None:
         try:
@@ -200,7 +200,7 @@ class FramePipeline(Generic[T]):
             with self._sequencer.turn(number):
                 self._on_result(self._finish(attempt))
         finally:
-            self._in_work.end(key)
+            self._in_progress.end(key)
 
     def _denoise_synthetic(self, width: int, height: int) -> None:
         camera = typical_camera(width, height)
@@ -208,7 +208,7 @@ class FramePipeline(Generic[T]):
         for _ in range(WARM_UP_FRAMES):
             if self._stopped or self._broken:
                 return
-            key = self._in_work.begin()
+            key = self._in_progress.begin()
             try:
                 self._denoiser.denoise(*images, camera, Gate())
             except DeviceLostError as error:
@@ -216,20 +216,20 @@ class FramePipeline(Generic[T]):
             except Exception as error:  # the camera's frames will fail too, and report it
                 _log.warning("warm-up at %dx%d failed: %s", width, height, error)
             finally:
-                self._in_work.end(key)
+                self._in_progress.end(key)
 
     def _attempt_newest(self) -> tuple[int, int, _Attempt[T]] | None:
-        key = self._in_work.begin()
+        key = self._in_progress.begin()
         # Taken only now, by the worker, so that it is the newest when work on it begins.
         taken = self._slot.take()
         if taken is None:
-            self._in_work.end(key)
+            self._in_progress.end(key)
             return None
         number, frame = taken
         started_ns = time.monotonic_ns()
-        right, refusal = _read_right(frame)
+        right, rejection = _read_right(frame)
         outcome = self._attempt(frame, right)
-        return key, number, _Attempt(frame, outcome, time.monotonic_ns() - started_ns, refusal)
+        return key, number, _Attempt(frame, outcome, time.monotonic_ns() - started_ns, rejection)
 
     def _attempt(self, frame: InputFrame[T], right: np.ndarray | None) -> Denoised | str:
         try:
@@ -254,10 +254,12 @@ class FramePipeline(Generic[T]):
         if not isinstance(outcome, str):
             valid_fraction = outcome.valid_before_range
             if not self._empty_output.update(valid_fraction, settings.min_fill):
-                return FrameResult(frame, outcome, None, attempt.denoise_ns, attempt.right_refusal)
+                return FrameResult(
+                    frame, outcome, None, attempt.denoise_ns, attempt.right_rejection
+                )
             outcome = _describe_empty(frame.read_depth(), valid_fraction)
         output = fallback_output(settings.on_failure, frame.camera, frame.read_depth)
-        return FrameResult(frame, output, outcome, attempt.denoise_ns, attempt.right_refusal)
+        return FrameResult(frame, output, outcome, attempt.denoise_ns, attempt.right_rejection)
 
     def _give_up(self, reason: str) -> None:
         self._broken = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
 from dataclasses import dataclass, field, replace
@@ -13,14 +14,12 @@ import torch
 from rs_denoise.denoiser import DEFAULT_TILE_PX, Denoiser
 from rs_denoise.device import find_device, name_device
 from rs_denoise.model import Model
-from rs_denoise.pipeline.device import (
+from rs_denoise.pipeline.device_errors import (
     DeviceLostError,
     DeviceMemoryError,
-    default_concurrent_frames,
     is_device_lost,
     is_out_of_memory,
     release_cached_memory,
-    spare_cores,
 )
 from rs_denoise.pipeline.model_choice import (
     AUTO,
@@ -45,7 +44,7 @@ class NetworkSettings:
             keeps up with the camera.
         device: as `Model.load` takes it.
         tile_px: largest side of a tile, px.
-        num_threads: CPU cores for all frames together; 0: see `spare_cores`.
+        num_threads: CPU cores for all frames together; 0: see `default_num_threads`.
         concurrent_frames: frames in progress at a time; 0: see `default_concurrent_frames`.
         stream: size and rate of the camera, for "auto".
     """
@@ -121,7 +120,7 @@ class SharedResources:
     def _prepare(self, settings: NetworkSettings) -> PreparedNetwork:
         settings = replace(settings, device=name_device(settings.device))
         device = find_device(settings.device)
-        threads = settings.num_threads or spare_cores()
+        threads = settings.num_threads or default_num_threads()
         count = settings.concurrent_frames or default_concurrent_frames(device, threads)
         threads = max(1, threads // count)
         workers = self._workers_for(device, count, threads)
@@ -174,6 +173,22 @@ class SharedResources:
             prepare = partial(torch.set_num_threads, threads) if on_cpu else lambda: None
             self._workers[device] = Workers(count, prepare)
         return self._workers[device]
+
+
+def default_num_threads() -> int:
+    """All cores for the network; of four or more, one is left for callbacks and the driver."""
+    cores = len(os.sched_getaffinity(0))
+    return cores - 1 if cores >= 4 else cores
+
+
+def default_concurrent_frames(device: torch.device, threads: int) -> int:
+    """Number of frames to compute concurrently if the user does not set it.
+
+    Two threads on one frame wait for each other after every layer, so they lose a third of 30
+    frames per second when driver and consumers need a core too. With one frame each, they do not
+    wait. More than two threads are better used on one frame, which is then finished sooner.
+    """
+    return 2 if threads == 2 and device.type == "cpu" else 1
 
 
 def _identify(file: Path) -> tuple:

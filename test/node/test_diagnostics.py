@@ -153,8 +153,8 @@ def test_no_output_although_depth_arrives_is_an_error(clock):
     play(frames, clock, 1.9, published=False)
     assert report(frames)["output"].level == OK, "the first frame may take a moment"
     play(frames, clock, 0.3, published=False)
-    entry = report(frames, in_work_s=2.1)["output"]
-    assert entry.level == ERROR and "a frame has been in work for 2.1 s" in entry.message
+    entry = report(frames, in_progress_s=2.1)["output"]
+    assert entry.level == ERROR and "a frame has been in progress for 2.1 s" in entry.message
     play(frames, clock, 1, published=True)
     assert report(frames)["output"].level == OK
     play(frames, clock, 2.2, published=False)

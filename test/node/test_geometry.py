@@ -117,4 +117,4 @@ def test_an_impossible_projection_matrix_is_named_not_the_camera_matrix():
     calibration, info = CameraCalibration(), camera_info(CAMERA, Header())
     info.p[2] = float("nan")
     calibration.update(info)
-    assert "principal point nan, " in calibration.refusal
+    assert "principal point nan, " in calibration.rejection

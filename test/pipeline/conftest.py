@@ -14,4 +14,4 @@ def start(simple_model):
     yield start
     for harness in running:
         harness.pipeline.stop(TIMEOUT_S)
-        assert harness.pipeline.longest_in_work_s == 0
+        assert harness.pipeline.longest_in_progress_s == 0

@@ -9,7 +9,7 @@ from rs_denoise import model as model_module
 from rs_denoise.denoiser import Denoiser
 from rs_denoise.model import Model, save
 from rs_denoise.pipeline import tile_size
-from rs_denoise.pipeline.device import (
+from rs_denoise.pipeline.device_errors import (
     DeviceLostError,
     DeviceMemoryError,
     is_device_lost,

@@ -92,12 +92,12 @@ def test_stopping_finishes_the_frame_in_work_and_drops_the_waiting_one(start):
         held.wait(TIMEOUT_S)
         return DEPTH
 
-    harness.submit("in work", read_depth=slow)
+    harness.submit("in progress", read_depth=slow)
     started.wait(TIMEOUT_S)
     harness.submit("waiting")
     threading.Timer(0.05, held.set).start()
-    assert harness.pipeline.stop(TIMEOUT_S) and harness.pipeline.longest_in_work_s == 0
-    assert harness.results.get_nowait().frame.source == "in work" and harness.results.empty()
+    assert harness.pipeline.stop(TIMEOUT_S) and harness.pipeline.longest_in_progress_s == 0
+    assert harness.results.get_nowait().frame.source == "in progress" and harness.results.empty()
 
 
 def test_a_frame_that_hangs_is_noticed_and_not_waited_for(start):
@@ -108,16 +108,16 @@ def test_a_frame_that_hangs_is_noticed_and_not_waited_for(start):
         held.wait(TIMEOUT_S)
         return DEPTH
 
-    assert harness.pipeline.longest_in_work_s == 0
+    assert harness.pipeline.longest_in_progress_s == 0
     harness.submit("hangs", read_depth=hang)
     started.wait(TIMEOUT_S)
     harness.submit("waiting")
     time.sleep(0.05)
-    assert harness.pipeline.longest_in_work_s > 0.04
+    assert harness.pipeline.longest_in_progress_s > 0.04
     before = time.monotonic()
     assert harness.pipeline.stop(frame_timeout_s=0.5)
     assert 0.3 < time.monotonic() - before < 5
-    assert harness.pipeline.longest_in_work_s > 0.4 and harness.results.empty()
+    assert harness.pipeline.longest_in_progress_s > 0.4 and harness.results.empty()
     held.set()
 
 
@@ -140,7 +140,7 @@ def test_a_pipeline_does_not_wait_for_another_cameras_frame(simple_model):
         started.wait(TIMEOUT_S)
     before = time.monotonic()
     assert second.stop(TIMEOUT_S) and time.monotonic() - before < 5
-    assert second.longest_in_work_s == 0 < first.longest_in_work_s
+    assert second.longest_in_progress_s == 0 < first.longest_in_progress_s
     held.set()
 
 
@@ -163,10 +163,10 @@ def test_a_right_image_that_cannot_be_used_costs_no_frame(start, monkeypatch, ca
         return estimate(self, depth_mm, infrared, infrared_right)
 
     monkeypatch.setattr(Denoiser, "estimate", noted)
-    right, refusal = RIGHT[case]
+    right, rejection = RIGHT[case]
     result = start().process(right=right)
     assert result.failure is None and result.output.depth_mm.any()
-    assert refusal in result.right_refusal if refusal else result.right_refusal is None
+    assert rejection in result.right_rejection if rejection else result.right_rejection is None
     assert (used[-1] is not None) == (case == "sound")
 
 

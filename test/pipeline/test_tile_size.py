@@ -49,7 +49,7 @@ def test_larger_tiles_are_attempted_again_ever_more_rarely(clock):
         clock[0] += 2
         assert size.take() == 1536
         assert size.recovers(1536), "the frame is computed again, in the size before"
-        assert size.recovers(1536), "so is another one that was in work"
+        assert size.recovers(1536), "so is another one that was in progress"
         assert size.take() == 592
     clock[0] += 9 * RETRY_AFTER_S
     assert size.take() == size.take() == 1536, "the attempt succeeded"

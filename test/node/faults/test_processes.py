@@ -90,7 +90,7 @@ def test_a_frame_that_hangs_is_reported_and_ends_the_process(robot):
     inject(robot, "if dazzled: time.sleep(3600)")
     start(robot, frame_timeout_s=8.0, concurrent_frames=2)
     robot.denoised(DEPTH, INFRARED, CAMERA)
-    text = "although depth arrives: a frame has been in work for"
+    text = "although depth arrives: a frame has been in progress for"
     status = robot.wait(lambda: step(robot, DAZZLED) or says(robot, "output", text), text)
     assert status.level == ERROR
     assert robot.exit_code() == 1, robot.log

@@ -6,7 +6,7 @@ import threading
 import time
 
 
-class FramesInWork:
+class FramesInProgress:
     """The frames in progress; thread-safe."""
 
     def __init__(self) -> None:

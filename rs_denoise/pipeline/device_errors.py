@@ -1,12 +1,10 @@
-"""Properties of compute devices: their errors, their memory and how to use their cores.
+"""Recognises a GPU that is out of memory or lost, by PyTorch's error messages.
 
-The errors are those of PyTorch on CUDA (NVIDIA, also Jetson) and ROCm (AMD). Add those of other
+These are PyTorch's messages on CUDA (NVIDIA, also Jetson) and ROCm (AMD). Add those of other
 runtimes here.
 """
 
 from __future__ import annotations
-
-import os
 
 import torch
 
@@ -54,19 +52,3 @@ def is_device_lost(error: Exception) -> bool:
 def release_cached_memory() -> None:
     """Returns the memory that PyTorch keeps for later frames to the GPU."""
     torch.cuda.empty_cache()
-
-
-def spare_cores() -> int:
-    """Number of cores for the network. Of four or more, one is left for callbacks and driver."""
-    cores = len(os.sched_getaffinity(0))
-    return cores - 1 if cores >= 4 else cores
-
-
-def default_concurrent_frames(device: torch.device, threads: int) -> int:
-    """Number of frames to compute concurrently if the user does not set it.
-
-    Two threads on one frame wait for each other after every layer, so they lose a third of 30
-    frames per second when driver and consumers need a core too. With one frame each, they do not
-    wait. More than two threads are better used on one frame, which is then finished sooner.
-    """
-    return 2 if threads == 2 and device.type == "cpu" else 1
