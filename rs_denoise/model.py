@@ -37,7 +37,16 @@ MIN_TORCH = (2, 3)
 class Model:
     """A loaded model: its manifest and the network, ready on one device.
 
-    It can be pickled, for another process, which loads the file again.
+    It can be pickled, for another process, which loads the file again. The constructor leaves
+    PyTorch's number of threads unchanged, for programs that set it; `load` is for all others.
+
+    Args:
+        path: a file that `save` wrote, or the name of a shipped model, such as "unet-tiny".
+        device: "cpu", "cuda", "cuda:1", ... or "auto": a GPU if there is one. With OpenVINO
+            "openvino" (the CPU), "openvino:GPU", "openvino:NPU", "openvino:AUTO".
+        precision: of the convolutions, one of PRECISIONS, or "auto": bfloat16 on a CPU that
+            computes it natively (twice as fast), float16 on a GPU with tensor cores, float32
+            elsewhere. `rs_denoise.precision` checks that a network keeps its accuracy.
 
     Attributes:
         manifest: what the file says about itself.
@@ -46,59 +55,44 @@ class Model:
         device: where inputs and outputs are.
         precision: type in which the convolutions are computed.
         path: the file.
+
+    Raises:
+        ModelError: the file does not exist, is not a model, is truncated or of a newer version; its
+            network does not match the manifest; the device does not exist; or PyTorch is too old.
     """
 
     def __init__(
-        self, manifest: Manifest, device_name: str, precision: torch.dtype, path: Path
+        self, path: Path | str = DEFAULT_MODEL, device: str = "auto", precision: str = "auto"
     ) -> None:
-        self.manifest, self.precision, self.path = manifest, precision, path
-        self.device_name, self.device = device_name, find_device(device_name)
-        self._network: OpenVinoNetwork | PytorchNetwork
-        if uses_openvino(device_name):
-            self._network = OpenVinoNetwork(path, example_inputs(manifest), device_name)
-        else:
-            self._network = PytorchNetwork(path, self.device)
-        self.kind: NetworkKind = NETWORK_KINDS[manifest.confidence]
+        self.path = model_file(path)
+        _require_torch()
+        self.device_name = name_device(device)
+        self.device = find_device(self.device_name)
+        self.manifest = read_manifest(self.path)
+        self.kind: NetworkKind = NETWORK_KINDS[self.manifest.confidence]
+        self.precision = _choose_dtype(precision, self.device_name)
+        self._network = self._read_network()
+        try:
+            self._check_network()
+        except ModelError:
+            # Numbers too large for float16 become infinite.
+            if precision != "auto" or self.precision == torch.float32:
+                raise
+            self.precision = torch.float32
+            self._check_network()
 
     @classmethod
     def load(
-        cls, path: Path | str = DEFAULT_MODEL, device: str = "auto", precision: str = "auto", *,
-        keep_threads: bool = False,
-    ) -> Model:  # fmt: skip
-        """Reads and checks a model file, and runs its network on a small image.
+        cls, path: Path | str = DEFAULT_MODEL, device: str = "auto", precision: str = "auto"
+    ) -> Model:
+        """Loads a model, and on a CPU limits PyTorch's threads to the idle cores.
 
-        On a CPU it limits PyTorch's threads to the idle cores, see `use_idle_cores`. To choose
-        their number yourself, set OMP_NUM_THREADS, or call `torch.set_num_threads` after loading: a
-        number set before looks like PyTorch's default, so it is lowered too if fewer cores are
-        idle.
-
-        Args:
-            path: a file that `save` wrote, or the name of a shipped model, such as "unet-tiny".
-            device: "cpu", "cuda", "cuda:1", ... or "auto": a GPU if there is one. With OpenVINO
-                "openvino" (the CPU), "openvino:GPU", "openvino:NPU", "openvino:AUTO".
-            precision: of the convolutions, one of PRECISIONS, or "auto": bfloat16 on a CPU that
-                computes it natively (twice as fast), float16 on a GPU with tensor cores, float32
-                elsewhere. `rs_denoise.precision` checks that a network keeps its accuracy.
-            keep_threads: leave PyTorch's threads as they are.
-
-        Raises:
-            ModelError: the file does not exist, is not a model, is truncated or of a newer version;
-                its network does not match the manifest; the device does not exist; or PyTorch is
-                too old.
+        To choose their number yourself, set OMP_NUM_THREADS, or call `torch.set_num_threads` after
+        loading: a number set before looks like PyTorch's default, so `use_idle_cores` lowers it too
+        if fewer cores are idle. Arguments and errors are those of the class.
         """
-        path = model_file(path)
-        _require_torch()
-        name = name_device(device)
-        model = cls(read_manifest(path), name, _choose_dtype(precision, name), path)
-        try:
-            model._try()
-        except ModelError:
-            # Numbers too large for float16 become infinite.
-            if precision != "auto" or model.precision == torch.float32:
-                raise
-            model.precision = torch.float32
-            model._try()
-        if model.device_name == "cpu" and not keep_threads:
+        model = cls(path, device, precision)
+        if model.device_name == "cpu":
             use_idle_cores()
         return model
 
@@ -123,7 +117,12 @@ class Model:
         precision = str(self.precision).removeprefix("torch.")
         return Model.load, (self.path.resolve(), self.device_name, precision)
 
-    def _try(self) -> None:
+    def _read_network(self) -> OpenVinoNetwork | PytorchNetwork:
+        if uses_openvino(self.device_name):
+            return OpenVinoNetwork(self.path, example_inputs(self.manifest), self.device_name)
+        return PytorchNetwork(self.path, self.device)
+
+    def _check_network(self) -> None:
         """Checks sizes, types and values once, on a small image that is not square."""
         example = example_inputs(self.manifest)
         shape = tuple(example[0].shape)
@@ -147,7 +146,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """The tensors of a model file by layer name, as initial weights for training.
 
     Raises:
-        ModelError: as of `Model.load`.
+        ModelError: as of `Model`.
     """
     read_manifest(path)
     return dict(read_network(path).state_dict())

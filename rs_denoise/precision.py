@@ -47,14 +47,12 @@ class Agreement:
 INCOMPARABLE = Agreement(float("inf"), 1.0)
 
 
-def load_with_fallback(
-    path: Path | str, device: str = "auto", *, keep_threads: bool = False
-) -> Model:
+def load_with_fallback(path: Path | str, device: str = "auto") -> Model:
     """Loads a model in the device's preferred precision, or in float32 if that costs accuracy.
 
     Arguments and errors are those of `Model.load`.
     """
-    return choose_precision(Model.load(path, device, keep_threads=keep_threads))[0]
+    return choose_precision(Model.load(path, device))[0]
 
 
 def choose_precision(model: Model) -> tuple[Model, Agreement | None]:
@@ -66,12 +64,12 @@ def choose_precision(model: Model) -> tuple[Model, Agreement | None]:
         The model to use, and how `model` agrees with float32; None if it is float32 already.
 
     Raises:
-        ModelError: as of `Model.load`.
+        ModelError: as of `Model`.
     """
     exact, in_openvino = model.precision == torch.float32, uses_openvino(model.device_name)
     if exact and not in_openvino:
         return model, None
-    reference = Model.load(model.path, str(model.device), "float32", keep_threads=True)
+    reference = Model(model.path, str(model.device), "float32")
     try:
         agreement = compare(model, reference)
     except NetworkError:  # numbers too large for float16 become infinite
@@ -79,9 +77,7 @@ def choose_precision(model: Model) -> tuple[Model, Agreement | None]:
     if agreement.holds:
         return model, agreement
     if in_openvino and not exact:
-        return choose_precision(
-            Model.load(model.path, model.device_name, "float32", keep_threads=True)
-        )
+        return choose_precision(Model(model.path, model.device_name, "float32"))
     return reference, agreement
 
 

@@ -101,14 +101,14 @@ class RecordingDenoiser:
         self._model: Model | None = None
 
     def load(self) -> Model:
-        """Loads the model, once; errors are those of `Model.load`."""
+        """Loads the model, once; errors are those of `Model`."""
         if self._model is None:
-            from rs_denoise.precision import load_with_fallback
+            from rs_denoise.model import Model
+            from rs_denoise.precision import choose_precision
 
-            # Each thread that denoises sets its own number of threads.
-            self._model = load_with_fallback(
-                self.settings.model, self.settings.device, keep_threads=True
-            )
+            # Not Model.load: each thread that denoises sets its own number of PyTorch's threads.
+            model = Model(self.settings.model, self.settings.device)
+            self._model, _ = choose_precision(model)
         return self._model
 
     def denoise(

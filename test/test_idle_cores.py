@@ -22,7 +22,7 @@ LOAD = """
 import torch
 from rs_denoise import Model
 torch.set_num_threads(2)
-Model.load("unet-tiny", "cpu", "float32", keep_threads={keep_threads})
+{load}("unet-tiny", "cpu", "float32")
 print(torch.get_num_threads())
 """
 PREPARE_NODE = """
@@ -84,8 +84,8 @@ def test_a_process_measures_once():
 
 def test_a_model_is_loaded_for_the_idle_cores_unless_its_caller_sets_the_threads(busy_core):
     two = set(sorted(os.sched_getaffinity(0))[:2])
-    assert run(LOAD.format(keep_threads=False), two) == [1]
-    assert run(LOAD.format(keep_threads=True), two) == [2]
+    assert run(LOAD.format(load="Model.load"), two) == [1]
+    assert run(LOAD.format(load="Model"), two) == [2]
 
 
 def test_the_node_uses_the_threads_of_its_parameter(busy_core):

@@ -118,10 +118,7 @@ def bench(
             "and compare them only with others of this run",
             style="yellow",
         )
-    models = [
-        Model.load(path, device, precision, keep_threads=True)
-        for path in model or sorted(SHIPPED.glob("*.pt"))
-    ]
+    models = [Model(path, device, precision) for path in model or sorted(SHIPPED.glob("*.pt"))]
     _check_names(models)
     # First of all, while nothing is compiled yet.
     first = [f for m in models for f in time_first_frames(m)] if scaling else []

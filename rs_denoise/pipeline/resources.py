@@ -42,7 +42,7 @@ class NetworkSettings:
     Attributes:
         model_path: a model file, the name of a shipped one, or "auto": the best shipped one that
             keeps up with the camera.
-        device: as `Model.load` takes it.
+        device: as `Model` takes it.
         tile_px: largest side of a tile, px.
         num_threads: CPU cores for all frames together; 0: see `default_num_threads`.
         concurrent_frames: frames in progress at a time; 0: see `default_concurrent_frames`.
@@ -100,7 +100,7 @@ class SharedResources:
         """Loads a network and warms it up.
 
         Raises:
-            ModelError: as of `Model.load`.
+            ModelError: as of `Model`.
             NetworkError, TilingError: as of `Denoiser`.
             DeviceMemoryError: the network does not fit the device.
             DeviceLostError: the device fails; only a new process can use it again.
@@ -109,7 +109,7 @@ class SharedResources:
             with self._preparing:
                 return self._prepare(settings)
         except Exception as error:
-            # `Model.load` reports errors of the device as errors of the file, with the original
+            # `Model` reports errors of the device as errors of the file, with the original
             # text.
             if is_device_lost(error):
                 raise DeviceLostError(f"device {settings.device} is lost: {error}") from error
@@ -160,7 +160,7 @@ class SharedResources:
         key = _identify(file), device
         if (model := self._models.get(key)) is not None:
             return model, "already loaded by this process"
-        model, agreement = choose_precision(Model.load(file, device, keep_threads=True))
+        model, agreement = choose_precision(Model(file, device))
         self._models[key] = model
         if model.device.type == "cuda":
             weakref.finalize(model, release_cached_memory).atexit = False

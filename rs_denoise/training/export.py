@@ -63,7 +63,7 @@ def export(
     with atomic_output(out) as unfinished:
         save(folded, manifest, unfinished)
         if frames is not None:
-            metrics = measure(Model.load(unfinished, keep_threads=True), frames)
+            metrics = measure(Model(unfinished), frames)
             manifest = _with_verdict(manifest, metrics, force)
             save(folded, manifest, unfinished)
     out.with_suffix(".md").write_text(make_model_card(manifest, network))

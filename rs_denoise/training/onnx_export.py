@@ -27,14 +27,14 @@ def export_onnx(model_file: Path | str, out: Path) -> Manifest:
     same name as an input is prefixed with `denoised_`.
 
     Args:
-        model_file: as for `Model.load`.
+        model_file: as for `Model`.
         out: the ONNX file; replaced if it exists.
 
     Raises:
-        ModelError: as of `Model.load`.
+        ModelError: as of `Model`.
         ExportError: the network uses an operator that PyTorch cannot write as ONNX.
     """
-    model = Model.load(model_file, "cpu", "float32", keep_threads=True)
+    model = Model(model_file, "cpu", "float32")
     network = read_for_other_runtimes(model.path)
     kind = model.kind
     with atomic_output(out) as unfinished:
