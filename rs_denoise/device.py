@@ -46,9 +46,9 @@ def find_device(name: str) -> torch.device:
         _find_openvino(name)
         return torch.device("cpu")
     if name == "auto":
-        return _try("cuda") if _gpu_works() else torch.device("cpu")
+        return _compute_on("cuda") if _gpu_works() else torch.device("cpu")
     try:
-        return _try(name)
+        return _compute_on(name)
     except (RuntimeError, AssertionError) as error:
         raise ModelError(
             f"device {name!r} cannot be used ({_first_line(error)}); use 'cpu' or 'auto', or "
@@ -80,7 +80,7 @@ def _gpu_works() -> bool:
     if not _sees_gpu():
         return False
     try:
-        _try("cuda")
+        _compute_on("cuda")
     except (RuntimeError, AssertionError) as error:
         _log.warning("the GPU cannot be used, the CPU computes instead: %s", _first_line(error))
         return False
@@ -96,7 +96,7 @@ def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0]
 
 
-def _try(name: str) -> torch.device:
+def _compute_on(name: str) -> torch.device:
     """Adds two numbers on the device, which fails without a kernel for its generation."""
     ones = torch.ones(2, device=name)
     if ones.sum().item() != 2:

@@ -16,7 +16,7 @@ class LibrealsenseMissing(RuntimeError):
     """librealsense's Python package or libusb is not installed; the message says what to do."""
 
 
-def pyrealsense2() -> Any:
+def import_pyrealsense2() -> Any:
     """Imports the module `pyrealsense2`.
 
     Raises:
@@ -79,7 +79,7 @@ class SoftwareCamera:
     def __init__(
         self, camera: Camera, streams: tuple[Stream, ...] = (DEPTH,), rate_hz: int = 30
     ) -> None:
-        rs = self.rs = pyrealsense2()
+        rs = self.rs = import_pyrealsense2()
         self.camera, self.rate_hz = camera, rate_hz
         self.device = rs.software_device()
         self.device.register_info(rs.camera_info.name, "rs_denoise software camera")
@@ -87,8 +87,8 @@ class SoftwareCamera:
         self.profiles: dict[Stream, Any] = {}
         for stream in streams:
             if stream.sensor not in self.sensors:
-                self.sensors[stream.sensor] = self._sensor(stream.sensor)
-            profile = self.sensors[stream.sensor].add_video_stream(self._video_stream(stream))
+                self.sensors[stream.sensor] = self._add_sensor(stream.sensor)
+            profile = self.sensors[stream.sensor].add_video_stream(self._make_video_stream(stream))
             self.profiles[stream] = profile.as_video_stream_profile()
         self._register_extrinsics()
 
@@ -119,14 +119,14 @@ class SoftwareCamera:
         """The stream profiles of a sensor."""
         return [p for stream, p in self.profiles.items() if stream.sensor == sensor]
 
-    def _sensor(self, name: str):
+    def _add_sensor(self, name: str):
         sensor = self.device.add_sensor(name)
         sensor.add_read_only_option(self.rs.option.depth_units, MILLIMETRE_M)
         # The disparity transform needs the baseline, which librealsense stores in millimetres.
         sensor.add_read_only_option(self.rs.option.stereo_baseline, 1e3 * self.camera.baseline_m)
         return sensor
 
-    def _video_stream(self, stream: Stream):
+    def _make_video_stream(self, stream: Stream):
         rs, camera = self.rs, self.camera
         video = rs.video_stream()
         video.type = getattr(rs.stream, stream.kind)
@@ -134,10 +134,10 @@ class SoftwareCamera:
         video.bpp, video.fps, video.index = stream.dtype.itemsize, self.rate_hz, stream.index
         video.width, video.height = camera.width, camera.height
         video.uid = len(self.profiles) + 1
-        video.intrinsics = self._intrinsics()
+        video.intrinsics = self._make_intrinsics()
         return video
 
-    def _intrinsics(self):
+    def _make_intrinsics(self):
         rs, camera = self.rs, self.camera
         intrinsics = rs.intrinsics()
         intrinsics.width, intrinsics.height = camera.width, camera.height

@@ -8,7 +8,7 @@ from rs_denoise.librealsense import (
     LibrealsenseMissing,
     SoftwareCamera,
     StreamError,
-    pyrealsense2,
+    import_pyrealsense2,
 )
 from scenes import camera
 
@@ -16,7 +16,7 @@ from scenes import camera
 def test_without_librealsense_a_sentence_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "pyrealsense2", None)
     with pytest.raises(LibrealsenseMissing, match="pip install pyrealsense2.*libusb-1.0-0"):
-        pyrealsense2()
+        import_pyrealsense2()
 
 
 @pytest.mark.parametrize("image", [np.zeros((63, 96), np.uint16), np.zeros((64, 96), np.uint8)])

@@ -78,11 +78,11 @@ def animate(
     console = make_console()
     count = max(2, round(seconds * kind.rate_hz))
     views = track(
-        _views(comparison, wanted, count, degrees),
+        _render_views(comparison, wanted, count, degrees),
         "rendering", total=count, console=console, transient=True,
     )  # fmt: skip
     captions = list(comparison.depths_mm)
-    pictures = [_finish(view, captions, wanted) for view in views]
+    pictures = [_add_captions(view, captions, wanted) for view in views]
     kind.write(out, pictures, kind.rate_hz)
     megabytes = out.stat().st_size / 1e6
     console.print(
@@ -91,7 +91,7 @@ def animate(
     )  # fmt: skip
 
 
-def _views(
+def _render_views(
     comparison: FrameComparison, size: tuple[int, int], count: int, degrees: float
 ) -> Iterable[np.ndarray]:
     frame, depths = comparison.frame, comparison.depths_mm
@@ -103,7 +103,7 @@ def _views(
     return render_orbit(clouds, orbit_camera, count, degrees)
 
 
-def _finish(view: np.ndarray, captions: list[str], size: tuple[int, int]) -> np.ndarray:
+def _add_captions(view: np.ndarray, captions: list[str], size: tuple[int, int]) -> np.ndarray:
     """Adds captions and borders between the clouds, and pads to the requested size."""
     from PIL import Image, ImageDraw, ImageFont
 
@@ -122,13 +122,13 @@ def _finish(view: np.ndarray, captions: list[str], size: tuple[int, int]) -> np.
 def _write_gif(path: Path, pictures: list[np.ndarray], rate_hz: float) -> None:
     """Writes as many colours as the size allows, without dithering, which would flicker."""
     for colours in PALETTES:
-        gif = _gif(pictures, rate_hz, colours)
+        gif = _encode_gif(pictures, rate_hz, colours)
         if len(gif) <= MAX_GIF_BYTES:
             break
     path.write_bytes(gif)
 
 
-def _gif(pictures: list[np.ndarray], rate_hz: float, colours: int) -> bytes:
+def _encode_gif(pictures: list[np.ndarray], rate_hz: float, colours: int) -> bytes:
     from PIL import Image
 
     shown = pictures[:: max(1, len(pictures) // PALETTE_PICTURES)]

@@ -118,20 +118,23 @@ def autoencoder(
         raise AutoencoderError("nothing to do: give -c, -n, -t, -s or -r (--help says more)")
     for folder in (TRAIN, TRAIN_CROPPED, TRAIN_MASKED, TEST, TEST_CROPPED, DENOISED, LOGS, MODELS):
         folder.mkdir(parents=True, exist_ok=True)
-    train_images, test_images = _existing(train_path) or TRAIN, _existing(test_path) or TEST
+    train_images, test_images = (
+        _require_folder(train_path) or TRAIN,
+        _require_folder(test_path) or TEST,
+    )
     if convert:
         _convert((train_images, test_images))
     if crop or (train and (train_path or not find_autoencoder_frames(TRAIN_CROPPED))):
         _crop(train_images)
     if train:
-        model_path = _train(epochs, _existing(model_path), network)
+        model_path = _train(epochs, _require_folder(model_path), network)
     if test:
-        _test(test_images, _existing(model_path) or _newest_model())
+        _test(test_images, _require_folder(model_path) or _newest_model())
     if statistics:
-        _statistics(test_images)
+        _compare_with_truth(test_images)
 
 
-def _existing(path: Path | None) -> Path | None:
+def _require_folder(path: Path | None) -> Path | None:
     if path is not None and not path.is_dir():
         raise AutoencoderError(f"{path}: no such folder")
     return path
@@ -155,7 +158,7 @@ def _crop(images: Path) -> None:
         )
     counts = Counter[str]()
     for triple in track(triples, "cropping", console=console):
-        frame = _read(triple)
+        frame = _read_frame(triple)
         counts["readable"] += frame is not None
         if frame is None or frame.ground_truth_mm is None:
             continue
@@ -188,7 +191,7 @@ def _train(epochs: int, old: Path | None, network: str) -> Path:
     name = f"DEPTH_{datetime.now():%Y-%m-%d-%H%M%S}"
     if old is not None:
         name = f"{old.name.removesuffix(SUFFIX)}_new"
-        network = load_network(_within(old, CHECKPOINT))[0]
+        network = load_network(_require_file(old, CHECKPOINT))[0]
     out = MODELS / f"{name}{SUFFIX}"
     if out.exists():
         raise AutoencoderError(
@@ -220,7 +223,7 @@ def _newest_model() -> Path:
     return max(models, key=lambda path: (path / MODEL_FILE).stat().st_mtime)
 
 
-def _within(model: Path, name: str) -> Path:
+def _require_file(model: Path, name: str) -> Path:
     if not (model / name).exists():
         raise AutoencoderError(f"{model}: has no {name}; it is not a model that -n trained")
     return model / name
@@ -231,13 +234,13 @@ def _test(images: Path, model_path: Path) -> None:
     from rs_denoise.gate import Gate
     from rs_denoise.precision import load_with_fallback
 
-    model = load_with_fallback(_within(model_path, MODEL_FILE))
+    model = load_with_fallback(_require_file(model_path, MODEL_FILE))
     triples = find_autoencoder_frames(images)
     count = 0
     if not triples:
         _clear(TEST_CROPPED, DENOISED)
     for triple in track(triples, escape(f"denoising with {model_path.name}"), console=console):
-        frame = _read(triple)
+        frame = _read_frame(triple)
         if frame is None:
             continue
         if not count:  # Earlier results stay if no frame can be read.
@@ -259,7 +262,7 @@ def _clear(*folders: Path) -> None:
             old.unlink()
 
 
-def _read(triple: AutoencoderFrame) -> Frame | None:
+def _read_frame(triple: AutoencoderFrame) -> Frame | None:
     """The frame; None if it cannot be read, which is printed."""
     try:
         return triple()
@@ -276,17 +279,17 @@ def _write_tiles(triple: AutoencoderFrame, depth_mm: np.ndarray, denoiser: Denoi
         write_png(TEST_CROPPED / name, np.ascontiguousarray(depth_mm[tile.rows, tile.columns]))
 
 
-def _statistics(images: Path) -> None:
+def _compare_with_truth(images: Path) -> None:
     from rs_denoise.drawing.picture import colour_error
     from rs_denoise.evaluation.metrics.difference import Difference
 
     untrained: list[str] = []
     lines = ["frame raw_mean raw_median raw_rms denoised_mean denoised_median denoised_rms (mm)"]
     for triple in find_autoencoder_frames(images):
-        frame, denoised = _read(triple), AutoencoderFrame(DENOISED, triple.name)
+        frame, denoised = _read_frame(triple), AutoencoderFrame(DENOISED, triple.name)
         if frame is None or frame.ground_truth_mm is None or not denoised.path(DEPTH).exists():
             continue
-        result = _read(denoised)
+        result = _read_frame(denoised)
         if result is None:
             continue
         after = result.depth_mm

@@ -138,7 +138,7 @@ def bench(
     ]
     for section in sections:
         console.print(section.terminal())
-    conditions = _conditions(frames, busy_cores)
+    conditions = _describe_conditions(frames, busy_cores)
     console.print(conditions, highlight=False)
     if json_file is not None:
         scaling_rows = {name: [asdict(t) for t in of_model] for name, of_model in times.items()}
@@ -156,13 +156,13 @@ def bench(
         write_figure(draw_scaling(times), plot)
 
 
-def _conditions(frames: int, busy_cores: float) -> str:
+def _describe_conditions(frames: int, busy_cores: float) -> str:
     """The conditions of the measurement, with the cores that others used before it."""
     import torch
 
     return (
         f"{frames} frames, {torch.get_num_threads()} threads, other programs used "
-        f"{busy_cores:.1f} of {os.cpu_count()} cores before{_processor()}"
+        f"{busy_cores:.1f} of {os.cpu_count()} cores before{_describe_processor()}"
     )
 
 
@@ -196,7 +196,7 @@ def _time_nodes(
     ]
 
 
-def _processor() -> str:
+def _describe_processor() -> str:
     """The processor's name from /proc/cpuinfo, after a comma; empty without that file."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()

@@ -24,7 +24,7 @@ class Command(TyperCommand):
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """The words after the program's name: required arguments unchanged, others in []."""
         arguments = [p for p in self.get_params(ctx) if p.param_type_name == "argument"]
-        names = [_name(p) if p.required else f"[{_name(p)}]" for p in arguments]
+        names = [_format_name(p) if p.required else f"[{_format_name(p)}]" for p in arguments]
         return ["[OPTIONS]", *names]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
@@ -76,7 +76,7 @@ class CommandGroup(TyperGroup):
         _write_panels(formatter, _option_rows(self.get_params(ctx), ctx))
 
 
-def _name(argument: Any) -> str:
+def _format_name(argument: Any) -> str:
     name = (argument.metavar or argument.name.upper()).removesuffix("...")
     return name if argument.nargs == 1 else f"{name}..."
 
@@ -90,7 +90,7 @@ def _option_rows(parameters: list[Any], ctx: Any) -> dict[str, Rows]:
         is_argument = parameter.param_type_name == "argument"
         plain = "Arguments" if is_argument else "Options"
         panel = getattr(parameter, "rich_help_panel", None) or plain
-        row = (_name(parameter), record[1]) if is_argument else record
+        row = (_format_name(parameter), record[1]) if is_argument else record
         panels.setdefault(panel, []).append(row)
     return panels
 

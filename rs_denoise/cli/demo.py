@@ -73,12 +73,12 @@ def demo(
     played = _play(recording, count, console)
     if not played.received:
         raise DemoError("the node published nothing: see its messages above")
-    results = _each_once(frames, played)
+    results = _select_first_results(frames, played)
     evaluation = Evaluation([DENOISED])
     for frame, received in results:
         evaluation.add(frame, {DENOISED: received.depth_mm})
     summary = replace(evaluation.summarise(), recording=recording.name)
-    console.print(_table(count, played, summary))
+    console.print(_make_table(count, played, summary))
     if (advice := _advise(count, played)) is not None:
         console.print(advice)
     out.mkdir(parents=True, exist_ok=True)
@@ -99,7 +99,9 @@ def _play(recording: Path, count: int, console: Console) -> PlaybackResult:
         )  # fmt: skip
 
 
-def _each_once(frames: list[Frame], played: PlaybackResult) -> list[tuple[Frame, ReceivedImage]]:
+def _select_first_results(
+    frames: list[Frame], played: PlaybackResult
+) -> list[tuple[Frame, ReceivedImage]]:
     """Frames of the recording, in order, with the node's first result for each."""
     first: dict[int, ReceivedImage] = {}
     for received in played.received:
@@ -125,7 +127,7 @@ def _advise(sent: int, played: PlaybackResult) -> str | None:
     )
 
 
-def _table(sent: int, played: PlaybackResult, summary: Summary) -> Table:
+def _make_table(sent: int, played: PlaybackResult, summary: Summary) -> Table:
     table = Table(show_header=False, title="demo", title_justify="left")
     out = len(played.received)
     p50_ms, p95_ms = np.percentile(_latencies_ms(played), [50, 95])

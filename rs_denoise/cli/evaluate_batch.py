@@ -89,7 +89,7 @@ def evaluate_batch(
     _print_batch(console, batch, ranking)
     if comparison is not None:
         print_comparison(console, comparison)
-    _write(outputs, batch, ranking, comparison, reports)
+    _write_outputs(outputs, batch, ranking, comparison, reports)
     if batch.failed:
         return FAILED
     return exit_code(batch.recordings.values(), comparison)
@@ -177,7 +177,7 @@ def _evaluate_one(
 
 
 def _print_batch(console: Console, batch: BatchSummary, ranking: Ranking) -> None:
-    console.print(_recordings_table(batch, ranking))
+    console.print(_make_table(batch, ranking))
     mean, methods = batch.mean, batch.mean.methods
     if methods:
         answers = answer_questions(mean)[:2]
@@ -194,7 +194,7 @@ def _print_batch(console: Console, batch: BatchSummary, ranking: Ranking) -> Non
         console.print(f"requirements met by {len(met)} of {len(batch.recordings)} recordings")
 
 
-def _recordings_table(batch: BatchSummary, ranking: Ranking) -> Table:
+def _make_table(batch: BatchSummary, ranking: Ranking) -> Table:
     """A line for each recording, the worst first, and their mean."""
     table = Table(
         title=f"worst first by {ranking.block}.{ranking.metric.json_key}, camera → denoised",
@@ -206,14 +206,14 @@ def _recordings_table(batch: BatchSummary, ranking: Ranking) -> Table:
     for name in ("change", "better?", "safe?"):
         table.add_column(name, justify="right" if name == "change" else "left")
     for name in ranking.sort(batch.recordings):
-        table.add_row(name, *_cells(batch.recordings[name], ranking))
+        table.add_row(name, *_make_cells(batch.recordings[name], ranking))
     if batch.recordings:
         table.add_section()
-        table.add_row("mean over frames", *_cells(batch.mean, ranking))
+        table.add_row("mean over frames", *_make_cells(batch.mean, ranking))
     return table
 
 
-def _cells(summary: Summary, ranking: Ranking) -> list[str]:
+def _make_cells(summary: Summary, ranking: Ranking) -> list[str]:
     change = ranking.change(summary)
     better, safe, _ = answer_questions(summary)
     return [
@@ -225,16 +225,18 @@ def _cells(summary: Summary, ranking: Ranking) -> list[str]:
     ]
 
 
-def _markdown(batch: BatchSummary, ranking: Ranking) -> str:
+def _make_markdown(batch: BatchSummary, ranking: Ranking) -> str:
     head = ["recording", "frames", ranking.metric.name, "change", "better?", "safe?"]
     rows = [head, ["---", "---:", "---:", "---:", "---", "---"]]
-    rows += [[n, *_cells(batch.recordings[n], ranking)] for n in ranking.sort(batch.recordings)]
+    rows += [
+        [n, *_make_cells(batch.recordings[n], ranking)] for n in ranking.sort(batch.recordings)
+    ]
     lines = [f"| {' | '.join(row)} |" for row in rows]
     lines += [f"\nFailed: {name}: {reason}" for name, reason in batch.failed.items()]
     return "\n".join(lines) + "\n\n" + (markdown_tables(batch.mean) if batch.recordings else "")
 
 
-def _write(
+def _write_outputs(
     outputs: Outputs,
     batch: BatchSummary,
     ranking: Ranking,
@@ -244,7 +246,7 @@ def _write(
     content: dict[str, Any] = batch.to_json()
     if comparison is not None:
         content["against"] = comparison.to_json()
-    outputs.write(content, partial(_markdown, batch, ranking))
+    outputs.write(content, partial(_make_markdown, batch, ranking))
     if outputs.html is not None:
         from rs_denoise.evaluation.batch.index_page import write_index
 

@@ -51,20 +51,20 @@ def report_fidelity(folder: Path, json_file: Path | None) -> None:
     if not each:
         raise RecordingError(f"{folder}: {NO_PAIR} in any frame; enable_infra1 and enable_infra2")
     mean = average(each.values())
-    console.print(_table(each, mean))
+    console.print(_make_table(each, mean))
     for name, reason in skipped.items():
         console.print(f"skipped {name}: {reason}", style="yellow")
     if json_file is not None:
         result = {
             "frames": len(each),
             "skipped": sorted(skipped),
-            "mean": _without_nan(mean),
-            "each": {name: _without_nan(asdict(fidelity)) for name, fidelity in each.items()},
+            "mean": _replace_nan(mean),
+            "each": {name: _replace_nan(asdict(fidelity)) for name, fidelity in each.items()},
         }
         json_file.write_text(json.dumps(result, indent=1) + "\n")
 
 
-def _table(each: dict[str, Fidelity], mean: dict[str, float]) -> Table:
+def _make_table(each: dict[str, Fidelity], mean: dict[str, float]) -> Table:
     table = Table(title=TITLE, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1))
     table.add_column("frame", overflow="fold")
     for heading in HEADINGS.values():
@@ -80,6 +80,6 @@ def _short(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.3f}"
 
 
-def _without_nan(values: dict[str, float]) -> dict[str, float | None]:
+def _replace_nan(values: dict[str, float]) -> dict[str, float | None]:
     """JSON has no NaN: what could not be measured is null."""
     return {name: None if math.isnan(value) else value for name, value in values.items()}

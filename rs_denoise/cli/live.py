@@ -121,11 +121,13 @@ def live(
     gate = Gate(min_confidence, fill_confidence)
     console = make_console()
     with contextlib.ExitStack() as stack:
-        screens = _screens(out, console)
+        screens = _open_screens(out, console)
         for screen in screens:
             stack.callback(screen.close)
         stream = stack.enter_context(
-            _stream(source, software, loop, serial, Request(width, height, rate, emitter), baseline)
+            _open_stream(
+                source, software, loop, serial, Request(width, height, rate, emitter), baseline
+            )
         )
         if not stream.has_infrared:
             console.print(
@@ -204,7 +206,7 @@ class _View:
         return keys
 
 
-def _stream(
+def _open_stream(
     source: Path | None, software: bool, loop: bool, serial: str | None, request: Request,
     baseline_m: float | None,
 ) -> AbstractContextManager[CameraStream]:  # fmt: skip
@@ -222,7 +224,7 @@ def _stream(
     return sdk_playback(source, baseline_m)
 
 
-def _screens(out: Path | None, console: Console) -> list[Screen]:
+def _open_screens(out: Path | None, console: Console) -> list[Screen]:
     """A window if there is a display, and the recorder of the view, if any."""
     screens: list[Screen] = []
     try:

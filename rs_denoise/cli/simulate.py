@@ -200,9 +200,9 @@ def simulate(
         _check_choices(data_set)
         local = LocalRunner(workers or os.cpu_count() or 1)
         runner = local if scheduler is None else ClusterRunner(scheduler)
-        _make(data_set, frames, runner, shard or Shard(1, 1))
+        _simulate(data_set, frames, runner, shard or Shard(1, 1))
         if check:
-            _compare(data_set, frames, beside, picture)
+            _check_realism(data_set, frames, beside, picture)
 
 
 def _default_native_fraction(check: bool, out: Path | None) -> float:
@@ -233,14 +233,14 @@ def _check_choices(data_set: DataSet) -> None:
                 raise typer.BadParameter(f"{what} must be one of {', '.join(known)}, got '{name}'")
 
 
-def _make(data_set: DataSet, frames: int, runner: TaskRunner, part: Shard) -> None:
-    from rs_denoise.simulation.mitsuba import variant
+def _simulate(data_set: DataSet, frames: int, runner: TaskRunner, part: Shard) -> None:
+    from rs_denoise.simulation.mitsuba import describe_variant
     from rs_denoise.simulation.scenes.furniture import library_folder
     from rs_denoise.simulation.simulate import begin_or_resume_data_set, shard, simulate
 
     console = make_console()
     begin_or_resume_data_set(data_set)
-    console.print(f"rendering with {variant()}")
+    console.print(f"rendering with {describe_variant()}")
     if library_folder() is None:
         console.print(
             "no furniture: scenes hold primitives only ('make furniture')", style="yellow"
@@ -256,7 +256,9 @@ def _make(data_set: DataSet, frames: int, runner: TaskRunner, part: Shard) -> No
         raise typer.Exit(1)
 
 
-def _compare(data_set: DataSet, frames: int, beside: Path | None, picture: Path | None) -> None:
+def _check_realism(
+    data_set: DataSet, frames: int, beside: Path | None, picture: Path | None
+) -> None:
     from rs_denoise.recordings.folders.frame_folder import find_frames, read_frame
     from rs_denoise.recordings.resample import resample_frame
     from rs_denoise.simulation.check import statistics
@@ -271,7 +273,7 @@ def _compare(data_set: DataSet, frames: int, beside: Path | None, picture: Path 
         if frame.ground_truth_mm is not None:
             real.append(frame)
     simulated = [statistics(read_frame(path)) for path in paths]
-    make_console().print(_check_table(simulated, [statistics(frame) for frame in real]))
+    make_console().print(_make_check_table(simulated, [statistics(frame) for frame in real]))
     if picture is not None:
         from rs_denoise.drawing.picture import draw_frames
         from rs_denoise.recordings.images import write_png
@@ -281,7 +283,7 @@ def _compare(data_set: DataSet, frames: int, beside: Path | None, picture: Path 
         write_png(picture, draw_frames(shown))
 
 
-def _check_table(simulated: list[dict[str, float]], beside: list[dict[str, float]]) -> Table:
+def _make_check_table(simulated: list[dict[str, float]], beside: list[dict[str, float]]) -> Table:
     from rs_denoise.simulation.check import REAL, agrees
 
     table = Table(title=f"medians over {len(simulated)} simulated frames", title_justify="left")

@@ -89,9 +89,9 @@ def train(
         start_from=str(start_from) if start_from else None,
         seed=seed,
     )
-    frames = _readers(data, out)
+    frames = _find_readers(data, out)
     if validation:
-        held_out = _readers(validation, out)
+        held_out = _find_readers(validation, out)
     else:
         # The last by name: a scene and its other noisy versions stay together.
         count = max(1, round(HELD_OUT * len(frames)))
@@ -103,5 +103,5 @@ def train(
         raise typer.Exit(stopped.exit_code) from None
 
 
-def _readers(folders: list[Path], out: Path) -> list[FrameReader]:
+def _find_readers(folders: list[Path], out: Path) -> list[FrameReader]:
     return [frame for folder in folders for frame in find_frame_readers(folder, out / UNPACKED)]

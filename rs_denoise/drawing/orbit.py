@@ -118,7 +118,7 @@ def render_view(cloud: PointCloud, orbit_camera: OrbitCamera, yaw_deg: float) ->
     picture = np.take(colours, nearest & ((1 << NUMBER_BITS) - 1), axis=0)
     size = orbit_camera.width, orbit_camera.height
     picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    shade = cv2.resize(_eye_dome(nearest >> NUMBER_BITS), size, interpolation=cv2.INTER_AREA)
+    shade = cv2.resize(_shade_eye_dome(nearest >> NUMBER_BITS), size, interpolation=cv2.INTER_AREA)
     return (picture * shade[..., None]).astype(np.uint8)
 
 
@@ -148,7 +148,7 @@ def _z_buffer(
     """[H, W] float64, the key of the nearest point at each pixel."""
     height, width = shape
     focal = OVERSAMPLING * orbit_camera.focal_px
-    x, y, z = _turned(points_m, orbit_camera.pivot_m, yaw_deg)
+    x, y, z = _transform_to_view(points_m, orbit_camera.pivot_m, yaw_deg)
     ahead = np.maximum(z, MIN_DEPTH_M)
     column = np.rint(focal * x / ahead + (width - 1) / 2).astype(np.int32)
     row = np.rint(focal * y / ahead + (height - 1) / 2).astype(np.int32)
@@ -162,7 +162,7 @@ def _z_buffer(
     return cv2.erode(buffer.reshape(shape), np.ones((size, size), np.uint8))
 
 
-def _turned(
+def _transform_to_view(
     points_m: np.ndarray, pivot_m: float, yaw_deg: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """X, y and z of the points in the virtual camera's frame."""
@@ -180,7 +180,7 @@ def _turned(
     return turned[0], turned[1], turned[2]
 
 
-def _eye_dome(depth_mm: np.ndarray) -> np.ndarray:
+def _shade_eye_dome(depth_mm: np.ndarray) -> np.ndarray:
     """[H, W] float32 brightness; the more its neighbours are in front of it, the darker a pixel.
 
     Eye-dome lighting (Boucheny 2009) shows the shape of points without normals.

@@ -80,22 +80,22 @@ def draw_before_after(
     """Draws infrared, raw and denoised depth; with ground truth, that and both errors too."""
     near, far = find_depth_range(truth_mm if truth_mm is not None else raw_mm)
     panels = [
-        _captioned(brighten_infrared(infrared, raw_mm.shape), "infrared (left)"),
-        _captioned(colour_depth(raw_mm, near, far), "depth from the camera"),
-        _captioned(colour_depth(denoised_mm, near, far), "denoised"),
+        _add_caption(brighten_infrared(infrared, raw_mm.shape), "infrared (left)"),
+        _add_caption(colour_depth(raw_mm, near, far), "depth from the camera"),
+        _add_caption(colour_depth(denoised_mm, near, far), "denoised"),
     ]
     rows = [panels]
     if truth_mm is not None:
         rows.append(
             [
-                _captioned(colour_depth(truth_mm, near, far), "ground truth"),
-                _captioned(colour_error(raw_mm, truth_mm), "error of the camera, +-10 %"),
-                _captioned(
+                _add_caption(colour_depth(truth_mm, near, far), "ground truth"),
+                _add_caption(colour_error(raw_mm, truth_mm), "error of the camera, +-10 %"),
+                _add_caption(
                     colour_error(denoised_mm, truth_mm), "error denoised: red near, blue far"
                 ),
             ]
         )
-    return _stacked([_stacked(row, axis=1) for row in rows], axis=0)
+    return _stack([_stack(row, axis=1) for row in rows], axis=0)
 
 
 def draw_frames(frames: list[tuple[str, Frame]], width: int = 424) -> np.ndarray:
@@ -113,11 +113,11 @@ def draw_frames(frames: list[tuple[str, Frame]], width: int = 424) -> np.ndarray
         }
         size = (width, width * truth.shape[0] // truth.shape[1])
         row = [
-            _captioned(cv2.resize(panel, size, interpolation=cv2.INTER_AREA), text)
+            _add_caption(cv2.resize(panel, size, interpolation=cv2.INTER_AREA), text)
             for text, panel in panels.items()
         ]
-        rows.append(_stacked(row, axis=1))
-    return _stacked(rows, axis=0)
+        rows.append(_stack(row, axis=1))
+    return _stack(rows, axis=0)
 
 
 def brighten_infrared(infrared: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
@@ -135,13 +135,13 @@ def find_depth_range(depth_mm: np.ndarray) -> tuple[float, float]:
     return float(near), max(float(far), near * 1.1)
 
 
-def _captioned(picture: np.ndarray, text: str) -> np.ndarray:
+def _add_caption(picture: np.ndarray, text: str) -> np.ndarray:
     caption = np.full((_CAPTION_HEIGHT, picture.shape[1], 3), 255, np.uint8)
     cv2.putText(caption, text, (6, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (0, 0, 0), 1, cv2.LINE_AA)
     return np.vstack([caption, picture])
 
 
-def _stacked(pictures: list[np.ndarray], axis: int) -> np.ndarray:
+def _stack(pictures: list[np.ndarray], axis: int) -> np.ndarray:
     shape = list(pictures[0].shape)
     shape[axis] = _GAP
     gap = np.full(shape, 255, np.uint8)

@@ -13,7 +13,7 @@ import numpy as np
 
 from rs_denoise.camera import Camera
 from rs_denoise.depth import to_depth_mm, to_disparity_px, to_uint16_mm
-from rs_denoise.librealsense import DEPTH, SoftwareCamera, pyrealsense2
+from rs_denoise.librealsense import DEPTH, SoftwareCamera, import_pyrealsense2
 from rs_denoise.offline import Method
 from rs_denoise.recordings.frame import Frame
 
@@ -72,7 +72,7 @@ class Librealsense:
     """librealsense's spatial filter in disparity, and its hole filling, on single frames."""
 
     def __init__(self, setting: Spatial) -> None:
-        self.rs, self.setting = pyrealsense2(), setting
+        self.rs, self.setting = import_pyrealsense2(), setting
         self.source: _SingleFrames | None = None
 
     def __call__(self, frame: Frame) -> np.ndarray:
@@ -106,7 +106,7 @@ class LibrealsenseStream:
     """
 
     def __init__(self, camera: Camera, depth_mm: np.ndarray) -> None:
-        rs = pyrealsense2()
+        rs = import_pyrealsense2()
         self.source = _SingleFrames(camera)
         self.frame = self.source.frame(depth_mm)
         self.blocks = [
@@ -128,7 +128,7 @@ class _SingleFrames:
 
     def __init__(self, camera: Camera) -> None:
         self.camera, self._software = camera, SoftwareCamera(camera)
-        self._queue = pyrealsense2().frame_queue(1)
+        self._queue = import_pyrealsense2().frame_queue(1)
         self._number = 0
         (sensor,) = self._software.sensors.values()
         sensor.open(self._software.profiles[DEPTH])

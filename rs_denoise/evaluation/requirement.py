@@ -65,7 +65,7 @@ class Requirement:
             raise RequirementError(f"requirement '{text}': {EXPECTED}")
         if not metrics:
             raise RequirementError(f"requirement '{text}' names no metric; {EXPECTED}")
-        source = _with_placeholders(text).strip()
+        source = _insert_placeholders(text).strip()
         try:
             node = ast.parse(source, mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -77,7 +77,7 @@ class Requirement:
             raise RequirementError(f"requirement '{text}': {EXPECTED}")
         for side in (node.left, node.comparators[0]):
             _check(side, text)
-        left, right = (_text_of(n, source, metrics) for n in (node.left, node.comparators[0]))
+        left, right = (_restore_text(n, source, metrics) for n in (node.left, node.comparators[0]))
         return cls(left, comparison[0], right)
 
     def __str__(self) -> str:
@@ -95,7 +95,7 @@ class Requirement:
         """
         left, right = (_evaluate(side, methods) for side in (self.left, self.right))
         compare = next(c for sign, c in COMPARISONS.values() if sign == self.comparison)
-        shown = _distinct_numbers(left, right)
+        shown = _format_distinct(left, right)
         first = f"{self.left} = {shown[0]}" if METRIC.search(self.left) else self.left
         second = f"{shown[1]} = {self.right}" if METRIC.search(self.right) else self.right
         return RequirementResult(compare(left, right), f"{first} {self.comparison} {second}")
@@ -109,13 +109,13 @@ def check_requirement(requirement: Requirement, methods: Methods) -> Requirement
         return RequirementResult(False, str(error), evaluated=False)
 
 
-def _with_placeholders(text: str) -> str:
+def _insert_placeholders(text: str) -> str:
     """The text with a Python name for each metric: its number among those of the text."""
     numbers = iter(range(len(text)))
     return METRIC.sub(lambda _: f"{PLACEHOLDER}{next(numbers)}", text)
 
 
-def _text_of(node: ast.expr, source: str, metrics: list[str]) -> str:
+def _restore_text(node: ast.expr, source: str, metrics: list[str]) -> str:
     """A side as it was written, evenly spaced, metrics by their names."""
     segment = ast.get_source_segment(source, node) or ""
     text = " ".join(re.sub(r"(?<!\*)\*(?!\*)", " * ", segment).split())
@@ -152,7 +152,7 @@ def _evaluate(side: str, methods: Methods) -> float:
         names={f"{PLACEHOLDER}{number}": value for number, value in enumerate(values)},
     )
     try:
-        value = float(evaluator.eval(_with_placeholders(side)))
+        value = float(evaluator.eval(_insert_placeholders(side)))
     except (InvalidExpression, ArithmeticError) as error:
         raise RequirementError(f"'{side}' cannot be evaluated: {error}") from error
     if not math.isfinite(value):
@@ -176,16 +176,16 @@ def _find(methods: Methods, metric: str) -> float:
 def _find_in(level: Mapping, name: str, metric: str, kind: str, holder: str):
     if name not in level:
         raise RequirementError(
-            f"{metric}: no {kind} '{name}'; {holder} has {_listed(level) or 'none'}"
+            f"{metric}: no {kind} '{name}'; {holder} has {_join_names(level) or 'none'}"
         )
     return level[name]
 
 
-def _listed(names: Iterable[str]) -> str:
+def _join_names(names: Iterable[str]) -> str:
     return ", ".join(sorted(names))
 
 
-def _distinct_numbers(left: float, right: float) -> tuple[str, str]:
+def _format_distinct(left: float, right: float) -> tuple[str, str]:
     """Both numbers with enough digits to show that they differ, at least four."""
     whole = max(len(str(int(abs(value)))) for value in (left, right))
     for digits in range(max(4, whole), 18):

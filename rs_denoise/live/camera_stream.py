@@ -24,7 +24,7 @@ from rs_denoise.librealsense import (
     INFRARED_RIGHT,
     SoftwareCamera,
     Stream,
-    pyrealsense2,
+    import_pyrealsense2,
 )
 from rs_denoise.pipeline.synchronizer import FrameSynchronizer, SyncedImages, SyncSettings
 from rs_denoise.recordings.bags.sdk_writer import LOOK_AHEAD
@@ -94,7 +94,7 @@ class CameraStream:
     ) -> None:
         self.received = self.dropped = 0
         self.started, self.paused = threading.Event(), threading.Event()
-        self._rs = pyrealsense2()
+        self._rs = import_pyrealsense2()
         self._arrivals: deque[float] = deque(maxlen=RATE_WINDOW)
         self._newest: queue.Queue[Frame] = queue.Queue(1)
         self._ended = threading.Event()
@@ -167,9 +167,9 @@ class CameraStream:
 
     def _depth_profile(self, request: Request | None) -> Any:
         depths = [p for p in self._video_profiles() if p.format() == self._rs.format.z16]
-        wanted = [p for p in depths if request is None or _text(p) == str(request)]
+        wanted = [p for p in depths if request is None or _format_profile(p) == str(request)]
         if not wanted:
-            offered = ", ".join(sorted({_text(p) for p in depths})) or "none"
+            offered = ", ".join(sorted({_format_profile(p) for p in depths})) or "none"
             raise LiveError(
                 f"the device has no depth of {request or 'any size'}; it offers {offered}: choose "
                 "one of these (a camera on USB 2 offers less than on USB 3)"
@@ -182,7 +182,7 @@ class CameraStream:
             p for p in self._video_profiles()
             if p.format() == self._rs.format.y8
             and p.stream_index() == stream.index
-            and _text(p) == _text(depth)
+            and _format_profile(p) == _format_profile(depth)
         )  # fmt: skip
         return next(found, None)
 
@@ -210,7 +210,7 @@ class CameraStream:
         self._synchronizer.restart(time.monotonic_ns())
         try:
             self._sensor.open(self._streams)
-            self._sensor.start(self._arrived)
+            self._sensor.start(self._on_frame)
         except RuntimeError as error:
             raise LiveError(
                 f"the camera does not start ({error}): does another program (realsense2_camera, "
@@ -218,7 +218,7 @@ class CameraStream:
             ) from error
         self.started.set()
 
-    def _arrived(self, frame: Any) -> None:
+    def _on_frame(self, frame: Any) -> None:
         """Called in threads of librealsense, where an error would end the process."""
         try:
             self._take(frame)
@@ -275,7 +275,7 @@ def live_camera(
     Raises:
         LiveError: there is none, or it does not have the requested profile.
     """
-    rs = pyrealsense2()
+    rs = import_pyrealsense2()
     context = rs.context()
     devices = {d.get_info(rs.camera_info.serial_number): d for d in context.query_devices()}
     if not devices:
@@ -306,7 +306,7 @@ def sdk_playback(path: Path, baseline_m: float | None = None) -> Iterator[Camera
     Raises:
         LiveError: librealsense cannot play it, or it has no depth.
     """
-    rs = pyrealsense2()
+    rs = import_pyrealsense2()
     try:
         device = rs.context().load_device(str(path)).as_playback()
     except RuntimeError as error:
@@ -396,5 +396,5 @@ def _collect_images(frame: Frame) -> dict[Stream, np.ndarray]:
     return {stream: image for stream, image in images.items() if image is not None}
 
 
-def _text(profile: Any) -> str:
+def _format_profile(profile: Any) -> str:
     return f"{profile.width()}x{profile.height()} at {profile.fps()} Hz"

@@ -95,8 +95,8 @@ class TkWindow:
         self._root.title(TITLE)
         self._root.resizable(False, False)
         tkinter.Label(self._root, image=self._photo, borderwidth=0).pack()
-        self._root.bind("<Key>", self._pressed)
-        self._root.protocol("WM_DELETE_WINDOW", self._closed)
+        self._root.bind("<Key>", self._on_key)
+        self._root.protocol("WM_DELETE_WINDOW", self._on_close)
 
     def show(self, picture: np.ndarray) -> str:
         """As `Screen`."""
@@ -110,10 +110,10 @@ class TkWindow:
         """As `Screen`."""
         self._root.destroy()
 
-    def _pressed(self, event: Any) -> None:
+    def _on_key(self, event: Any) -> None:
         self._key = event.char
 
-    def _closed(self) -> None:
+    def _on_close(self) -> None:
         self._key = QUIT
 
 

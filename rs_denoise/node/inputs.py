@@ -200,7 +200,7 @@ def describe_absent(node: Node, inputs: Inputs) -> str | None:
         return f"{message}: enable these streams of the camera (enable_infra1:=true)"
     if node.get_namespace() == "/":
         message += "; the node has no namespace, so it looks for the camera's topics in /"
-    cameras = _namespaces_of_cameras(node)
+    cameras = _find_camera_namespaces(node)
     advice = " or ".join(f"--ros-args -r __ns:={namespace}" for namespace in cameras)
     return f"{message}; " + (
         f"there is a camera elsewhere: start the node with {advice}"
@@ -210,7 +210,7 @@ def describe_absent(node: Node, inputs: Inputs) -> str | None:
     )
 
 
-def _namespaces_of_cameras(node: Node) -> list[str]:
+def _find_camera_namespaces(node: Node) -> list[str]:
     end = f"/{DEPTH}"
     names = [name for name, _ in node.get_topic_names_and_types()]
     published = (name for name in names if name.endswith(end) and node.count_publishers(name) > 0)

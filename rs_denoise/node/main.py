@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     arguments = sys.argv if arguments is None else arguments
     try:
-        namespaces = _namespaces(remove_ros_args(arguments)[1:])
+        namespaces = _parse_namespaces(remove_ros_args(arguments)[1:])
         rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
         nodes = _make_nodes(namespaces)
     # rclpy raises any of these for arguments that it cannot parse.
@@ -94,7 +94,7 @@ def _make_nodes(namespaces: list[str | None]) -> list[DenoiseNode]:
     for namespace in filter(None, namespaces):
         validate_namespace(f"/{namespace.lstrip('/')}")
     resources = SharedResources(cameras=len(namespaces))
-    nodes = [DenoiseNode(resources, **_place(namespace)) for namespace in namespaces]
+    nodes = [DenoiseNode(resources, **_make_arguments(namespace)) for namespace in namespaces]
     if len({node.get_namespace() for node in nodes}) < len(nodes):
         raise ValueError("--cameras contains a namespace twice")
     for name in SHARED_PARAMETERS:
@@ -107,7 +107,7 @@ def _make_nodes(namespaces: list[str | None]) -> list[DenoiseNode]:
     return nodes
 
 
-def _place(namespace: str | None) -> dict:
+def _make_arguments(namespace: str | None) -> dict:
     """Arguments for a node's namespace. They take precedence over the command line's __ns."""
     if namespace is None:
         return {}
@@ -134,7 +134,7 @@ def _run(nodes: list[DenoiseNode], stopped: Event) -> int:
     return 0
 
 
-def _namespaces(arguments: list[str]) -> list[str | None]:
+def _parse_namespaces(arguments: list[str]) -> list[str | None]:
     """The namespaces of the drivers' topics; None: the one that the command line remaps to."""
     parser = argparse.ArgumentParser(
         prog="denoise_node",

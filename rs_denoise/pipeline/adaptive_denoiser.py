@@ -64,7 +64,7 @@ class AdaptiveDenoiser:
         """
         denoiser, images = self._denoiser_for(camera, gate), (depth_mm, infrared, infrared_right)
         try:
-            return self._denoise_in_some_precision(denoiser, *images)
+            return self._denoise_with_float32_fallback(denoiser, *images)
         except RuntimeError as error:
             self._raise_if_lost(error)
             if not is_out_of_memory(error):
@@ -86,7 +86,7 @@ class AdaptiveDenoiser:
             current = self._denoiser = Denoiser(self._model, *wanted)
         return current
 
-    def _denoise_in_some_precision(self, denoiser: Denoiser, *images: Any) -> Denoised:
+    def _denoise_with_float32_fallback(self, denoiser: Denoiser, *images: Any) -> Denoised:
         try:
             return denoiser.denoise(*images)
         except NetworkError:

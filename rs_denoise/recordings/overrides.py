@@ -27,4 +27,4 @@ class Overrides:
     camera: str | None = None
 
 
-FIND_ALL = Overrides()
+NO_OVERRIDES = Overrides()

@@ -27,7 +27,7 @@ from rs_denoise.recordings.folders.image_camera import CameraFiller
 from rs_denoise.recordings.folders.raw_images import find_raw_frames
 from rs_denoise.recordings.frame import Frame, RecordingError
 from rs_denoise.recordings.map_ahead import map_ahead
-from rs_denoise.recordings.overrides import FIND_ALL, Overrides
+from rs_denoise.recordings.overrides import NO_OVERRIDES, Overrides
 from rs_denoise.recordings.skipped import Skipped
 
 FrameReader = Callable[[], Frame]
@@ -90,7 +90,7 @@ class Recording:
                 self.skipped[what] = DENOISED_ALONE
 
 
-def open_recording(path: Path | str, overrides: Overrides = FIND_ALL) -> Recording:
+def open_recording(path: Path | str, overrides: Overrides = NO_OVERRIDES) -> Recording:
     """Opens a bag, a folder of bags, frame folders, a Denoise-Autoencoder folder, or .raw images.
 
     Args:
@@ -222,7 +222,7 @@ def _read_bags(
         except RecordingError as error:
             skipped[name] = str(error)
         skipped.update({f"{name}: {what}": why for what, why in bag.skipped.items()})
-    _check_any(count, skipped)
+    _require_frames(count, skipped)
 
 
 def _from_readers(
@@ -251,7 +251,7 @@ def _read_all(
             yield result
         else:
             skipped[name] = result
-    _check_any(count, skipped)
+    _require_frames(count, skipped)
 
 
 def _try_reading(named: tuple[str, FrameReader]) -> tuple[str, Frame | str]:
@@ -263,7 +263,7 @@ def _try_reading(named: tuple[str, FrameReader]) -> tuple[str, Frame | str]:
         return name, str(error)
 
 
-def _check_any(count: int, skipped: Skipped) -> None:
+def _require_frames(count: int, skipped: Skipped) -> None:
     """Raises an error if no frame could be read, as a bag does."""
     if not count:
         reasons = [f"{name}: {reason}" for name, reason in skipped.items()]

@@ -21,18 +21,18 @@ def resample_frame(frame: Frame, width: int, height: int) -> Frame:
     scaled = round(camera.width * scale), round(camera.height * scale)
     left, top = (scaled[0] - width) // 2, (scaled[1] - height) // 2
 
-    def fitted(image: np.ndarray | None, how: int) -> np.ndarray | None:
+    def fit(image: np.ndarray | None, how: int) -> np.ndarray | None:
         if image is None:
             return None
         return cv2.resize(image, scaled, interpolation=how)[top : top + height, left : left + width]
 
-    depth = fitted(frame.depth_mm, cv2.INTER_NEAREST)
+    depth = fit(frame.depth_mm, cv2.INTER_NEAREST)
     assert depth is not None
     return replace(
         frame,
         camera=camera.resampled(scale, left, top, width, height),
         depth_mm=depth,
-        infrared=fitted(frame.infrared, cv2.INTER_AREA),
-        infrared_right=fitted(frame.infrared_right, cv2.INTER_AREA),
-        ground_truth_mm=fitted(frame.ground_truth_mm, cv2.INTER_NEAREST),
+        infrared=fit(frame.infrared, cv2.INTER_AREA),
+        infrared_right=fit(frame.infrared_right, cv2.INTER_AREA),
+        ground_truth_mm=fit(frame.ground_truth_mm, cv2.INTER_NEAREST),
     )

@@ -102,7 +102,7 @@ def match(left: np.ndarray, right: np.ndarray, matcher: Matcher) -> np.ndarray:
         raise ValueError(f"arms reach at most {cost_volume.MAX_ARM_PX} px, got {matcher.arm_px}")
     left, right = (np.ascontiguousarray(image, np.float32) for image in (left, right))
     words = [
-        cost_volume.census_transform(_blurred(image, matcher.blur_px), matcher.census_margin)
+        cost_volume.census_transform(_blur(image, matcher.blur_px), matcher.census_margin)
         for image in (left, right)
     ]
     # Projected dots are textures, not edges: a median removes the faint ones.
@@ -120,16 +120,16 @@ def match(left: np.ndarray, right: np.ndarray, matcher: Matcher) -> np.ndarray:
     )
     if matcher.median_px > 1:
         disparity = cv2.medianBlur(disparity, matcher.median_px)
-    disparity = _without_speckles(disparity, matcher.speckle_px)
+    disparity = _remove_speckles(disparity, matcher.speckle_px)
     disparity = np.round(disparity * STEPS_PER_PX) / np.float32(STEPS_PER_PX)
     return np.where(disparity <= MAX_DISPARITY_PX, disparity, np.float32(0))
 
 
-def _blurred(image: np.ndarray, sigma_px: float) -> np.ndarray:
+def _blur(image: np.ndarray, sigma_px: float) -> np.ndarray:
     return cv2.GaussianBlur(image, (0, 0), sigma_px) if sigma_px > 0 else image
 
 
-def _without_speckles(disparity: np.ndarray, size_px: int) -> np.ndarray:
+def _remove_speckles(disparity: np.ndarray, size_px: int) -> np.ndarray:
     steps = np.round(disparity * STEPS_PER_PX).astype(np.int16)
     cv2.filterSpeckles(steps, 0, size_px, SPECKLE_STEP_PX * STEPS_PER_PX)
     return np.where(steps > 0, disparity, np.float32(0))

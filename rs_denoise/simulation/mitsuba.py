@@ -18,7 +18,7 @@ class RendererMissing(RuntimeError):
 
 
 @cache
-def mitsuba() -> ModuleType:
+def load_mitsuba() -> ModuleType:
     """Mitsuba, set to CUDA or else to LLVM.
 
     Raises:
@@ -41,9 +41,9 @@ def mitsuba() -> ModuleType:
     return mi
 
 
-def variant() -> str:
+def describe_variant() -> str:
     """Name of the chosen variant and where it runs, in words."""
-    name = str(mitsuba().variant())
+    name = str(load_mitsuba().variant())
     return f"{name}, {VARIANTS[name]}"
 
 

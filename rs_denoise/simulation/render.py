@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from rs_denoise.simulation import tracing
-from rs_denoise.simulation.mitsuba import mitsuba
+from rs_denoise.simulation.mitsuba import load_mitsuba
 from rs_denoise.simulation.presets import Preset
 from rs_denoise.simulation.projector import dot_pattern
 from rs_denoise.simulation.scenes.scene import Scene
@@ -61,7 +61,7 @@ class Renderer:
         spacing = 1.0 / (GRID * camera.fx)
         self.opaque = Geometry(opaque, spacing)
         self.glass = Geometry(glass, spacing) if glass else None
-        mi = mitsuba()
+        mi = load_mitsuba()
         cells = (np.arange(GRID**2) % GRID, np.arange(GRID**2) // GRID)
         jitter = rng.random((2, camera.height, camera.width, GRID**2), np.float32)
         places = [(cell + offset) / GRID - 0.5 for cell, offset in zip(cells, jitter, strict=True)]
@@ -73,7 +73,7 @@ class Renderer:
     def render(self, pose: np.ndarray) -> Render:
         """Both imagers and the depth, seen from `pose` ([4, 4] world from left camera)."""
         depth = self.depth(pose)
-        right_pose = _shifted(pose, self.preset.camera.baseline_m)
+        right_pose = _shift_along_x(pose, self.preset.camera.baseline_m)
         left, right = (self._layers(at, pose) for at in (pose, right_pose))
         if (
             self.gains is None
@@ -98,14 +98,14 @@ class Renderer:
 
     def _layers(self, imager: np.ndarray, pose: np.ndarray) -> np.ndarray:
         """[L, H, W]: lamps and suns, flood, sky and dots, each alone, as seen by one imager."""
-        origin, direction = _placed(self.rays, imager)
+        origin, direction = _transform_rays(self.rays, imager)
         hits = self.opaque.hit(origin, direction)
         layers = self._lit(hits, pose)
         if self.glass is not None:
             pane = self.glass.hit(origin, direction)
             mirrored = self.opaque.hit(pane.at, tracing.mirrored_direction(pane))
             in_front = pane.valid & (pane.t < hits.t)
-            part = mitsuba().Float(0.0) + tracing.mirrored_part(pane) * in_front
+            part = load_mitsuba().Float(0.0) + tracing.mirrored_part(pane) * in_front
             part = np.array(part, np.float32)
             layers = [
                 a + part * (b - a) for a, b in zip(layers, self._lit(mirrored, pose), strict=True)
@@ -114,20 +114,20 @@ class Renderer:
         return np.stack([layer.reshape(height, width, GRID**2).mean(-1) for layer in layers])
 
     def _lit(self, hits: Hits, pose: np.ndarray) -> list[np.ndarray]:
-        flood = _shifted(pose, FLOOD_X_M)[:3, 3]
+        flood = _shift_along_x(pose, FLOOD_X_M)[:3, 3]
         lights: list[Any] = [tracing.lit_by(self.opaque, hits, lamp) for lamp in self.scene.lights]
         lights.append(tracing.point_light(self.opaque, hits, flood))
-        lights.append(mitsuba().Float(1.0) * ~hits.valid)
+        lights.append(load_mitsuba().Float(1.0) * ~hits.valid)
         layers = [np.array(light, np.float32) for light in lights]
         if self.preset.projector_fov_deg == 0:
             return [*layers, np.zeros_like(layers[0])]
-        projector = _shifted(pose, self.preset.projector_x_m)
+        projector = _shift_along_x(pose, self.preset.projector_x_m)
         dots = tracing.projected(self.opaque, hits, self.pattern, projector)
         return [*layers, np.array(dots, np.float32)]
 
     def depth(self, pose: np.ndarray) -> np.ndarray:
         """Z along one ray through each pixel's centre: averaging would create flying pixels."""
-        origin, direction = _placed(self.centre_rays, pose)
+        origin, direction = _transform_rays(self.centre_rays, pose)
         depth = np.array(self.opaque.depth(origin, direction), np.float32)
         if self.glass is not None:
             depth = np.minimum(depth, np.array(self.glass.depth(origin, direction), np.float32))
@@ -143,13 +143,13 @@ def _directions(preset: Preset, x_px: np.ndarray, y_px: np.ndarray) -> list[np.n
     return [np.ascontiguousarray(v, np.float32).ravel() for v in (x, y, np.ones_like(x))]
 
 
-def _placed(rays, pose: np.ndarray) -> tuple[Any, Any]:
+def _transform_rays(rays, pose: np.ndarray) -> tuple[Any, Any]:
     """Origin and directions in the world; the length along them stays z of the camera."""
     origin, x, y, z = (tracing.opaque_vector(pose[:3, k]) for k in (3, 0, 1, 2))
     return origin, rays.x * x + rays.y * y + rays.z * z
 
 
-def _shifted(pose: np.ndarray, along_x_m: float) -> np.ndarray:
+def _shift_along_x(pose: np.ndarray, along_x_m: float) -> np.ndarray:
     moved = pose.copy()
     moved[:3, 3] += along_x_m * pose[:3, 0]
     return moved

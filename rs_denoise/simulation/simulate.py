@@ -22,7 +22,7 @@ from rs_denoise.recordings.frame import Frame
 from rs_denoise.recordings.resample import resample_frame
 from rs_denoise.recordings.resumable_output import ResumeError, begin_or_resume
 from rs_denoise.simulation.matcher import Matcher, match, random_matcher
-from rs_denoise.simulation.mitsuba import mitsuba
+from rs_denoise.simulation.mitsuba import load_mitsuba
 from rs_denoise.simulation.presets import MIX, NATIVE_SIZE, PRESETS, Preset
 from rs_denoise.simulation.render import Render, Renderer
 from rs_denoise.simulation.scenes.furniture import SPLITS, Furniture, library_folder
@@ -235,7 +235,7 @@ def _run_in_worker(data_set: DataSet, index: int) -> None:
 @cache
 def use_one_thread() -> None:
     """One renderer thread per process: fixed summation order, so equal seeds give equal bits."""
-    mitsuba()
+    load_mitsuba()
     import cv2
     import drjit
 

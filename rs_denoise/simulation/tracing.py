@@ -13,7 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from rs_denoise.simulation.mitsuba import mitsuba
+from rs_denoise.simulation.mitsuba import load_mitsuba
 from rs_denoise.simulation.scenes.materials import Material
 from rs_denoise.simulation.scenes.objects import Surface, joined
 from rs_denoise.simulation.scenes.places import Light
@@ -61,7 +61,7 @@ class Geometry:
     def __init__(self, surfaces: list[Surface], pixel_rad: float) -> None:
         import drjit as dr
 
-        mi = mitsuba()
+        mi = load_mitsuba()
         whole = joined([surface.part for surface in surfaces])
         mesh = mi.Mesh("surfaces", len(whole.vertices), len(whole.faces))
         parameters = mi.traverse(mesh)
@@ -88,7 +88,7 @@ class Geometry:
         """The first surface along each ray."""
         import drjit as dr
 
-        mi = mitsuba()
+        mi = load_mitsuba()
         ray = mi.Ray3f(origin, direction)
         found = self.scene.ray_intersect_preliminary(ray)
         valid = found.is_valid() & (found.t < FAR_M)
@@ -120,7 +120,7 @@ class Geometry:
         """Lengths to the first surfaces in units of the directions, infinite without one."""
         import drjit as dr
 
-        mi = mitsuba()
+        mi = load_mitsuba()
         found = self.scene.ray_intersect_preliminary(mi.Ray3f(origin, direction))
         return dr.select(found.is_valid() & (found.t < FAR_M), found.t, dr.inf)
 
@@ -128,7 +128,7 @@ class Geometry:
         """What each hit reflects to the viewer from a light of strength 1; 0 in shadow."""
         import drjit as dr
 
-        mi = mitsuba()
+        mi = load_mitsuba()
         facing = hits.valid & (dr.dot(hits.normal, to_light) > 0)
         off_surface = hits.at + 2e-4 * hits.normal
         ray = mi.Ray3f(off_surface, to_light, (1 - 1e-3) * distance, 0.0, [])
@@ -140,7 +140,7 @@ class _TextureTable:
     """All textures in one array, each with its halved versions (mipmaps) against aliasing."""
 
     def __init__(self, materials: list[Material]) -> None:
-        mi = mitsuba()
+        mi = load_mitsuba()
         levels: list[np.ndarray] = []
         cached: dict[int, int] = {}
         shapes = []
@@ -161,7 +161,7 @@ class _TextureTable:
         """Reflectance at (u, v), in repetitions of the texture, seen through a footprint."""
         import drjit as dr
 
-        mi = mitsuba()
+        mi = load_mitsuba()
         first = dr.gather(mi.UInt32, self.first, owner, active)
         texels = footprint * mi.Float(dr.gather(mi.UInt32, self.width, first, active))
         level = mi.UInt32(dr.clip(dr.log2(dr.maximum(texels, 1e-6)) + 0.5, 0, LEVELS - 1))
@@ -189,7 +189,7 @@ def sunlight(geometry: Geometry, hits: Hits, direction: np.ndarray):
     """Light sent back from a sun of strength 1 that shines along `direction` ([3])."""
     import drjit as dr
 
-    mi = mitsuba()
+    mi = load_mitsuba()
     to_sun = dr.normalize(-opaque_vector(direction))
     return geometry.reached_by(hits, to_sun, dr.opaque(mi.Float, 10 * FAR_M))
 
@@ -206,14 +206,14 @@ class Pattern:
     @classmethod
     def of(cls, image: np.ndarray, fov_deg: float) -> Pattern:
         """From [H, W] float32."""
-        return cls(mitsuba().Float(image.ravel()), image.shape[1], image.shape[0], fov_deg)
+        return cls(load_mitsuba().Float(image.ravel()), image.shape[1], image.shape[0], fov_deg)
 
 
 def projected(geometry: Geometry, hits: Hits, pattern: Pattern, pose: np.ndarray):
     """Light sent back from a projector at `pose` ([4, 4] world from projector)."""
     import drjit as dr
 
-    mi = mitsuba()
+    mi = load_mitsuba()
     way = hits.at - opaque_vector(pose[:3, 3])
     x, y, z = (dr.dot(way, opaque_vector(pose[:3, k])) for k in range(3))
     half = dr.opaque(mi.Float, float(np.tan(np.radians(pattern.fov_deg) / 2)))
@@ -234,7 +234,7 @@ def mirrored_part(hits: Hits):
     """The fraction of light that a thin pane of glass mirrors (Fresnel, both faces)."""
     import drjit as dr
 
-    mi = mitsuba()
+    mi = load_mitsuba()
     r = mi.fresnel(dr.abs(dr.dot(hits.normal, hits.to_viewer)), 1.5)[0]
     return 2 * r / (1 + r)
 
@@ -275,7 +275,7 @@ def _bilinear(values, offset, width, height, x, y, active):
     """Between the four pixels about (x, y), in pixels from the corner; repeats at the borders."""
     import drjit as dr
 
-    mi = mitsuba()
+    mi = load_mitsuba()
     x, y = x - 0.5, y - 0.5
     left, top = dr.floor(x), dr.floor(y)
     wx, wy = x - left, y - top
@@ -301,7 +301,7 @@ def opaque_vector(vector: np.ndarray):
     """A constant that the compiled kernel takes as an input, so that it is not compiled again."""
     import drjit as dr
 
-    mi = mitsuba()
+    mi = load_mitsuba()
     return mi.Vector3f(*(dr.opaque(mi.Float, float(value)) for value in vector))
 
 

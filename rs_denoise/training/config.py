@@ -19,14 +19,16 @@ class ConfigError(ValueError):
     """Wrong settings; the message gives each one's value and what is allowed."""
 
 
-def _known(network: str) -> str:
+def _check_network(network: str) -> str:
     if network not in NETWORKS:
         raise ValueError
     return network
 
 
 # Error messages quote the descriptions.
-Network = Annotated[str, AfterValidator(_known), Field(description=f"one of {', '.join(NETWORKS)}")]
+Network = Annotated[
+    str, AfterValidator(_check_network), Field(description=f"one of {', '.join(NETWORKS)}")
+]
 Count = Annotated[int, Field(ge=1, description="a whole number of at least 1")]
 CountOrZero = Annotated[int, Field(ge=0, description="a whole number of at least 0")]
 Precision = Annotated[
@@ -110,14 +112,14 @@ class TrainingConfig:
             return cls(**settings | given)
         except ValidationError as error:
             source = f"{path}: " if path else ""
-            raise ConfigError(source + "; ".join(_sentences(error))) from error
+            raise ConfigError(source + "; ".join(_format_errors(error))) from error
 
     def write(self, path: Path) -> None:
         """Writes all settings as YAML."""
         path.write_text(yaml.safe_dump(asdict(self), sort_keys=False))
 
 
-def _sentences(error: ValidationError) -> list[str]:
+def _format_errors(error: ValidationError) -> list[str]:
     allowed = {
         name: field.description
         for name, field in TrainingConfig.__pydantic_fields__.items()  # type: ignore[attr-defined]

@@ -70,7 +70,7 @@ class CropDataset(Dataset):
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         whole, scale = self._read(index)
         rng = np.random.default_rng([self.seed, index])
-        crops = [self._one_crop(whole, rng) for _ in range(self.crops_per_frame)]
+        crops = [self._draw_crop(whole, rng) for _ in range(self.crops_per_frame)]
         varied = augment(crops, scale, rng) if self.augment else map(prepare, crops)
         examples = list(varied)
         batch = {key: _stack(examples, k) for k, key in enumerate(KEYS)}
@@ -125,7 +125,7 @@ class CropDataset(Dataset):
             )
         return whole, scale
 
-    def _one_crop(self, whole: Crop, rng: np.random.Generator) -> Crop:
+    def _draw_crop(self, whole: Crop, rng: np.random.Generator) -> Crop:
         height, width = whole.truth.shape
         zoom = rng.uniform(*ZOOM_RANGE) if self.augment and rng.random() < 0.5 else 1.0
         side = min(round(self.crop * zoom), height, width)

@@ -64,7 +64,7 @@ def export(
         save(folded, manifest, unfinished)
         if frames is not None:
             metrics = measure(Model(unfinished), frames)
-            manifest = _with_verdict(manifest, metrics, force)
+            manifest = _add_verdict(manifest, metrics, force)
             save(folded, manifest, unfinished)
     out.with_suffix(".md").write_text(make_model_card(manifest, network))
     return manifest
@@ -133,18 +133,19 @@ def make_model_card(manifest: Manifest, network: Network) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _with_verdict(manifest: Manifest, metrics: dict[str, float], force: bool) -> Manifest:
+def _add_verdict(manifest: Manifest, metrics: dict[str, float], force: bool) -> Manifest:
     after, before = (metrics.get(f"{block}.mae_mm") for block in ("same", "same_raw"))
     better = after is not None and before is not None and after < before
     if not better and not force:
         raise ExportError(
-            f"the model is worse than its input (mean error {_mm(after)} against "
-            f"{_mm(before)} over the same pixels): train it longer, or export it with --force"
+            f"the model is worse than its input (mean error {_format_mm(after)} against "
+            f"{_format_mm(before)} over the same pixels): train it longer, or export it with "
+            "--force"
         )
     return replace(manifest, metrics=metrics, verdict=BETTER if better else WORSE)
 
 
-def _mm(value: float | None) -> str:
+def _format_mm(value: float | None) -> str:
     return "of no pixel" if value is None else f"{value:.2f} mm"
 
 

@@ -61,7 +61,7 @@ def unfold_names(network: nn.Module, folded: dict[str, Tensor]) -> dict[str, Ten
     for name, tensor in folded.items():
         first, _, rest = name.partition(".")
         renamed[f"{RENAMED.get(first, first)}.{rest}"] = tensor
-    for convolution, norm in _normalised(network):
+    for convolution, norm in _list_normalised(network):
         bias = renamed.pop(f"{convolution}.bias", None)
         if bias is not None:
             renamed[f"{norm}.bias"] = bias
@@ -85,7 +85,7 @@ def unfold_batch_norm(module: TrainingModule, batches: Iterable[dict[str, Tensor
     """
     network = module.network
     layers = dict(network.named_modules())
-    norms = [layers[name] for _, name in _normalised(network)]
+    norms = [layers[name] for _, name in _list_normalised(network)]
     sums: dict[nn.Module, list[Tensor]] = {norm: [] for norm in norms}
     hooks = [
         norm.register_forward_pre_hook(lambda norm, inputs: sums[norm].append(_moments(inputs[0])))
@@ -120,7 +120,7 @@ def _moments(x: Tensor) -> Tensor:
     return torch.stack([x.mean(dim=(0, 2, 3)), (x * x).mean(dim=(0, 2, 3))])
 
 
-def _normalised(network: nn.Module) -> list[tuple[str, str]]:
+def _list_normalised(network: nn.Module) -> list[tuple[str, str]]:
     """Names of the convolutions that a batch normalisation follows, and of the latter."""
     pairs = []
     for name, module in network.named_modules():

@@ -30,9 +30,9 @@ from rs_denoise.training.console_output import RemainingTime, quiet_lightning
 from rs_denoise.training.data import CropDataset, EpochSampler
 from rs_denoise.training.initial_weights import load_initial_weights
 from rs_denoise.training.lightning_modules import TrainingModule, module_for
-from rs_denoise.training.pictures import BeforeAfter
 from rs_denoise.training.precision import choose_training_precision
 from rs_denoise.training.resumption import check_resumable
+from rs_denoise.training.tensorboard_pictures import BeforeAfter
 
 CHECKPOINT_EVERY_STEPS, LOG_EVERY_STEPS = 100, 20
 LAST = "last.ckpt"

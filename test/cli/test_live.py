@@ -156,7 +156,7 @@ class Hands:
 
 def test_keys_save_a_frame_compare_and_quit(recording, tmp_path, monkeypatch):
     hands = Hands(["", "s", " ", "q"])
-    monkeypatch.setattr("rs_denoise.cli.live._screens", lambda out, console: [hands])
+    monkeypatch.setattr("rs_denoise.cli.live._open_screens", lambda out, console: [hands])
     code, _, error = run(recording, "--saved", tmp_path)
     assert code == 0, error
     assert not hands.keys and len(hands.pictures) == 4  # q was the last

@@ -130,7 +130,7 @@ def test_a_window_shows_the_picture_and_gives_the_keys(display, monkeypatch):
     for name, key in (("s", "s"), ("space", " ")):
         window._root.event_generate("<Key>", keysym=name)
         assert window.show(picture) == key
-    window._closed()  # what the window manager calls
+    window._on_close()  # what the window manager calls
     assert window.show(picture) == QUIT
     window.close()
 

@@ -18,7 +18,7 @@ from rs_denoise.recordings.folders.frame_folder import find_frames, read_frame
 from rs_denoise.recordings.resumable_output import ResumeError
 from rs_denoise.simulation import tracing
 from rs_denoise.simulation.matcher import Matcher
-from rs_denoise.simulation.mitsuba import variant
+from rs_denoise.simulation.mitsuba import describe_variant
 from rs_denoise.simulation.presets import PRESETS, Preset
 from rs_denoise.simulation.render import Renderer
 from rs_denoise.simulation.scenes.furniture import SPLITS, Furniture, Part, library_folder
@@ -278,14 +278,14 @@ def test_a_scene_that_fails_is_told(tmp_path):
 
 
 def test_without_llvm_it_says_what_to_install():
-    use = "from rs_denoise.simulation.mitsuba import variant; print(variant())"
+    use = "from rs_denoise.simulation.mitsuba import describe_variant; print(describe_variant())"
     environment = {**os.environ, "DRJIT_LIBLLVM_PATH": "/nowhere/libLLVM.so"}
     done = subprocess.run(
         [sys.executable, "-c", use], env=environment, capture_output=True, text=True
     )
     if not done.stdout.startswith("cuda"):
         assert "RendererMissing" in done.stderr and "libllvm19" in done.stderr
-    assert variant().split(",")[0] in ("llvm_ad_mono", "cuda_ad_mono")
+    assert describe_variant().split(",")[0] in ("llvm_ad_mono", "cuda_ad_mono")
 
 
 @pytest.mark.skipif(library_folder() is None, reason="furniture is not installed: make furniture")

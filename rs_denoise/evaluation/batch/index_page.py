@@ -142,7 +142,9 @@ def write_index(
         links=links,
         ranking=ranking,
         distributions=distributions,
-        ticks=[(_place(percent), f"{percent:+d}" if percent else "0") for percent in TICKS],
+        ticks=[
+            (_to_axis_position(percent), f"{percent:+d}" if percent else "0") for percent in TICKS
+        ],
         comparison=comparison,
         style=Markup(read_asset("style.css")),
     )
@@ -171,11 +173,11 @@ def _headlines(summary: Summary) -> dict[str, tuple[str, MetricChange]]:
 
 
 def _distribute(title: str, meaning: str, pairs: Mapping[str, MetricChange]) -> Distribution:
-    percents = {name: _percent(change) for name, change in pairs.items()}
+    percents = {name: _to_percent(change) for name, change in pairs.items()}
     levels: Counter[int] = Counter()
     dots = []
     for name in sorted(pairs, key=lambda n: percents[n]):
-        at = _place(percents[name])
+        at = _to_axis_position(percents[name])
         stack = round(at / STACK_WIDTH)
         dots.append(Dot(at, levels[stack], name, pairs[name]))
         levels[stack] += 1
@@ -189,14 +191,14 @@ def _distribute(title: str, meaning: str, pairs: Mapping[str, MetricChange]) -> 
     )  # fmt: skip
 
 
-def _percent(change: MetricChange) -> float:
+def _to_percent(change: MetricChange) -> float:
     """The change in percent; if the value was 0, this is 0 or the end of the axis."""
     if change.ratio is not None:
         return 100 * (change.ratio - 1)
     return MAX_PERCENT if change.after > change.before else 0.0
 
 
-def _place(percent: float) -> float:
+def _to_axis_position(percent: float) -> float:
     """Position of a change on the axis, 0 to 100; a square-root scale separates small changes."""
     part = min(abs(percent) / MAX_PERCENT, 1.0)
     return round(50 + math.copysign(50 * math.sqrt(part), percent), 2)

@@ -46,7 +46,7 @@ def draw_plane_chart(
         for name in (RAW, DENOISED)
     }
     limit = _colour_limit(list(distances.values()))
-    left, right, top, bottom = _surroundings(rois, frame.camera)
+    left, right, top, bottom = _find_view_limits(rois, frame.camera)
     # Widths that give all three pictures the same height.
     detail = (right - left) / (bottom - top)
     ratios = [frame.camera.width / frame.camera.height, detail, detail]
@@ -58,7 +58,7 @@ def draw_plane_chart(
     for panel, (name, distance) in zip(axes[1:], distances.items(), strict=True):
         # Grey, so that holes do not look like distances.
         panel.imshow(picture.mean(axis=2), cmap="gray", vmin=0, vmax=4 * 255)
-        image = panel.imshow(distance, cmap=_near_red(), vmin=-limit, vmax=limit)
+        image = panel.imshow(distance, cmap=_red_near_colormap(), vmin=-limit, vmax=limit)
         panel.set_xlim(left - 0.5, right - 0.5)
         panel.set_ylim(bottom - 0.5, top - 0.5)
         panel.set_title(_plane_title(name, fits[name]), fontsize="medium")
@@ -120,23 +120,23 @@ def _colour_limit(distances_mm: list[np.ndarray]) -> float:
     return max(float(spread), MIN_COLOURED_MM)
 
 
-def _surroundings(rois: list[Roi], camera: Camera) -> tuple[int, int, int, int]:
+def _find_view_limits(rois: list[Roi], camera: Camera) -> tuple[int, int, int, int]:
     """Left, right, top and bottom of an area around all rectangles with a moderate aspect ratio."""
     left, top = min(r.left for r in rois), min(r.top for r in rois)
     right, bottom = max(r.left + r.width for r in rois), max(r.top + r.height for r in rois)
     width, height = (1 + 2 * MARGIN) * (right - left), (1 + 2 * MARGIN) * (bottom - top)
-    columns = _widened(left, right, max(width, height / MAX_ASPECT), camera.width)
-    rows = _widened(top, bottom, max(height, width / MAX_ASPECT), camera.height)
+    columns = _widen_range(left, right, max(width, height / MAX_ASPECT), camera.width)
+    rows = _widen_range(top, bottom, max(height, width / MAX_ASPECT), camera.height)
     return *columns, *rows
 
 
-def _widened(first: int, last: int, size: float, limit: int) -> tuple[int, int]:
+def _widen_range(first: int, last: int, size: float, limit: int) -> tuple[int, int]:
     """A range of the given size around the middle of another one, within the image."""
     middle = (first + last) / 2
     return max(round(middle - size / 2), 0), min(round(middle + size / 2), limit)
 
 
-def _near_red():
+def _red_near_colormap():
     """The colours of `colour_error`: red too near, blue too far."""
     from matplotlib import colormaps
 

@@ -39,7 +39,7 @@ class SectionChart:
     def __init__(self, figure: Figure, comparison: FrameComparison) -> None:
         self.figure, self.comparison = figure, comparison
         self.line: tuple[Pixel, Pixel] | None = None
-        self.pictures, self.chart = self._laid_out()
+        self.pictures, self.chart = self._lay_out()
         self.drawn = [drawn for axes in self.pictures for drawn in _empty_line(axes)]
         self.curves = {
             name: self.chart.plot([], [], label=name, **STYLES[name])[0]
@@ -76,7 +76,7 @@ class SectionChart:
         """Shows instructions until a line is drawn."""
         self.chart.set_title(text, loc="left", fontsize="medium")
 
-    def _laid_out(self) -> tuple[list[Axes], Axes]:
+    def _lay_out(self) -> tuple[list[Axes], Axes]:
         pictures = self.comparison.draw_pictures()
         grid = self.figure.add_gridspec(2, len(pictures), height_ratios=[1, 1.35])
         above = []

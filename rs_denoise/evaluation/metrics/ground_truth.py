@@ -66,8 +66,8 @@ class GroundTruth:
             edge_band=edge_band,
             interior=known & ~edge_band,
             thin=_find_thin(disparity, known),
-            nearest_mm=_least(depth, known, EDGE_WINDOW_PX),
-            farthest_mm=_greatest(depth, known, EDGE_WINDOW_PX),
+            nearest_mm=_min_filter(depth, known, EDGE_WINDOW_PX),
+            farthest_mm=_max_filter(depth, known, EDGE_WINDOW_PX),
         )
 
     @property
@@ -78,7 +78,7 @@ class GroundTruth:
 
 def _find_thin(disparity_px: np.ndarray, known: np.ndarray) -> np.ndarray:
     kernel = np.ones((THIN_PX, THIN_PX), np.uint8)
-    opened = cv2.dilate(_least(disparity_px, known, THIN_PX), kernel)
+    opened = cv2.dilate(_min_filter(disparity_px, known, THIN_PX), kernel)
     return known & (disparity_px - opened > EDGE_STEP * disparity_px)
 
 
@@ -92,21 +92,21 @@ def find_near_steps(
         fraction: of the depth, from which a difference to a neighbour is a step.
         window: width and height of the window in px.
     """
-    step = _greatest(depth, known, 3) - _least(depth, known, 3)
-    return _dilated(known & (step > fraction * depth), window)
+    step = _max_filter(depth, known, 3) - _min_filter(depth, known, 3)
+    return _dilate(known & (step > fraction * depth), window)
 
 
-def _least(values: np.ndarray, known: np.ndarray, size: int) -> np.ndarray:
+def _min_filter(values: np.ndarray, known: np.ndarray, size: int) -> np.ndarray:
     huge = np.where(known, values, np.float32(1e9)).astype(np.float32)
     least = cv2.erode(huge, np.ones((size, size), np.uint8))
     return np.where(least < 1e9, least, 0).astype(np.float32)
 
 
-def _greatest(values: np.ndarray, known: np.ndarray, size: int) -> np.ndarray:
+def _max_filter(values: np.ndarray, known: np.ndarray, size: int) -> np.ndarray:
     return cv2.dilate(
         np.where(known, values, 0).astype(np.float32), np.ones((size, size), np.uint8)
     )
 
 
-def _dilated(mask: np.ndarray, size: int) -> np.ndarray:
+def _dilate(mask: np.ndarray, size: int) -> np.ndarray:
     return cv2.dilate(mask.astype(np.uint8), np.ones((size, size), np.uint8)) > 0

@@ -119,8 +119,8 @@ def _find_between_sides(depth_mm: np.ndarray) -> np.ndarray:
     # A slope spans a wide range too; in inverse depth it is linear, and spans more in a wider
     # window.
     inverse = np.where(valid, 1000.0 / np.maximum(depth_mm, 1), 0).astype(np.float32)
-    near, far = _sides(inverse, valid, STEP_PX)
-    around_near, around_far = _sides(inverse, valid, AROUND_PX)
+    near, far = _find_sides(inverse, valid, STEP_PX)
+    around_near, around_far = _find_sides(inverse, valid, AROUND_PX)
     step = around_near - around_far <= MAX_WIDENING * (near - far)
     return (
         valid
@@ -130,7 +130,7 @@ def _find_between_sides(depth_mm: np.ndarray) -> np.ndarray:
     )
 
 
-def _sides(inverse: np.ndarray, valid: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+def _find_sides(inverse: np.ndarray, valid: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
     """The maximum and minimum of the valid values within a window."""
     window = np.ones((size, size), np.uint8)
     far = cv2.erode(np.where(valid, inverse, np.float32(1e9)), window)

@@ -31,7 +31,7 @@ MAX_TILT_RAD = math.radians(45)
 HEIGHTS_M = (0.05, 3.0)
 REFINEMENTS = 3
 # More cells a side than uint16 mm of depth reach, at any resolution in use.
-FIELD = 1 << 24
+CELLS_PER_SIDE = 1 << 24
 
 
 class MountError(ValueError):
@@ -89,7 +89,7 @@ class ObstacleLayer:
     obstacle_max_range: float = 2.5
     resolution: float = 0.05
 
-    def marked(self, depth_mm: np.ndarray, camera: Camera, mount: Mount) -> np.ndarray:
+    def mark_cells(self, depth_mm: np.ndarray, camera: Camera, mount: Mount) -> np.ndarray:
         """The cells that depth marks.
 
         Args:
@@ -109,7 +109,9 @@ class ObstacleLayer:
         keys = _keys(forward, left)
         # Of two columns np.unique takes ten times as long.
         keys = np.unique(keys)
-        return np.stack([keys // FIELD, keys % FIELD], axis=1) - FIELD // 2
+        return (
+            np.stack([keys // CELLS_PER_SIDE, keys % CELLS_PER_SIDE], axis=1) - CELLS_PER_SIDE // 2
+        )
 
 
 class ObstacleCounter:
@@ -132,15 +134,15 @@ class ObstacleCounter:
         truth_mm: np.ndarray | None,
     ) -> None:  # fmt: skip
         self._layer, self._mount, self._camera = layer, mount, camera
-        self._raw, self._truth_mm = self._marked(raw_mm), truth_mm
-        self._truth = None if truth_mm is None else self._marked(truth_mm)
+        self._raw, self._truth_mm = self._mark_cells(raw_mm), truth_mm
+        self._truth = None if truth_mm is None else self._mark_cells(truth_mm)
 
     def count(self, depth_mm: np.ndarray) -> ObstacleCells:
         """Counts those of one method's depth, [H, W] uint16, 0 = invalid."""
-        marked = self._marked(depth_mm)
+        marked = self._mark_cells(depth_mm)
         false = missed = math.nan
         if self._truth_mm is not None and self._truth is not None:
-            judged = self._marked(np.where(self._truth_mm > 0, depth_mm, 0))
+            judged = self._mark_cells(np.where(self._truth_mm > 0, depth_mm, 0))
             false, missed = _count_apart(judged, self._truth), _count_apart(self._truth, marked)
         return ObstacleCells(
             marked_cells=float(len(marked)),
@@ -150,8 +152,8 @@ class ObstacleCounter:
             disappeared_cells=_count_apart(self._raw, marked),
         )
 
-    def _marked(self, depth_mm: np.ndarray) -> np.ndarray:
-        return self._layer.marked(depth_mm, self._camera, self._mount)
+    def _mark_cells(self, depth_mm: np.ndarray) -> np.ndarray:
+        return self._layer.mark_cells(depth_mm, self._camera, self._mount)
 
 
 def fit_mount(depth_mm: np.ndarray, camera: Camera) -> Mount:
@@ -178,13 +180,13 @@ def fit_mount(depth_mm: np.ndarray, camera: Camera) -> Mount:
         )
     rng = np.random.default_rng(0)
     sample = lower[rng.choice(len(lower), min(SAMPLE, len(lower)), replace=False)]
-    up, height = _refined(sample, *_guessed(sample, rng))
-    _check(up, height, sample, points[np.isfinite(points[..., 2])])
+    up, height = _refine_floor(sample, *_guess_floor(sample, rng))
+    _check_floor(up, height, sample, points[np.isfinite(points[..., 2])])
     # Up in the optical frame is R^T z: (-cos(pitch) sin(roll), -cos(pitch) cos(roll), -sin(pitch)).
     return Mount(height, math.asin(-up[2]), math.atan2(-up[0], -up[1]))
 
 
-def _guessed(sample: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, float]:
+def _guess_floor(sample: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, float]:
     """Up direction and camera height above the plausible floor plane with the most points."""
     a, b, c = (sample[rng.integers(0, len(sample), GUESSES)] for _ in range(3))
     normals = np.cross(b - a, c - a)
@@ -204,7 +206,7 @@ def _guessed(sample: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, 
     return ups[best], float(heights[best])
 
 
-def _refined(sample: np.ndarray, up: np.ndarray, height: float) -> tuple[np.ndarray, float]:
+def _refine_floor(sample: np.ndarray, up: np.ndarray, height: float) -> tuple[np.ndarray, float]:
     for _ in range(REFINEMENTS):
         floor = sample[np.abs(sample @ up + height) < FLOOR_M]
         if len(floor) < 3:
@@ -216,7 +218,7 @@ def _refined(sample: np.ndarray, up: np.ndarray, height: float) -> tuple[np.ndar
     return up, height
 
 
-def _check(up: np.ndarray, height: float, sample: np.ndarray, seen: np.ndarray) -> None:
+def _check_floor(up: np.ndarray, height: float, sample: np.ndarray, seen: np.ndarray) -> None:
     """Checks that the plane is a plausible floor below a robot or a drone."""
     off = np.abs(sample @ up + height)
     fraction = float(np.mean(off < FLOOR_M))
@@ -277,4 +279,4 @@ def _count_apart(cells: np.ndarray, reference: np.ndarray) -> float:
 
 def _keys(forward: np.ndarray, left: np.ndarray) -> np.ndarray:
     """One number for each cell, in their order."""
-    return (forward + FIELD // 2) * FIELD + left + FIELD // 2
+    return (forward + CELLS_PER_SIDE // 2) * CELLS_PER_SIDE + left + CELLS_PER_SIDE // 2

@@ -51,19 +51,19 @@ def find_planes(depth_mm: np.ndarray, camera: Camera, count: int = 3) -> list[Ro
         return []
     scale = camera.disparity_scale_px_mm
     disparity = np.where(depth_mm > 0, to_disparity_px(depth_mm, scale), np.nan)
-    medians = _medians(disparity, cell)
+    medians = _compute_cell_medians(disparity, cell)
     found: list[Roi] = []
-    for in_cells, plane in _flat_rectangles(medians):
+    for in_cells, plane in _find_flat_rectangles(medians):
         roi = in_cells.scaled(*cell)
         free = not any(roi.overlaps(other) for other in found)
-        if free and _holds(roi.of(disparity), plane, cell):
+        if free and _pixels_agree(roi.of(disparity), plane, cell):
             found.append(roi.without_border(cell[0] // 2, cell[1] // 2))
         if len(found) == count:
             break
     return found
 
 
-def _medians(disparity: np.ndarray, cell: tuple[int, int]) -> np.ndarray:
+def _compute_cell_medians(disparity: np.ndarray, cell: tuple[int, int]) -> np.ndarray:
     """[CELLS, CELLS] medians, NaN where a cell is mostly holes."""
     rows, columns = cell
     whole = disparity[: CELLS * rows, : CELLS * columns]
@@ -75,7 +75,7 @@ def _medians(disparity: np.ndarray, cell: tuple[int, int]) -> np.ndarray:
     return np.where(valid >= CELL_FILL * cells.shape[-1], median, np.nan)
 
 
-def _flat_rectangles(medians: np.ndarray) -> Iterator[tuple[Roi, np.ndarray]]:
+def _find_flat_rectangles(medians: np.ndarray) -> Iterator[tuple[Roi, np.ndarray]]:
     """Rectangles of cells that are flat, counted in cells, with their planes; largest first."""
     sizes = range(MIN_CELLS, CELLS + 1, STRIDE_CELLS)
     shapes = sorted(((h, w) for h in sizes for w in sizes), key=lambda s: (-s[0] * s[1], s))
@@ -83,19 +83,19 @@ def _flat_rectangles(medians: np.ndarray) -> Iterator[tuple[Roi, np.ndarray]]:
         windows = sliding_window_view(medians, (height, width))[::STRIDE_CELLS, ::STRIDE_CELLS]
         places = np.argwhere(np.isfinite(windows).all(axis=(2, 3)))
         cells = windows[places[:, 0], places[:, 1]]
-        planes, flat = _fitted(cells)
+        planes, flat = _fit_planes(cells)
         for (row, column), plane in zip(STRIDE_CELLS * places[flat], planes[flat], strict=True):
             yield Roi(int(column), int(row), width, height), plane
 
 
-def _fitted(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _fit_planes(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Least-squares planes through [N, h, w] cells, and whether each is flat.
 
     Returns:
         [N, 3] mean and slopes down and to the right, in px and px a cell about the middle, and
         [N] bool.
     """
-    down, right = (_centred(size) for size in cells.shape[1:])
+    down, right = (_centred_range(size) for size in cells.shape[1:])
     level = cells.mean(axis=(1, 2))
     slope_down = cells.mean(axis=2) @ down / (down @ down)
     slope_right = cells.mean(axis=1) @ right / (right @ right)
@@ -105,28 +105,28 @@ def _fitted(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         + slope_right[:, None, None] * right
     )
     waves = cells - plane
-    bend = np.maximum(_greatest_bend(waves.mean(axis=2)), _greatest_bend(waves.mean(axis=1)))
+    bend = np.maximum(_measure_bend(waves.mean(axis=2)), _measure_bend(waves.mean(axis=1)))
     allowed = np.clip(MAX_BEND_FRACTION * level, *BEND_LIMITS_PX)
     flat = (np.sqrt((waves**2).mean(axis=(1, 2))) <= MAX_WAVE_PX) & (bend <= allowed)
     return np.stack([level, slope_down, slope_right], axis=1), flat
 
 
-def _centred(size: int) -> np.ndarray:
+def _centred_range(size: int) -> np.ndarray:
     return np.arange(size) - (size - 1) / 2
 
 
-def _greatest_bend(profiles: np.ndarray) -> np.ndarray:
+def _measure_bend(profiles: np.ndarray) -> np.ndarray:
     """How much the best-fitting step or crease bends each of [N, n] profiles."""
-    return np.abs(profiles @ _bends(profiles.shape[1]).T).max(axis=1)
+    return np.abs(profiles @ _make_bend_filters(profiles.shape[1]).T).max(axis=1)
 
 
 @lru_cache
-def _bends(size: int) -> np.ndarray:
+def _make_bend_filters(size: int) -> np.ndarray:
     """[2 (n - 1), n] that give, of a profile, how far a step or a crease at each border takes it.
 
     Each is fitted together with a line, so that a slope is no bend, and counts by its range.
     """
-    x = _centred(size)
+    x = _centred_range(size)
     borders = x[:-1, None] + 0.5
     shapes = np.vstack([np.sign(x - borders), np.abs(x - borders)])
     line = np.stack([np.full(size, size**-0.5), x / np.sqrt(x @ x)])
@@ -137,10 +137,10 @@ def _bends(size: int) -> np.ndarray:
     return np.where(square > 1e-9, shapes * size_of / np.maximum(square, 1e-9), 0.0)
 
 
-def _holds(disparity: np.ndarray, plane: np.ndarray, cell: tuple[int, int]) -> bool:
+def _pixels_agree(disparity: np.ndarray, plane: np.ndarray, cell: tuple[int, int]) -> bool:
     """Whether the pixels too, not only the cells' medians, lie on the plane."""
     down, right = (
-        _centred(size) / pitch for size, pitch in zip(disparity.shape, cell, strict=True)
+        _centred_range(size) / pitch for size, pitch in zip(disparity.shape, cell, strict=True)
     )
     level, slope_down, slope_right = plane
     expected = level + slope_down * down[:, None] + slope_right * right
@@ -148,11 +148,11 @@ def _holds(disparity: np.ndarray, plane: np.ndarray, cell: tuple[int, int]) -> b
     valid = np.isfinite(disparity)
     return bool(
         near.sum() >= MIN_INLIERS * valid.sum()
-        and (_summed(near, cell) >= MIN_CELL_INLIERS * _summed(valid, cell)).all()
+        and (_count_per_cell(near, cell) >= MIN_CELL_INLIERS * _count_per_cell(valid, cell)).all()
     )
 
 
-def _summed(mask: np.ndarray, cell: tuple[int, int]) -> np.ndarray:
+def _count_per_cell(mask: np.ndarray, cell: tuple[int, int]) -> np.ndarray:
     """Pixels of each cell that are in the mask."""
     rows, columns = cell
     height, width = mask.shape

@@ -153,8 +153,8 @@ def fit_plane(
     roi.check(camera.width, camera.height)
     part = camera.resampled(1.0, roi.left, roi.top, roi.width, roi.height)
     points = _points_mm(roi.of(depth_mm), part, roi)
-    kept = points[_without_extremes(points[:, 2])]
-    normal, offset = _plane_through(kept, roi)
+    kept = points[_drop_extremes(points[:, 2])]
+    normal, offset = _fit_through(kept, roi)
     column, row = (roi.width - 1) / 2, (roi.height - 1) / 2
     middle = np.array([(column - part.cx) / part.fx, (row - part.cy) / part.fy, 1.0])
     distance = _depth_along(middle, normal, offset, f"the centre of region {roi}")
@@ -185,13 +185,13 @@ def _points_mm(depth_mm: np.ndarray, camera: Camera, roi: Roi) -> np.ndarray:
     return points
 
 
-def _without_extremes(z: np.ndarray) -> np.ndarray:
+def _drop_extremes(z: np.ndarray) -> np.ndarray:
     """Indices of all but the 0.5 % least and greatest."""
     dropped = int(len(z) * DROPPED_FRACTION)
     return np.argsort(z, kind="stable")[dropped : len(z) - dropped]
 
 
-def _plane_through(points: np.ndarray, roi: Roi) -> tuple[np.ndarray, float]:
+def _fit_through(points: np.ndarray, roi: Roi) -> tuple[np.ndarray, float]:
     """Normal, towards the camera, and offset of the plane normal @ point = offset < 0."""
     centre = points.mean(axis=0)
     spread, directions = np.linalg.eigh((points - centre).T @ (points - centre))

@@ -35,7 +35,7 @@ PARTS, MIN_MOVING_FRACTION, MAX_MOVING_PARTS = 8, 0.05, 16
 
 
 @dataclass(frozen=True)
-class _Look:
+class _MotionFeatures:
     """The basis for detecting motion: [H, W] smoothed infrared, and raw depth of cells."""
 
     camera: Camera
@@ -47,7 +47,7 @@ class _Look:
 class _Window:
     """Frames of a stretch that began with `first`."""
 
-    first: _Look
+    first: _MotionFeatures
     moving: np.ndarray
     depths: dict[str, list[np.ndarray]] = field(default_factory=dict)
     count: int = 0
@@ -70,12 +70,12 @@ class Temporal:
 
     def add(self, frame: Frame, depths_mm: dict[str, np.ndarray]) -> None:
         """Takes the next frame, and every method's depth of it ([H, W] uint16, 0 = invalid)."""
-        look = _look(frame)
+        features = _extract_features(frame)
         window = self._window
-        moving = None if window is None else _moving(window.first, look)
+        moving = None if window is None else _find_motion(window.first, features)
         if window is None or moving is None or window.count == WINDOW:
-            self._close()
-            window = self._window = _Window(look, np.zeros(frame.depth_mm.shape, bool))
+            self._finish_window()
+            window = self._window = _Window(features, np.zeros(frame.depth_mm.shape, bool))
         else:
             window.moving |= moving
         for name in self.methods:
@@ -101,7 +101,7 @@ class Temporal:
             for method in self.methods
         }
 
-    def _close(self) -> None:
+    def _finish_window(self) -> None:
         window, self._window = self._window, None
         if window is not None and window.count >= MIN_FRAMES:
             self._done.append((window.count, self._measure(window)))
@@ -116,14 +116,14 @@ class Temporal:
         }
 
 
-def _look(frame: Frame) -> _Look:
+def _extract_features(frame: Frame) -> _MotionFeatures:
     infrared = frame.infrared
     if infrared is not None:
         infrared = cv2.blur(infrared.astype(np.float32), (SMOOTHING_PX, SMOOTHING_PX))
-    return _Look(frame.camera, infrared, _cells(frame.depth_mm))
+    return _MotionFeatures(frame.camera, infrared, _compute_cell_medians(frame.depth_mm))
 
 
-def _cells(depth_mm: np.ndarray) -> np.ndarray:
+def _compute_cell_medians(depth_mm: np.ndarray) -> np.ndarray:
     """[rows, columns] medians of cells, NaN where most is invalid; an incomplete cell has none."""
     rows, columns = (size // CELL_PX for size in depth_mm.shape)
     whole = depth_mm[: rows * CELL_PX, : columns * CELL_PX]
@@ -132,19 +132,21 @@ def _cells(depth_mm: np.ndarray) -> np.ndarray:
     return np.where((cells > 0).mean(axis=-1) >= MIN_CELL_FILL, middle, np.nan)
 
 
-def _moving(first: _Look, look: _Look) -> np.ndarray | None:
+def _find_motion(first: _MotionFeatures, features: _MotionFeatures) -> np.ndarray | None:
     """[H, W] bool, where something moves; None where the camera does, or is another one."""
-    if look.camera != first.camera or (look.infrared is None) != (first.infrared is None):
+    if features.camera != first.camera or (features.infrared is None) != (first.infrared is None):
         return None
-    shape = look.camera.height, look.camera.width
+    shape = features.camera.height, features.camera.width
     with np.errstate(invalid="ignore"):  # a cell without depth says nothing
-        nearer = np.abs(look.cells_mm - first.cells_mm) > MAX_STILL_DEPTH_CHANGE * first.cells_mm
+        nearer = (
+            np.abs(features.cells_mm - first.cells_mm) > MAX_STILL_DEPTH_CHANGE * first.cells_mm
+        )
     changed = np.zeros(shape, bool)
     cells = nearer.repeat(CELL_PX, axis=0).repeat(CELL_PX, axis=1)
     changed[: cells.shape[0], : cells.shape[1]] = cells
-    if first.infrared is not None and look.infrared is not None:
+    if first.infrared is not None and features.infrared is not None:
         allowed = MAX_STILL_GREY + MAX_STILL_FRACTION * first.infrared
-        changed |= np.abs(look.infrared - first.infrared) > allowed
+        changed |= np.abs(features.infrared - first.infrared) > allowed
     # Means over the parts: a part counts however small the image is.
     parts = cv2.resize(changed.astype(np.float32), (PARTS, PARTS), interpolation=cv2.INTER_AREA)
     if np.count_nonzero(parts > MIN_MOVING_FRACTION) > MAX_MOVING_PARTS:

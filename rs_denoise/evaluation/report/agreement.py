@@ -16,7 +16,7 @@ from rs_denoise.matching import (
 from rs_denoise.recordings.frame import Frame
 
 # The evidence map of the depth itself, with fine normalisation: all textures have equal weight.
-_MAP = FINE.index(0.0)
+_MEASURED_MAP = FINE.index(0.0)
 
 
 def map_agreement(frame: Frame, depth_mm: np.ndarray) -> np.ndarray:
@@ -30,14 +30,14 @@ def map_agreement(frame: Frame, depth_mm: np.ndarray) -> np.ndarray:
         [H // 2, W // 2] float32: 1 where the images agree, 0 where they do not; NaN without depth.
     """
     assert frame.infrared is not None and frame.infrared_right is not None
-    disparity_px = _tensor(to_disparity_px(depth_mm, frame.camera.disparity_scale_px_mm))
-    images = _tensor(frame.infrared), _tensor(frame.infrared_right)
+    disparity_px = _to_tensor(to_disparity_px(depth_mm, frame.camera.disparity_scale_px_mm))
+    images = _to_tensor(frame.infrared), _to_tensor(frame.infrared_right)
     evidence = matching_evidence(disparity_px, candidate_surfaces(disparity_px), *images)
     valid = disparity_px[0, 0, ::STRIDE, ::STRIDE] > 0
-    return torch.where(valid, evidence[0, _MAP], torch.nan).numpy()
+    return torch.where(valid, evidence[0, _MEASURED_MAP], torch.nan).numpy()
 
 
-def _tensor(image: np.ndarray) -> Tensor:
+def _to_tensor(image: np.ndarray) -> Tensor:
     """An image as [1, 1, H, W] float32, less an odd last row or column."""
     height, width = (size - size % STRIDE for size in image.shape)
     return torch.from_numpy(image[:height, :width].astype(np.float32))[None, None]

@@ -144,27 +144,27 @@ def _obstacles(method: MethodSummary) -> ObstacleCells | None:
     return method.obstacles
 
 
-_FAIR, _AS_SENT = (SAME, PUBLISHED), (PUBLISHED, SAME)
+_SAME_FIRST, _PUBLISHED_FIRST = (SAME, PUBLISHED), (PUBLISHED, SAME)
 ACCURACY = (
-    Subject(Accuracy.mae_mm, "How far depth is from the true surfaces.", _FAIR),
+    Subject(Accuracy.mae_mm, "How far depth is from the true surfaces.", _SAME_FIRST),
     Subject(
         Accuracy.high_frequency_error_px,
-        "Waves on walls and floors: bumps in a map, false slopes.", _FAIR,
+        "Waves on walls and floors: bumps in a map, false slopes.", _SAME_FIRST,
     ),
-    Subject(Accuracy.bad5_pct, "Pixels more than 5 % off.", _FAIR),
+    Subject(Accuracy.bad5_pct, "Pixels more than 5 % off.", _SAME_FIRST),
 )  # fmt: skip
 DANGERS = (
     Subject(
         Accuracy.false_free_pct,
-        "More than 5 % too far: the robot may drive into something.", _AS_SENT,
+        "More than 5 % too far: the robot may drive into something.", _PUBLISHED_FIRST,
     ),
     Subject(
         Accuracy.false_obstacle_pct,
-        "More than 5 % too near: the robot brakes for nothing.", _AS_SENT,
+        "More than 5 % too near: the robot brakes for nothing.", _PUBLISHED_FIRST,
     ),
     Subject(
         Accuracy.flying_pct,
-        "At edges, points in mid-air between an object and its background.", _AS_SENT,
+        "At edges, points in mid-air between an object and its background.", _PUBLISHED_FIRST,
     ),
     # Over the same pixels, a thin object that was dropped would not count as missed.
     Subject(
@@ -251,13 +251,13 @@ def _make_card(
     frames = summary.count_frames(subject.block(denoised))
     changes = []
     for over in subject.over or ("",):
-        before, after = _read(raw, denoised, subject, over)
+        before, after = _read_values(raw, denoised, subject, over)
         if not math.isnan(before + after):
             changes.append(_make_change(subject, title, before, after, over, frames))
     return Card(title, subject.meaning, tuple(changes)) if changes else None
 
 
-def _read(
+def _read_values(
     raw: MethodSummary, denoised: MethodSummary, subject: Subject, over: str
 ) -> tuple[float, float]:
     """The metric before and after, NaN where it was not measured."""

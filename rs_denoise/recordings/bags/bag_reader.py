@@ -19,7 +19,7 @@ from rs_denoise.recordings.bags.framesets import Frameset, FramesetBuilder
 from rs_denoise.recordings.bags.topics import CameraTopics, find_topics
 from rs_denoise.recordings.frame import MAX_STAMP_NS, Frame, RecordingError
 from rs_denoise.recordings.map_ahead import map_ahead
-from rs_denoise.recordings.overrides import FIND_ALL, Overrides
+from rs_denoise.recordings.overrides import NO_OVERRIDES, Overrides
 from rs_denoise.recordings.skipped import Skipped, SkippedLog
 
 # A camera has few resolutions; a recording with more is damaged.
@@ -42,7 +42,7 @@ class BagReader:
         RecordingError: it is not a bag, or its topics are ambiguous.
     """
 
-    def __init__(self, path: Path, overrides: Overrides = FIND_ALL) -> None:
+    def __init__(self, path: Path, overrides: Overrides = NO_OVERRIDES) -> None:
         self._bag = Bag(path)
         self._topics = find_topics(self._bag, overrides)
         self.notes, self.assumed = self._topics.notes, self._topics.assumed
@@ -271,7 +271,7 @@ class _FrameBuilder:
 
 
 def read_bag(
-    path: Path, overrides: Overrides = FIND_ALL, skipped: Skipped | None = None
+    path: Path, overrides: Overrides = NO_OVERRIDES, skipped: Skipped | None = None
 ) -> Iterator[Frame]:
     """Yields the frames of a bag of ROS 1, ROS 2 or librealsense, in the order of arrival.
 

@@ -23,7 +23,7 @@ from rs_denoise.librealsense import (
     INFRARED_RIGHT,
     SoftwareCamera,
     Stream,
-    pyrealsense2,
+    import_pyrealsense2,
 )
 from rs_denoise.recordings.frame import Frame, RecordingError, add_missing_stamps
 
@@ -96,7 +96,7 @@ def _record(
 
     The recorder writes until it is deleted.
     """
-    rs = pyrealsense2()
+    rs = import_pyrealsense2()
     recorder = rs.recorder(str(path), software.device)
     sensors = recorder.query_sensors()
     for sensor in sensors:
@@ -152,7 +152,7 @@ def _set_times(path: Path, software: SoftwareCamera, stamps: dict[Stream, list[i
         raise RecordingError(f"{path}: not completed ({error}): is the disk full?") from error
     except sqlite3.DatabaseError as error:
         raise RecordingError(
-            f"{path}: librealsense {pyrealsense2().__version__} wrote no SQLite database "
+            f"{path}: librealsense {import_pyrealsense2().__version__} wrote no SQLite database "
             f"({error}): 2.59 or newer is needed"
         ) from error
 

@@ -202,7 +202,7 @@ def _find_camera_info(bag: Bag, override: str | None, depth: str, notes: list[st
     infos = {topic for topic, kind in bag.types.items() if kind == INFO}
     if override:
         if override not in infos:
-            raise _missing(bag, override, "--camera-info-topic", infos)
+            raise _make_missing_error(bag, override, "--camera-info-topic", infos)
         return override
     folder = strip_codec(depth).rpartition("/")[0]
     # librealsense's old recordings have it next to the folder of the image.
@@ -269,7 +269,7 @@ def _select(bag: Bag, topic: str, what: str, option: str) -> str:
     found = [t for t in images if t == topic and bag.count(t) != 0]
     found = found or [t for t in images if strip_codec(t) == topic]
     if not found:
-        raise _missing(bag, topic, option, images)
+        raise _make_missing_error(bag, topic, option, images)
     return _pick(bag, found, what)
 
 
@@ -301,6 +301,8 @@ def _can_read(message: Any, what: str) -> bool:
     return True
 
 
-def _missing(bag: Bag, topic: str, option: str, present: Iterable[str]) -> RecordingError:
+def _make_missing_error(
+    bag: Bag, topic: str, option: str, present: Iterable[str]
+) -> RecordingError:
     listed = ", ".join(sorted(present)) or "none"
     return RecordingError(f"{bag.path}: no topic {topic} as {option} says; it has {listed}")

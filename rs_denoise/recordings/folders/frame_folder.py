@@ -104,7 +104,7 @@ def write_frame(folder: Path, frame: Frame, **notes: object) -> None:
     if unit_mm != 1:
         notes["depth_unit_mm"] = unit_mm
     images = {
-        "depth.png": _in_unit(frame.depth_mm, unit_mm),
+        "depth.png": _convert_to_unit(frame.depth_mm, unit_mm),
         INFRARED_PNG: frame.infrared,
         "infra2.png": frame.infrared_right,
         "ground_truth.png": frame.ground_truth_mm,
@@ -126,7 +126,7 @@ def _choose_unit_mm(depth_mm: np.ndarray) -> float:
     return FINE_UNIT_MM if is_fine else 1.0
 
 
-def _in_unit(depth_mm: np.ndarray, unit_mm: float) -> np.ndarray:
+def _convert_to_unit(depth_mm: np.ndarray, unit_mm: float) -> np.ndarray:
     is_stored_as_it_is = unit_mm == 1 and depth_mm.dtype == np.uint16
     return depth_mm if is_stored_as_it_is else to_uint16_mm(depth_mm / unit_mm)
 

@@ -38,7 +38,7 @@ def floor(mount, camera=CAMERA, farthest_m=6.0):
 
 
 def cells(depth_mm, mount=LEVEL, layer=LAYER):
-    return layer.marked(depth_mm, CAMERA, mount).tolist()
+    return layer.mark_cells(depth_mm, CAMERA, mount).tolist()
 
 
 def test_a_mount_by_hand():
