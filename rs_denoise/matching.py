@@ -127,6 +127,20 @@ def matching_evidence(
     return torch.cat([window, hidden, torch.ones_like(hidden), fine], dim=1)
 
 
+def agreement_in_windows(left: Tensor, right: Tensor, candidates_px: Tensor) -> Tensor:
+    """How well the images agree at candidates, as for `COARSE`.
+
+    Args:
+        left, right: [N, 1, H, W] float32 grey levels 0..255; H and W even.
+        candidates_px: [N, C, H/2, W/2] float32 disparity, 0 = none.
+
+    Returns:
+        [N, C, H/2, W/2] float32: 1 where the images agree; 0 where they do not.
+    """
+    agreement = _agreement(left, right, candidates_px, 0, COARSE_CONTRAST, STRIDE)
+    return mean_filter(agreement, 2 * WINDOW_REACH + 1)
+
+
 def normalise_contrast(image: Tensor, contrast: Contrast, column_stride: int = 1) -> Tensor:
     """Subtracts the local mean and divides by the local contrast.
 

@@ -16,6 +16,7 @@ from rs_denoise.cli.evaluate_batch import Outputs, evaluate_batch, exit_code, pr
 from rs_denoise.cli.score_tables import (
     accuracy_table,
     confidence_lines,
+    image_lines,
     markdown_tables,
     methods_tables,
     no_reference_tables,
@@ -273,7 +274,7 @@ def _print(summary: Summary) -> None:
         for table in (accuracy_table(summary), *methods_tables(summary)):
             if table is not None:
                 console.print(table)
-        for line in confidence_lines(summary):
+        for line in (*confidence_lines(summary), *image_lines(summary)):
             console.print(line)
     if summary.methods:
         for table in no_reference_tables(summary):

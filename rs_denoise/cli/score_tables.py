@@ -98,7 +98,8 @@ def markdown_tables(summary: Summary) -> str:
         lines = [head, ("---", *["---:"] * (len(head) - 1)), *rows]
         table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
         parts.append(f"{title[0].upper()}{title[1:]}:\n\n{table}\n")
-    parts.append("\n".join(f"- {line}" for line in confidence_lines(summary)) + "\n")
+    sentences = [*confidence_lines(summary), *image_lines(summary)]
+    parts.append("\n".join(f"- {sentence}" for sentence in sentences) + "\n")
     return "\n".join(parts)
 
 
@@ -110,6 +111,17 @@ def confidence_lines(summary: Summary) -> list[str]:
         f"AUSE {quality.ause:.3f}; calibration error {100 * quality.calibration_error:.1f} %"
         for name, method in summary.methods.items()
         if (quality := method.confidence) is not None and not math.isnan(quality.ause)
+    ]
+
+
+def image_lines(summary: Summary) -> list[str]:
+    """A sentence for each method whose gross errors were compared with both infrared images."""
+    return [
+        f"{name}: the infrared images agree better with the depth than with the ground truth at "
+        f"{images.gross_confirmed_pct:.0f} % of the gross errors, and worse at "
+        f"{images.gross_refuted_pct:.0f} %"
+        for name, method in summary.methods.items()
+        if (images := method.images) is not None and images.is_measured()
     ]
 
 

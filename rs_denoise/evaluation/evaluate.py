@@ -119,6 +119,8 @@ class Evaluation:
             reasons["planes"] = "no flat surface was found in any frame; give --roi"
         if raw is not None and not raw.temporal.still_frames:
             reasons["temporal"] = "camera and scene never stood still for 10 frames"
+        if self.frames and raw is not None and raw.images is None:
+            reasons["images"] = "no frame with ground truth has both infrared images"
         return reasons
 
 

@@ -12,6 +12,7 @@ from rs_denoise.evaluation.metrics.accuracy import measure_accuracy
 from rs_denoise.evaluation.metrics.by_distance import DistanceSums, sum_by_distance
 from rs_denoise.evaluation.metrics.confidence import measure_confidence, select_most_confident
 from rs_denoise.evaluation.metrics.ground_truth import GroundTruth
+from rs_denoise.evaluation.metrics.image_agreement import measure_image_agreement
 from rs_denoise.evaluation.metrics.no_reference import (
     find_near_infrared_edges,
     measure_without_reference,
@@ -129,7 +130,11 @@ def _compare_with_truth(
 ) -> MethodMetrics:
     """Adds accuracy over all published pixels and, unless raw, over those the camera has too."""
     scale = frame.camera.disparity_scale_px_mm
-    metrics = replace(metrics, published=measure_accuracy(depth_mm, truth, scale))
+    metrics = replace(
+        metrics,
+        published=measure_accuracy(depth_mm, truth, scale),
+        images=measure_image_agreement(frame, depth_mm, truth),
+    )
     if is_raw:
         return metrics
     same = (frame.depth_mm > 0) & (depth_mm > 0)

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from rs_denoise.evaluation.metrics.blocks import (
     Accuracy,
     ConfidenceQuality,
+    ImageAgreement,
     NoReference,
     ObstacleCells,
     TemporalNoise,
@@ -32,6 +33,7 @@ class MethodMetrics:
             before any gate, so that methods are compared at equal fill. Like `confidence`, only for
             models that predict their uncertainty, and once for a model with several gates.
         confidence: of a model that predicts its uncertainty, before any gate.
+        images: if the frame has ground truth and both infrared images.
     """
 
     no_reference: NoReference = field(default_factory=NoReference)
@@ -42,6 +44,7 @@ class MethodMetrics:
     at_fill_97: Accuracy | None = None
     at_fill_90: Accuracy | None = None
     confidence: ConfidenceQuality | None = None
+    images: ImageAgreement | None = None
 
     def blocks(self) -> dict[str, MetricBlock]:
         """The existing blocks, by their names in JSON and requirements."""
@@ -87,6 +90,7 @@ BLOCKS: dict[str, type[MetricBlock]] = {
     "at_fill_97": Accuracy,
     "at_fill_90": Accuracy,
     "ranking": ConfidenceQuality,
+    "images": ImageAgreement,
     "temporal": TemporalNoise,
 }
 FIELDS = {name: name for name in BLOCKS} | {"alone": "no_reference", "ranking": "confidence"}

@@ -12,7 +12,7 @@ import numpy as np
 
 from rs_denoise.evaluation.metrics.averages import mean, median, percentage
 from rs_denoise.evaluation.metrics.blocks import Accuracy
-from rs_denoise.evaluation.metrics.gross import measure_gross_errors
+from rs_denoise.evaluation.metrics.gross import find_gross_errors
 from rs_denoise.evaluation.metrics.ground_truth import OUTLIER_FRACTION, GroundTruth
 
 # The high-frequency error: errors below the limit minus their mean over a window.
@@ -39,7 +39,7 @@ def measure_accuracy(
     error_px = np.where(valid, disparity_scale_px_mm / depth - truth.disparity_px, 0.0)
     relative = error_mm / np.maximum(truth.depth_mm, 1)
     outlier = np.abs(relative) > OUTLIER_FRACTION
-    gross_mm = measure_gross_errors(depth_mm, truth, outlier)
+    gross_mm = find_gross_errors(depth_mm, truth, outlier).error_mm
     true, measured = truth.depth_mm[valid], depth[valid]
     ratio = np.maximum(true / measured, measured / true)
     between = (depth > 1.05 * truth.nearest_mm) & (depth < 0.95 * truth.farthest_mm)

@@ -148,6 +148,27 @@ class Accuracy(MetricBlock):
 
 
 @dataclass(frozen=True)
+class ImageAgreement(MetricBlock):
+    """Of frames with ground truth and both images; `image_agreement.py` computes it."""
+
+    gross_confirmed_pct: Metric = Metric(
+        "Gross errors that the images confirm",
+        "%",
+        "Of the gross errors, those where both infrared images agree better with the depth than "
+        "with the ground truth.",
+        better=Better.NEITHER,
+        digits=1,
+    )
+    gross_refuted_pct: Metric = Metric(
+        "Gross errors that the images refute",
+        "%",
+        "Of the gross errors, those where both infrared images agree better with the ground truth.",
+        better=Better.NEITHER,
+        digits=1,
+    )
+
+
+@dataclass(frozen=True)
 class NoReference(MetricBlock):
     """Of single frames, without ground truth; `no_reference.py` computes it."""
 

@@ -78,6 +78,10 @@ def make_tables(summary: Summary) -> list[ReportTable]:
         _compare_same_pixels(summary),
         _compare_at_fill(summary, 97, lambda method: method.at_fill_97),
         _compare_at_fill(summary, 90, lambda method: method.at_fill_90),
+        _compare_with_raw(
+            summary, lambda method: method.images, "Gross errors and infrared images",
+            "If the images confirm many of the camera's gross errors, check the ground truth.",
+        ),
     ]  # fmt: skip
     found += [_compare_with_raw(summary, part.read, part.title, "") for part in PARTS]
     return [table for table in found if table.rows]

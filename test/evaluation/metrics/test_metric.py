@@ -7,13 +7,14 @@ from conftest import PROJECT
 from rs_denoise.evaluation.metrics.blocks import (
     Accuracy,
     ConfidenceQuality,
+    ImageAgreement,
     NoReference,
     ObstacleCells,
     TemporalNoise,
 )
 from rs_denoise.evaluation.metrics.metric import Metric
 
-BLOCKS = (Accuracy, NoReference, TemporalNoise, ObstacleCells, ConfidenceQuality)
+BLOCKS = (Accuracy, NoReference, TemporalNoise, ObstacleCells, ConfidenceQuality, ImageAgreement)
 
 
 def test_a_block_has_the_description_and_an_instance_the_value():
