@@ -1,10 +1,10 @@
 """Matching evidence: how well the two infrared images agree at candidate disparities.
 
-The camera matches the images and outputs one disparity per pixel. Next to an object, its matching
-window locks on to the object, so the background there comes out too near; in a gap, the match may
-correspond to no surface at all. The images still show which surface a pixel belongs to: at a wrong
-disparity they disagree. A network with this evidence can choose the correct surface, which depth
-alone does not reveal.
+The camera's stereo matcher outputs one disparity per pixel. Next to an object, its support window
+covers the object too, so the background there comes out too near (foreground fattening); in a gap,
+the match may correspond to no surface at all. The images still show which surface a pixel belongs
+to: at a wrong disparity they disagree. With this evidence a network can choose the correct surface,
+which depth alone does not reveal.
 
 Evidence is computed over the whole frame, before tiling, because a match lies up to 126 px away.
 It is sampled at every second pixel of every second row, the resolution of the network's features.
@@ -34,17 +34,17 @@ REACH = 4
 STEPS_PX = (-0.5, 0.0, 0.5)
 FINE = (*STEPS_PX, "nearest", "farthest")
 COARSE = (0.0, "nearest", "farthest")
-# The maps: over a window, one per fine and per coarse candidate; one for uniqueness; one that is 1
-# where there is evidence; at the sample alone, one per fine candidate.
-HIDDEN = len(FINE) + len(COARSE)
-PRESENT = HIDDEN + 1
+# The channels: over a window, one per fine and per coarse candidate; one for occlusion; one that is
+# 1 where there is evidence; at the sample alone, one per fine candidate.
+OCCLUDED = len(FINE) + len(COARSE)
+PRESENT = OCCLUDED + 1
 EVIDENCE_CHANNELS = PRESENT + 1 + len(FINE)
 # Agreement is averaged over this window, in samples to each side: 9 px.
 WINDOW_REACH = 2
 # Normalised images that differ by this much do not agree at all.
 MAX_DIFFERENCE = 2.0
-# A left pixel is hidden if another one with this much more disparity matches the same right pixel.
-HIDDEN_PX = 4.0
+# A left pixel is occluded if another one with this much more disparity has the same match.
+OCCLUSION_PX = 4.0
 
 
 class Contrast(NamedTuple):
@@ -93,7 +93,7 @@ def matching_evidence(
     right: Tensor | None,
     margin_px: int = 0,
 ) -> Tensor:
-    """Agreement of the images at the candidates, and whether a match is unique.
+    """Agreement of the images at the candidates, and occlusion in the right image.
 
     Args:
         disparity_px: [N, 1, H, W] float32, as measured, 0 = invalid; H and W even.
@@ -106,7 +106,7 @@ def matching_evidence(
     Returns:
         [N, EVIDENCE_CHANNELS, H/2, W/2] float32. First, for each of `FINE` and then of `COARSE`,
         the mean agreement in a window: 1 where the images agree; 0 where they do not, where there
-        is no candidate, or where its match is outside the right image. At `HIDDEN`, 0..1: how
+        is no candidate, or where its match is outside the right image. At `OCCLUDED`, 0..1: how
         likely a pixel of a nearer surface matches the same right pixel. At `PRESENT`, 1 everywhere.
         Last, for each of `FINE`, the agreement at the sample alone.
     """
@@ -123,8 +123,8 @@ def matching_evidence(
     fine = 0.5 * (columns[..., ::STRIDE] + columns[..., 1::STRIDE])
     coarse = _agreement(left, right, coarse_px, margin_px, COARSE_CONTRAST, STRIDE)
     window = mean_filter(torch.cat([fine, coarse], dim=1), 2 * WINDOW_REACH + 1)
-    hidden = _hidden(measured, margin_px)
-    return torch.cat([window, hidden, torch.ones_like(hidden), fine], dim=1)
+    occluded = _occlusion(measured, margin_px)
+    return torch.cat([window, occluded, torch.ones_like(occluded), fine], dim=1)
 
 
 def agreement_in_windows(left: Tensor, right: Tensor, candidates_px: Tensor) -> Tensor:
@@ -199,8 +199,8 @@ def _sample_right(
     return torch.lerp(before, after, position - first), inside
 
 
-def _hidden(measured_px: Tensor, margin_px: int) -> Tensor:
-    """How likely a nearer pixel matches the same right pixel, 0..1; [N, 1, H/2, W/2]."""
+def _occlusion(measured_px: Tensor, margin_px: int) -> Tensor:
+    """Occlusion in the right image, [N, 1, H/2, W/2] in 0..1: a nearer pixel has the same match."""
     width = measured_px.shape[-1]
     extra = margin_px // STRIDE
     columns = torch.arange(width, device=measured_px.device, dtype=torch.float32) + extra
@@ -208,4 +208,4 @@ def _hidden(measured_px: Tensor, margin_px: int) -> Tensor:
     shape = (*measured_px.shape[:-1], width + extra)
     claims = measured_px.new_zeros(shape).scatter_reduce(-1, column, measured_px, "amax")
     excess = claims.gather(-1, column) - measured_px
-    return excess.div_(HIDDEN_PX).clamp_(0.0, 1.0).mul_(torch.sign(measured_px))
+    return excess.div_(OCCLUSION_PX).clamp_(0.0, 1.0).mul_(torch.sign(measured_px))

@@ -7,8 +7,8 @@ import torch
 from rs_denoise.matching import (
     EVIDENCE_CHANNELS,
     FINE,
-    HIDDEN,
-    HIDDEN_PX,
+    OCCLUDED,
+    OCCLUSION_PX,
     PRESENT,
     STEPS_PX,
     STRIDE,
@@ -85,10 +85,10 @@ def test_what_is_outside_or_missing_gives_no_agreement():
 def test_a_pixel_behind_another_ones_match_is_not_unique():
     left, right, truth = textured_pair()
     _, evidence = evidence_of(truth, left, right)
-    hidden = evidence[0, HIDDEN, 10]
+    hidden = evidence[0, OCCLUDED, 10]
     # Left of the bar, as wide as its disparity exceeds the wall's.
     begin, stop = (BAR.start - int(NEAR_PX - FAR_PX)) // STRIDE, BAR.start // STRIDE
-    assert (hidden[begin + 1 : stop - 1] == min((NEAR_PX - FAR_PX) / HIDDEN_PX, 1)).all()
+    assert (hidden[begin + 1 : stop - 1] == min((NEAR_PX - FAR_PX) / OCCLUSION_PX, 1)).all()
     assert (hidden[: begin - 1] == 0).all() and (hidden[stop + 1 :] == 0).all()
 
 

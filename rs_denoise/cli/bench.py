@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-from dataclasses import asdict
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,6 +19,7 @@ from rs_denoise.shipped_models import SHIPPED
 
 if TYPE_CHECKING:
     from rs_denoise.benchmark.node_speed import NodeSpeed
+    from rs_denoise.benchmark.results import BenchmarkResults
     from rs_denoise.model import Model
 
 # Time before the measurement in which the load of other programs is measured, and the load that
@@ -91,22 +91,8 @@ def bench(
     _check_plot(plot)
     import torch
 
-    from rs_denoise.benchmark.core_speed import time_core
-    from rs_denoise.benchmark.first_frames import time_first_frames
-    from rs_denoise.benchmark.scaling import time_scaling
-    from rs_denoise.benchmark.scaling_chart import draw_scaling
-    from rs_denoise.benchmark.tables import (
-        core_section,
-        first_frames_section,
-        node_section,
-        scaling_sections,
-    )
     from rs_denoise.idle_cores import count_busy_cores
-    from rs_denoise.model import PRECISIONS, Model
 
-    if precision not in ("auto", *PRECISIONS):
-        expected = ", ".join(("auto", *PRECISIONS))
-        raise typer.BadParameter(f"expected one of {expected}, got '{precision}'")
     if threads:
         torch.set_num_threads(threads)
     width, height = options.parse_size(size) or (848, 480)
@@ -118,42 +104,60 @@ def bench(
             "and compare them only with others of this run",
             style="yellow",
         )
-    models = [Model(path, device, precision) for path in model or sorted(SHIPPED.glob("*.pt"))]
-    _check_names(models)
-    # First of all, while nothing is compiled yet.
-    first = [f for m in models for f in time_first_frames(m)] if scaling else []
-    core = [time_core(one, width, height, frames) for one in models]
-    rounds = ceil(SCALING_FRACTION * frames)
-    times = {m.manifest.name: time_scaling(m, rounds) for m in models} if scaling or plot else {}
-    nodes: list[NodeSpeed] = []
+    models = _load_models(model or sorted(SHIPPED.glob("*.pt")), device, precision)
+    results = _time_models(models, width, height, frames, scaling, draw=plot is not None)
     if node and importlib.util.find_spec("rclpy") is None:
         console.print("the node is not timed: ROS 2 (rclpy) is not installed", style="yellow")
     elif node:
-        nodes = _time_nodes([m.path for m in models], device, rate or [30.0], seconds, runs)
-    sections = [
-        core_section(core),
-        *([node_section(nodes)] if nodes else []),
-        *([first_frames_section(first)] if first else []),
-        *(scaling_sections(times) if times else []),
-    ]
-    for section in sections:
-        console.print(section.terminal())
+        files = [one.path for one in models]
+        results.node = _time_nodes(files, device, rate or [30.0], seconds, runs)
+    tables = results.make_tables()
+    for table in tables:
+        console.print(table.for_terminal())
     conditions = _describe_conditions(frames, busy_cores)
     console.print(conditions, highlight=False)
     if json_file is not None:
-        scaling_rows = {name: [asdict(t) for t in of_model] for name, of_model in times.items()}
-        speeds = {
-            "core": [asdict(s) for s in core],
-            "node": [asdict(s) for s in nodes],
-            "first_frames": [asdict(f) for f in first],
-            "scaling": scaling_rows,
-        }
-        json_file.write_text(json.dumps(speeds, indent=1) + "\n")
+        json_file.write_text(json.dumps(results.to_json(), indent=1) + "\n")
     if markdown is not None:
-        parts = [section.markdown() for section in sections]
+        parts = [table.to_markdown() for table in tables]
         markdown.write_text("\n".join([*parts, f"{conditions}.\n"]))
     if plot is not None:
-        write_figure(draw_scaling(times), plot)
+        from rs_denoise.benchmark.scaling_chart import draw_scaling
+
+        write_figure(draw_scaling(results.scaling), plot)
+
+
+def _load_models(files: list[Path], device: str, precision: str) -> list[Model]:
+    from rs_denoise.model import PRECISIONS, Model
+
+    if precision not in ("auto", *PRECISIONS):
+        expected = ", ".join(("auto", *PRECISIONS))
+        raise typer.BadParameter(f"expected one of {expected}, got '{precision}'")
+    models = [Model(file, device, precision) for file in files]
+    names = [model.manifest.name for model in models]
+    for name in names:
+        if names.count(name) > 1:
+            raise typer.BadParameter(f"two models are named {name}: time them one at a time")
+    return models
+
+
+def _time_models(
+    models: list[Model], width: int, height: int, frames: int, scaling: bool, draw: bool
+) -> BenchmarkResults:
+    """Times the core with each model, without ROS."""
+    from rs_denoise.benchmark.core_speed import time_core
+    from rs_denoise.benchmark.first_frames import time_first_frames
+    from rs_denoise.benchmark.results import BenchmarkResults
+    from rs_denoise.benchmark.scaling import time_scaling
+
+    results = BenchmarkResults()
+    if scaling:  # first of all, while nothing is compiled yet
+        results.first_frames = [first for model in models for first in time_first_frames(model)]
+    results.core = [time_core(model, width, height, frames) for model in models]
+    if scaling or draw:
+        rounds = ceil(SCALING_FRACTION * frames)
+        results.scaling = {model.manifest.name: time_scaling(model, rounds) for model in models}
+    return results
 
 
 def _describe_conditions(frames: int, busy_cores: float) -> str:
@@ -164,13 +168,6 @@ def _describe_conditions(frames: int, busy_cores: float) -> str:
         f"{frames} frames, {torch.get_num_threads()} threads, other programs used "
         f"{busy_cores:.1f} of {os.cpu_count()} cores before{_describe_processor()}"
     )
-
-
-def _check_names(models: list[Model]) -> None:
-    names = [model.manifest.name for model in models]
-    for name in names:
-        if names.count(name) > 1:
-            raise typer.BadParameter(f"two models are named {name}: time them one at a time")
 
 
 def _check_plot(path: Path | None) -> None:

@@ -14,12 +14,12 @@ from rs_denoise.cli.console import make_console
 from rs_denoise.cli.each_recording import show_progress
 from rs_denoise.cli.evaluate_batch import Outputs, evaluate_batch, exit_code, print_comparison
 from rs_denoise.cli.score_tables import (
-    accuracy_table,
-    confidence_lines,
-    image_lines,
-    markdown_tables,
-    methods_tables,
-    no_reference_tables,
+    describe_confidence,
+    describe_image_agreement,
+    make_accuracy_table,
+    make_markdown_tables,
+    make_method_tables,
+    make_no_reference_tables,
 )
 from rs_denoise.evaluation.batch.batch_summary import read_summaries
 from rs_denoise.evaluation.batch.ranking import Ranking
@@ -201,7 +201,7 @@ def evaluate(
     (path,) = found.values()
     summary = _evaluate_one(evaluator, path, html, scheduler)
     _print(summary)
-    outputs.write(summary.to_json(), partial(markdown_tables, summary))
+    outputs.write(summary.to_json(), partial(make_markdown_tables, summary))
     outputs.print_written()
     comparison = None
     if earlier is not None:
@@ -271,13 +271,13 @@ def _print(summary: Summary) -> None:
     if not summary.methods:
         console.print("no frame could be used: nothing to measure")
     elif summary.frames:
-        for table in (accuracy_table(summary), *methods_tables(summary)):
+        for table in (make_accuracy_table(summary), *make_method_tables(summary)):
             if table is not None:
                 console.print(table)
-        for line in (*confidence_lines(summary), *image_lines(summary)):
+        for line in (*describe_confidence(summary), *describe_image_agreement(summary)):
             console.print(line)
     if summary.methods:
-        for table in no_reference_tables(summary):
+        for table in make_no_reference_tables(summary):
             console.print(table)
     for what, why in summary.not_computed.items():
         console.print(f"not measured: {what}: {why}", style="yellow", highlight=False)

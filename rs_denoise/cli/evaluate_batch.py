@@ -17,7 +17,7 @@ from rich.text import Text
 
 from rs_denoise.cli.console import make_console
 from rs_denoise.cli.each_recording import FAILED, run_each
-from rs_denoise.cli.score_tables import markdown_tables
+from rs_denoise.cli.score_tables import make_markdown_tables
 from rs_denoise.evaluation.batch.batch_summary import BatchSummary
 from rs_denoise.evaluation.batch.ranking import Ranking, choose_ranking
 from rs_denoise.evaluation.batch.run_comparison import BETTER, WORSE, RunComparison, compare_runs
@@ -233,7 +233,9 @@ def _make_markdown(batch: BatchSummary, ranking: Ranking) -> str:
     ]
     lines = [f"| {' | '.join(row)} |" for row in rows]
     lines += [f"\nFailed: {name}: {reason}" for name, reason in batch.failed.items()]
-    return "\n".join(lines) + "\n\n" + (markdown_tables(batch.mean) if batch.recordings else "")
+    return (
+        "\n".join(lines) + "\n\n" + (make_markdown_tables(batch.mean) if batch.recordings else "")
+    )
 
 
 def _write_outputs(

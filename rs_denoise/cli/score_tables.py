@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 
-from rich.box import SIMPLE
 from rich.table import Table
 
+from rs_denoise.drawing.text_table import TextTable
 from rs_denoise.evaluation.metrics.blocks import Accuracy
 from rs_denoise.evaluation.metrics.metric import Metric, MetricBlock
 from rs_denoise.evaluation.summary import MethodSummary, Summary
@@ -29,6 +28,9 @@ IN_DOCUMENTS = {
     Accuracy.flying_pct: "flying", Accuracy.interior_mae_px: "interior",
     Accuracy.med_rel_pct: "median",
 }  # fmt: skip
+ACCURACY_HEAD = (
+    "metric", "raw", "denoised", "ratio", "raw,\nsame px", "denoised,\nsame px", "ratio"
+)  # fmt: skip
 PUBLISHED_TITLE = "all published pixels, as ratios to all raw pixels"
 SAME_TITLE = "the pixels that raw has too, as ratios to raw"
 AT_FILL_TITLE = (
@@ -36,53 +38,39 @@ AT_FILL_TITLE = (
 )
 
 
-def accuracy_table(summary: Summary) -> Table | None:
+def make_accuracy_table(summary: Summary) -> Table | None:
     """Every metric of raw and denoised depth, over all published and over the same pixels."""
     raw, denoised = (summary.methods[name] for name in (RAW, DENOISED))
     published, same, same_raw = denoised.published, denoised.same, denoised.same_raw
     if raw.published is None or published is None or same is None or same_raw is None:
         return None
-    table = Table(
-        title=f"against ground truth, mean over {summary.frames} frames of {summary.all_frames}",
-        title_justify="left", box=SIMPLE,
-        padding=(0, 0, 0, 2), pad_edge=False,
-    )  # fmt: skip
-    table.add_column("metric", no_wrap=True)
-    for name in ("raw", "denoised", "ratio", "raw,\nsame px", "denoised,\nsame px", "ratio"):
-        table.add_column(name, justify="right")
+    rows = []
     for metric in Accuracy.metrics():
         pairs = (raw.published, published), (same_raw, same)
         values = [(metric.of(before), metric.of(after)) for before, after in pairs]
         cells = [text for a, b in values for text in (_number(a), _number(b), _ratio(a, b))]
-        table.add_row(metric.json_key, *cells)
-    return table
+        rows.append((metric.json_key, *cells))
+    title = f"against ground truth, mean over {summary.frames} frames of {summary.all_frames}"
+    return TextTable(title, ACCURACY_HEAD, rows).for_terminal(gap=2)
 
 
-def methods_tables(summary: Summary) -> list[Table]:
+def make_method_tables(summary: Summary) -> list[Table]:
     """A row for each method: fill rate and ratios to raw, over several sets of pixels."""
-    tables = []
-    for title, rows in _method_rows(summary, COMPARED).items():
-        table = Table(
-            title=title, title_justify="left", box=SIMPLE, padding=(0, 0, 0, 1), pad_edge=False
-        )
-        for name in ("method", "fill", *COMPARED.values()):
-            table.add_column(name, justify="left" if name == "method" else "right", no_wrap=True)
-        for row in rows:
-            table.add_row(*row)
-        tables.append(table)
-    return tables
+    head = ("method", "fill", *COMPARED.values())
+    tables = _make_ratio_tables(summary, list(COMPARED), head)
+    return [table.for_terminal() for table in tables]
 
 
-def no_reference_tables(summary: Summary) -> list[Table]:
+def make_no_reference_tables(summary: Summary) -> list[Table]:
     """Metrics without ground truth: of single frames, over time and of an obstacle layer."""
     raw, denoised = (summary.methods[name] for name in (RAW, DENOISED))
     tables = [
-        _block_table(
+        _make_block_table(
             f"without ground truth, mean over {summary.all_frames} frames",
             raw.no_reference, denoised.no_reference,
         ),
-        _block_table("over still stretches of the recording", raw.temporal, denoised.temporal),
-        _block_table(
+        _make_block_table("over still stretches of the recording", raw.temporal, denoised.temporal),
+        _make_block_table(
             "cells of a Nav2 obstacle layer, mean over the frames that show the floor",
             raw.obstacles, denoised.obstacles,
         ),
@@ -90,20 +78,21 @@ def no_reference_tables(summary: Summary) -> list[Table]:
     return [table for table in tables if table is not None]
 
 
-def markdown_tables(summary: Summary) -> str:
+def make_markdown_tables(summary: Summary) -> str:
     """The tables of methods, for a document."""
     head = ("method", "fill %", *IN_DOCUMENTS.values())
-    parts = [f"{summary.frames} frames, mean over frames.\n"]
-    for title, rows in _method_rows(summary, IN_DOCUMENTS).items():
-        lines = [head, ("---", *["---:"] * (len(head) - 1)), *rows]
-        table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-        parts.append(f"{title[0].upper()}{title[1:]}:\n\n{table}\n")
-    sentences = [*confidence_lines(summary), *image_lines(summary)]
-    parts.append("\n".join(f"- {sentence}" for sentence in sentences) + "\n")
-    return "\n".join(parts)
+    tables = _make_ratio_tables(summary, list(IN_DOCUMENTS), head)
+    sentences = [*describe_confidence(summary), *describe_image_agreement(summary)]
+    return "\n".join(
+        [
+            f"{summary.frames} frames, mean over frames.\n",
+            *(table.to_markdown() for table in tables),
+            "\n".join(f"- {sentence}" for sentence in sentences) + "\n",
+        ]
+    )
 
 
-def confidence_lines(summary: Summary) -> list[str]:
+def describe_confidence(summary: Summary) -> list[str]:
     """A sentence for each model that predicts its uncertainty."""
     return [
         f"{name}: before any gate, the RMSE of the most confident 90 % is "
@@ -114,7 +103,7 @@ def confidence_lines(summary: Summary) -> list[str]:
     ]
 
 
-def image_lines(summary: Summary) -> list[str]:
+def describe_image_agreement(summary: Summary) -> list[str]:
     """A sentence for each method whose gross errors were compared with both infrared images."""
     return [
         f"{name}: the infrared images agree better with the depth than with the ground truth at "
@@ -125,7 +114,9 @@ def image_lines(summary: Summary) -> list[str]:
     ]
 
 
-def _block_table(title: str, raw: MetricBlock | None, denoised: MetricBlock | None) -> Table | None:
+def _make_block_table(
+    title: str, raw: MetricBlock | None, denoised: MetricBlock | None
+) -> Table | None:
     """The metrics of a block that raw or denoised depth has; None if there are none."""
     if raw is None or denoised is None or not raw.is_measured():
         return None
@@ -133,19 +124,14 @@ def _block_table(title: str, raw: MetricBlock | None, denoised: MetricBlock | No
     known = [value for value in values if not all(map(math.isnan, value[1:]))]
     if len(known) == 1 and not any(known[0][1:]):
         return None
-    table = Table(
-        title=title, title_justify="left", box=SIMPLE, padding=(0, 0, 0, 2), pad_edge=False
-    )
-    for name in ("metric", "raw", "denoised"):
-        table.add_column(name, justify="left" if name == "metric" else "right", no_wrap=True)
-    for metric, before, after in known:
-        table.add_row(metric.json_key, _number(before), _number(after))
-    return table
+    rows = [(metric.json_key, _number(before), _number(after)) for metric, before, after in known]
+    return TextTable(title, ("metric", "raw", "denoised"), rows).for_terminal(gap=2)
 
 
-def _method_rows(summary: Summary, metrics: Iterable[Metric]) -> dict[str, list[tuple[str, ...]]]:
-    """By title: name, fill rate and ratios of each method; raw has its fill rate and ratios 1."""
-    metrics = list(metrics)
+def _make_ratio_tables(
+    summary: Summary, metrics: list[Metric], head: tuple[str, ...]
+) -> list[TextTable]:
+    """For each set of pixels a table with name, fill rate and ratios to raw of each method."""
     rows: dict[str, list[tuple[str, ...]]] = {PUBLISHED_TITLE: [], SAME_TITLE: []}
     raw = summary.methods[RAW].published
     for name, method in summary.methods.items():
@@ -153,17 +139,17 @@ def _method_rows(summary: Summary, metrics: Iterable[Metric]) -> dict[str, list[
             continue
         pairs = {PUBLISHED_TITLE: (raw, method.published), SAME_TITLE: _same_pixels(method, raw)}
         for title, (before, after) in pairs.items():
-            rows[title].append(_method_row(name, method.published, before, after, metrics))
+            rows[title].append(_make_method_row(name, method.published, before, after, metrics))
         at_fills = {97: method.at_fill_97, 90: method.at_fill_90}
         for percent, block in at_fills.items():
             if block is not None:
                 title = AT_FILL_TITLE.format(percent)
-                row = _method_row(name, block, raw, block, metrics)
+                row = _make_method_row(name, block, raw, block, metrics)
                 rows.setdefault(title, []).append(row)
-    return rows
+    return [TextTable(title, head, of_title) for title, of_title in rows.items()]
 
 
-def _method_row(
+def _make_method_row(
     name: str, filled: Accuracy, before: Accuracy, after: Accuracy, metrics: list[Metric]
 ) -> tuple[str, ...]:
     ratios = [_ratio(metric.of(before), metric.of(after)) for metric in metrics]

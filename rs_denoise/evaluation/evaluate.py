@@ -31,7 +31,7 @@ PUBLISH_ALL = Gate(min_confidence=0.0, fill_confidence=1.01, max_recession=math.
 NO_ESTIMATES: Mapping[str, Denoised] = MappingProxyType({})
 # Called with each frame as it was measured, the methods' depths, and the networks' results before
 # any gate.
-Watch = Callable[[Frame, Mapping[str, np.ndarray], Mapping[str, "Denoised"]], None]
+OnFrame = Callable[[Frame, Mapping[str, np.ndarray], Mapping[str, "Denoised"]], None]
 
 
 class Evaluation:
@@ -129,7 +129,7 @@ def evaluate(
     methods: Mapping[str, Method],
     size: tuple[int, int] | None = None,
     setup: CameraSetup = CameraSetup(),
-    watch: Watch | None = None,
+    on_frame: OnFrame | None = None,
 ) -> Evaluation:
     """Measures raw depth and each method's, on frames with and without ground truth.
 
@@ -141,7 +141,7 @@ def evaluate(
         methods: by name, as listed in results.
         size: width and height to resample to first; None keeps the native size.
         setup: what is known of the camera.
-        watch: follows the evaluation, in the frames' order.
+        on_frame: follows the evaluation, in the frames' order.
     """
     denoisers = {n: m for n, m in methods.items() if isinstance(m, OfflineDenoiser)}
     confident = _find_confident_methods(denoisers)
@@ -164,8 +164,8 @@ def evaluate(
     measured = map_ahead(measure, prepare(), FRAMES_AHEAD, prepare=use_share_of_cores)
     for frame, depths_mm, ungated, metrics in measured:
         result.add_measured(frame, depths_mm, metrics)
-        if watch is not None:
-            watch(frame, depths_mm, ungated)
+        if on_frame is not None:
+            on_frame(frame, depths_mm, ungated)
     return result
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from rs_denoise.evaluation.metrics.averages import mean, median, percentage
 from rs_denoise.evaluation.metrics.blocks import Accuracy
-from rs_denoise.evaluation.metrics.gross import find_gross_errors
+from rs_denoise.evaluation.metrics.gross_errors import find_gross_errors
 from rs_denoise.evaluation.metrics.ground_truth import OUTLIER_FRACTION, GroundTruth
 
 # The high-frequency error: errors below the limit minus their mean over a window.

@@ -12,7 +12,7 @@ import numpy as np
 from rs_denoise.depth import to_disparity_px
 from rs_denoise.evaluation.metrics.averages import percentage
 from rs_denoise.evaluation.metrics.blocks import ImageAgreement
-from rs_denoise.evaluation.metrics.gross import find_gross_errors
+from rs_denoise.evaluation.metrics.gross_errors import find_gross_errors
 from rs_denoise.evaluation.metrics.ground_truth import OUTLIER_FRACTION, GroundTruth
 from rs_denoise.recordings.frame import Frame
 

@@ -92,7 +92,8 @@ def list_missing(summary: Summary) -> list[tuple[str, str]]:
     reasons = dict(summary.not_computed)
     titles = {part.key: part.title for part in (ACCURACY, *PARTS)}
     measured = {
-        part.key: bool(_measured_blocks(summary.methods, part.read)) for part in (ACCURACY, *PARTS)
+        part.key: bool(_list_measured_blocks(summary.methods, part.read))
+        for part in (ACCURACY, *PARTS)
     }
     titles |= {"over_distance": "Errors over distance", "timing": "Time per frame"}
     measured |= {
@@ -137,13 +138,13 @@ def describe_distances(errors: DistanceErrors) -> str:
 
 def _compare_with_raw(summary: Summary, read: ReadBlock, title: str, note: str) -> ReportTable:
     """The methods that have the block, against the camera where it has it too."""
-    blocks = _measured_blocks(summary.methods, read)
+    blocks = _list_measured_blocks(summary.methods, read)
     pairs = {name: (None if name == RAW else blocks.get(RAW), b) for name, b in blocks.items()}
     return _make_table(summary, title, note, pairs)
 
 
 def _compare_same_pixels(summary: Summary) -> ReportTable:
-    blocks = _measured_blocks(summary.methods, lambda method: method.same)
+    blocks = _list_measured_blocks(summary.methods, lambda method: method.same)
     pairs = {name: (summary.methods[name].same_raw, block) for name, block in blocks.items()}
     note = (
         "Camera → method, over the pixels that both have, so that dropping pixels does not improve "
@@ -154,7 +155,7 @@ def _compare_same_pixels(summary: Summary) -> ReportTable:
 
 def _compare_at_fill(summary: Summary, percent: int, read: ReadBlock) -> ReportTable:
     """The models that predict their uncertainty, against all pixels of the camera."""
-    blocks = _measured_blocks(summary.methods, read)
+    blocks = _list_measured_blocks(summary.methods, read)
     raw = summary.methods[RAW].published if RAW in summary.methods else None
     pairs = {name: (raw, block) for name, block in blocks.items()}
     note = (
@@ -170,7 +171,7 @@ def _make_table(
     pairs: Mapping[str, tuple[MetricBlock | None, MetricBlock]], show_both: bool = False,
 ) -> ReportTable:  # fmt: skip
     """A row for each metric, from each method's block and what it is compared with."""
-    metrics = _measured_metrics(block for _, block in pairs.values())
+    metrics = _list_measured_metrics(block for _, block in pairs.values())
     if show_both:
         metrics = [metric for metric in metrics if metric not in _OF_COVERAGE]
     rows = tuple(
@@ -181,12 +182,14 @@ def _make_table(
     return ReportTable(title, note, methods, rows)
 
 
-def _measured_blocks(methods: dict[str, MethodSummary], read: ReadBlock) -> dict[str, MetricBlock]:
+def _list_measured_blocks(
+    methods: dict[str, MethodSummary], read: ReadBlock
+) -> dict[str, MetricBlock]:
     blocks = {name: read(method) for name, method in methods.items()}
     return {n: block for n, block in blocks.items() if block is not None and block.is_measured()}
 
 
-def _measured_metrics(blocks: Iterable[MetricBlock]) -> list[Metric]:
+def _list_measured_metrics(blocks: Iterable[MetricBlock]) -> list[Metric]:
     """The metrics that any of the blocks has a value of."""
     blocks = list(blocks)
     pairs = ((metric, block) for block in blocks for metric in block.metrics())
