@@ -29,7 +29,7 @@ utils = pytest.importorskip("packaging.utils")
 
 EXTRAS = {"cluster", "evaluate", "simulate", "train", "onnx", "openvino"}
 SOURCES = ("setup.py", "setup.cfg", "pyproject.toml", "MANIFEST.in", "package.xml", "LICENSE",
-           "resource", "requirements", "rs_denoise", "launch", "config")  # fmt: skip
+           "NOTICE", "resource", "requirements", "rs_denoise", "launch", "config")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
