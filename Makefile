@@ -2,12 +2,12 @@
 PYTHON ?= python3
 ROS ?= jazzy
 RECORDING ?= demo/room
-# Of docs/training.md: the data set, the models made of it, and real frames to judge them by.
+# As in docs/training.md: data set, models trained on it, and real frames to evaluate them on.
 DATA ?= data
 MODELS ?= models
 REAL ?= ../shared/data/real
 PYTHONS ?= python3.10 python3.11 python3.12 python3.13
-# Files of tests that run at a time; 0: all in one process, as for --pdb.
+# Test files that run in parallel; 0: all in one process, which --pdb needs.
 WORKERS ?= 2
 BESIDE = $(filter-out rs_denoise/models/unet.pt,$(wildcard rs_denoise/models/*.pt) $(wildcard $(MODELS)/*.pt))
 VENV := .venv
@@ -15,7 +15,7 @@ VERSIONS := requirements/constraints.txt
 EXTRAS := train simulate evaluate onnx openvino cluster dev
 
 # A sourced ROS installation would leak its packages and libraries into the venv's; and the demo
-# stays on this machine, away from the robots of the network.
+# must not reach robots on the network.
 CLEAN_ENV := env -u PYTHONPATH -u LD_LIBRARY_PATH -u COLCON_PREFIX_PATH -u CMAKE_PREFIX_PATH \
 	-u ROS_DISTRO -u ROS_VERSION -u RMW_IMPLEMENTATION -u _ROS_WHEELS_BOOTSTRAP_COMPLETE \
 	-u CYCLONEDDS_URI -u ROS_DISCOVERY_SERVER -u ROS_STATIC_PEERS -u ROS_LOCALHOST_ONLY \
@@ -33,9 +33,9 @@ help:
 	@echo "make lint test             what CI runs: ruff and mypy, then all tests"
 	@echo "make furniture             meshes for the simulator, by apt (120 MB, no root needed)"
 	@echo "make models/NAME.pt        train recipes/NAME.yaml on DATA=data and export it"
-	@echo "make results               the tables of docs/results.md, of all models on DATA and REAL"
-	@echo "make speed                 the tables and the picture of docs/speed.md, of this machine"
-	@echo "make matrix PYTHONS=...    the tests on each Python, both ROS and both NumPy"
+	@echo "make results               the tables of docs/results.md, for all models on DATA and REAL"
+	@echo "make speed                 the tables and the picture of docs/speed.md, for this machine"
+	@echo "make matrix PYTHONS=...    the tests on each Python, with two versions of ROS and of NumPy"
 	@echo "make setup                 the venv with everything, and the system packages of the tests"
 
 # What the demo runs with: ROS, the runtime and the command line.

@@ -188,6 +188,6 @@ class Camera:
 
     def to_file(self, path: Path, **notes: object) -> None:
         """Writes camera.json: the intrinsics and `notes`, such as origin and emitter."""
-        # NumPy's numbers, such as those of a calibration's matrix, are none of JSON.
+        # json cannot write NumPy scalars, such as elements of a camera matrix.
         text = json.dumps({**asdict(self), **notes}, indent=1, default=lambda number: number.item())
         path.write_text(text + "\n")

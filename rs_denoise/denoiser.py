@@ -160,7 +160,7 @@ class Denoiser:
         """Sets disparity that no camera can measure to 0, for the network alone.
 
         A single such pixel would outweigh all others in the means that the network computes. The
-        gate still sees it, so it is not filled: whatever it is, it is no hole.
+        gate still sees it and does not fill it: the camera measured something there.
         """
         greatest_px = self.camera.fx / MIN_DEPTH_IN_BASELINES
         # threshold() keeps values above a limit; with the sign turned it drops those above.

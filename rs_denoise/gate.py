@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-# No confidence is as high: a limit of more than 1 that everybody can write.
+# Above every confidence: as fill_confidence, it means that no hole is filled.
 MAX_CONFIDENCE = 1.01
 
 

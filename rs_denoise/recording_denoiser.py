@@ -264,7 +264,7 @@ def _write_bag(
             shutil.rmtree(out, ignore_errors=True)
             reason = str(error)
     else:
-        reason = "it is no bag"
+        reason = "it is not a bag"
     by_name = {folder.name: folder for folder in folders}
     count = write_rosbag2(
         out, add_missing_stamps(opened), lambda frame: read_frame(by_name[frame.name]).depth_mm

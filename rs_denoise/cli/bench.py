@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from rs_denoise.benchmark.results import BenchmarkResults
     from rs_denoise.model import Model
 
-# Time before the measurement in which the load of other programs is measured, and the load that
-# spoils it: a small part of a core delays every layer of a network.
+# How long the load of other programs is measured beforehand, and the load above which timings are
+# unreliable: a thread that shares its core delays every layer of a network.
 BUSY_SAMPLE_S, MAX_BUSY_CORES = 1.0, 0.3
 # --scaling has about twenty cases, each timed for this fraction of --frames.
 SCALING_FRACTION = 0.075

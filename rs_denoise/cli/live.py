@@ -17,14 +17,8 @@ from rs_denoise.cli import options
 from rs_denoise.cli.console import make_console
 from rs_denoise.depth import round_like, to_uint16_mm
 from rs_denoise.gate import Gate
-from rs_denoise.live.camera_stream import (
-    CameraStream,
-    LiveError,
-    Request,
-    live_camera,
-    sdk_playback,
-    software_camera,
-)
+from rs_denoise.live.camera_stream import CameraStream, LiveError, Request
+from rs_denoise.live.devices import live_camera, sdk_playback, software_camera
 from rs_denoise.live.screens import (
     PAUSE,
     QUIT,

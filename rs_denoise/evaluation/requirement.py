@@ -127,7 +127,8 @@ def _check(side: ast.expr, requirement: str) -> None:
     for node in ast.walk(side):
         if isinstance(node, ast.Constant) and not _is_finite_number(node.value):
             raise RequirementError(
-                f"requirement '{requirement}': {ast.unparse(node)} is no finite number; {EXPECTED}"
+                f"requirement '{requirement}': {ast.unparse(node)} is not a finite number; "
+                f"{EXPECTED}"
             )
         if isinstance(node, ast.Name) and not node.id.startswith(PLACEHOLDER):
             raise RequirementError(

@@ -12,8 +12,8 @@ from rs_denoise.denoiser import Denoised
 def restore_out_of_range(result: Denoised, depth_mm: np.ndarray) -> Denoised:
     """`result` with +infinity where the camera measured +infinity, and confidence 0 there.
 
-    By REP 117 +infinity says that nothing is within range; it is no hole that may be filled, and a
-    frame full of it is not an empty one: it counts as valid.
+    In REP 117, +infinity means that nothing is within range. Such pixels are not filled, and they
+    count as valid: a frame full of them is not an empty frame.
 
     Args:
         result: of the frame.

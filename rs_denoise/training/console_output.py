@@ -30,7 +30,7 @@ def quiet_lightning() -> Iterator[None]:
     loggers = [logging.getLogger(name) for name in logging.root.manager.loggerDict
                if name.startswith(("lightning", "pytorch_lightning"))]  # fmt: skip
     for logger in loggers:
-        logger.addFilter(_is_no_advertisement)
+        logger.addFilter(_is_useful)
     try:
         with warnings.catch_warnings():
             for message in IRRELEVANT_WARNINGS:
@@ -38,10 +38,10 @@ def quiet_lightning() -> Iterator[None]:
             yield
     finally:
         for logger in loggers:
-            logger.removeFilter(_is_no_advertisement)
+            logger.removeFilter(_is_useful)
 
 
-def _is_no_advertisement(record: logging.LogRecord) -> bool:
+def _is_useful(record: logging.LogRecord) -> bool:
     return ADVERTISEMENT not in record.getMessage()
 
 

@@ -146,7 +146,7 @@ def _add_verdict(manifest: Manifest, metrics: dict[str, float], force: bool) -> 
 
 
 def _format_mm(value: float | None) -> str:
-    return "of no pixel" if value is None else f"{value:.2f} mm"
+    return "unknown: no pixel is valid" if value is None else f"{value:.2f} mm"
 
 
 def _fold_batch_norm(network: Network) -> Network:

@@ -14,11 +14,8 @@ import pytest
 from typer.testing import CliRunner
 
 from rs_denoise.cli.main import app
-from rs_denoise.live.camera_stream import (
-    CameraStream,
-    LiveError,
-    software_camera,
-)
+from rs_denoise.live.camera_stream import CameraStream, LiveError
+from rs_denoise.live.devices import software_camera
 from rs_denoise.recordings.bags.sdk_writer import write_sdk_recording
 from rs_denoise.recordings.folders.frame_folder import read_frame, write_frame
 from rs_denoise.recordings.frame import Frame, RecordingError, repeat_frames
@@ -135,7 +132,7 @@ def test_a_camera_that_goes_away_ends_it_with_an_error(recording, monkeypatch):
             if self.received == 5:
                 self.end(LiveError("the camera was unplugged, or lost its power"))
 
-    monkeypatch.setattr("rs_denoise.live.camera_stream.CameraStream", Unplugged)
+    monkeypatch.setattr("rs_denoise.live.devices.CameraStream", Unplugged)
     code, printed, error = run(recording)
     assert code != 0 and "unplugged" in str(error) and "denoising" in printed
 

@@ -6,15 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from rs_denoise.librealsense import SoftwareCamera
 from rs_denoise.live import camera_stream
-from rs_denoise.live.camera_stream import (
-    CameraStream,
-    LiveError,
-    Request,
-    live_camera,
-    sdk_playback,
-    software_camera,
-)
+from rs_denoise.live.camera_stream import CameraStream, LiveError, Request
+from rs_denoise.live.devices import live_camera, sdk_playback, software_camera
 from rs_denoise.recordings.bags.sdk_writer import write_sdk_recording
 from rs_denoise.recordings.frame import Frame, RecordingError
 from rs_denoise.recordings.recording import open_recording
@@ -125,7 +120,7 @@ def test_gaps_of_a_recording_are_not_waited_out():
 
 def test_a_silent_camera_is_an_error(monkeypatch):
     monkeypatch.setattr(camera_stream, "SILENCE_S", 0.2)
-    software = camera_stream.SoftwareCamera(CAMERA)
+    software = SoftwareCamera(CAMERA)
     stream = CameraStream(software.device, Request(96, 64, 30))
     with pytest.raises(LiveError, match="no frame for .* USB 3.*realsense2_camera"):
         next(iter(stream))
@@ -166,7 +161,7 @@ def test_a_recording_that_cannot_be_played_says_so(source, said):
 
 
 def test_a_profile_that_the_camera_lacks_is_answered_with_those_it_has():
-    software = camera_stream.SoftwareCamera(CAMERA)
+    software = SoftwareCamera(CAMERA)
     with pytest.raises(LiveError, match="no depth of 848x480 at 30 Hz; it offers 96x64 at 30 Hz"):
         CameraStream(software.device, Request())
     with pytest.raises(LiveError, match="has no emitter"):

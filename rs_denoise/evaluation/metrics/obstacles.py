@@ -117,8 +117,8 @@ class ObstacleLayer:
 class ObstacleCounter:
     """Counts the cells that depth images of one frame mark, correctly and wrongly.
 
-    Cells that touch count as the same cell, so an obstacle at the border of a cell is no error. A
-    cell without ground truth is not a false obstacle. Without any ground truth, false and missed
+    Cells that touch count as the same cell, so an obstacle at the border of a cell is not an error.
+    A cell without ground truth is not a false obstacle. Without any ground truth, false and missed
     cells are NaN.
 
     Args:

@@ -122,9 +122,9 @@ def _measure_bend(profiles: np.ndarray) -> np.ndarray:
 
 @lru_cache
 def _make_bend_filters(size: int) -> np.ndarray:
-    """[2 (n - 1), n] that give, of a profile, how far a step or a crease at each border takes it.
+    """Filters [2 (n - 1), n] for the size of a step and of a crease at each border of a profile.
 
-    Each is fitted together with a line, so that a slope is no bend, and counts by its range.
+    Each is fitted together with a line, so that a constant slope does not count as a bend.
     """
     x = _centred_range(size)
     borders = x[:-1, None] + 0.5
