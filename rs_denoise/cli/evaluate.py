@@ -199,7 +199,14 @@ def evaluate(
         ranking = Ranking.parse(worst_by) if worst_by else None
         raise typer.Exit(evaluate_batch(evaluator, found, ranking, earlier, outputs, scheduler))
     (path,) = found.values()
-    summary = _evaluate_one(evaluator, path, html, scheduler)
+    summary = _measure(evaluator, path, html, scheduler)
+    code = _report(summary, outputs, earlier)
+    if code:
+        raise typer.Exit(code)
+
+
+def _report(summary: Summary, outputs: Outputs, earlier: dict[str, Summary] | None) -> int:
+    """Prints and writes the metrics of one recording; returns the exit code."""
     _print(summary)
     outputs.write(summary.to_json(), partial(make_markdown_tables, summary))
     outputs.print_written()
@@ -208,12 +215,10 @@ def evaluate(
         comparison = compare_runs(earlier, {summary.recording: summary})
         print_comparison(make_console(), comparison)
     _print_verdict(summary)
-    code = exit_code([summary], comparison)
-    if code:
-        raise typer.Exit(code)
+    return exit_code([summary], comparison)
 
 
-def _evaluate_one(
+def _measure(
     evaluator: RecordingEvaluator, path: Path, html: Path | None, scheduler: str | None
 ) -> Summary:
     if scheduler is None:

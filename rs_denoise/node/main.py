@@ -41,11 +41,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         import rclpy
         from rclpy.exceptions import NameValidationException
-        from rclpy.executors import ExternalShutdownException
         from rclpy.signals import SignalHandlerOptions
         from rclpy.utilities import remove_ros_args
-
-        from rs_denoise.node.ros_log import log_to_ros
     except ImportError as error:
         print(f"denoise_node: {error}; {ROS_MISSING}", file=sys.stderr)
         return 1
@@ -60,16 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"denoise_node: {error}", file=sys.stderr)
         rclpy.try_shutdown()
         return 1
-    code = 0
-    try:
-        with log_to_ros(nodes[0].get_logger()):
-            code = _run(nodes, stopped)
-    except ExternalShutdownException:
-        pass
-    finally:
-        for node in nodes:
-            node.destroy_node()
-        rclpy.try_shutdown()
+    code = _serve(nodes, stopped)
     if any(node.hangs for node in nodes):
         # A normal exit of Python and CUDA would wait for the thread that hangs, or crash.
         sys.stdout.flush()
@@ -112,6 +100,24 @@ def _make_arguments(namespace: str | None) -> dict:
     if namespace is None:
         return {}
     return {"cli_args": ["--ros-args", "-r", f"__ns:=/{namespace.lstrip('/')}"]}
+
+
+def _serve(nodes: list[DenoiseNode], stopped: Event) -> int:
+    """Runs the nodes until the program stops, then destroys them; returns the exit code."""
+    import rclpy
+    from rclpy.executors import ExternalShutdownException
+
+    from rs_denoise.node.ros_log import log_to_ros
+
+    try:
+        with log_to_ros(nodes[0].get_logger()):
+            return _run(nodes, stopped)
+    except ExternalShutdownException:
+        return 0
+    finally:
+        for node in nodes:
+            node.destroy_node()
+        rclpy.try_shutdown()
 
 
 def _run(nodes: list[DenoiseNode], stopped: Event) -> int:

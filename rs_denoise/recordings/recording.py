@@ -15,6 +15,7 @@ from rs_denoise.recordings.bags.topics import NO_INFRARED
 from rs_denoise.recordings.folders.autoencoder_folder import (
     CAMERA,
     INFRARED,
+    AutoencoderFrame,
     find_autoencoder_frames,
 )
 from rs_denoise.recordings.folders.frame_folder import (
@@ -24,7 +25,7 @@ from rs_denoise.recordings.folders.frame_folder import (
     read_frame,
 )
 from rs_denoise.recordings.folders.image_camera import CameraFiller
-from rs_denoise.recordings.folders.raw_images import find_raw_frames
+from rs_denoise.recordings.folders.raw_images import RawFrame, find_raw_frames
 from rs_denoise.recordings.frame import Frame, RecordingError
 from rs_denoise.recordings.map_ahead import map_ahead
 from rs_denoise.recordings.overrides import NO_OVERRIDES, Overrides
@@ -111,16 +112,9 @@ def open_recording(path: Path | str, overrides: Overrides = NO_OVERRIDES) -> Rec
         raise RecordingError(f"{path}: not a recording by its first bytes; expected {KINDS}")
     frames = find_autoencoder_frames(path)
     if frames:
-        readers: dict[str, FrameReader] = {frame.name: frame for frame in frames}
-        notes = _note_infrared(frame.path(INFRARED).exists() for frame in frames)
-        if (path / CAMERA).exists():
-            return _from_readers(readers, {}, notes)
-        return _fill_in_cameras(readers, notes, overrides)
+        return _open_autoencoder_frames(path, frames, overrides)
     if raw:
-        readers = {frame.name: frame for frame in raw}
-        notes = _note_infrared(frame.infrared is not None for frame in raw)
-        intrinsics = not all(frame.has_intrinsics for frame in raw)
-        return _fill_in_cameras(readers, notes, overrides, intrinsics)
+        return _open_raw_frames(raw, overrides)
     bags = sorted(filter(is_bag, path.glob("*/")))
     if bags:
         return _open_bags(bags, overrides)
@@ -129,13 +123,36 @@ def open_recording(path: Path | str, overrides: Overrides = NO_OVERRIDES) -> Rec
             f"{path}: a folder of TUM RGB-D, ScanNet or a similar data set is not read: its depth "
             f"is not from a stereo camera with infrared; expected {KINDS}"
         )
+    return _open_frame_folders(path, overrides)
+
+
+def _open_autoencoder_frames(
+    path: Path, frames: list[AutoencoderFrame], overrides: Overrides
+) -> Recording:
+    readers: dict[str, FrameReader] = {frame.name: frame for frame in frames}
+    notes = _note_infrared(frame.path(INFRARED).exists() for frame in frames)
+    if (path / CAMERA).exists():
+        return _from_readers(readers, {}, notes)
+    return _fill_in_cameras(readers, notes, overrides)
+
+
+def _open_raw_frames(frames: list[RawFrame], overrides: Overrides) -> Recording:
+    readers: dict[str, FrameReader] = {frame.name: frame for frame in frames}
+    notes = _note_infrared(frame.infrared is not None for frame in frames)
+    intrinsics = not all(frame.has_intrinsics for frame in frames)
+    return _fill_in_cameras(readers, notes, overrides, intrinsics)
+
+
+def _open_frame_folders(path: Path, overrides: Overrides) -> Recording:
     try:
         folders, skipped = find_frames(path)
     except RecordingError as error:
         raise RecordingError(f"{error}; or {KINDS}") from None
     if overrides.camera is not None:
         folders, skipped = sorted({*folders, *skipped}), {}
-    readers = {f.name: partial(read_frame, f, overrides.camera) for f in folders}
+    readers: dict[str, FrameReader] = {
+        f.name: partial(read_frame, f, overrides.camera) for f in folders
+    }
     assumed = read_assumed(folders[0]) if folders else []
     notes = [f"camera.json says that these were assumed: {', '.join(assumed)}"] if assumed else []
     if (path / DENOISED_NOTE).exists():
