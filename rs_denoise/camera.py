@@ -16,7 +16,7 @@ from rs_denoise.camera_models import CAMERA_MODELS, DEFAULT_BASELINE_M, PROFILES
 
 
 class CameraError(ValueError):
-    """Impossible intrinsics, or a file without intrinsics."""
+    """Invalid intrinsics, or a file without intrinsics."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ class Camera:
                 baseline, see `rs_denoise.denoiser.Denoiser`.
 
         Raises:
-            CameraError: a value is impossible.
+            CameraError: a value is invalid.
         """
         if baseline_m is None:
             baseline_m = baseline_from_info(info)
@@ -162,10 +162,10 @@ class Camera:
 
     @classmethod
     def from_file(cls, path: Path | str) -> Camera:
-        """Reads a camera.json as `to_file` writes it; unknown keys are ignored.
+        """Reads a camera.json, as written by `to_file`; unknown keys are ignored.
 
         Raises:
-            CameraError: the file is not JSON, or a field is missing or impossible.
+            CameraError: the file is not JSON, or a field is missing or invalid.
         """
         path = Path(path)
         try:

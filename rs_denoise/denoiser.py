@@ -20,8 +20,8 @@ from rs_denoise.tiling import Tiling
 # Without infrared the network lacks half of its input, so its confidence is reduced by this factor.
 DEPTH_ONLY_FACTOR = 0.8
 DEFAULT_TILE_PX = 1536
-# The nearest depth that counts, in baselines. Both imagers see nothing that is nearer, and no
-# camera searches for such disparities, but a damaged pixel may claim them.
+# The nearest depth that is used, in baselines. Nearer points are outside both images, and no camera
+# searches for such disparities, but a corrupted pixel may contain one.
 MIN_DEPTH_IN_BASELINES = 0.5
 MAX_GREY = 255
 
@@ -99,7 +99,7 @@ class Denoiser:
 
         Args:
             depth_mm: [H, W], uint16 or float, mm; 0, NaN, infinity and masked pixels are invalid.
-                Pixels nearer than half the baseline come out invalid.
+                Pixels nearer than half the baseline become invalid.
             infrared: [H, W], grey levels 0..255 of the left imager, taken at the same time. None
                 if there is none; confidence is then lower.
             infrared_right: the same of the right imager, used together with the left one by models
@@ -163,7 +163,7 @@ class Denoiser:
         gate still sees it and does not fill it: the camera measured something there.
         """
         greatest_px = self.camera.fx / MIN_DEPTH_IN_BASELINES
-        # threshold() keeps values above a limit; with the sign turned it drops those above.
+        # threshold() drops values below a limit; negated, it drops those above.
         return functional.threshold(-measured_px, -greatest_px, 0.0).abs_()
 
     def _run_in_tiles(self, frame: FrameTensors) -> list[Tensor]:

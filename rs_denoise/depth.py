@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-# The largest depth of a uint16 image. As ground truth it means "at least this far", such as the
-# sky: no obstacle, but no depth to measure errors against either.
+# The largest depth of a uint16 image. In ground truth it means "at least this far", such as the
+# sky: not an obstacle, and errors are not measured there.
 MAX_DEPTH_MM = 65535
-# Avoids division by zero: below this disparity, depth is beyond MAX_DEPTH_MM for every camera.
+# Avoids division by zero: any smaller disparity means depth beyond MAX_DEPTH_MM for every camera.
 MIN_DISPARITY_PX = 1e-3
 
 

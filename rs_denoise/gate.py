@@ -1,9 +1,9 @@
 """The gate: decides which pixels of the network's output are published.
 
-An invalid pixel is better than a wrong one, and free space is never invented: a pixel that comes
-out farther than it was measured is not published, however high its confidence. (On real frames
-those with a confidence of 0.9 were right, but they are 0.1 % of the pixels and the camera had most
-of them within 5 % too: nothing is gained.)
+An invalid pixel is better than a wrong one, and free space is never invented: a pixel whose
+denoised depth is farther than measured is not published, however high its confidence. (On real
+frames those with a confidence of 0.9 were right, but they are 0.1 % of the pixels, and most of them
+were within 5 % in the camera's depth too: publishing them would gain nothing.)
 
 Masks are computed with arithmetic on 0 and 1: on a CPU torch.where takes ten times as long.
 """
@@ -23,7 +23,7 @@ MAX_CONFIDENCE = 1.01
 
 
 class GateError(ValueError):
-    """An impossible limit."""
+    """An invalid limit."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,11 @@ class Gate:
             frames 0.4 drops half of the gross errors and 9 % of the thin objects; 0.7 drops three
             quarters, and 31 %.)
         fill_confidence: a hole of the input is filled from this confidence on, 0..1; more than 1
-            never fills. (On real frames 1 % of what passes 0.95 is more than 5 % too far, and 4 %
-            between 0.9 and 0.95. Occlusion shadows are no worse than other holes.)
-        max_recession: a pixel that comes out farther than it was measured by more than this
-            fraction of its depth becomes invalid: space that the camera saw blocked is never
-            declared free; infinity: no limit. For a network without uncertainty it limits any
+            never fills. (On real frames 1 % of the pixels filled this way are more than 5 % too
+            far; between 0.9 and 0.95, 9 % would be. Occlusions are no worse than other holes.)
+        max_recession: a pixel whose denoised depth is farther than measured by more than this
+            fraction becomes invalid: space that the camera measured as occupied is never declared
+            free; infinity: no limit. For a network without uncertainty it limits any
             change of a pixel.
         min_range_mm, max_range_mm: depth outside becomes invalid.
 
@@ -73,8 +73,8 @@ class Gate:
     ) -> Tensor:
         """Finds the pixels that may be published, before the range limits.
 
-        A hole is only filled with a surface that the right imager sees too. In the band at the left
-        edge it does not: cameras cannot measure there, so nothing reveals what is there. (On real
+        A hole is only filled with a surface that the right imager sees too. The band at the left
+        edge is outside the right image, so the camera cannot measure depth there. (On real
         frames nine of ten surfaces that were filled in too far were in that band.)
 
         Args:

@@ -66,7 +66,7 @@ class Manifest:
             source: the model file, for messages.
 
         Raises:
-            ModelError: it is of a newer format, or a field is missing, wrong or impossible.
+            ModelError: it is of a newer format, or a field is missing or invalid.
         """
         try:
             values = json.loads(text)

@@ -30,7 +30,7 @@ PRECISIONS = {
     "float16": torch.float16,
 }
 # NVIDIA GPUs of at least this compute capability (Volta, Xavier) compute float16 in tensor cores.
-MIN_TENSOR_CORES = (7, 0)
+TENSOR_CORE_CAPABILITY = (7, 0)
 MIN_TORCH = (2, 3)
 
 
@@ -199,7 +199,7 @@ def _choose_dtype(name: str, device_name: str) -> torch.dtype:
     if uses_openvino(device_name) and device_name != OPENVINO_DEFAULT:
         return torch.float16  # OpenVINO falls back to float32 if the device has nothing faster
     if device.type == "cuda":
-        capable = torch.cuda.get_device_capability(device) >= MIN_TENSOR_CORES
+        capable = torch.cuda.get_device_capability(device) >= TENSOR_CORE_CAPABILITY
         return torch.float16 if capable else torch.float32
     native = device.type == "cpu" and cpu_computes_bfloat16()
     return torch.bfloat16 if native else torch.float32

@@ -12,6 +12,7 @@ from rich.progress import track
 from rich.table import Table
 
 from rs_denoise.cli.console import make_console
+from rs_denoise.drawing.text_table import format_number
 from rs_denoise.recordings.folders.frame_folder import find_frames, read_frame
 from rs_denoise.recordings.frame import RecordingError
 from rs_denoise.simulation.fidelity import Fidelity, average, measure_fidelity
@@ -70,14 +71,10 @@ def _make_table(each: dict[str, Fidelity], mean: dict[str, float]) -> Table:
     for heading in HEADINGS.values():
         table.add_column(heading, justify="right", no_wrap=True)
     for frame, fidelity in each.items():
-        table.add_row(frame, *(_short(getattr(fidelity, name)) for name in HEADINGS))
+        table.add_row(frame, *(format_number(getattr(fidelity, name)) for name in HEADINGS))
     table.add_section()
-    table.add_row("mean", *(_short(mean[name]) for name in HEADINGS))
+    table.add_row("mean", *(format_number(mean[name]) for name in HEADINGS))
     return table
-
-
-def _short(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.3f}"
 
 
 def _replace_nan(values: dict[str, float]) -> dict[str, float | None]:

@@ -16,6 +16,7 @@ from rs_denoise.camera import Camera
 from rs_denoise.cli import options
 from rs_denoise.cli.console import make_console
 from rs_denoise.drawing.figure import PICTURES, check_suffix, write_figure
+from rs_denoise.drawing.text_table import format_number
 from rs_denoise.evaluation.charts.plane_chart import draw_plane_chart
 from rs_denoise.evaluation.frame_comparison import FrameComparison
 from rs_denoise.evaluation.metrics.averages import mean
@@ -190,11 +191,7 @@ def _make_table(planes: PlaneFits, number: int) -> Table:
     if planes.frames > 1:
         table.add_column("frames", justify="right")
     for name, row in rows.items():
-        cells = [_number(row[column], column.digits) for column in known]
+        cells = [format_number(row[column], column.digits) for column in known]
         counted = [str(len(planes.fits[name][number]))] if planes.frames > 1 else []
         table.add_row(name, *cells, *counted)
     return table
-
-
-def _number(value: float, digits: int) -> str:
-    return f"{value:.{digits}f}" if np.isfinite(value) else "-"

@@ -6,7 +6,7 @@ import math
 
 from rich.table import Table
 
-from rs_denoise.drawing.text_table import TextTable
+from rs_denoise.drawing.text_table import TextTable, format_number
 from rs_denoise.evaluation.metrics.blocks import Accuracy
 from rs_denoise.evaluation.metrics.metric import Metric, MetricBlock
 from rs_denoise.evaluation.summary import MethodSummary, Summary
@@ -48,7 +48,9 @@ def make_accuracy_table(summary: Summary) -> Table | None:
     for metric in Accuracy.metrics():
         pairs = (raw.published, published), (same_raw, same)
         values = [(metric.of(before), metric.of(after)) for before, after in pairs]
-        cells = [text for a, b in values for text in (_number(a), _number(b), _ratio(a, b))]
+        cells = [
+            text for a, b in values for text in (format_number(a), format_number(b), _ratio(a, b))
+        ]
         rows.append((metric.json_key, *cells))
     title = f"against ground truth, mean over {summary.frames} frames of {summary.all_frames}"
     return TextTable(title, ACCURACY_HEAD, rows).for_terminal(gap=2)
@@ -124,7 +126,10 @@ def _make_block_table(
     known = [value for value in values if not all(map(math.isnan, value[1:]))]
     if len(known) == 1 and not any(known[0][1:]):
         return None
-    rows = [(metric.json_key, _number(before), _number(after)) for metric, before, after in known]
+    rows = [
+        (metric.json_key, format_number(before), format_number(after))
+        for metric, before, after in known
+    ]
     return TextTable(title, ("metric", "raw", "denoised"), rows).for_terminal(gap=2)
 
 
@@ -153,17 +158,13 @@ def _make_method_row(
     name: str, filled: Accuracy, before: Accuracy, after: Accuracy, metrics: list[Metric]
 ) -> tuple[str, ...]:
     ratios = [_ratio(metric.of(before), metric.of(after)) for metric in metrics]
-    return name, _number(filled.fill_pct, 1), *ratios
+    return name, format_number(filled.fill_pct, 1), *ratios
 
 
 def _same_pixels(method: MethodSummary, raw: Accuracy) -> tuple[Accuracy, Accuracy]:
     if method.same is None or method.same_raw is None:
         return raw, raw
     return method.same_raw, method.same
-
-
-def _number(value: float, digits: int = 3) -> str:
-    return "-" if math.isnan(value) else f"{value:.{digits}f}"
 
 
 def _ratio(before: float, after: float) -> str:

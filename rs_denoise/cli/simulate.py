@@ -18,6 +18,7 @@ from rich.text import Text
 
 from rs_denoise.cli import options
 from rs_denoise.cli.console import make_console
+from rs_denoise.drawing.text_table import format_number
 from rs_denoise.task_runner import ClusterRunner, LocalRunner, TaskRunner
 
 if TYPE_CHECKING:
@@ -295,16 +296,12 @@ def _make_check_table(simulated: list[dict[str, float]], beside: list[dict[str, 
     for name in simulated[0]:
         low, median, high = np.nanpercentile([s[name] for s in simulated], [10, 50, 90])
         cells: list[str | Text] = [
-            _short(REAL.get(name)),
-            _short(median),
+            format_number(REAL.get(name)),
+            format_number(median),
             f"{low:.2f} to {high:.2f}",
         ]
         cells.append("" if agrees(name, median) else Text("off", style="red"))
         if beside:
-            cells.append(_short(float(np.nanmedian([r[name] for r in beside]))))
+            cells.append(format_number(float(np.nanmedian([r[name] for r in beside]))))
         table.add_row(name, *cells)
     return table
-
-
-def _short(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"

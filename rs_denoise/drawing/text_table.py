@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.box import SIMPLE
 from rich.table import Table
+
+
+def format_number(value: float | None, digits: int = 3) -> str:
+    """A cell with a number; "-" if there is none, or if it is not finite."""
+    return f"{value:.{digits}f}" if value is not None and math.isfinite(value) else "-"
 
 
 @dataclass(frozen=True)

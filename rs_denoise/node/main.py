@@ -70,7 +70,7 @@ def _make_nodes(namespaces: list[str | None]) -> list[DenoiseNode]:
     """Makes a node for each namespace, with one network for all.
 
     Raises:
-        ValueError: a parameter has an impossible value, cameras differ in a parameter that they
+        ValueError: a parameter has an invalid value, cameras differ in a parameter that they
             share, or two nodes have the same name.
         NameValidationException: a namespace is not valid.
     """

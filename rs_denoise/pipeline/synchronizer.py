@@ -139,7 +139,7 @@ class FrameSynchronizer(Generic[T]):
             self._right.reset_timeout(now_ns)
         self._depth_seen_ns = now_ns
         if self._newest_depth is not None and stamp_ns < self._newest_depth:
-            self._jump_back()
+            self._on_clock_jump()
         self._newest_depth = stamp_ns
         self._depth[stamp_ns] = image
         if len(self._depth) > MAX_WAITING:
@@ -151,7 +151,7 @@ class FrameSynchronizer(Generic[T]):
     def add_infrared(self, stamp_ns: int, image: T, now_ns: int) -> list[SyncedImages[T]]:
         """Adds an infrared image; returns the groups that this completes, oldest first."""
         if self._left.went_back(stamp_ns):
-            self._jump_back()
+            self._on_clock_jump()
         self._left.add(stamp_ns, image, self.settings.slop_ns, now_ns)
         self._pair(now_ns)
         return self.take_complete(now_ns)
@@ -187,12 +187,12 @@ class FrameSynchronizer(Generic[T]):
                 images = SyncedImages(stamp, self._depth.pop(stamp), infrared)
                 self._pairs.append((images, now_ns))
             elif missing:
-                self._go_alone(stamp, now_ns)
+                self._release_alone(stamp, now_ns)
             elif self._left.is_decided(stamp):
                 del self._depth[stamp]
                 self._count(unpaired=1)
 
-    def _go_alone(self, stamp: int, now_ns: int) -> None:
+    def _release_alone(self, stamp: int, now_ns: int) -> None:
         depth = self._depth.pop(stamp)
         self._left.note_unpaired(stamp, now_ns + self.settings.infrared_timeout_ns)
         if self.settings.depth_only:
@@ -221,7 +221,7 @@ class FrameSynchronizer(Generic[T]):
         self._right.note_unpaired(stamp, end_ns)
         return images
 
-    def _jump_back(self) -> None:
+    def _on_clock_jump(self) -> None:
         self._count(clock_jumps=1)
         self._drop_waiting()
 
