@@ -128,14 +128,14 @@ class RecordingDenoiser:
         """
         # Before the model is loaded, which takes seconds.
         opened = open_recording(recording, self.settings.overrides)
-        is_bag_there = self.settings.bag and out.exists()
-        if is_bag_there and not (out / DENOISED_NOTE).exists():
+        bag_exists = self.settings.bag and out.exists()
+        if bag_exists and not (out / DENOISED_NOTE).exists():
             raise RecordingError(f"{out}: exists already; remove it first")
         denoiser = OfflineDenoiser(self.load(), self.settings.gate)
         settings = _collect_settings(recording, denoiser, self.settings.overrides)
         if self.settings.bag:  # a finished bag is not compared with the recording frame by frame
             settings["recording_bytes"] = count_bytes(recording)
-        if is_bag_there:
+        if bag_exists:
             if not was_begun(out, DENOISED_NOTE, settings):
                 raise RecordingError(f"{out}/{DENOISED_NOTE} is damaged; remove the bag first")
             return DenoisedRecording(None, 0, [], {})
@@ -221,7 +221,7 @@ def _mark_incomplete(images: Path) -> None:
 def _is_complete(folder: Path, frame: Frame) -> bool:
     """Whether an earlier run denoised these images, and no full disk or power failure damaged it.
 
-    A recording of the same path may be another one by now.
+    The path may hold another recording by now.
     """
     try:
         read_png(folder / CONFIDENCE)

@@ -83,8 +83,9 @@ class DenoiseNode(LifecycleNode):
             on_failure=self._reporter.report_failure,
         )
         self.add_on_set_parameters_callback(self._check_parameters)
-        self._knows_when_set = hasattr(self, "add_post_set_parameters_callback")  # not in Humble
-        if self._knows_when_set:
+        # Humble lacks it.
+        self._has_post_set_callback = hasattr(self, "add_post_set_parameters_callback")
+        if self._has_post_set_callback:
             self.add_post_set_parameters_callback(lambda _: self._apply_parameters())
         self._diagnostics = DiagnosticPublisher(self)
         self.create_service(SetBool, "~/set_enabled", self._on_set_enabled)
@@ -105,7 +106,7 @@ class DenoiseNode(LifecycleNode):
         except Exception as error:  # rclpy would hide the reason
             return self._fail_to_configure(f"{type(error).__name__}: {error}")
         self._outputs = Outputs(self, self._reporter)
-        # This network is for a typical camera, so the one that is there is looked at anew.
+        # This network is for a typical camera, so the camera that is connected is checked again.
         self._model_selector = ModelSelector(self._resources)
         self._configure_assembler()
         self._log_network(self._network)
@@ -174,7 +175,7 @@ class DenoiseNode(LifecycleNode):
 
     def _watch(self) -> None:
         """Listens to the camera while an output has a subscriber, and checks for hung frames."""
-        if not self._knows_when_set:
+        if not self._has_post_set_callback:
             self._apply_parameters()
         if self._pipeline is None or self._outputs is None:
             return

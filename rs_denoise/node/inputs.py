@@ -141,7 +141,7 @@ class Inputs:
         return self.depth, self.camera_info, self.infrared
 
     def open(self, reliability: str, with_right: bool, with_baseline: bool) -> None:
-        """Subscribes to the required topics, and on demand to the others.
+        """Subscribes to the required topics, and to the others if they are needed.
 
         Args:
             reliability: as of `Input.open`.

@@ -1,7 +1,7 @@
 """Is it better, and is it safe: a summary in two sentences and a few cards.
 
 Accuracy is compared over the pixels that both camera and denoised depth have, so that dropping
-pixels does not improve it. Safety is judged over all published pixels, because these are what a
+pixels does not improve it. Safety is measured over all published pixels, because these are what a
 robot receives; it is not called better if it is worse over the same pixels.
 """
 
@@ -112,10 +112,10 @@ def answer_questions(summary: Summary) -> tuple[Answer, Answer, Answer]:
 def list_warnings(summary: Summary) -> list[str]:
     """What to consider before relying on the answers."""
     with_truth, without = summary.frames, summary.frames_without_truth
-    judged = with_truth or without
+    measured = with_truth or without
     found = []
-    if 0 < judged < FEW_FRAMES:
-        count = "one frame" if judged == 1 else f"{judged} frames"
+    if 0 < measured < FEW_FRAMES:
+        count = "one frame" if measured == 1 else f"{measured} frames"
         found.append(f"Only {count}: a small difference may be chance.")
     if with_truth and without:
         are = "frame has" if without == 1 else "frames have"
