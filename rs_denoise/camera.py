@@ -6,6 +6,7 @@ import json
 import math
 import warnings
 from dataclasses import asdict, dataclass, replace
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,9 @@ class Camera:
     baseline_m: float
 
     def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not isinstance(value, Real):
+                raise CameraError(f"camera {name} must be a number, got {value!r}")
         for name in ("width", "height", "fx", "fy", "baseline_m"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
@@ -48,6 +52,11 @@ class Camera:
                     f"camera {name} must be a positive number, got {value!r}: "
                     "check camera_info (or camera.json) of this camera"
                 )
+        if (self.width, self.height) != (int(self.width), int(self.height)):
+            raise CameraError(
+                "camera width and height must be whole numbers of pixels, got "
+                f"{self.width!r}, {self.height!r}"
+            )
         if not (math.isfinite(self.cx) and math.isfinite(self.cy)):
             raise CameraError(f"camera cx, cy must be finite, got {self.cx!r}, {self.cy!r}")
 
@@ -181,10 +190,7 @@ class Camera:
             camera = cls(**known)
         except (CameraError, OverflowError) as error:
             raise CameraError(f"{path}: {error}") from None
-        width, height = int(camera.width), int(camera.height)
-        if (width, height) != (camera.width, camera.height):
-            raise CameraError(f"{path}: width and height must be whole numbers of pixels")
-        return replace(camera, width=width, height=height)
+        return replace(camera, width=int(camera.width), height=int(camera.height))
 
     def to_file(self, path: Path, **notes: object) -> None:
         """Writes camera.json: the intrinsics and `notes`, such as origin and emitter."""

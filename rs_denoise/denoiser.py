@@ -210,10 +210,14 @@ class Denoiser:
 
     def _upload_infrared(self, image: np.ndarray, name: str) -> Tensor:
         uploaded = self._upload(image, name)
-        if image.dtype != np.uint8 and not (brightest := uploaded.max().item()) <= MAX_GREY:
+        if image.dtype == np.uint8:
+            return uploaded
+        darkest, brightest = (level.item() for level in torch.aminmax(uploaded))
+        is_fraction = image.dtype.kind == "f" and 0 < brightest <= 1
+        if not (darkest >= 0 and brightest <= MAX_GREY) or is_fraction:
             raise FrameError(
-                f"{name} must be grey levels 0 to {MAX_GREY}, got {image.dtype} up to "
-                f"{brightest:g}: scale it to 8 bits"
+                f"{name} must be grey levels 0 to {MAX_GREY}, got {image.dtype} from {darkest:g} "
+                f"to {brightest:g}: scale it to 8 bits"
             )
         return uploaded
 
@@ -224,14 +228,22 @@ class Denoiser:
             raise FrameError(f"{name} must be a NumPy array, got a {type(image).__name__}")
         if isinstance(image, np.ma.MaskedArray):
             image = image.filled(0)
-        if image.shape != expected or image.dtype.kind not in "uif":
+        if image.dtype.kind not in "uif":
+            raise FrameError(f"{name} must be of integers or floats, got {image.dtype}")
+        if image.ndim != 2:
             raise FrameError(
-                f"{name} must be {expected[1]}x{expected[0]} numbers as its camera_info says, got "
-                f"{image.dtype} of shape {image.shape}: are depth and infrared set to one profile?"
+                f"{name} must have one channel, shape {expected}, got shape {image.shape}: pass "
+                "a single channel, such as image[..., 0]"
+            )
+        if image.shape != expected:
+            raise FrameError(
+                f"{name} must be {expected[1]}x{expected[0]} as its camera_info says, got "
+                f"{image.shape[1]}x{image.shape[0]}: are depth and infrared set to one profile?"
             )
         # Small types are sent as they are: a GPU converts to float faster than the bus transfers.
         kept = image.dtype if image.dtype.itemsize <= 2 and image.dtype.kind == "u" else np.float32
-        native = np.require(image, np.dtype(kept).newbyteorder("="), ["C", "W"])
+        with np.errstate(over="ignore"):  # float64 beyond float32 becomes infinity, so invalid
+            native = np.require(image, np.dtype(kept).newbyteorder("="), ["C", "W"])
         tensor = torch.from_numpy(native)
         if self._on_gpu:
             # From torch's own pool, so that frames allocate no memory.

@@ -37,6 +37,14 @@ def test_impossible_intrinsics_are_refused(field, value):
         Camera(**fields)
 
 
+@pytest.mark.parametrize("value, message", [
+    ("64", "camera width must be a number, got '64'"), (64.5, "must be whole numbers of pixels"),
+])  # fmt: skip
+def test_a_width_that_is_no_whole_number_is_refused(value, message):
+    with pytest.raises(CameraError, match=message):
+        Camera(**{**camera(64, 64).__dict__, "width": value})
+
+
 def test_resampling_keeps_rays():
     """A ray through a pixel's place stays the same ray: 1280x720 at 2/3, cropped by 2 columns."""
     native = Camera(1280, 720, 900.0, 900.0, 640.0, 360.0, 0.055)

@@ -213,14 +213,16 @@ def test_depth_out_of_range_is_invalid(make_model):
 @pytest.mark.parametrize(
     ("depth", "infrared", "message"),
     [
-        (np.zeros((64, 65), np.uint16), None, r"depth must be 96x64 .* uint16 of shape \(64, 65\)"),
-        (np.zeros((64, 96, 3), np.uint8), None, "depth must be 96x64"),
-        (np.zeros((64, 96), bool), None, "depth must be 96x64 numbers"),
+        (np.zeros((64, 65), np.uint16), None, "depth must be 96x64 as .*, got 65x64"),
+        (np.zeros((64, 96, 3), np.uint8), None, r"depth must have one channel.* \(64, 96, 3\)"),
+        (np.zeros((64, 96), bool), None, "depth must be of integers or floats, got bool"),
         ([[1000.0] * 96] * 64, None, "depth must be a NumPy array, got a list"),
         (torch.zeros(64, 96), None, "depth must be a NumPy array, got a Tensor"),
         (np.full((64, 96), 1.5, np.float32), None, "is it in metres"),
-        (np.zeros((64, 96), np.uint16), np.full((64, 96), 256, np.uint16), "uint16 up to 256"),
-        (np.zeros((64, 96), np.uint16), np.full((64, 96), np.nan), "float64 up to nan"),
+        (np.zeros((64, 96), np.uint16), np.full((64, 96), 256, np.uint16), "uint16 from 256"),
+        (np.zeros((64, 96), np.uint16), np.full((64, 96), np.nan), "float64 from nan to nan"),
+        (np.zeros((64, 96), np.uint16), np.full((64, 96), -5, np.int8), "int8 from -5 to -5"),
+        (np.zeros((64, 96), np.uint16), np.full((64, 96), 0.5), "0 to 255, got float64 from 0.5"),
         (np.zeros((64, 96), np.uint16), np.zeros((32, 48), np.uint8), "infrared must be 96x64"),
     ],
 )  # fmt: skip

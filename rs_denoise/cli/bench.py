@@ -48,14 +48,18 @@ def bench(
     ] = "auto",
     threads: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Threads of PyTorch.", show_default="one per core"),
+        typer.Option(
+            min=1, max=1024, metavar="N", help="Threads of PyTorch.", show_default="one per core"
+        ),
     ] = None,
     node: Annotated[
         bool, typer.Option(help="Also time the node over DDS, if ROS 2 is installed.")
     ] = True,
     rate: Annotated[
         list[float] | None,
-        typer.Option(metavar="HZ", help="Hz of the camera; repeatable.", show_default="30"),
+        typer.Option(
+            min=1, max=1000, metavar="HZ", help="Hz of the camera; repeatable.", show_default="30"
+        ),
     ] = None,
     seconds: Annotated[
         float, typer.Option(min=1, metavar="SECONDS", help="Duration of each run of the node.")

@@ -52,7 +52,9 @@ def convert(
     denoise: Annotated[bool, typer.Option(help="Also write denoised depth.")] = False,
     rate: Annotated[
         float,
-        typer.Option(min=0.1, metavar="HZ", help="Rate, Hz, for frames without a recorded stamp."),
+        typer.Option(
+            min=0.1, max=1000, metavar="HZ", help="Rate, Hz, for frames without a recorded stamp."
+        ),
     ] = DEFAULT_RATE_HZ,
     depth_topic: options.DepthTopic = None,
     infrared_topic: options.InfraredTopic = None,

@@ -68,6 +68,7 @@ def demo(
     frames = load_frames(recording)
     if not frames:
         raise DemoError(f"{recording}: no depth frame in it")
+    out.mkdir(parents=True, exist_ok=True)
     console.print(f"{recording}: {len(frames)} frames, played in a loop at {RATE_HZ:.0f} Hz")
     count = round(seconds * RATE_HZ)
     played = _play(recording, count, console)
@@ -81,7 +82,6 @@ def demo(
     console.print(_make_table(count, played, summary))
     if (advice := _advise(count, played)) is not None:
         console.print(advice)
-    out.mkdir(parents=True, exist_ok=True)
     print(f"picture: {_write_picture(results, out / 'before_after.png')}")
     shown = _select_frames(frames, results, played.model.get("model"))
     write_report(out / "report.html", recording.resolve().name, summary, shown)

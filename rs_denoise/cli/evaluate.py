@@ -192,11 +192,11 @@ def evaluate(
         overrides=overrides,
     )
     earlier = read_summaries(against) if against is not None else None
+    ranking = Ranking.parse(worst_by) if worst_by else None
     found = find_recordings(recordings)
     evaluator = RecordingEvaluator(settings, requirements)
     outputs = Outputs(json_file, html, markdown)
     if len(found) > 1:
-        ranking = Ranking.parse(worst_by) if worst_by else None
         raise typer.Exit(evaluate_batch(evaluator, found, ranking, earlier, outputs, scheduler))
     (path,) = found.values()
     summary = _measure(evaluator, path, html, scheduler)

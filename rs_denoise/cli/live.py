@@ -105,7 +105,8 @@ def live(
     width, height = options.parse_size(size) or (848, 480)
     if out is not None and out.suffix not in ("", VIDEO):
         raise typer.BadParameter(f"--out must be a video ({VIDEO}) or a folder, got '{out.name}'")
-    options.check_out(out)
+    if out is not None and not (out.suffix == "" and out.is_dir()):
+        options.check_out(out)
     if source is not None and not source.exists():
         raise LiveError(f"{source}: no such file or folder")
     from rs_denoise.denoiser import Denoiser

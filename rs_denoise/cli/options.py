@@ -130,10 +130,20 @@ Camera = Annotated[
         show_default="as recorded",
     ),
 ]
+
+
+def _check_scheduler(address: str | None) -> str | None:
+    """Rejects what is not an address, with which Dask hangs for minutes."""
+    if address is not None and not re.fullmatch(r"(\w+://)?[^/]+:\d+", address):
+        raise typer.BadParameter(f"expected an address such as tcp://host:8786, got '{address}'")
+    return address
+
+
 Scheduler = Annotated[
     str | None,
     typer.Option(
         metavar="URL",
+        callback=_check_scheduler,
         help="Run on the workers of the Dask scheduler at this address, such as tcp://host:8786. "
         "Paths must be on storage that they share.",
         show_default="this machine",
@@ -146,6 +156,8 @@ FrameName = Annotated[
     ),
 ]
 DEFAULT_MODEL_FILE = DEFAULT_MODEL
+# Sides that --size accepts: far more pixels than a camera has need more memory than a computer has.
+MIN_SIDE_PX, MAX_SIDE_PX = 64, 4096
 # More skipped frames than this are counted instead of listed.
 MAX_LISTED = 5
 DEFAULT_MIN_CONFIDENCE = _GATE.min_confidence
@@ -156,14 +168,17 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
     """Parses WIDTHxHEIGHT.
 
     Raises:
-        typer.BadParameter: the text has another form, or a side is less than 64.
+        typer.BadParameter: the text has another form, or a side is too small or too large.
     """
     if text is None:
         return None
     match = re.fullmatch(r"(\d+)x(\d+)", text)
     size = (int(match[1]), int(match[2])) if match else (0, 0)
-    if min(size) < 64:
-        raise typer.BadParameter(f"expected WIDTHxHEIGHT of at least 64x64, got '{text}'")
+    if min(size) < MIN_SIDE_PX or max(size) > MAX_SIDE_PX:
+        raise typer.BadParameter(
+            f"expected WIDTHxHEIGHT from {MIN_SIDE_PX}x{MIN_SIDE_PX} to "
+            f"{MAX_SIDE_PX}x{MAX_SIDE_PX}, got '{text}'"
+        )
     return size
 
 
@@ -171,11 +186,13 @@ def check_out(*paths: Path | None) -> None:
     """Checks before any work that files can be written; None is skipped.
 
     Raises:
-        typer.BadParameter: a folder is missing or read-only.
+        typer.BadParameter: it is a folder itself, or its folder is missing or read-only.
     """
     for path in paths:
         if path is None:
             continue
+        if path.is_dir():
+            raise typer.BadParameter(f"{path}: is a folder; name a file")
         folder = path.absolute().parent
         if not folder.is_dir():
             raise typer.BadParameter(f"{path}: there is no folder {folder}; create it first")

@@ -22,6 +22,7 @@ from rs_denoise.drawing.text_table import format_number
 from rs_denoise.task_runner import ClusterRunner, LocalRunner, TaskRunner
 
 if TYPE_CHECKING:
+    from rs_denoise.recordings.frame import Frame
     from rs_denoise.simulation.simulate import DataSet
 
 CHECKED_FRAMES = 100
@@ -179,6 +180,8 @@ def simulate(
         raise typer.BadParameter(
             "--scheduler needs OUT, on storage that all workers share, and no --workers"
         )
+    if not check and (beside is not None or picture is not None):
+        raise typer.BadParameter("--beside and --picture need --check")
     width_height = options.parse_size(size)
     assert width_height is not None
     with TemporaryDirectory() as temporary:
@@ -199,11 +202,12 @@ def simulate(
             public_domain=public_domain,
         )
         _check_choices(data_set)
+        real = _read_real(data_set, beside, picture) if check else []
         local = LocalRunner(workers or os.cpu_count() or 1)
         runner = local if scheduler is None else ClusterRunner(scheduler)
         _simulate(data_set, frames, runner, shard or Shard(1, 1))
         if check:
-            _check_realism(data_set, frames, beside, picture)
+            _check_realism(data_set, frames, real, picture)
 
 
 def _default_native_fraction(check: bool, out: Path | None) -> float:
@@ -257,22 +261,27 @@ def _simulate(data_set: DataSet, frames: int, runner: TaskRunner, part: Shard) -
         raise typer.Exit(1)
 
 
-def _check_realism(
-    data_set: DataSet, frames: int, beside: Path | None, picture: Path | None
-) -> None:
+def _read_real(data_set: DataSet, beside: Path | None, picture: Path | None) -> list[Frame]:
+    """Rejects what --check cannot do, before any work; returns the real frames of --beside."""
     from rs_denoise.recordings.folders.frame_folder import find_frames, read_frame
     from rs_denoise.recordings.resample import resample_frame
-    from rs_denoise.simulation.check import statistics
 
     if data_set.bags or data_set.length > 1:
         raise typer.BadParameter("--check looks at single frames: leave --length and --format out")
+    options.check_out(picture)
+    paths = find_frames(beside)[0] if beside else []
+    frames = [resample_frame(read_frame(path), *data_set.size) for path in paths]
+    return [frame for frame in frames if frame.ground_truth_mm is not None]
+
+
+def _check_realism(
+    data_set: DataSet, frames: int, real: list[Frame], picture: Path | None
+) -> None:
+    from rs_denoise.recordings.folders.frame_folder import read_frame
+    from rs_denoise.simulation.check import statistics
+
     paths = [data_set.path(i, v) for i in range(frames) for v in range(data_set.versions)]
     paths = [path for path in paths if (path / "camera.json").exists()]
-    real = []
-    for path in find_frames(beside)[0] if beside else []:
-        frame = resample_frame(read_frame(path), *data_set.size)
-        if frame.ground_truth_mm is not None:
-            real.append(frame)
     simulated = [statistics(read_frame(path)) for path in paths]
     make_console().print(_make_check_table(simulated, [statistics(frame) for frame in real]))
     if picture is not None:

@@ -116,7 +116,11 @@ class Evaluation:
                 f"{self._mount_errors[-1]}; give --camera-height and --camera-pitch"
             )
         if raw is not None and math.isnan(raw.no_reference.plane_rms_mm):
-            reasons["planes"] = "no flat surface was found in any frame; give --roi"
+            reasons["planes"] = (
+                "no flat surface was found in any frame; give --roi"
+                if self.setup.planes is None
+                else "no --roi is within the image and shows a plane"
+            )
         if raw is not None and not raw.temporal.still_frames:
             reasons["temporal"] = "camera and scene never stood still for 10 frames"
         if self.frames and raw is not None and raw.images is None:

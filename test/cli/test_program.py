@@ -171,6 +171,16 @@ def test_markdown_of_a_recording_without_ground_truth_is_written(tmp_path):
     assert out.read_text().startswith("0 frames")
 
 
+@pytest.mark.parametrize("width, height", [(96, 12), (3, 2)])
+def test_frames_smaller_than_the_parts_that_are_looked_at_are_evaluated(tmp_path, width, height):
+    depth_mm = np.full((height, width), 1000, np.uint16)
+    write_frame(tmp_path / "f", Frame("f", camera(width, height), depth_mm))
+    arguments = ["evaluate", tmp_path, "--model", "unet-tiny", "--roi", "500,0,20,20"]
+    result = CliRunner().invoke(main.app, [str(a) for a in arguments])
+    assert result.exit_code == 0, result.output
+    assert "no --roi is within the image and shows a plane" in " ".join(result.output.split())
+
+
 def test_a_broken_image_does_not_end_the_tests_of_an_autoencoder(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     images = tmp_path / "images" / "test"

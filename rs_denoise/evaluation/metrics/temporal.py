@@ -127,7 +127,8 @@ def _compute_cell_medians(depth_mm: np.ndarray) -> np.ndarray:
     """[rows, columns] medians of cells, NaN where most is invalid; an incomplete cell has none."""
     rows, columns = (size // CELL_PX for size in depth_mm.shape)
     whole = depth_mm[: rows * CELL_PX, : columns * CELL_PX]
-    cells = whole.reshape(rows, CELL_PX, columns, CELL_PX).swapaxes(1, 2).reshape(rows, columns, -1)
+    cells = whole.reshape(rows, CELL_PX, columns, CELL_PX).swapaxes(1, 2)
+    cells = cells.reshape(rows, columns, CELL_PX * CELL_PX)
     middle = _median(cells.transpose(2, 0, 1))
     return np.where((cells > 0).mean(axis=-1) >= MIN_CELL_FILL, middle, np.nan)
 

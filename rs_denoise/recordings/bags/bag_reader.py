@@ -196,7 +196,7 @@ class _FrameBuilder:
         self.roles_seen: set[str] = set()
         self._baseline_m, self._skipped = baseline_m, skipped
         self._cameras: dict[tuple[int, int], Camera] = {}
-        self._count = self._with_infrared = 0
+        self._count = self._paired = self._with_infrared = 0
         self._newest_ns = -1
 
     def add_camera_info(self, info: Any) -> None:
@@ -217,6 +217,7 @@ class _FrameBuilder:
                 self._skipped.add(f"depth {frameset.stamp_ns}", self._no_camera(frameset))
                 continue
             infrared = self._check_size(frameset, "infrared", frameset.infrared)
+            self._paired += frameset.infrared is not None
             self._with_infrared += infrared is not None
             self._count += 1
             yield Frame(
@@ -239,12 +240,17 @@ class _FrameBuilder:
                 f"{path}: no frame in it can be used"
                 + (f" ({'; '.join(reasons[:REASONS_IN_ERROR])})" if reasons else ": it is empty")
             )
-        if infrared and "infrared" in self.roles_seen and not self._with_infrared:
+        if infrared and not self._with_infrared:
             self._skipped.add(
                 infrared,
-                "none of it is within 5 ms of a depth image: "
-                f"{self._count} frames are denoised from depth alone, with lower confidence",
+                f"none of it {self._fault_of_infrared()}: {self._count} frames are denoised from "
+                "depth alone, with lower confidence",
             )
+
+    def _fault_of_infrared(self) -> str:
+        if "infrared" not in self.roles_seen:
+            return "can be read"
+        return "has the size of its depth image" if self._paired else "is within 5 ms of depth"
 
     def _make_name(self, stamp_ns: int) -> str:
         """The stamp, with a unique number appended if the clock stood still or went back."""

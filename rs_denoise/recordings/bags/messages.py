@@ -66,14 +66,14 @@ def read_depth_mm(message: Any, unit_m: float = MILLIMETRE_M) -> np.ndarray:
         is finer than 1 mm.
 
     Raises:
-        RecordingError: it cannot be decoded, or has another encoding.
+        RecordingError: it cannot be decoded, has another encoding, or another unit.
     """
     if message.__msgtype__ == COMPRESSED:
         pixels = _decode_depth(message)
     else:
         pixels = _view_pixels(message, DEPTH_TYPES)
     if pixels.dtype.kind == "f":
-        return to_uint16_mm(pixels * np.float32(1000.0))
+        return _metres_to_mm(pixels)
     if not MIN_UNIT_M <= unit_m <= MAX_UNIT_M:
         raise RecordingError(f"its depth unit is {unit_m:g} m, expected about {MILLIMETRE_M} m")
     return convert_units(pixels, unit_m)
@@ -91,6 +91,17 @@ def read_infrared(message: Any) -> np.ndarray:
     if image.dtype != np.uint8 or image.ndim != 2:
         raise RecordingError(f"is not a grey image of 8 bit (its format is '{message.format}')")
     return image
+
+
+def _metres_to_mm(depth_m: np.ndarray) -> np.ndarray:
+    depth_mm = to_uint16_mm(depth_m * np.float32(1000.0))
+    measured = np.count_nonzero((depth_m > 0) & (depth_m < np.inf))
+    if 2 * np.count_nonzero(depth_mm) < measured:
+        raise RecordingError(
+            "more than half of its pixels are farther than 65 m, which no camera measures: are "
+            "millimetres stored as 32FC1, which holds metres?"
+        )
+    return depth_mm
 
 
 def _view_pixels(message: Any, types: dict[str, np.dtype]) -> np.ndarray:

@@ -305,4 +305,9 @@ def _make_missing_error(
     bag: Bag, topic: str, option: str, present: Iterable[str]
 ) -> RecordingError:
     listed = ", ".join(sorted(present)) or "none"
+    if topic in bag.types:
+        return RecordingError(
+            f"{bag.path}: {topic}, which {option} names, is a {bag.types[topic]} that cannot be "
+            f"read; expected one of {listed}"
+        )
     return RecordingError(f"{bag.path}: no topic {topic} as {option} says; it has {listed}")

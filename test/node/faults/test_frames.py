@@ -174,7 +174,7 @@ BROKEN = {
     "depth has a step of 4294967295 bytes": {"change": enormous},
     "depth has encoding 'rgb8'": {"change": coloured},
     "encoding 'yuv9'": {"infrared_encoding": "yuv9"},
-    "depth must be 64x48 numbers as its camera_info says": {"camera": camera(64, 48)},
+    "depth must be 64x48 as its camera_info says": {"camera": camera(64, 48)},
     "depth must be 128x96 numbers": {"depth": noisy_wall(160, 112)[0]},
 }
 

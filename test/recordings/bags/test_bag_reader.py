@@ -179,7 +179,19 @@ def test_infrared_of_another_size_is_left_out(tmp_path):
     frames, skipped = read(tmp_path, messages())
     assert [f.infrared for f in frames] == [None, None]
     assert skipped[f"infrared {stamp(0)}"] == "it is 160x128, its depth 80x64"
-    assert skipped[INFRARED].startswith("none of it is within 5 ms of a depth image: 2 frames are")
+    assert skipped[INFRARED].startswith("none of it has the size of its depth image: 2 frames")
+
+
+def test_infrared_that_cannot_be_read_is_told_to_be_missing(tmp_path):
+    def messages(encoding):
+        for topic, message in driver(ROS, 2):
+            if topic == INFRARED:
+                message = dataclasses.replace(message, encoding=encoding)
+            yield topic, message
+
+    frames, skipped = read(tmp_path, messages("rgb8"))
+    assert [f.infrared for f in frames] == [None, None]
+    assert skipped[INFRARED].startswith("none of it can be read: 2 frames are denoised from depth")
 
 
 def test_an_impossible_camera_info_is_named_and_the_last_good_one_serves(tmp_path):

@@ -32,6 +32,14 @@ def test_metres_are_rounded_and_what_is_no_depth_or_too_far_is_invalid():
     assert messages.read_depth_mm(message).tolist() == [expected]
 
 
+def test_millimetres_that_claim_to_be_metres_are_refused():
+    message = ROS.image(DEPTH.astype(np.float32), "32FC1", 0)
+    with pytest.raises(RecordingError, match="are millimetres stored as 32FC1"):
+        messages.read_depth_mm(message)
+    unknown = np.full((2, 3), np.nan, np.float32)
+    assert not messages.read_depth_mm(ROS.image(unknown, "32FC1", 0)).any()
+
+
 @pytest.mark.parametrize("unit_m, expected", [
     (0.001, [0, 1, 300, 1000, 40000, 65535]),
     (0.0001, [0, 0.1, 30, 100, 4000, 6553.5]),

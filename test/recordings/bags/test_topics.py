@@ -104,6 +104,13 @@ def test_a_named_topic_that_is_not_there(tmp_path, option, topics):
         chosen(tmp_path, driver(ROS, 1), topics)
 
 
+def test_a_named_topic_that_holds_no_images(tmp_path):
+    topics = Overrides(depth="/camera/depth/camera_info")
+    expected = "which --depth-topic names, is a sensor_msgs/msg/CameraInfo that cannot be read"
+    with pytest.raises(RecordingError, match=expected):
+        chosen(tmp_path, driver(ROS, 1), topics)
+
+
 @pytest.mark.parametrize("option, messages", [
     ("--depth-topic", [*driver(ROS, 1, "/front"), *driver(ROS, 1, "/rear")]),
     ("--depth-topic", [info("/c/camera_info"), image("/c/one"), image("/c/two")]),
