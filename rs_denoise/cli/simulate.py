@@ -274,9 +274,7 @@ def _read_real(data_set: DataSet, beside: Path | None, picture: Path | None) -> 
     return [frame for frame in frames if frame.ground_truth_mm is not None]
 
 
-def _check_realism(
-    data_set: DataSet, frames: int, real: list[Frame], picture: Path | None
-) -> None:
+def _check_realism(data_set: DataSet, frames: int, real: list[Frame], picture: Path | None) -> None:
     from rs_denoise.recordings.folders.frame_folder import read_frame
     from rs_denoise.simulation.check import statistics
 
