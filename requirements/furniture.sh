@@ -12,7 +12,7 @@ for root in / "$target/"; do
     fi
 done
 if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
-    echo "furniture comes as a Debian or Ubuntu package and apt-get is not here: fetch" >&2
+    echo "furniture is a Debian package, and apt-get is not installed: download" >&2
     echo "https://packages.debian.org/$package, unpack it into $target;" >&2
     echo "without it the simulator fills its scenes with primitives" >&2
     exit 1

@@ -2,8 +2,8 @@
 # The tests of the core, the recordings and the node on every Python, ROS and NumPy with wheels, as
 # rows of a table. Called by `make matrix`, which cleans the environment.
 #   sh requirements/matrix.sh python3.10 python3.11 python3.12 python3.13
-# One environment a Python, in .matrix, because torch is the largest part of it; a log a cell. Ends
-# with 1 if a cell fails.
+# One environment per Python, in .matrix, because torch is its largest part; one log per cell. The
+# exit code is 1 if a cell fails.
 set -u
 cd "$(dirname "$0")/.."
 tests="test/test_camera.py test/test_denoiser.py test/test_tiling.py test/pipeline/test_synchronizer.py

@@ -83,7 +83,7 @@ def augment(crops: list[Crop], scale_px_mm: float, rng: np.random.Generator) -> 
 
 
 def _vary(crop: Crop, scale_px_mm: float, rng: np.random.Generator) -> Example:
-    # Flipped vertically only: occlusion shadows are on the left side.
+    # Flipped vertically only: occlusions are on the left side.
     flip = -1 if rng.random() < 0.5 else 1
     disparity, infrared, truth, right = (
         None if x is None else np.ascontiguousarray(x[::flip], np.float32) for x in crop
