@@ -18,8 +18,9 @@ from rs_denoise.evaluation.metrics.planes import Roi
 
 # The search uses the medians of this many cells per side ...
 CELLS = 32
-# ... and tries rectangles with corners at every second cell. Half a cell is cut off all around, for
-# what lies there may be another surface that the median does not see: an eighth a side is left.
+# ... and tries rectangles with corners at every second cell. Half a cell is cut off on every side,
+# because it may show another surface that the median does not reveal; at least an eighth of the
+# image remains in width and height.
 MIN_CELLS, STRIDE_CELLS = 5, 2
 CELL_FILL = 0.5
 # Real planes: RMS of the cells' medians about a plane up to 0.15 px (D415 at 1280x720).

@@ -109,8 +109,8 @@ class PlaneFit:
         rms_mm: RMS distance of the points from the plane, along its normal (Intel's plane-fit RMS
             error, spatial noise).
         rms_pct: of distance_mm.
-        subpixel_rms_px: RMS of fx * baseline / Z - fx * baseline / Z_plane, Z_plane being where
-            the pixel's ray meets the plane. (The Depth Quality Tool takes the foot of the
+        subpixel_rms_px: RMS of fx * baseline / Z - fx * baseline / Z_plane, where Z_plane is the
+            depth at which the pixel's ray meets the plane. (The Depth Quality Tool takes the foot of the
             perpendicular instead: the same for a wall that faces the camera.)
         distance_mm: depth of the plane at the region's centre.
         tilt_deg: between the plane's normal and the optical axis; 0 faces the camera.
@@ -142,9 +142,9 @@ def fit_plane(
 
     Returns:
         Z accuracy is, as in Intel's tool, the median over the points of
-        (Z - wall_mm) / wall_mm * 100 after the fitted plane was turned to face the camera. What
-        a turn about its point on the optical axis keeps is each point's distance from the plane,
-        so nothing is turned here: Z is the plane's depth on the axis plus that distance.
+        (Z - wall_mm) / wall_mm * 100 after the fitted plane was turned to face the camera. Turning
+        the plane about its point on the optical axis keeps each point's distance from it, so
+        nothing is turned here: Z is the plane's depth on the axis plus that distance.
 
     Raises:
         PlaneError: `roi` is not in the image, has too few valid points, they span no plane, or
@@ -158,7 +158,7 @@ def fit_plane(
     column, row = (roi.width - 1) / 2, (roi.height - 1) / 2
     middle = np.array([(column - part.cx) / part.fx, (row - part.cy) / part.fy, 1.0])
     distance = _depth_along(middle, normal, offset, f"the centre of region {roi}")
-    # The normal looks at the camera, so what is farther lies against it.
+    # The normal points to the camera, so farther points have a smaller product with it.
     farther = offset - kept @ normal
     scale = camera.disparity_scale_px_mm
     plane_px = scale * (kept @ normal / kept[:, 2]) / offset

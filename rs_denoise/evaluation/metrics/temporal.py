@@ -138,12 +138,10 @@ def _find_motion(first: _MotionFeatures, features: _MotionFeatures) -> np.ndarra
     if features.camera != first.camera or (features.infrared is None) != (first.infrared is None):
         return None
     shape = features.camera.height, features.camera.width
-    with np.errstate(invalid="ignore"):  # a cell without depth says nothing
-        nearer = (
-            np.abs(features.cells_mm - first.cells_mm) > MAX_STILL_DEPTH_CHANGE * first.cells_mm
-        )
+    with np.errstate(invalid="ignore"):  # NaN, a cell without depth, does not count as changed
+        moved = np.abs(features.cells_mm - first.cells_mm) > MAX_STILL_DEPTH_CHANGE * first.cells_mm
     changed = np.zeros(shape, bool)
-    cells = nearer.repeat(CELL_PX, axis=0).repeat(CELL_PX, axis=1)
+    cells = moved.repeat(CELL_PX, axis=0).repeat(CELL_PX, axis=1)
     changed[: cells.shape[0], : cells.shape[1]] = cells
     if first.infrared is not None and features.infrared is not None:
         allowed = MAX_STILL_GREY + MAX_STILL_FRACTION * first.infrared
