@@ -110,8 +110,8 @@ class PlaneFit:
             error, spatial noise).
         rms_pct: of distance_mm.
         subpixel_rms_px: RMS of fx * baseline / Z - fx * baseline / Z_plane, where Z_plane is the
-            depth at which the pixel's ray meets the plane. (The Depth Quality Tool takes the foot of the
-            perpendicular instead: the same for a wall that faces the camera.)
+            depth at which the pixel's ray meets the plane. (The Depth Quality Tool takes the foot
+            of the perpendicular instead: the same for a wall that faces the camera.)
         distance_mm: depth of the plane at the region's centre.
         tilt_deg: between the plane's normal and the optical axis; 0 faces the camera.
         normal: [3] float64, of length 1, towards the camera, in the optical frame.
