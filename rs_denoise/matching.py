@@ -1,10 +1,10 @@
 """Matching evidence: how well the two infrared images agree at candidate disparities.
 
 The camera's stereo matcher outputs one disparity per pixel. Next to an object, its support window
-covers the object too, so the background there is measured too near (foreground fattening); in a gap,
-the match may correspond to no surface at all. The images still show which surface a pixel belongs
-to: at a wrong disparity they disagree. With this evidence a network can choose the correct surface,
-which depth alone does not reveal.
+covers the object too, so the background there is measured too near (foreground fattening); in a
+gap, the match may correspond to no surface at all. The images still show which surface a pixel
+belongs to: at a wrong disparity they disagree. With this evidence a network can choose the correct
+surface, which depth alone does not reveal.
 
 Evidence is computed over the whole frame, before tiling, because a match lies up to 126 px away.
 It is sampled at every second pixel of every second row, the resolution of the network's features.
