@@ -115,7 +115,7 @@ def autoencoder(
     """
     model_path = model_path or keras_model_path
     if not (train or test or statistics or crop or convert):
-        raise AutoencoderError("nothing to do: give -c, -n, -t, -s or -r (--help says more)")
+        raise AutoencoderError("nothing to do: give -c, -n, -t, -s or -r (see --help)")
     for folder in (TRAIN, TRAIN_CROPPED, TRAIN_MASKED, TEST, TEST_CROPPED, DENOISED, LOGS, MODELS):
         folder.mkdir(parents=True, exist_ok=True)
     train_images, test_images = (

@@ -175,7 +175,7 @@ BROKEN = {
     "depth has encoding 'rgb8'": {"change": coloured},
     "encoding 'yuv9'": {"infrared_encoding": "yuv9"},
     "depth must be 64x48 as its camera_info says": {"camera": camera(64, 48)},
-    "depth must be 128x96 numbers": {"depth": noisy_wall(160, 112)[0]},
+    "depth must be 128x96 as its camera_info says": {"depth": noisy_wall(160, 112)[0]},
 }
 
 
