@@ -32,7 +32,7 @@ CONFIDENCE_WEIGHT = 0.5
 LIKELIHOOD_WEIGHT = 0.05
 # Deliberately not the exact frequency of errors: correct pixels on thin objects, with which robots
 # collide, have more weight, and so have pixels that are too far, which are false free space.
-THIN_CONFIDENCE_WEIGHT, TOO_FAR_WEIGHT = 3.0, 2.0
+THIN_CONFIDENCE_WEIGHT, TOO_FAR_WEIGHT = 5.0, 2.0
 # The probability of a large error is kept away from 0, or a few pixels would outweigh all others.
 MIN_PROBABILITY = 1e-3
 # Neighbours are on one surface if their true disparities differ by less than this.
