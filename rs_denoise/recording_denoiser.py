@@ -147,9 +147,13 @@ class RecordingDenoiser:
         unused = {"ground truth"}
         if not denoiser.model.kind.uses_right_infrared:
             unused.add("right infrared")
-        folders, new = _denoise_frames(
-            opened.without(unused), denoiser, images, self.settings.pictures, progress
-        )
+        try:
+            folders, new = _denoise_frames(
+                opened.without(unused), denoiser, images, self.settings.pictures, progress
+            )
+        except RecordingError:
+            _remove_without_frames(images)
+            raise
         if self.settings.bag:
             with atomic_output(out) as unfinished:
                 notes += _write_bag(recording, self.settings.overrides, opened, folders, unfinished)
@@ -210,6 +214,12 @@ def _denoise_frames(
 
     denoised = map_ahead(denoise, incomplete(), FRAMES_AHEAD, prepare=use_share_of_cores)
     return folders, sum(denoised)
+
+
+def _remove_without_frames(images: Path) -> None:
+    """Removes a folder without any result: its settings would prevent a repeat with others."""
+    if [path.name for path in images.iterdir()] == [DENOISED_NOTE]:
+        shutil.rmtree(images)
 
 
 def _mark_incomplete(images: Path) -> None:

@@ -39,11 +39,13 @@ def _expand(path: Path) -> list[Path]:
     """The recordings in a folder of several; otherwise the path itself."""
     if not path.is_dir() or _is_frames(path):
         return [path]
-    if is_bag(path):
-        files = bag_files(path)
-        return [path] if (path / METADATA).is_file() or is_split_bag(files) else files
-    found = [child for child in sorted(path.iterdir()) if is_bag(child) or _is_frames(child)]
-    return found if len(found) > 1 else [path]
+    if (path / METADATA).is_file():
+        return [path]
+    files = bag_files(path)
+    folders = [p for p in sorted(path.iterdir()) if p.is_dir() and (is_bag(p) or _is_frames(p))]
+    if files and is_split_bag(files) and not folders:
+        return [path]
+    return sorted([*files, *folders]) or [path]
 
 
 def _is_frames(path: Path) -> bool:

@@ -285,3 +285,14 @@ def test_pictures_show_denoised_depth_in_colours_above_a_scale(bag, tmp_path):
     assert ((drawn == drawn[invalid][0]).all(-1) == invalid).all() and invalid.any()
     refused = run(bag, tmp_path / "other", "--pictures", "--format", "rosbag2")
     assert refused.returncode == 2 and "--pictures" in refused.stderr
+
+
+def test_what_could_not_be_read_can_be_repeated_with_the_option_that_the_message_names(tmp_path):
+    (tmp_path / "in" / "f").mkdir(parents=True)
+    cv2.imwrite(str(tmp_path / "in" / "f" / "depth.png"), np.full((240, 424), 1000, np.uint16))
+    command = tmp_path / "in", tmp_path / "out", "--model", "unet-tiny"
+    failed = run(*command)
+    assert failed.returncode == 2 and "set the camera with --camera" in failed.stderr
+    repeated = run(*command, "--camera", "d435")
+    assert repeated.returncode == 0, repeated.stderr
+    assert "1 frames in" in repeated.stdout

@@ -53,6 +53,15 @@ def test_files_of_bags_in_a_folder_are_recordings_but_parts_of_one_are_not(folde
     assert list(find_recordings([folder / "split"])) == ["split"]
 
 
+def test_a_single_file_does_not_hide_the_folders_next_to_it(folder):
+    stray = (folder / "one.mcap").rename(folder / "all" / "one.mcap")
+    (folder / "all" / "single.mcap.zst").unlink()
+    assert list(find_recordings([folder / "all"])) == ["desk", "drive", "one.mcap"]
+    stray.unlink()
+    (folder / "all" / "drive").rename(folder / "drive")
+    assert list(find_recordings([folder / "all"])) == ["desk"]
+
+
 def test_equal_names_get_as_much_of_the_path_as_tells_them_apart(folder):
     for robot in ("r1", "r2"):
         write_frame(folder / robot / "desk" / "a", frame())
