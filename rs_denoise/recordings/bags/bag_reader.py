@@ -243,11 +243,11 @@ class _FrameBuilder:
         if infrared and not self._with_infrared:
             self._skipped.add(
                 infrared,
-                f"none of it {self._fault_of_infrared()}: {self._count} frames are denoised from "
-                "depth alone, with lower confidence",
+                f"none of it {self._describe_infrared_fault()}: {self._count} frames are denoised "
+                "from depth alone, with lower confidence",
             )
 
-    def _fault_of_infrared(self) -> str:
+    def _describe_infrared_fault(self) -> str:
         if "infrared" not in self.roles_seen:
             return "can be read"
         return "has the size of its depth image" if self._paired else "is within 5 ms of depth"
