@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from rs_denoise.camera_info import baseline_from_info, intrinsics_from_info
+from rs_denoise.camera_info import MAX_BASELINE_M, baseline_from_info, intrinsics_from_info
 from rs_denoise.camera_models import CAMERA_MODELS, DEFAULT_BASELINE_M, PROFILES
 
 
@@ -52,6 +52,11 @@ class Camera:
                     f"camera {name} must be a positive number, got {value!r}: "
                     "check camera_info (or camera.json) of this camera"
                 )
+        if self.baseline_m > MAX_BASELINE_M:
+            raise CameraError(
+                f"camera baseline_m must be at most {MAX_BASELINE_M:g} m, got "
+                f"{self.baseline_m!r}: is it in millimetres?"
+            )
         if (self.width, self.height) != (int(self.width), int(self.height)):
             raise CameraError(
                 "camera width and height must be whole numbers of pixels, got "

@@ -37,6 +37,12 @@ def test_impossible_intrinsics_are_refused(field, value):
         Camera(**fields)
 
 
+def test_a_baseline_in_millimetres_is_refused():
+    """With 50 m every pixel would be nearer than half the baseline, so invalid."""
+    with pytest.raises(CameraError, match=r"at most 1 m, got 50\.0: is it in millimetres"):
+        Camera(848, 480, 425.0, 425.0, 423.5, 239.5, 50.0)
+
+
 @pytest.mark.parametrize("value, message", [
     ("64", "camera width must be a number, got '64'"), (64.5, "must be whole numbers of pixels"),
 ])  # fmt: skip
