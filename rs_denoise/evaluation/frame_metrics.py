@@ -51,6 +51,10 @@ class CameraSetup:
     wall_mm: float | None = None
 
 
+class ImageSizeError(ValueError):
+    """An image that does not fit the camera of its frame."""
+
+
 @dataclass(frozen=True)
 class FrameMetrics:
     """The metrics of one frame.
@@ -78,7 +82,11 @@ def measure_frame(
         ungated: by method, its network's result before any gate, for networks that predict their
             uncertainty. Only used with ground truth.
         setup: what is known of the camera.
+
+    Raises:
+        ImageSizeError: an image of the frame or a method's depth does not fit the camera.
     """
+    _check_sizes(frame, depths_mm)
     methods = _measure_without_reference(frame, depths_mm, setup)
     methods, mount_error = _count_obstacles(frame, depths_mm, setup, methods)
     by_distance = {}
@@ -92,6 +100,24 @@ def measure_frame(
         for name, answer in ungated.items():
             methods[name] = _measure_confidence(methods[name], frame, answer, truth)
     return FrameMetrics(methods, by_distance, mount_error)
+
+
+def _check_sizes(frame: Frame, depths_mm: Mapping[str, np.ndarray]) -> None:
+    images = {f"depth of method '{name}'": depth_mm for name, depth_mm in depths_mm.items()}
+    optional = {"ground truth": frame.ground_truth_mm, "infrared": frame.infrared}
+    images |= {what: image for what, image in optional.items() if image is not None}
+    expected = frame.camera.height, frame.camera.width
+    for what, image in images.items():
+        if not isinstance(image, np.ndarray):
+            raise ImageSizeError(
+                f"frame {frame.name}: {what} must be a NumPy array of shape {expected}, got a "
+                f"{type(image).__name__}"
+            )
+        if image.shape != expected:
+            raise ImageSizeError(
+                f"frame {frame.name}: {what} must have its camera's shape {expected}, got "
+                f"{image.shape}"
+            )
 
 
 def _measure_without_reference(

@@ -7,7 +7,7 @@ import pytest
 from conftest import REAL_DATA
 from rs_denoise.drawing.picture import draw_before_after
 from rs_denoise.evaluation.evaluate import evaluate
-from rs_denoise.evaluation.frame_metrics import CameraSetup
+from rs_denoise.evaluation.frame_metrics import CameraSetup, ImageSizeError
 from rs_denoise.evaluation.metrics.blocks import ConfidenceQuality
 from rs_denoise.evaluation.metrics.confidence import (
     measure_confidence,
@@ -155,6 +155,23 @@ def test_what_could_not_be_computed_is_told_with_the_reason(make_model):
     assert raw["temporal"]["still_frames"] == 10 and raw["temporal"]["temporal_noise_pct"] == 0
     assert raw["alone"]["z_accuracy_pct"] == pytest.approx(0.5, abs=0.03)
     assert raw["obstacles"]["marked_cells"] > 0 and raw["obstacles"]["frames"] == 10
+
+
+@pytest.mark.parametrize("depth, said", [
+    (lambda f: f.depth_mm[:10], r"method 'x' must have its camera's shape \(64, 96\), got \(10"),
+    (lambda f: None, "method 'x' must be a NumPy array of shape .*, got a NoneType"),
+])  # fmt: skip
+def test_a_method_that_returns_no_image_of_the_frame_is_named(depth, said):
+    depth_mm, infrared = noisy_wall(96, 64)
+    with pytest.raises(ImageSizeError, match=f"frame a: depth of {said}"):
+        evaluate([Frame("a", camera(96, 64), depth_mm, infrared)], {"x": depth})
+
+
+def test_ground_truth_of_another_size_is_named():
+    depth_mm, infrared = noisy_wall(96, 64)
+    frame = Frame("a", camera(96, 64), depth_mm, infrared, depth_mm[:10])
+    with pytest.raises(ImageSizeError, match="frame a: ground truth must have its camera's shape"):
+        evaluate([frame], {})
 
 
 def test_a_long_recording_is_sampled_in_runs():
