@@ -32,8 +32,8 @@ class Gate:
 
     Attributes:
         min_confidence: a measured pixel below it becomes invalid, 0..1. (On simulated validation
-            frames 0.4 drops half of the gross errors and 9 % of the thin objects; 0.7 drops three
-            quarters, and 31 %.)
+            frames 0.4 drops half of the gross errors and 8 % of the thin objects; 0.7 drops three
+            quarters, and 25 %.)
         fill_confidence: a hole of the input is filled from this confidence on, 0..1; more than 1
             never fills. (On real frames 1 % of the pixels filled this way are more than 5 % too
             far; between 0.9 and 0.95, 9 % would be. Occlusions are no worse than other holes.)

@@ -106,13 +106,13 @@ def describe_confidence(summary: Summary) -> list[str]:
 
 
 def describe_image_agreement(summary: Summary) -> list[str]:
-    """A sentence for each method whose gross errors were compared with both infrared images."""
+    """Sentences on the gross errors of raw and denoised depth, if both infrared images exist."""
     return [
         f"{name}: the infrared images agree better with the depth than with the ground truth at "
         f"{images.gross_confirmed_pct:.0f} % of the gross errors, and worse at "
         f"{images.gross_refuted_pct:.0f} %"
-        for name, method in summary.methods.items()
-        if (images := method.images) is not None and images.is_measured()
+        for name in (RAW, DENOISED)
+        if (images := summary.methods[name].images) is not None and images.is_measured()
     ]
 
 
