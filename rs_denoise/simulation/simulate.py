@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -205,13 +206,14 @@ def _render(data_set: DataSet, index: int) -> None:
         if render is None or not np.array_equal(pose, seen_from):
             seen_from, render = pose, renderer.render(pose)
         path = data_set.render_path(index, view)
-        light = {
-            name: value.astype(np.float16)
-            for name, value in vars(render).items()
-            if name != "depth_m"
-        }
+        light = {name: to_half(value) for name, value in vars(render).items() if name != "depth_m"}
         with atomic_output(path) as unfinished:
             np.savez(unfinished, depth_m=render.depth_m, **light)
+
+
+def to_half(light: np.ndarray) -> np.ndarray:
+    """float16, clipped: a glint would become infinite, and the lens's blur would spread it."""
+    return np.minimum(light, np.finfo(np.float16).max).astype(np.float16)
 
 
 def _preset(data_set: DataSet, index: int) -> Preset:

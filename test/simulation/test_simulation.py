@@ -35,6 +35,7 @@ from rs_denoise.simulation.simulate import (
     shard,
     simulate,
     simulate_camera,
+    to_half,
     use_one_thread,
 )
 from rs_denoise.simulation.trajectory import random_trajectory
@@ -325,3 +326,8 @@ def test_presets_have_the_geometry_of_the_data_sheets():
     assert PRESETS["d435"].streaming(1280, 720).camera.fx == pytest.approx(637.5)
     with pytest.raises(ValueError, match="got 800x600"):
         PRESETS["d435"].streaming(800, 600)
+
+
+def test_light_beyond_half_precision_is_clipped():
+    stored = to_half(np.float32([0.0, 1.5, 1e6]))
+    assert stored.dtype == np.float16 and stored.tolist() == [0.0, 1.5, 65504.0]
