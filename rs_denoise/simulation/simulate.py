@@ -206,7 +206,9 @@ def _render(data_set: DataSet, index: int) -> None:
         if render is None or not np.array_equal(pose, seen_from):
             seen_from, render = pose, renderer.render(pose)
         path = data_set.render_path(index, view)
-        light = {name: to_half(value) for name, value in vars(render).items() if name != "depth_m"}
+        light: dict[str, Any] = {
+            name: to_half(value) for name, value in vars(render).items() if name != "depth_m"
+        }
         with atomic_output(path) as unfinished:
             np.savez(unfinished, depth_m=render.depth_m, **light)
 
