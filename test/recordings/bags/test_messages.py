@@ -33,9 +33,11 @@ def test_metres_are_rounded_and_what_is_no_depth_or_too_far_is_invalid():
 
 
 def test_millimetres_that_claim_to_be_metres_are_refused():
-    message = ROS.image(DEPTH.astype(np.float32), "32FC1", 0)
+    millimetres = np.full((2, 3), 1500, np.float32)
     with pytest.raises(RecordingError, match="are millimetres stored as 32FC1"):
-        messages.read_depth_mm(message)
+        messages.read_depth_mm(ROS.image(millimetres, "32FC1", 0))
+    sky = np.array([[1.5, 1000, 1000]], np.float32)
+    assert messages.read_depth_mm(ROS.image(sky, "32FC1", 0)).tolist() == [[1500, 0, 0]]
     unknown = np.full((2, 3), np.nan, np.float32)
     assert not messages.read_depth_mm(ROS.image(unknown, "32FC1", 0)).any()
 
