@@ -131,10 +131,13 @@ Camera = Annotated[
     ),
 ]
 
+# Of a Dask scheduler: with a port, or inside this process.
+ADDRESS = r"(\w+://)?[^/]+:\d+|inproc://.+"
+
 
 def _check_scheduler(address: str | None) -> str | None:
     """Rejects what is not an address, with which Dask hangs for minutes."""
-    if address is not None and not re.fullmatch(r"(\w+://)?[^/]+:\d+", address):
+    if address is not None and not re.fullmatch(ADDRESS, address):
         raise typer.BadParameter(f"expected an address such as tcp://host:8786, got '{address}'")
     return address
 
