@@ -29,7 +29,7 @@ from rs_denoise.evaluation.report.cards import (
     make_cards,
     make_cost_cards,
 )
-from rs_denoise.evaluation.summary import Summary
+from rs_denoise.evaluation.summary import MethodSummary, Summary
 from rs_denoise.offline import DENOISED, LEFT_ONLY
 
 MIXED = "mixed"
@@ -67,13 +67,6 @@ _SAFE_WORDS = {
     MIXED: "Mixed: some dangerous errors are fewer and some are more.",
     TOO_FEW: "Too few frames to tell whether denoised depth has fewer dangerous errors.",
 }
-_SMOOTH_WORDS = {
-    BETTER: "Denoised depth is smoother and steadier.",
-    WORSE: "Denoised depth is rougher or less steady.",
-    UNCHANGED: "Denoised depth is as smooth and steady as the camera's.",
-    MIXED: "Denoised depth is smoother or steadier in some ways and worse in others.",
-    TOO_FEW: "Too few frames to tell whether denoised depth is smoother and steadier.",
-}
 _HINT_WORDS = {
     BETTER: "Signs of more safety.",
     WORSE: "Signs of less safety.",
@@ -98,7 +91,7 @@ def answer_questions(summary: Summary) -> tuple[Answer, Answer, Answer]:
     cost = Answer("What does it cost?", "Coverage and cost", "", (), costs)
     if not accuracy:
         return (
-            _answer(better, _SMOOTH_WORDS, smoothness, (), _NO_ACCURACY),
+            _answer(better, _smooth_words(summary), smoothness, (), _NO_ACCURACY),
             _answer(safe, _HINT_WORDS, hints, dangers, _NO_SAFETY),
             cost,
         )
@@ -107,6 +100,25 @@ def answer_questions(summary: Summary) -> tuple[Answer, Answer, Answer]:
         _answer(safe, _SAFE_WORDS, dangers + make_cards(summary, (RECEDED,)), ()),
         cost,
     )
+
+
+def _smooth_words(summary: Summary) -> dict[str, str]:
+    """The answers without ground truth, for what was measured: flat surfaces, still scenes."""
+    denoised = summary.methods.get(DENOISED, MethodSummary())
+    still = denoised.temporal.still_frames > 0
+    flat = not still or not math.isnan(denoised.no_reference.plane_rms_mm)
+    measured = (flat, still)
+    smooth, smoother, rougher = (
+        [word for word, is_measured in zip(words, measured, strict=True) if is_measured]
+        for words in (("smooth", "steady"), ("smoother", "steadier"), ("rougher", "less steady"))
+    )
+    return {
+        BETTER: f"Denoised depth is {' and '.join(smoother)}.",
+        WORSE: f"Denoised depth is {' or '.join(rougher)}.",
+        UNCHANGED: f"Denoised depth is as {' and '.join(smooth)} as the camera's.",
+        MIXED: f"Denoised depth is {' or '.join(smoother)} in some ways and worse in others.",
+        TOO_FEW: f"Too few frames to tell whether denoised depth is {' and '.join(smoother)}.",
+    }
 
 
 def list_warnings(summary: Summary) -> list[str]:

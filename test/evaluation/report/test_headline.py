@@ -4,7 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from rs_denoise.evaluation.metrics.blocks import Accuracy, NoReference, ObstacleCells
+from rs_denoise.evaluation.metrics.blocks import (
+    Accuracy,
+    NoReference,
+    ObstacleCells,
+    TemporalNoise,
+)
 from rs_denoise.evaluation.report.cards import NO_BREAK, TOO_FEW, MetricChange
 from rs_denoise.evaluation.report.headline import answer_questions, describe_right_infrared
 from rs_denoise.evaluation.report.tables import make_tables
@@ -35,6 +40,30 @@ def test_accuracy_is_judged_over_the_same_pixels(before, after, word, start):
     assert better.word == word and better.sentences[0].startswith(start)
     percent = round(100 * (after / before - 1))
     assert f"mean error ({percent:+d}{NO_BREAK}%)" in better.sentences[1]
+
+
+@pytest.mark.parametrize(
+    "has_planes, still_frames, sentence",
+    [
+        (True, 30, "Denoised depth is smoother and steadier."),
+        (True, float("nan"), "Denoised depth is smoother."),
+        (False, 30, "Denoised depth is steadier."),
+    ],
+)
+def test_without_truth_it_only_speaks_of_what_was_measured(has_planes, still_frames, sentence):
+    def method(size):
+        planes = NoReference(plane_rms_mm=size) if has_planes else NoReference()
+        noise = TemporalNoise(
+            temporal_noise_same_pct=size, temporal_noise_same_raw_pct=2.0, still_frames=still_frames
+        )
+        still = still_frames > 0
+        return MethodSummary(no_reference=planes, temporal=noise if still else TemporalNoise())
+
+    summary = Summary(
+        frames_without_truth=50, methods={"raw": method(2.0), "denoised": method(1.0)}
+    )
+    assert answer_questions(summary)[0].sentences[0] == sentence
+    assert answer_questions(Summary())[0].word == ""
 
 
 def test_some_errors_smaller_and_some_larger_is_mixed():
