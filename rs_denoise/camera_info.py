@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rs_denoise.camera import Camera
 
+# No depth camera has larger images; one of this size still fits into memory.
+MAX_SIDE_PX = 4096
 # No robot's stereo camera has a larger baseline.
 MAX_BASELINE_M = 1.0
 

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from rs_denoise.camera_info import MAX_SIDE_PX
 from rs_denoise.camera_models import CAMERA_MODELS
 from rs_denoise.gate import Gate
 from rs_denoise.shipped_models import DEFAULT_MODEL, model_file, shipped_names
@@ -159,8 +160,8 @@ FrameName = Annotated[
     ),
 ]
 DEFAULT_MODEL_FILE = DEFAULT_MODEL
-# Sides that --size accepts: far more pixels than a camera has need more memory than a computer has.
-MIN_SIDE_PX, MAX_SIDE_PX = 64, 4096
+# The smallest side that --size accepts.
+MIN_SIDE_PX = 64
 # More skipped frames than this are counted instead of listed.
 MAX_LISTED = 5
 DEFAULT_MIN_CONFIDENCE = _GATE.min_confidence

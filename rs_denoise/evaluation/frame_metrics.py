@@ -92,11 +92,11 @@ def measure_frame(
     by_distance = {}
     if frame.ground_truth_mm is not None:
         truth = GroundTruth.of(frame.ground_truth_mm, frame.camera.disparity_scale_px_mm)
+        images = measure_image_agreement(frame, depths_mm, truth)
         for name, depth_mm in depths_mm.items():
             by_distance[name] = sum_by_distance(depth_mm, truth.depth_mm)
-            methods[name] = _compare_with_truth(
-                methods[name], frame, depth_mm, truth, is_raw=name == RAW
-            )
+            metrics = replace(methods[name], images=images.get(name))
+            methods[name] = _compare_with_truth(metrics, frame, depth_mm, truth, is_raw=name == RAW)
         for name, answer in ungated.items():
             methods[name] = _measure_confidence(methods[name], frame, answer, truth)
     return FrameMetrics(methods, by_distance, mount_error)
@@ -104,7 +104,10 @@ def measure_frame(
 
 def _check_sizes(frame: Frame, depths_mm: Mapping[str, np.ndarray]) -> None:
     images = {f"depth of method '{name}'": depth_mm for name, depth_mm in depths_mm.items()}
-    optional = {"ground truth": frame.ground_truth_mm, "infrared": frame.infrared}
+    optional = {
+        "ground truth": frame.ground_truth_mm, "infrared": frame.infrared,
+        "right infrared": frame.infrared_right,
+    }  # fmt: skip
     images |= {what: image for what, image in optional.items() if image is not None}
     expected = frame.camera.height, frame.camera.width
     for what, image in images.items():
@@ -156,11 +159,7 @@ def _compare_with_truth(
 ) -> MethodMetrics:
     """Adds accuracy over all published pixels and, unless raw, over those the camera has too."""
     scale = frame.camera.disparity_scale_px_mm
-    metrics = replace(
-        metrics,
-        published=measure_accuracy(depth_mm, truth, scale),
-        images=measure_image_agreement(frame, depth_mm, truth),
-    )
+    metrics = replace(metrics, published=measure_accuracy(depth_mm, truth, scale))
     if is_raw:
         return metrics
     same = (frame.depth_mm > 0) & (depth_mm > 0)

@@ -11,14 +11,13 @@ from std_msgs.msg import Header
 
 from rs_denoise.camera import Camera, CameraError
 from rs_denoise.camera_info import (
+    MAX_SIDE_PX,
     baseline_from_info,
     baseline_from_translation,
     intrinsics_from_info,
 )
 from rs_denoise.camera_models import DEFAULT_BASELINE_M
 
-# No depth camera has larger images; one of this size still fits into memory.
-MAX_SIDE_PX = 4096
 # Depth and left infrared of a RealSense have exactly the same intrinsics.
 MAX_FOCAL_DIFFERENCE, MAX_CENTRE_DIFFERENCE_PX = 0.01, 2.0
 # Substrings of the frame_id that drivers use for the colour camera.

@@ -7,6 +7,8 @@ ground truth's, or the images may be misleading: dark, repetitive, or hidden fro
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from rs_denoise.depth import to_disparity_px
@@ -21,29 +23,41 @@ MIN_DIFFERENCE = 0.05
 
 
 def measure_image_agreement(
-    frame: Frame, depth_mm: np.ndarray, truth: GroundTruth
-) -> ImageAgreement | None:
-    """Compares depth and ground truth with the images; None without both images.
+    frame: Frame, depths_mm: Mapping[str, np.ndarray], truth: GroundTruth
+) -> dict[str, ImageAgreement]:
+    """Compares depth and ground truth with the images; empty without both images.
 
     It looks at every second pixel of every second row.
 
     Args:
         frame: the images, and the camera that took them.
-        depth_mm: [H, W] uint16 or float, 0 = invalid.
+        depths_mm: each method's depth, [H, W] uint16 or float, 0 = invalid.
         truth: of the same size.
+
+    Returns:
+        The agreement of each method, by name.
     """
     if frame.infrared is None or frame.infrared_right is None:
-        return None
+        return {}
+    scale = frame.camera.disparity_scale_px_mm
+    disparities_px = [to_disparity_px(depth_mm, scale) for depth_mm in depths_mm.values()]
+    of_truth, *of_depths = _agreement(
+        frame.infrared, frame.infrared_right, truth.disparity_px, *disparities_px
+    )
+    return {
+        name: _compare_at_gross_errors(depth_mm, truth, of_depth, of_truth)
+        for (name, depth_mm), of_depth in zip(depths_mm.items(), of_depths, strict=True)
+    }
+
+
+def _compare_at_gross_errors(
+    depth_mm: np.ndarray, truth: GroundTruth, of_depth: np.ndarray, of_truth: np.ndarray
+) -> ImageAgreement:
     from rs_denoise.matching import STRIDE
 
-    with np.errstate(divide="ignore", invalid="ignore"):
-        relative = np.abs(depth_mm / truth.depth_mm - 1)
-    outlier = truth.known & (depth_mm > 0) & (relative > OUTLIER_FRACTION)
+    error_mm = np.abs(depth_mm - truth.depth_mm)
+    outlier = truth.known & (depth_mm > 0) & (error_mm > OUTLIER_FRACTION * truth.depth_mm)
     gross = find_gross_errors(depth_mm, truth, outlier)
-    disparity_px = to_disparity_px(depth_mm, frame.camera.disparity_scale_px_mm)
-    of_depth, of_truth = _agreement(
-        frame.infrared, frame.infrared_right, disparity_px, truth.disparity_px
-    )
     rows, columns = gross.rows // STRIDE, gross.columns // STRIDE
     sampled = (gross.rows % STRIDE == 0) & (gross.columns % STRIDE == 0)
     sampled &= (rows < of_depth.shape[0]) & (columns < of_depth.shape[1])

@@ -30,7 +30,7 @@ def wall_frame():
 
 def measured(frame, truth_mm):
     truth = GroundTruth.of(truth_mm, CAMERA.disparity_scale_px_mm)
-    return measure_image_agreement(frame, frame.depth_mm, truth)
+    return measure_image_agreement(frame, {"raw": frame.depth_mm}, truth).get("raw")
 
 
 def test_images_refute_wrong_depth_and_confirm_depth_beside_wrong_ground_truth():
