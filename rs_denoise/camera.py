@@ -70,15 +70,20 @@ class Camera:
         """Fx * baseline: disparity in px is this divided by depth in mm."""
         return self.fx * self.baseline_m * 1000.0
 
-    def resampled(self, scale: float, crop_left: int, crop_top: int, width: int, height: int):
-        """The camera of an image scaled by `scale`, then cropped to width x height."""
+    def cropped(self, left: int, top: int, width: int, height: int) -> Camera:
+        """The camera of a part of the image."""
+        return replace(self, width=width, height=height, cx=self.cx - left, cy=self.cy - top)
+
+    def scaled(self, width: int, height: int) -> Camera:
+        """The camera of the image scaled to this size; the centre of its corner pixel is (0, 0)."""
+        x, y = width / self.width, height / self.height
         return Camera(
             width=width,
             height=height,
-            fx=self.fx * scale,
-            fy=self.fy * scale,
-            cx=(self.cx + 0.5) * scale - 0.5 - crop_left,
-            cy=(self.cy + 0.5) * scale - 0.5 - crop_top,
+            fx=self.fx * x,
+            fy=self.fy * y,
+            cx=(self.cx + 0.5) * x - 0.5,
+            cy=(self.cy + 0.5) * y - 0.5,
             baseline_m=self.baseline_m,
         )
 

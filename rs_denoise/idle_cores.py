@@ -32,7 +32,12 @@ def use_idle_cores() -> None:
 
 @cache
 def _count_idle_cores() -> int:
-    return len(os.sched_getaffinity(0)) - round(count_busy_cores(SAMPLE_S))
+    return count_cores() - round(count_busy_cores(SAMPLE_S))
+
+
+def count_cores() -> int:
+    """The number of cores that this process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 def count_busy_cores(sample_s: float) -> float:
@@ -50,7 +55,7 @@ def count_busy_cores(sample_s: float) -> float:
     time.sleep(sample_s)
     elapsed_s = time.monotonic() - start_s
     idle_s, own_s = _idle_s() - idle_s, time.process_time() - own_s
-    return len(os.sched_getaffinity(0)) - (idle_s + own_s) / elapsed_s
+    return count_cores() - (idle_s + own_s) / elapsed_s
 
 
 def _idle_s() -> float:

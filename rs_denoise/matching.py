@@ -51,7 +51,7 @@ class Contrast(NamedTuple):
     """How local contrast is normalised: (grey - mean) / sqrt(variance + noise**2).
 
     Attributes:
-        window_px: side of the window of mean and variance, odd.
+        window_px: side of the window of mean and variance; half of it, rounded down, is even.
         noise: contrast below this is not amplified, in grey levels.
         noise_of_mean: the same as a fraction of the local mean.
     """
@@ -66,6 +66,8 @@ class Contrast(NamedTuple):
 # more contrast have more weight, which best shows whether a pixel is wrong at all.
 FINE_CONTRAST = Contrast(5, 1.0, 0.0)
 COARSE_CONTRAST = Contrast(9, 0.5, 0.3)
+# Half of the larger window.
+PADDING_PX = COARSE_CONTRAST.window_px // 2
 
 
 def candidate_surfaces(disparity_px: Tensor) -> Tensor:
@@ -119,9 +121,11 @@ def matching_evidence(
         [(rows + steps) * torch.sign(rows), surfaces_px.repeat_interleave(STRIDE, dim=-1)], dim=1
     )
     coarse_px = torch.cat([measured, surfaces_px], dim=1)
-    columns = _agreement(left, right, fine_px, margin_px, FINE_CONTRAST)
+    left_fine, left_coarse = normalise_contrast(left)
+    right_fine, right_coarse = normalise_contrast(right)
+    columns = _agreement(left_fine, right_fine, fine_px, margin_px)
     fine = 0.5 * (columns[..., ::STRIDE] + columns[..., 1::STRIDE])
-    coarse = _agreement(left, right, coarse_px, margin_px, COARSE_CONTRAST, STRIDE)
+    coarse = _agreement(left_coarse[..., ::STRIDE], right_coarse, coarse_px, margin_px, STRIDE)
     window = mean_filter(torch.cat([fine, coarse], dim=1), 2 * WINDOW_REACH + 1)
     occluded = _occlusion(measured, margin_px)
     return torch.cat([window, occluded, torch.ones_like(occluded), fine], dim=1)
@@ -137,44 +141,58 @@ def agreement_in_windows(left: Tensor, right: Tensor, candidates_px: Tensor) -> 
     Returns:
         [N, C, H/2, W/2] float32: 1 where the images agree; 0 where they do not.
     """
-    agreement = _agreement(left, right, candidates_px, 0, COARSE_CONTRAST, STRIDE)
+    _, left_coarse = normalise_contrast(left)
+    _, right_coarse = normalise_contrast(right)
+    agreement = _agreement(left_coarse[..., ::STRIDE], right_coarse, candidates_px, 0, STRIDE)
     return mean_filter(agreement, 2 * WINDOW_REACH + 1)
 
 
-def normalise_contrast(image: Tensor, contrast: Contrast, column_stride: int = 1) -> Tensor:
-    """Subtracts the local mean and divides by the local contrast.
+def normalise_contrast(image: Tensor) -> tuple[Tensor, Tensor]:
+    """Subtracts the local mean and divides by the local contrast, in every second row.
 
     Args:
-        image: [N, 1, H, W] float32 grey levels.
-        contrast: window and limits.
-        column_stride: distance between the columns that are returned.
+        image: [N, 1, H, W] float32 grey levels, H even; beyond the border its edge is repeated.
 
     Returns:
-        [N, 1, H/2, W / column_stride]: every second row.
+        As `FINE_CONTRAST` and as `COARSE_CONTRAST` say, [N, 1, H/2, W] each.
+    """
+    padded = replicate_pad(replicate_pad(image, PADDING_PX, 2), PADDING_PX, 3)
+    moments = torch.cat([padded, padded * padded], dim=1)
+    rows = moments[..., ::STRIDE, :]
+    pairs_of_rows = rows + moments[..., 1::STRIDE, :]
+    sampled = image[..., ::STRIDE, :]
+    return (
+        _normalise(sampled, rows, pairs_of_rows, FINE_CONTRAST),
+        _normalise(sampled, rows, pairs_of_rows, COARSE_CONTRAST),
+    )
+
+
+def _normalise(image: Tensor, rows: Tensor, pairs_of_rows: Tensor, contrast: Contrast) -> Tensor:
+    """The rows of `image` normalised, from the padded moments of all rows and of pairs of rows.
+
+    A window that starts at an even row consists of pairs of rows and one more row.
     """
     side, half = contrast.window_px, contrast.window_px // 2
-    moments = torch.cat([image, image * image], dim=1)
-    columns = combine_along(replicate_pad(moments, half, 2), side, 2, torch.add)
-    rows = replicate_pad(columns[..., ::STRIDE, :], half, 3)
-    sums = combine_along(rows, side, 3, torch.add)[..., ::column_stride] / (side * side)
+    height, width = image.shape[-2:]
+    first = (PADDING_PX - half) // STRIDE
+    pairs = pairs_of_rows.narrow(2, first, height + half - 1)
+    columns = combine_along(pairs, half, 2, torch.add) + rows.narrow(2, first + half, height)
+    columns = columns.narrow(3, PADDING_PX - half, width + side - 1)
+    sums = combine_along(columns, side, 3, torch.add).mul_(1.0 / (side * side))
     mean, mean_square = sums[:, :1], sums[:, 1:]
     variance = (mean_square - mean * mean).clamp_min_(0.0)
     noise = contrast.noise_of_mean * mean + contrast.noise
-    deviation = image[..., ::STRIDE, ::column_stride] - mean
-    return deviation.mul_(variance.add_(noise * noise).rsqrt_())
+    return (image - mean).mul_(variance.add_(noise * noise).rsqrt_())
 
 
 def _agreement(
-    left: Tensor,
-    right: Tensor,
+    left_samples: Tensor,
+    right_rows: Tensor,
     candidates_px: Tensor,
     margin_px: int,
-    contrast: Contrast,
     column_stride: int = 1,
 ) -> Tensor:
-    """Agreement 0..1 at each of the candidates, of the same shape."""
-    left_samples = normalise_contrast(left, contrast, column_stride)
-    right_rows = normalise_contrast(right, contrast)
+    """Agreement 0..1 of the normalised images at each of the candidates, of the same shape."""
     right_samples, inside = _sample_right(right_rows, candidates_px, margin_px, column_stride)
     difference = right_samples.sub_(left_samples).abs_()
     return difference.mul_(-1.0 / MAX_DIFFERENCE).add_(1.0).clamp_min_(0.0).mul_(inside)

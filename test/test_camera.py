@@ -52,10 +52,10 @@ def test_a_width_that_is_no_whole_number_is_refused(value, message):
 
 
 def test_resampling_keeps_rays():
-    """A ray through a pixel's place stays the same ray: 1280x720 at 2/3, cropped by 2 columns."""
+    """A ray through a pixel's place stays the same ray: 1280x720 without 4 columns, at 2/3."""
     native = Camera(1280, 720, 900.0, 900.0, 640.0, 360.0, 0.055)
-    small = native.resampled(2 / 3, 2, 0, 848, 480)
-    x_native, x_small = 100.25, (100.25 + 0.5) * 2 / 3 - 0.5 - 2
+    small = native.cropped(4, 0, 1272, 720).scaled(848, 480)
+    x_native, x_small = 100.25, (100.25 - 4 + 0.5) * 2 / 3 - 0.5
     assert (x_native - native.cx) / native.fx == pytest.approx((x_small - small.cx) / small.fx)
     assert small.disparity_scale_px_mm == pytest.approx(33000.0)
 

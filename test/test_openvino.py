@@ -57,7 +57,8 @@ class TestInstalled:
         model = Model.load("unet-tiny", "openvino:AUTO")
         assert model.device_name == "openvino:AUTO"
         kept, agreement = choose_precision(model)
-        assert kept is model and agreement.holds
+        # On a CPU with bfloat16 it may be loaded again in float32.
+        assert kept.device_name == "openvino:AUTO" and agreement.holds
 
     def test_it_is_compared_with_pytorch_at_start_in_float32_too(self):
         model = Model.load("unet-tiny", "openvino", "float32")

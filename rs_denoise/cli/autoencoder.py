@@ -148,7 +148,7 @@ def _convert(folders: tuple[Path, ...]) -> None:
 
 
 def _crop(images: Path) -> None:
-    from rs_denoise.training.crops import write_crops
+    from rs_denoise.training.autoencoder_crops import write_crops
 
     triples = find_autoencoder_frames(images)
     if not triples:
@@ -177,8 +177,8 @@ def _crop(images: Path) -> None:
 
 
 def _train(epochs: int, old: Path | None, network: str) -> Path:
+    from rs_denoise.training.autoencoder_crops import CROP_PX
     from rs_denoise.training.config import TrainingConfig
-    from rs_denoise.training.crops import CROP_PX
     from rs_denoise.training.export import export, load_network
     from rs_denoise.training.train import TrainingStopped, train
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +14,7 @@ from rs_denoise.cli import options
 from rs_denoise.cli.console import make_console
 from rs_denoise.cli.demo import SAMPLE
 from rs_denoise.drawing.figure import PICTURES, ChartError, check_suffix, new_figure, write_figure
+from rs_denoise.recordings.atomic_output import write_text
 from rs_denoise.shipped_models import SHIPPED
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def bench(
     _check_plot(plot)
     import torch
 
-    from rs_denoise.idle_cores import count_busy_cores
+    from rs_denoise.idle_cores import count_busy_cores, count_cores
 
     if threads:
         torch.set_num_threads(threads)
@@ -104,7 +104,7 @@ def bench(
     busy_cores = count_busy_cores(BUSY_SAMPLE_S)
     if busy_cores > MAX_BUSY_CORES:
         console.print(
-            f"other programs use {busy_cores:.1f} of {os.cpu_count()} cores: expect longer times, "
+            f"other programs use {busy_cores:.1f} of {count_cores()} cores: expect longer times, "
             "and compare them only with others of this run",
             style="yellow",
         )
@@ -121,10 +121,10 @@ def bench(
     conditions = _describe_conditions(frames, busy_cores)
     console.print(conditions, highlight=False)
     if json_file is not None:
-        json_file.write_text(json.dumps(results.to_json(), indent=1) + "\n")
+        write_text(json_file, json.dumps(results.to_json(), indent=1) + "\n")
     if markdown is not None:
         parts = [table.to_markdown() for table in tables]
-        markdown.write_text("\n".join([*parts, f"{conditions}.\n"]))
+        write_text(markdown, "\n".join([*parts, f"{conditions}.\n"]))
     if plot is not None:
         from rs_denoise.benchmark.scaling_chart import draw_scaling
 
@@ -168,9 +168,11 @@ def _describe_conditions(frames: int, busy_cores: float) -> str:
     """The conditions of the measurement, with the cores that others used before it."""
     import torch
 
+    from rs_denoise.idle_cores import count_cores
+
     return (
         f"{frames} frames, {torch.get_num_threads()} threads, other programs used "
-        f"{busy_cores:.1f} of {os.cpu_count()} cores before{_describe_processor()}"
+        f"{busy_cores:.1f} of {count_cores()} cores before{_describe_processor()}"
     )
 
 

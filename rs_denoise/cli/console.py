@@ -14,3 +14,8 @@ def make_console(stderr: bool = False) -> Console:
         stderr: print to stderr instead of stdout.
     """
     return Console(stderr=stderr, markup=False, emoji=False)
+
+
+def count_frames(count: int) -> str:
+    """The number with its noun."""
+    return "1 frame" if count == 1 else f"{count} frames"

@@ -11,7 +11,7 @@ import typer
 from rich.progress import track
 
 from rs_denoise.cli import options
-from rs_denoise.cli.console import make_console
+from rs_denoise.cli.console import count_frames, make_console
 from rs_denoise.depth import to_uint16_mm
 from rs_denoise.gate import Gate
 from rs_denoise.offline import Method, OfflineDenoiser
@@ -76,13 +76,13 @@ def convert(
         raise typer.BadParameter(f"recordings of the SDK end in {SUFFIX}, got '{out.name}'")
     console = make_console()
     overrides = Overrides(
-        depth_topic,
-        infrared_topic,
-        ground_truth_topic,
-        camera_info_topic,
-        baseline,
-        right_infrared_topic,
-        camera,
+        depth=depth_topic,
+        infrared=infrared_topic,
+        infrared_right=right_infrared_topic,
+        ground_truth=ground_truth_topic,
+        camera_info=camera_info_topic,
+        baseline_m=baseline,
+        camera=camera,
     )
     source = open_recording(recording, overrides)
     method: Method | None = None
@@ -90,7 +90,7 @@ def convert(
         method = OfflineDenoiser.load(model, device, Gate(min_confidence, fill_confidence))
     frames = track(source, "converting", total=source.count, console=console)
     count = _write(out, to, add_missing_stamps(frames, rate), method, source.assumed)
-    console.print(f"{count} frames in {out}")
+    console.print(f"{count_frames(count)} in {out}")
     for note in source.notes:
         console.print(note, style="yellow", highlight=False)
     options.print_skipped(console, source.skipped)

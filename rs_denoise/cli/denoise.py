@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from rs_denoise.cli import options
-from rs_denoise.cli.console import make_console
+from rs_denoise.cli.console import count_frames, make_console
 from rs_denoise.cli.each_recording import FAILED, run_each, show_progress
 from rs_denoise.gate import Gate
 from rs_denoise.offline import Progress
@@ -78,11 +78,11 @@ def denoise(
         device=device,
         gate=Gate(min_confidence, fill_confidence),
         overrides=Overrides(
-            depth_topic,
-            infrared_topic,
+            depth=depth_topic,
+            infrared=infrared_topic,
+            infrared_right=right_infrared_topic,
             camera_info=camera_info_topic,
             baseline_m=baseline,
-            infrared_right=right_infrared_topic,
             camera=camera,
         ),
         bag=format_ is ResultFormat.rosbag2,
@@ -128,7 +128,7 @@ def _print_result(console: Console, out: Path, result: DenoisedRecording) -> Non
         return
     before = result.frames - result.new
     console.print(
-        f"{result.frames} frames in {out}"
+        f"{count_frames(result.frames)} in {out}"
         + (f", {before} of them from an earlier run" if before else ""),
         highlight=False,
         soft_wrap=True,

@@ -169,13 +169,13 @@ def evaluate(
     requirements = _parse_requirements(require or [])
     setup = _setup(camera_height, camera_pitch, roi, wall)
     overrides = Overrides(
-        depth_topic,
-        infrared_topic,
-        ground_truth_topic,
-        camera_info_topic,
-        baseline,
-        right_infrared_topic,
-        camera,
+        depth=depth_topic,
+        infrared=infrared_topic,
+        infrared_right=right_infrared_topic,
+        ground_truth=ground_truth_topic,
+        camera_info=camera_info_topic,
+        baseline_m=baseline,
+        camera=camera,
     )
     models = [model, *(beside or ())]
     if scheduler is not None:

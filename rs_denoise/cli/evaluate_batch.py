@@ -25,6 +25,7 @@ from rs_denoise.evaluation.recording_evaluator import RecordingEvaluator
 from rs_denoise.evaluation.report.headline import answer_questions
 from rs_denoise.evaluation.summary import Summary
 from rs_denoise.offline import Progress
+from rs_denoise.recordings.atomic_output import write_text
 
 # In comparisons of two runs, more recordings than this are counted instead of listed.
 MAX_LISTED = 3
@@ -47,9 +48,9 @@ class Outputs:
             tables: makes the tables that compare the methods, as Markdown.
         """
         if self.json_file is not None:
-            self.json_file.write_text(json.dumps(content, indent=1) + "\n")
+            write_text(self.json_file, json.dumps(content, indent=1) + "\n")
         if self.markdown is not None:
-            self.markdown.write_text(tables())
+            write_text(self.markdown, tables())
 
     def print_written(self) -> None:
         """Prints which files were written."""

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from rs_denoise.cli.console import make_console
 from rs_denoise.drawing.text_table import format_number
+from rs_denoise.recordings.atomic_output import write_text
 from rs_denoise.recordings.folders.frame_folder import find_frames, read_frame
 from rs_denoise.recordings.frame import RecordingError
 from rs_denoise.simulation.fidelity import Fidelity, average, measure_fidelity
@@ -62,7 +63,7 @@ def report_fidelity(folder: Path, json_file: Path | None) -> None:
             "mean": _replace_nan(mean),
             "each": {name: _replace_nan(asdict(fidelity)) for name, fidelity in each.items()},
         }
-        json_file.write_text(json.dumps(result, indent=1) + "\n")
+        write_text(json_file, json.dumps(result, indent=1) + "\n")
 
 
 def _make_table(each: dict[str, Fidelity], mean: dict[str, float]) -> Table:

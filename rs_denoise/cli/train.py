@@ -14,6 +14,8 @@ from rs_denoise.recordings.random_access import FrameReader, find_frame_readers
 HELD_OUT = 0.05
 # Frames of recordings, in the run's folder.
 UNPACKED = "unpacked"
+# Every run has this file from its beginning.
+CONFIG = "config.yaml"
 
 
 def train(
@@ -77,6 +79,7 @@ def train(
     for path in (*data, *(validation or ())):
         if not path.exists():
             raise RecordingError(f"{path}: no such file or folder")
+    _check_run_folder(out)
     from rs_denoise.training.config import TrainingConfig
     from rs_denoise.training.train import TrainingStopped
     from rs_denoise.training.train import train as run
@@ -101,6 +104,17 @@ def train(
     except TrainingStopped as stopped:
         print(f"{stopped}. Repeat the command to resume it.", file=sys.stderr)
         raise typer.Exit(stopped.exit_code) from None
+
+
+def _check_run_folder(out: Path) -> None:
+    """Rejects a folder that holds something other than a run."""
+    if out.is_dir() and not (out / CONFIG).exists():
+        others = sorted(path.name for path in out.iterdir() if path.name != UNPACKED)
+        if others:
+            raise typer.BadParameter(
+                f"{out} holds {others[0]} and no run: choose a new or an empty folder",
+                param_hint="'--out'",
+            )
 
 
 def _find_readers(folders: list[Path], out: Path) -> list[FrameReader]:

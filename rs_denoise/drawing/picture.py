@@ -13,6 +13,7 @@ _INVALID = (40, 40, 40)
 _CAPTION_HEIGHT = 28
 _GAP = 6
 _SCALE_HEIGHT, _SCALE_MARGIN = 40, 30
+_MIN_SCALE_WIDTH = 90
 
 
 def colour_depth(depth_mm: np.ndarray, near_mm: float, far_mm: float) -> np.ndarray:
@@ -52,15 +53,20 @@ def colour_error(
 
 
 def draw_depth(depth_mm: np.ndarray, near_mm: float, far_mm: float) -> np.ndarray:
-    """Draws coloured depth above a scale in metres, [H + 40, W, 3] uint8 BGR."""
+    """Draws coloured depth above a scale in metres, [H + 40, W, 3] uint8 BGR.
+
+    Images that are too narrow for a scale get none.
+    """
     picture = colour_depth(depth_mm, near_mm, far_mm)
+    if picture.shape[1] < _MIN_SCALE_WIDTH:
+        return picture
     return np.vstack([picture, _draw_scale(picture.shape[1], near_mm, far_mm)])
 
 
 def _draw_scale(width: int, near_mm: float, far_mm: float) -> np.ndarray:
     """The colours from near (left) to far, and the depth of some of them; linear in disparity."""
     scale = np.full((_SCALE_HEIGHT, width, 3), 255, np.uint8)
-    left, right = _SCALE_MARGIN, max(width - _SCALE_MARGIN, _SCALE_MARGIN + 2)
+    left, right = _SCALE_MARGIN, width - _SCALE_MARGIN
     disparity = np.linspace(1 / near_mm, 1 / far_mm, right - left)
     scale[4:18, left:right] = colour_depth(1 / disparity[None], near_mm, far_mm)
     ticks = max(2, min(7, (right - left) // 90))

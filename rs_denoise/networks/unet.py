@@ -32,8 +32,10 @@ from rs_denoise.networks.unet_trunk import (
     to_scale_px,
 )
 
-# Minimum weight of a valid candidate, and minimum sum of weights.
-MIN_WEIGHT, TINY = 1e-20, 1e-30
+# Logits beyond these would overflow or make a weight vanish.
+MAX_LOGIT = 30.0
+# Minimum sum of weights.
+TINY = 1e-30
 # Logit of an untrained network for the nearest and the farthest surface.
 SURFACE_LOGIT = -1.0
 
@@ -72,7 +74,9 @@ class UNet(UNetTrunk):
         sparse, reference, features = self.sample(disparity_px, infrared)
         sampled_px = disparity_px[..., ::EVIDENCE_STRIDE, ::EVIDENCE_STRIDE]
         beside = distance_to_surfaces(surfaces_px, sampled_px)
+        # In the layout of the features: a concatenation of two layouts is slow.
         matching = torch.cat([evidence, beside], dim=1)
+        matching = matching.contiguous(memory_format=torch.channels_last)
         finest, finer, *_ = self.encode_and_decode(self.stem(features) + self.evidence(matching))
         sampled_matching = matching[..., :: self.skip, :: self.skip]
         finest = finest + self.late_evidence(torch.cat([finest, sampled_matching], dim=1))
@@ -112,19 +116,23 @@ def _choose(candidates_px: list[Tensor], logits: list[Tensor], across_surfaces: 
         across_surfaces: average all candidates, for training: with the likeliest surface alone, no
             gradient leads to a better one.
     """
-    greatest = logits[0].clamp_min(0.0)
-    for logit in logits[1:]:
-        greatest = torch.maximum(greatest, logit)
-    every = [torch.exp(logit - greatest) for logit in logits] + [torch.exp(-greatest)]
-    masked = [(x + MIN_WEIGHT) * torch.sign(c) for c, x in zip(candidates_px, every, strict=True)]
-    likeliest_px, best = candidates_px[0], masked[0]
-    for candidate, weight in zip(candidates_px[1:], masked[1:], strict=True):
+    weights = [
+        torch.exp(logit.clamp(-MAX_LOGIT, MAX_LOGIT)) * torch.sign(candidate)
+        for candidate, logit in zip(candidates_px[:-1], logits, strict=True)
+    ]
+    weights.append(torch.sign(candidates_px[-1]))
+    likeliest_px, best = candidates_px[0], weights[0]
+    for candidate, weight in zip(candidates_px[1:], weights[1:], strict=True):
         likeliest_px = torch.where(weight > best, candidate, likeliest_px)
         best = torch.maximum(best, weight)
+    if not across_surfaces:
+        weights = [
+            fade_across_surfaces(weight, candidate - likeliest_px)
+            for candidate, weight in zip(candidates_px, weights, strict=True)
+        ]
     # Where nothing is valid, all candidates are 0, and so is their mean.
-    total, weights = torch.zeros_like(best), torch.full_like(best, TINY)
-    for candidate, weight in zip(candidates_px, masked, strict=True):
-        if not across_surfaces:
-            weight = fade_across_surfaces(weight, candidate - likeliest_px)
-        total, weights = torch.addcmul(total, weight, candidate), weights + weight
-    return total / weights
+    total, sum_of_weights = weights[0] * candidates_px[0], weights[0] + TINY
+    for candidate, weight in zip(candidates_px[1:], weights[1:], strict=True):
+        total = torch.addcmul(total, weight, candidate)
+        sum_of_weights = sum_of_weights + weight
+    return total / sum_of_weights

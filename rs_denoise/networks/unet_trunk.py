@@ -37,8 +37,6 @@ OFFSETS = [(0, 0)] + [
 VALID_LOGIT = 100.0
 # Logit of an untrained network for the measured disparity: it keeps 95 % of it.
 KEEP_LOGIT = 3.0
-# Disparities that differ by more than this belong to two surfaces, with nothing in between.
-SAME_SURFACE_PX = 1.0
 
 
 class UNetTrunk(nn.Module):
@@ -66,7 +64,7 @@ class UNetTrunk(nn.Module):
             for fine, coarse in pairs
         )
         self.bottleneck = block(widths[-1], widths[-1])
-        self.ups = nn.ModuleList(nn.Conv2d(coarse, fine, 1) for fine, coarse in pairs)
+        self.ups = nn.ModuleList(Pointwise(coarse, fine) for fine, coarse in pairs)
         self.merges = nn.ModuleList(block(fine, fine) for fine, _ in pairs)
         self.select = nn.Conv2d(widths[1], len(OFFSETS) + 1, 3, padding=1)
         # Residual, uncertainty and weight of the measured disparity, for the four pixels that share
@@ -123,13 +121,27 @@ class UNetTrunk(nn.Module):
         return levels
 
 
+class Pointwise(nn.Conv2d):
+    """A 1x1 convolution, computed as a matrix product in channels-last layout.
+
+    On one CPU thread PyTorch's own copies its input to another layout and the bias to every pixel.
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, 1)
+
+    def forward(self, x: Tensor) -> Tensor:  # noqa: D102
+        pixels = x.permute(0, 2, 3, 1)
+        return functional.linear(pixels, self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
+
+
 def early_branch(channels: int, width: int, skip: int) -> nn.Sequential:
     """Layers that turn an input at half the resolution into features to add to those of the stem.
 
     Until they are trained they give 0, as do those of `late_branch`.
     """
     branch = nn.Sequential(
-        block(channels, width, size=2 * skip + 1, stride=skip), nn.Conv2d(width, width, 1)
+        block(channels, width, size=2 * skip + 1, stride=skip), Pointwise(width, width)
     )
     start_at_zero(branch[-1])
     return branch
@@ -138,9 +150,9 @@ def early_branch(channels: int, width: int, skip: int) -> nn.Sequential:
 def late_branch(channels: int, width: int) -> nn.Sequential:
     """Layers that combine, by pixel, the finest features with an input again, before the heads."""
     branch = nn.Sequential(
-        nn.Conv2d(width + channels, 2 * width, 1),
+        Pointwise(width + channels, 2 * width),
         nn.ReLU(inplace=True),
-        nn.Conv2d(2 * width, width, 1),
+        Pointwise(2 * width, width),
     )
     start_at_zero(branch[-1])
     return branch
@@ -209,8 +221,11 @@ def enlarge(image_px: Tensor, times: int) -> Tensor:
 
 
 def fade_across_surfaces(value: Tensor, difference_px: Tensor) -> Tensor:
-    """The value where two disparities are of the same surface, and nearly 0 where they are not."""
-    square = difference_px * difference_px * (1.0 / SAME_SURFACE_PX**2)
+    """The value where two disparities are of the same surface, and nearly 0 where they are not.
+
+    Half of it at a difference of 1 px: beyond, they belong to two surfaces with nothing in between.
+    """
+    square = difference_px * difference_px
     return value / (square * square).add_(1.0)
 
 
@@ -248,4 +263,5 @@ def asinh(x: Tensor) -> Tensor:
 
 def sinh(x: Tensor) -> Tensor:
     """torch.sinh made of operators that other runtimes support too."""
-    return 0.5 * (torch.exp(x) - torch.exp(-x))
+    growing = torch.exp(x)
+    return 0.5 * (growing - torch.reciprocal(growing))

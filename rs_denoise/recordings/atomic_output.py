@@ -29,3 +29,17 @@ def atomic_output(path: Path) -> Iterator[Path]:
         (unfinished / path.name).replace(path)
     finally:
         shutil.rmtree(unfinished)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file in UTF-8 that is complete or, as on a full disk, unchanged.
+
+    Args:
+        path: a file, which is replaced, or a device or pipe, such as /dev/stdout.
+        text: its content.
+    """
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8")
+        return
+    with atomic_output(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")

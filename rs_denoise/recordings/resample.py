@@ -11,28 +11,30 @@ from rs_denoise.recordings.frame import Frame
 
 
 def resample_frame(frame: Frame, width: int, height: int) -> Frame:
-    """Scales a frame to cover width x height and crops it at the centre.
+    """Crops a frame to the shape of width x height at the centre, and scales it.
 
     Depth and ground truth are sampled at the nearest pixel, because a mean of two surfaces would be
     neither; infrared is averaged over the area. Values stay in mm; fx scales with the image.
     """
     camera = frame.camera
     scale = max(width / camera.width, height / camera.height)
-    scaled = round(camera.width * scale), round(camera.height * scale)
-    left, top = (scaled[0] - width) // 2, (scaled[1] - height) // 2
+    cropped = round(width / scale), round(height / scale)
+    left, top = (camera.width - cropped[0]) // 2, (camera.height - cropped[1]) // 2
 
     def fit(image: np.ndarray | None, how: int) -> np.ndarray | None:
         if image is None:
             return None
-        return cv2.resize(image, scaled, interpolation=how)[top : top + height, left : left + width]
+        part = image[top : top + cropped[1], left : left + cropped[0]]
+        return cv2.resize(part, (width, height), interpolation=how)
 
-    depth = fit(frame.depth_mm, cv2.INTER_NEAREST)
+    # INTER_NEAREST would shift the image by up to half a pixel against INTER_AREA and the camera.
+    depth = fit(frame.depth_mm, cv2.INTER_NEAREST_EXACT)
     assert depth is not None
     return replace(
         frame,
-        camera=camera.resampled(scale, left, top, width, height),
+        camera=camera.cropped(left, top, *cropped).scaled(width, height),
         depth_mm=depth,
         infrared=fit(frame.infrared, cv2.INTER_AREA),
         infrared_right=fit(frame.infrared_right, cv2.INTER_AREA),
-        ground_truth_mm=fit(frame.ground_truth_mm, cv2.INTER_NEAREST),
+        ground_truth_mm=fit(frame.ground_truth_mm, cv2.INTER_NEAREST_EXACT),
     )

@@ -16,7 +16,7 @@ from rs_denoise.model import Model, save
 from rs_denoise.network_kind import NETWORK_KINDS
 from rs_denoise.networks import NETWORKS, Network
 from rs_denoise.offline import DENOISED, OfflineDenoiser
-from rs_denoise.recordings.atomic_output import atomic_output
+from rs_denoise.recordings.atomic_output import atomic_output, write_text
 from rs_denoise.recordings.frame import Frame
 
 # The blocks of an evaluation that are stored in the manifest.
@@ -66,7 +66,7 @@ def export(
             metrics = measure(Model(unfinished), frames)
             manifest = _add_verdict(manifest, metrics, force)
             save(folded, manifest, unfinished)
-    out.with_suffix(".md").write_text(make_model_card(manifest, network))
+    write_text(out.with_suffix(".md"), make_model_card(manifest, network))
     return manifest
 
 

@@ -27,7 +27,7 @@ from torch.utils.data import DataLoader
 from rs_denoise.recordings.random_access import FrameReader
 from rs_denoise.training.config import TrainingConfig
 from rs_denoise.training.console_output import RemainingTime, quiet_lightning
-from rs_denoise.training.data import CropDataset, EpochSampler
+from rs_denoise.training.crop_dataset import CropDataset, EpochSampler
 from rs_denoise.training.initial_weights import load_initial_weights
 from rs_denoise.training.lightning_modules import TrainingModule, module_for
 from rs_denoise.training.precision import choose_training_precision

@@ -10,7 +10,7 @@ pytest.importorskip("lightning", reason="Lightning is not installed")
 
 from cli.in_process import run_as_process, run_in_process
 from rs_denoise.cli.autoencoder import main
-from rs_denoise.training.crops import cut_into_crops, mask_truth
+from rs_denoise.training.autoencoder_crops import cut_into_crops, mask_truth
 
 SMALL = ("--network", "autoencoder-classic", "--epochs", 1)
 

@@ -271,6 +271,15 @@ def test_a_folder_of_which_no_frame_can_be_read_is_an_error(tmp_path):
     assert not (tmp_path / "out0" / "f").exists()
 
 
+def test_the_picture_of_a_small_image_has_no_scale(tmp_path):
+    depth, infrared = noisy_wall(16, 16)
+    write_frame(tmp_path / "in" / "0", Frame("0", camera(16, 16), depth, infrared))
+    done = run(tmp_path / "in", tmp_path / "out", "--pictures")
+    assert done.returncode == 0, done.stderr
+    assert "1 frame in" in words(done)
+    assert cv2.imread(str(tmp_path / "out" / "0" / "picture.png")).shape == (16, 16, 3)
+
+
 def test_pictures_show_denoised_depth_in_colours_above_a_scale(bag, tmp_path):
     out = tmp_path / "out"
     holes = "--fill-confidence", 1.01
@@ -295,4 +304,4 @@ def test_what_could_not_be_read_can_be_repeated_with_the_option_that_the_message
     assert failed.returncode == 2 and "set the camera with --camera" in failed.stderr
     repeated = run(*command, "--camera", "d435")
     assert repeated.returncode == 0, repeated.stderr
-    assert "1 frames in" in repeated.stdout
+    assert "1 frame in" in repeated.stdout

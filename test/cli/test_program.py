@@ -202,7 +202,7 @@ def test_a_broken_image_does_not_end_the_tests_of_an_autoencoder(tmp_path, monke
 def test_an_unusable_frame_is_replaced_by_the_next_in_a_training(caplog):
     from dataclasses import replace
 
-    from rs_denoise.training.data import CropDataset
+    from rs_denoise.training.crop_dataset import CropDataset
 
     def broken():
         raise RecordingError("b/depth.png: not a readable PNG")
@@ -216,7 +216,7 @@ def test_an_unusable_frame_is_replaced_by_the_next_in_a_training(caplog):
 def test_a_frame_that_is_mostly_wrong_is_skipped_where_settings_say_so(caplog):
     from dataclasses import replace
 
-    from rs_denoise.training.data import CropDataset
+    from rs_denoise.training.crop_dataset import CropDataset
 
     good = replace(wall(), ground_truth_mm=wall().depth_mm)
     truth_mm = wall().depth_mm.copy()

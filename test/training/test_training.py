@@ -7,6 +7,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from cli.in_process import run_in_process
+from rs_denoise.cli.main import main
 from rs_denoise.manifest import VERDICTS
 from rs_denoise.model import Model
 from rs_denoise.recordings.folders.frame_folder import write_frame
@@ -21,7 +23,7 @@ lightning = pytest.importorskip("lightning", reason="Lightning is not installed"
 from rs_denoise.matching import EVIDENCE_CHANNELS
 from rs_denoise.training.augment import Crop, _copy_paste, fatten_edges
 from rs_denoise.training.config import ConfigError, TrainingConfig
-from rs_denoise.training.data import CropDataset, EpochSampler, UnusableFrame
+from rs_denoise.training.crop_dataset import CropDataset, EpochSampler, UnusableFrame
 from rs_denoise.training.export import ExportError, export, load_network
 from rs_denoise.training.initial_weights import InitialWeightsError, load_initial_weights
 from rs_denoise.training.lightning_modules import merge_crops, module_for
@@ -189,6 +191,15 @@ def test_a_run_is_not_resumed_with_what_cannot_change(data, tmp_path):
     checkpoint.write_bytes(checkpoint.read_bytes()[:999])
     with pytest.raises(ResumptionError, match=r"last\.ckpt: not a readable checkpoint .*step.ckpt"):
         run(data, out, epochs=3)
+
+
+def test_a_run_does_not_mix_with_other_files(data, tmp_path):
+    out = tmp_path / "thesis"
+    out.mkdir()
+    (out / "chapter.tex").write_text("mine")
+    ended = run_in_process(main, "train", data, "--out", out)
+    assert ended.returncode == 2 and "chapter.tex and no run" in " ".join(ended.stderr.split())
+    assert [p.name for p in out.iterdir()] == ["chapter.tex"]
 
 
 def test_training_learns(data, tmp_path):

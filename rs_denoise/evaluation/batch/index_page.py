@@ -33,6 +33,7 @@ from rs_denoise.evaluation.report.cards import (
 from rs_denoise.evaluation.report.headline import Answer, answer_questions
 from rs_denoise.evaluation.report.report import describe_origin, make_template, read_asset
 from rs_denoise.evaluation.summary import Summary
+from rs_denoise.recordings.atomic_output import write_text
 
 # The charts' axis: changes in percent. Recordings beyond it are drawn at its end.
 MAX_PERCENT = 100.0
@@ -148,7 +149,7 @@ def write_index(
         comparison=comparison,
         style=Markup(read_asset("style.css")),
     )
-    path.write_text(page, encoding="utf-8")
+    write_text(path, page)
 
 
 def list_distributions(recordings: Mapping[str, Summary]) -> list[Distribution]:

@@ -102,7 +102,7 @@ def _distances_mm(
     distances = np.full(depth_mm.shape, np.nan)
     for roi, fit in zip(rois, fits, strict=True):
         if fit is not None:
-            part = camera.resampled(1.0, roi.left, roi.top, roi.width, roi.height)
+            part = camera.cropped(roi.left, roi.top, roi.width, roi.height)
             points = 1000.0 * part.points_m(roi.of(depth_mm)).astype(np.float64)
             middle = np.array([
                 ((roi.width - 1) / 2 - part.cx) / part.fx,

@@ -151,7 +151,7 @@ def fit_plane(
             `wall_mm` is given of a plane that the optical axis does not meet in front.
     """
     roi.check(camera.width, camera.height)
-    part = camera.resampled(1.0, roi.left, roi.top, roi.width, roi.height)
+    part = camera.cropped(roi.left, roi.top, roi.width, roi.height)
     points = _points_mm(roi.of(depth_mm), part, roi)
     kept = points[_drop_extremes(points[:, 2])]
     normal, offset = _fit_through(kept, roi)

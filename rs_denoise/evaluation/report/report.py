@@ -32,6 +32,7 @@ from rs_denoise.evaluation.report.tables import (
     make_tables,
 )
 from rs_denoise.evaluation.summary import Summary
+from rs_denoise.recordings.atomic_output import write_text
 
 
 def write_report(path: Path, title: str, summary: Summary, frames: list[ReportFrame]) -> None:
@@ -69,7 +70,7 @@ def write_report(path: Path, title: str, summary: Summary, frames: list[ReportFr
         scripts=[Markup(text) for text in (get_plotlyjs(), read_asset("script.js"))],
         script_hash=_script_hash,
     )
-    path.write_text(page, encoding="utf-8")
+    write_text(path, page)
 
 
 def make_template(text: str) -> Template:

@@ -143,7 +143,7 @@ def _cut(whole: Crop, top: int, left: int, side: int, size: int) -> Crop:
     factor = np.float32(size / side)
     window = np.s_[top : top + side, left : left + side]
     disparity, truth = (
-        factor * cv2.resize(image[window], (size, size), interpolation=cv2.INTER_NEAREST)
+        factor * cv2.resize(image[window], (size, size), interpolation=cv2.INTER_NEAREST_EXACT)
         for image in (whole.disparity, whole.truth)
     )
     infrared = _shrink(whole.infrared[window], size, size)
