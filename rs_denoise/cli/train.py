@@ -16,6 +16,7 @@ HELD_OUT = 0.05
 UNPACKED = "unpacked"
 # Every run has this file from its beginning.
 CONFIG = "config.yaml"
+BESIDE_A_RUN = (".yaml", ".yml", ".log")
 
 
 def train(
@@ -107,9 +108,10 @@ def train(
 
 
 def _check_run_folder(out: Path) -> None:
-    """Rejects a folder that holds something other than a run."""
+    """Rejects a folder that holds something other than a run, or what may be put beside one."""
     if out.is_dir() and not (out / CONFIG).exists():
-        others = sorted(path.name for path in out.iterdir() if path.name != UNPACKED)
+        names = sorted(path.name for path in out.iterdir())
+        others = [name for name in names if name != UNPACKED and not name.endswith(BESIDE_A_RUN)]
         if others:
             raise typer.BadParameter(
                 f"{out} holds {others[0]} and no run: choose a new or an empty folder",
