@@ -79,7 +79,7 @@ def describe_input_fault(listener: CameraListener) -> str | None:
 def _describe_missing(inputs: Inputs, assembler: FrameAssembler) -> str | None:
     if not inputs.depth.has_publisher:
         return f"no input: nobody publishes {inputs.depth.topic}"
-    if assembler.infrared.missing:
+    if assembler.infrared.wanted and assembler.infrared.missing:
         return _describe_missing_infrared(inputs, assembler)
     right = assembler.infrared_right
     # A stream that never arrived is not a fault: not every driver publishes it.
