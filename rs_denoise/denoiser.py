@@ -58,7 +58,7 @@ class Estimate:
 
     Attributes:
         measured_px: disparity as the camera measured it, 0 = invalid.
-        disparity_px: the network's disparity, at every pixel.
+        disparity_px: the network's disparity, at every pixel except those of negative depth: 0.
         confidence: 0..1; None if the network predicts no uncertainty.
     """
 
@@ -98,8 +98,9 @@ class Denoiser:
         """Denoises one frame.
 
         Args:
-            depth_mm: [H, W], uint16 or float, mm; 0, NaN, infinity and masked pixels are invalid.
-                Pixels nearer than half the baseline become invalid.
+            depth_mm: [H, W], uint16 or float, mm; 0, NaN, infinity and masked pixels are holes.
+                Pixels nearer than half the baseline become invalid, as do negative ones and
+                -infinity: in REP 117 an object is too close to be measured there.
             infrared: [H, W], grey levels 0..255 of the left imager, taken at the same time. None
                 if there is none; confidence is then lower.
             infrared_right: the same of the right imager, used together with the left one by models
@@ -122,7 +123,8 @@ class Denoiser:
         """Runs the network on one frame; arguments and errors are those of `denoise`."""
         scale = self.camera.disparity_scale_px_mm
         kind = self.model.kind
-        measured_px = depth_to_disparity(self._upload(depth_mm, "depth"), scale)
+        uploaded_mm = self._upload(depth_mm, "depth")
+        measured_px = depth_to_disparity(uploaded_mm, scale)
         left, right = torch.zeros_like(measured_px), None
         if infrared is not None:
             left = self._upload_infrared(infrared, "infrared")
@@ -139,6 +141,10 @@ class Denoiser:
         self._check_finite(outputs if confidence is None else [*outputs, confidence])
         if infrared is None and confidence is not None:
             confidence.mul_(DEPTH_ONLY_FACTOR)
+        if depth_mm.dtype.kind != "u":
+            # Something is there, too close to be measured: it is no hole to fill with what is
+            # behind it. No gate accepts disparity 0.
+            disparity_px = disparity_px * (uploaded_mm < 0).logical_not_()
         return Estimate(measured_px, disparity_px, confidence)
 
     @torch.inference_mode()

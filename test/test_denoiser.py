@@ -106,6 +106,28 @@ def test_a_pixel_that_no_camera_can_measure_spoils_nothing(shipped, sample_frame
         assert np.count_nonzero(result.depth_mm != expected.depth_mm) <= 1
 
 
+@pytest.mark.parametrize("too_close_mm", [-np.inf, -1.0])
+def test_what_is_too_close_to_be_measured_is_not_filled(shipped, sample_frame, too_close_mm):
+    """-infinity in REP 117. As a hole, it would be filled with the wall behind the object."""
+    frame = sample_frame
+    patch = np.s_[200:212, 400:412]
+    depth = frame.depth_mm.astype(np.float32)
+
+    def denoised(value_mm, gate=None):
+        depth[patch] = value_mm
+        denoiser = Denoiser(shipped, frame.camera, gate)
+        return denoiser.denoise(depth, frame.infrared, frame.infrared_right)
+
+    hole, close = denoised(np.nan), denoised(too_close_mm)
+    assert hole.depth_mm[patch].any(), "such a hole is filled"
+    assert not close.depth_mm[patch].any() and not close.confidence[patch].any()
+    filled = np.count_nonzero(hole.depth_mm[patch]) / depth.size
+    assert close.valid_before_range == pytest.approx(hole.valid_before_range - filled)
+    hole.depth_mm[patch] = 0
+    np.testing.assert_array_equal(close.depth_mm, hole.depth_mm)
+    assert not denoised(too_close_mm, OPEN).depth_mm[patch].any()
+
+
 class Background(nn.Module):
     """Fills every hole with a disparity of 5 px, and is sure of it."""
 

@@ -99,7 +99,8 @@ class CameraStream:
         self._synchronizer: FrameSynchronizer[np.ndarray] = FrameSynchronizer(
             SyncSettings(
                 SLOP_NS,
-                INFRARED_TIMEOUT_NS if self.has_infrared else -1,
+                INFRARED_TIMEOUT_NS,
+                use_infrared=self.has_infrared,
                 right_wait_ns=RIGHT_WAIT_NS if self.has_infrared_right else None,
             )
         )

@@ -41,8 +41,9 @@ class StreamState:
 
     Attributes:
         wanted: whether it is used at all.
-        missing: whether no image has matched depth for longer than the timeout.
-        arrives: whether images arrive, with or without matching stamps.
+        missing: whether no image has matched depth for longer than the timeout, when the latest
+            depth image arrived.
+        arrives: whether images arrived until then, with or without matching stamps.
         was_paired: whether an image has ever matched.
         rejection: why the latest image was not used; None if it was.
     """
@@ -108,24 +109,32 @@ class FrameAssembler:
     @property
     def infrared(self) -> StreamState:
         """The state of infrared."""
-        sync, now_ns = self._synchronizer, time.monotonic_ns()
-        missing, arrives = sync.infrared_is_missing(now_ns), sync.infrared_arrives(now_ns)
-        return StreamState(True, missing, arrives, True, self._infrared_rejection)
+        sync = self._synchronizer
+        return StreamState(
+            self.settings.sync.use_infrared,
+            sync.infrared_is_missing,
+            sync.infrared_arrives,
+            True,
+            self._infrared_rejection,
+        )
 
     @property
     def infrared_right(self) -> StreamState:
         """The state of right infrared."""
-        sync, now_ns = self._synchronizer, time.monotonic_ns()
+        sync = self._synchronizer
         return StreamState(
             self.settings.sync.right_wait_ns is not None,
-            sync.right_is_missing(now_ns),
-            sync.right_arrives(now_ns),
+            sync.right_is_missing,
+            sync.right_arrives,
             sync.right_was_paired,
         )
 
     def configure(self, settings: AssemblerSettings) -> None:
         """Uses new settings for all further frames."""
-        used, uses = (s.sync.right_wait_ns is not None for s in (self.settings, settings))
+        used, uses = (
+            (s.sync.use_infrared, s.sync.right_wait_ns is not None)
+            for s in (self.settings, settings)
+        )
         self.settings = settings
         self._synchronizer.settings = settings.sync
         if used != uses:

@@ -288,7 +288,10 @@ class DenoiseNode(LifecycleNode):
             disabled=self._pipeline is not None and not self._enabled,
             pairing=listener.assembler.counts,
             right_infrared=describe_right_infrared(
-                listener.assembler, settings.right_infrared, self._network
+                listener.assembler,
+                settings.right_infrared,
+                self._network,
+                self._reporter.right_rejected,
             ),
             in_progress_s=self._pipeline.longest_in_progress_s if self._pipeline else 0.0,
         )

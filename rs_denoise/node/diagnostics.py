@@ -45,7 +45,8 @@ class DiagnosticReport:
         return [self._input(frames, node), _output(frames, node), _model(node)]
 
     def _input(self, frames: Snapshot, node: NodeStatus) -> Entry:
-        unmatched = _describe_unmatched(self._pairing, node.pairing)
+        # The images that waited when denoising was switched off have no match, and need none.
+        unmatched = None if node.disabled else _describe_unmatched(self._pairing, node.pairing)
         self._pairing = node.pairing
         warning = node.input_warning or unmatched or frames.warning
         level, message = _judge_input(frames, node.required_topics, warning)

@@ -19,10 +19,14 @@ class FrameReporter:
     Args:
         node: whose logger it uses.
         statistics: to update.
+
+    Attributes:
+        right_rejected: whether the latest right infrared image could not be used.
     """
 
     def __init__(self, node: Node, statistics: FrameStatistics) -> None:
         self._node, self._statistics = node, statistics
+        self.right_rejected = False
 
     def report_failure(self, reason: str) -> None:
         """Counts and reports a frame that failed."""
@@ -33,6 +37,8 @@ class FrameReporter:
         """Reports what went wrong with a frame, if anything did."""
         if result.failure is not None:
             self.report_failure(result.failure)
+        if result.frame.read_infrared_right is not None:
+            self.right_rejected = result.right_rejection is not None
         if result.right_rejection is not None:
             self._statistics.report_warning(
                 f"continuing without right infrared: {result.right_rejection}"

@@ -263,6 +263,7 @@ def assembler_settings(values: Parameters, enabled: bool, uses_right: bool) -> A
             slop_ns=int(values.slop_ms * 1e6),
             infrared_timeout_ns=int(values.infrared_timeout_s * 1e9),
             depth_only=values.depth_only,
+            use_infrared=enabled,
             right_wait_ns=int(values.right_infrared_wait_ms * 1e6) if uses_right else None,
         ),
         baseline_m=values.baseline_m,

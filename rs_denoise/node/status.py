@@ -79,7 +79,7 @@ def describe_input_fault(listener: CameraListener) -> str | None:
 def _describe_missing(inputs: Inputs, assembler: FrameAssembler) -> str | None:
     if not inputs.depth.has_publisher:
         return f"no input: nobody publishes {inputs.depth.topic}"
-    if assembler.infrared.missing:
+    if assembler.infrared.wanted and assembler.infrared.missing:
         return _describe_missing_infrared(inputs, assembler)
     right = assembler.infrared_right
     # A stream that never arrived is not a fault: not every driver publishes it.
@@ -114,7 +114,7 @@ def _describe_missing_infrared(inputs: Inputs, assembler: FrameAssembler) -> str
 
 
 def describe_right_infrared(
-    assembler: FrameAssembler, choice: str, network: PreparedNetwork | None
+    assembler: FrameAssembler, choice: str, network: PreparedNetwork | None, rejected: bool
 ) -> str:
     """The value of the entry `right infrared`: whether it is used, or why not.
 
@@ -122,9 +122,15 @@ def describe_right_infrared(
         assembler: of the frames.
         choice: the parameter.
         network: that may be able to use it, or None.
+        rejected: whether the latest image could not be used.
     """
     if choice == "off":
         return "off"
     if network is None or not network.uses_right_infrared:
         return "not used by this model"
-    return "missing" if assembler.infrared_right.missing else "used"
+    right = assembler.infrared_right
+    if not right.wanted:
+        return "off"  # denoising is switched off
+    if right.missing:
+        return "missing"
+    return "rejected" if rejected else "used"

@@ -27,18 +27,21 @@ class PartnerStream(Generic[T]):
         self._images: OrderedDict[int, T] = OrderedDict()
         self._newest: int | None = None
         self._arrived_ns = self._matched_ns = 0
+        # Whether the time without a match was restarted, and no image has matched since.
+        self._extended = False
         # Depth that was released without an image: its stamp, and the deadline for an image.
         self._unpaired: deque[tuple[int, int]] = deque(maxlen=MAX_WAITING)
 
     def restart(self, now_ns: int) -> None:
         """Drops waiting images, and counts the time without a match from now on."""
         self.clear()
-        self._arrived_ns = now_ns
-        self.reset_timeout(now_ns)
+        self._arrived_ns = self._matched_ns = now_ns
+        self._extended = False
 
-    def reset_timeout(self, now_ns: int) -> None:
-        """Counts the time without a match from now on, as if an image had just matched."""
-        self._matched_ns = now_ns
+    def extend_timeout(self, now_ns: int) -> None:
+        """Counts the time without a match from now on; only once until an image matches again."""
+        if not self._extended:
+            self._matched_ns, self._extended = now_ns, True
 
     def clear(self) -> None:
         """Drops waiting images, because stamps start again."""
@@ -110,4 +113,4 @@ class PartnerStream(Generic[T]):
         self._unpaired.append((stamp_ns, end_ns))
 
     def _note_match(self, now_ns: int) -> None:
-        self._matched_ns, self.was_paired = now_ns, True
+        self._matched_ns, self._extended, self.was_paired = now_ns, False, True

@@ -25,6 +25,7 @@ class SyncSettings:
         infrared_timeout_ns: once depth has arrived for this long and no infrared image has matched,
             depth is released alone. The same applies to the right infrared image.
         depth_only: False to drop depth instead of releasing it alone.
+        use_infrared: False to release every depth image alone, at once.
         right_wait_ns: a pair waits this long for its right infrared image, but not once the next
             pair is complete, nor while that stream is missing; None: right infrared is not used.
     """
@@ -32,6 +33,7 @@ class SyncSettings:
     slop_ns: int
     infrared_timeout_ns: int
     depth_only: bool = True
+    use_infrared: bool = True
     right_wait_ns: int | None = None
 
 
@@ -105,21 +107,28 @@ class FrameSynchronizer(Generic[T]):
         for stream in (self._left, self._right):
             stream.restart(now_ns)
 
-    def infrared_is_missing(self, now_ns: int) -> bool:
-        """Whether no infrared image has matched arriving depth for longer than the timeout."""
-        return self._left.unmatched_ns(now_ns) > self.settings.infrared_timeout_ns
+    # Judged when the latest depth image arrived: while the whole camera is silent, infrared is not
+    # what is missing.
 
-    def infrared_arrives(self, now_ns: int) -> bool:
-        """Whether infrared images arrive, with or without matching stamps."""
-        return self._left.silent_ns(now_ns) <= self.settings.infrared_timeout_ns
+    @property
+    def infrared_is_missing(self) -> bool:
+        """Whether no infrared image had matched depth for longer than the timeout."""
+        return self._left.unmatched_ns(self._depth_seen_ns) > self.settings.infrared_timeout_ns
 
-    def right_is_missing(self, now_ns: int) -> bool:
-        """Whether no right infrared image has matched in time for longer than the timeout."""
-        return self._right.unmatched_ns(now_ns) > self.settings.infrared_timeout_ns
+    @property
+    def infrared_arrives(self) -> bool:
+        """Whether infrared images arrived, with or without matching stamps."""
+        return self._left.silent_ns(self._depth_seen_ns) <= self.settings.infrared_timeout_ns
 
-    def right_arrives(self, now_ns: int) -> bool:
-        """Whether right infrared images arrive, in time or not."""
-        return self._right.silent_ns(now_ns) <= self.settings.infrared_timeout_ns
+    @property
+    def right_is_missing(self) -> bool:
+        """Whether no right infrared image had matched in time for longer than the timeout."""
+        return self._right.unmatched_ns(self._depth_seen_ns) > self.settings.infrared_timeout_ns
+
+    @property
+    def right_arrives(self) -> bool:
+        """Whether right infrared images arrived, in time or not."""
+        return self._right.silent_ns(self._depth_seen_ns) <= self.settings.infrared_timeout_ns
 
     @property
     def right_was_paired(self) -> bool:
@@ -134,9 +143,10 @@ class FrameSynchronizer(Generic[T]):
     def add_depth(self, stamp_ns: int, image: T, now_ns: int) -> list[SyncedImages[T]]:
         """Adds a depth image; returns the groups that this completes, oldest first."""
         if now_ns - self._depth_seen_ns > self.settings.infrared_timeout_ns:
-            # The whole camera was silent: infrared gets its time to arrive.
-            self._left.reset_timeout(now_ns)
-            self._right.reset_timeout(now_ns)
+            # The whole camera was silent: infrared gets its time to arrive. Only once, because
+            # depth may always arrive this rarely.
+            self._left.extend_timeout(now_ns)
+            self._right.extend_timeout(now_ns)
         self._depth_seen_ns = now_ns
         if self._newest_depth is not None and stamp_ns < self._newest_depth:
             self._on_clock_jump()
@@ -178,9 +188,14 @@ class FrameSynchronizer(Generic[T]):
         return complete
 
     def _pair(self, now_ns: int) -> None:
+        if not self.settings.use_infrared:
+            alone = [(SyncedImages(*waiting, None), now_ns) for waiting in self._depth.items()]
+            self._pairs.extend(alone)
+            self._depth.clear()
+            return
         slop_ns = self.settings.slop_ns
         for stamp in list(self._depth):
-            missing = self.infrared_is_missing(now_ns)
+            missing = self.infrared_is_missing
             partner = self._left.find(stamp, slop_ns, self._depth, wait=not missing)
             if partner is not None:
                 infrared = self._left.take(partner, now_ns)
@@ -211,7 +226,7 @@ class FrameSynchronizer(Generic[T]):
         # Two frames released together would compete for one worker, and the older one would be
         # dropped.
         is_newest = self._pairs[-1][0] is images
-        wait = is_newest and now_ns < end_ns and not self.right_is_missing(now_ns)
+        wait = is_newest and now_ns < end_ns and not self.right_is_missing
         others = {*self._depth, *(waiting.stamp_ns for waiting, _ in self._pairs)} - {stamp}
         partner = self._right.find(stamp, settings.slop_ns, others, wait)
         if partner is not None:

@@ -89,6 +89,11 @@ def test_camera_and_node_start_together(prefix):
     assert started["/camera/camera/denoise_node"].parameters["baseline_m"] == 0.055
 
 
+def test_the_node_follows_the_cameras_name(prefix):
+    started = Evaluation("realsense_denoise.launch.py", camera_name="front").started
+    assert list(started) == ["/camera/front", "/camera/front/denoise_node"]
+
+
 def test_the_right_infrared_stream_can_be_left_out(prefix):
     started = Evaluation("realsense_denoise.launch.py", right_infrared="false").started
     assert started["/camera/camera"].parameters["enable_infra2"] is False

@@ -299,6 +299,22 @@ def test_without_infrared_depth_goes_alone_and_says_so(running):
     assert "no output" in robot.status("input", "no output").message
 
 
+def test_a_camera_that_falls_silent_does_not_lack_infrared(running):
+    robot = running
+    assert robot.set(infrared_timeout_s=0.2)[0].successful
+    logged = len(robot.log)
+    robot.denoised(*robot.frame, robot.camera)
+    said = []
+
+    def silent():
+        said.append(robot.statuses["input"].message if "input" in robot.statuses else "")
+        return "no input: waiting for" in said[-1]
+
+    robot.wait(silent, "the silence to be reported")
+    assert not [message for message in said if "no infrared" in message]
+    assert "no infrared" not in robot.log[logged:]
+
+
 # Parameters --------------------------------------------------------------------------------------
 
 

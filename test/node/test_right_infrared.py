@@ -169,8 +169,15 @@ def test_right_infrared_of_another_size_or_encoding_is_not_used(running, right, 
 
     status = robot.wait(reported, "the reason")
     assert status.level == WARN and "continuing without right infrared" in status.message
+    assert robot.values("input")["right infrared"] == "rejected"
     robot.denoised(DEPTH, INFRARED, CAMERA, right=right, right_encoding=encoding)
     assert not uses_right(robot) and robot.values("output")["failed"] == "0"
+
+    def used():
+        step(robot)
+        return robot.values("input")["right infrared"] == "used"
+
+    robot.wait(used, "right infrared of depth's size to be used")
 
 
 def test_right_infrared_at_half_the_rate_serves_every_second_frame(running):

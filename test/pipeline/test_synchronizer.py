@@ -8,10 +8,18 @@ MS = 1_000_000
 PERIOD = 33 * MS
 
 
-def synchronizer(slop_ms=5.0, timeout_s=1.0, right_wait_ms=None, depth_only=True):
+def synchronizer(
+    slop_ms=5.0, timeout_s=1.0, right_wait_ms=None, depth_only=True, use_infrared=True
+):
     right_wait_ns = None if right_wait_ms is None else right_wait_ms * MS
     return FrameSynchronizer(
-        SyncSettings(int(slop_ms * MS), int(timeout_s * 1000 * MS), depth_only, right_wait_ns)
+        SyncSettings(
+            int(slop_ms * MS),
+            int(timeout_s * 1000 * MS),
+            depth_only,
+            use_infrared,
+            right_wait_ns,
+        )
     )
 
 
@@ -75,9 +83,9 @@ def test_without_infrared_depth_goes_alone_after_the_timeout_and_comes_back():
     assert p.add_depth(1, "d1", 900 * MS) == []
     alone = p.add_depth(2, "d2", 1001 * MS)
     assert alone == [SyncedImages(1, "d1", None), SyncedImages(2, "d2", None)]
-    assert p.infrared_is_missing(1001 * MS)
+    assert p.infrared_is_missing
     p.add_infrared(3, "i3", 1100 * MS)
-    assert not p.infrared_is_missing(1101 * MS)
+    assert not p.infrared_is_missing
     assert p.add_depth(3, "d3", 1102 * MS) == [SyncedImages(3, "d3", "i3")]
 
 
@@ -141,6 +149,48 @@ def test_after_a_pause_of_the_whole_camera_infrared_has_its_time():
     assert p.add_infrared(later, "j", later) == [SyncedImages(later, "e", "j")]
 
 
+def test_depth_that_arrives_more_rarely_than_the_timeout_goes_alone_too():
+    p, out = synchronizer(timeout_s=0.2), []
+    p.restart(0)
+    for k in range(1, 11):
+        out += p.add_depth(k * 210 * MS, k, k * 210 * MS)
+        assert p.infrared_is_missing == (k > 1)
+    assert [x.depth for x in out] == list(range(1, 11)) and {x.infrared for x in out} == {None}
+    now = 11 * 210 * MS
+    p.add_depth(now, "d", now)
+    assert not p.add_infrared(now, "i", now) and not p.infrared_is_missing, "infrared is back"
+
+
+def test_depth_and_infrared_that_arrive_more_rarely_than_the_timeout_are_paired():
+    p, out = synchronizer(timeout_s=0.2), []
+    for k in range(1, 11):
+        now = k * 210 * MS
+        out += p.add_depth(now, k, now) + p.add_infrared(now, "i", now + MS)
+    assert [(x.depth, x.infrared) for x in out] == [(k, "i") for k in range(1, 11)]
+
+
+def test_while_the_whole_camera_is_silent_infrared_is_not_missing():
+    p = synchronizer(timeout_s=1.0, right_wait_ms=20)
+    p.restart(0)
+    assert not p.infrared_is_missing and not p.right_is_missing, "before the first image"
+    play(p, 30, right=lambda k: True)
+    p.take_complete(5000 * MS)
+    assert not p.infrared_is_missing and not p.right_is_missing
+    assert p.infrared_arrives and p.right_arrives
+
+
+def test_where_infrared_is_not_used_depth_goes_alone_at_once():
+    p = synchronizer(depth_only=False, use_infrared=False)
+    out = []
+    for k in range(10):
+        out += p.add_depth(k * PERIOD, k, k * PERIOD)
+        assert len(out) == k + 1
+        if k % 2 == 0:
+            assert not p.add_infrared(k * PERIOD, "i", k * PERIOD)
+    assert {x.infrared for x in out} == {None}
+    assert (p.counts.alone, p.counts.unpaired) == (10, 0)
+
+
 # Infrared that comes but does not match ----------------------------------------------------------
 
 
@@ -150,9 +200,9 @@ def test_infrared_that_never_matches_is_missing_after_the_timeout():
     for k in range(90):
         now = k * PERIOD
         out += p.add_depth(now, k, now) + p.add_infrared(now + PERIOD // 2, "i", now + PERIOD // 2)
-    assert p.infrared_is_missing(now) and p.infrared_arrives(now)
-    assert [x.depth for x in out] == list(range(30, 90)) and {x.infrared for x in out} == {None}
-    assert (p.counts.alone, p.counts.unpaired, p.counts.paired) == (60, 30, 0)
+    assert p.infrared_is_missing and p.infrared_arrives
+    assert [x.depth for x in out] == list(range(31, 90)) and {x.infrared for x in out} == {None}
+    assert (p.counts.alone, p.counts.unpaired, p.counts.paired) == (59, 31, 0)
 
 
 def test_infrared_that_matches_again_is_used_again():
@@ -161,7 +211,7 @@ def test_infrared_that_matches_again_is_used_again():
         now, shift = k * PERIOD, PERIOD // 2 if k < 60 else 0
         out += p.add_depth(now, k, now) + p.add_infrared(now + shift, "i", now + shift)
     assert [x.depth for x in out if x.infrared] == list(range(61, 90))
-    assert not p.infrared_is_missing(now)
+    assert not p.infrared_is_missing
 
 
 def test_infrared_ahead_by_hours_does_not_silence_depth():
@@ -261,7 +311,7 @@ def test_while_right_infrared_is_missing_no_pair_waits():
     delays = {x.depth: delay for x, delay in out}
     assert max(delays.values()) == 20 * MS
     assert {delays[k] for k in range(61, 91)} == {0}, "after the timeout"
-    assert p.right_was_paired and not p.right_is_missing(120 * PERIOD)
+    assert p.right_was_paired and not p.right_is_missing
     assert p.counts.without_right == 61
 
 
@@ -270,8 +320,7 @@ def test_right_infrared_that_is_always_late_is_missing():
     out = play(p, 90, right=lambda k: True, delay_ns=25 * MS)
     assert all(x.infrared_right is None for x, _ in out) and len(out) == 90
     assert {delay for x, delay in out if x.depth > 31} == {0}
-    now = 90 * PERIOD
-    assert p.right_is_missing(now) and p.right_arrives(now) and not p.right_was_paired
+    assert p.right_is_missing and p.right_arrives and not p.right_was_paired
 
 
 def test_right_infrared_at_half_rate_serves_every_second_pair():

@@ -87,6 +87,25 @@ def test_denoising_can_be_switched_off_and_on_for_comparison(running):
     assert (pixels(robot.images[-1], "u2") != DEPTH).mean() > 0.5
 
 
+def test_while_denoising_is_switched_off_depth_does_not_wait_for_infrared(running):
+    """It is the way back to the camera's depth, whatever became of the other streams."""
+    robot = running
+    results = robot.set(depth_only=False, infrared_timeout_s=0.2)
+    assert all(result.successful for result in results)
+    assert robot.call(SetBool, "set_enabled", SetBool.Request(data=False)).success
+    reports, said = robot.reports, set()
+    for infrared in (INFRARED, None, INFRARED, None):  # half the rate
+        robot.denoised(DEPTH, infrared, CAMERA)
+    while robot.reports < reports + 3:
+        robot.denoised(DEPTH, None, CAMERA)
+        said |= {robot.statuses["input"].message} if "input" in robot.statuses else set()
+    np.testing.assert_array_equal(pixels(robot.images[-1], "u2"), DEPTH)
+    assert said == {"receiving"}
+    assert robot.call(SetBool, "set_enabled", SetBool.Request(data=True)).success
+    robot.denoised(DEPTH, INFRARED, CAMERA)
+    assert pixels(robot.confidences[-1], "f4").max() > 0.8, "infrared is used again at once"
+
+
 def test_depth_out_of_range_is_not_published(running):
     robot = running
     assert robot.set(max_range_m=1.9)[0].successful
