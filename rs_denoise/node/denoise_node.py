@@ -105,6 +105,7 @@ class DenoiseNode(LifecycleNode):
             return self._fail_to_configure(str(error))
         except Exception as error:  # rclpy would hide the reason
             return self._fail_to_configure(f"{type(error).__name__}: {error}")
+        self._statistics.set_lasting_error(None)
         self._outputs = Outputs(self, self._reporter)
         # This network is for a typical camera, so the camera that is connected is checked again.
         self._model_selector = ModelSelector(self._resources)
@@ -114,7 +115,8 @@ class DenoiseNode(LifecycleNode):
 
     def _fail_to_configure(self, reason: str) -> TransitionCallbackReturn:
         self.get_logger().error(f"cannot be configured: {reason}")
-        self._statistics.report_error(reason)
+        # It cannot be seen in any frame, so it stays until the node is configured.
+        self._statistics.set_lasting_error(reason)
         return TransitionCallbackReturn.FAILURE
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:

@@ -48,7 +48,7 @@ class DiagnosticReport:
         unmatched = _describe_unmatched(self._pairing, node.pairing)
         self._pairing = node.pairing
         warning = node.input_warning or unmatched or frames.warning
-        level, message = _judge_input(frames, node.required_topics, warning)
+        level, message = _judge_input(frames, node, warning)
         values = {
             "rate (Hz)": f"{frames.input_rate_hz:.1f}",
             "frames in": str(frames.frames_in),
@@ -77,13 +77,14 @@ def _describe_unmatched(before: PairingCounts, now: PairingCounts) -> str | None
     return None
 
 
-def _judge_input(
-    frames: Snapshot, required_topics: list[str], warning: str | None
-) -> tuple[bytes, str]:
+def _judge_input(frames: Snapshot, node: NodeStatus, warning: str | None) -> tuple[bytes, str]:
+    if not _is_active(node):
+        # The entry of the output warns.
+        return OK, f"not subscribed: the node is {node.state}"
     if not frames.listening:
         return OK, "idle: nobody subscribes to the output"
     if frames.silent_s > (MAX_SILENCE_S if frames.receiving else MAX_START_S):
-        return WARN, f"no input: waiting for {', '.join(required_topics)}"
+        return WARN, f"no input: waiting for {', '.join(node.required_topics)}"
     if warning is not None:
         return WARN, warning
     return OK, "receiving" if frames.receiving else "waiting for the first frames"
@@ -92,6 +93,9 @@ def _judge_input(
 def _output(frames: Snapshot, node: NodeStatus) -> Entry:
     if frames.error is not None:
         level, message = ERROR, frames.error
+    elif not _is_active(node):
+        level = WARN
+        message = f"no output: the node is {node.state}; a lifecycle manager must activate it"
     elif frames.listening and frames.no_output_s > MAX_NO_OUTPUT_S:
         level, message = ERROR, _describe_silence(frames, node)
     elif node.output_warning is not None:
@@ -107,6 +111,10 @@ def _output(frames: Snapshot, node: NodeStatus) -> Entry:
         "on failure": node.on_failure,
     }
     return Entry("output", level, message, values)
+
+
+def _is_active(node: NodeStatus) -> bool:
+    return node.state.startswith("active")  # also while it measures models
 
 
 def _describe_silence(frames: Snapshot, node: NodeStatus) -> str:

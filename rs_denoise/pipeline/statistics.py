@@ -42,7 +42,8 @@ class Snapshot:
         failed: frames lost to an error, also if something else was published for them.
         input_rate_hz, output_rate_hz: over the last two seconds.
         timings: of the frames published in that time.
-        error, warning: the latest of each, if it is recent.
+        error: one that lasts, or the latest, if it is recent.
+        warning: the latest, if it is recent.
         no_output_s: time without a result although depth arrives; 0 while none arrives.
         listening: whether input is listened to.
         silent_s: time since the last depth message, or since listening began if none arrived.
@@ -84,6 +85,7 @@ class FrameStatistics:
         self._arrivals: deque[float] = deque(maxlen=1000)
         self._timings: deque[tuple[float, FrameTiming]] = deque(maxlen=1000)
         self._error = _Notice()
+        self._lasting_error: str | None = None
         self._warning = _Notice()
         self._listening_since: float | None = None
         # Since when depth arrives without a pause.
@@ -130,6 +132,11 @@ class FrameStatistics:
         with self._lock:
             self._error = _Notice(reason, time.monotonic())
 
+    def set_lasting_error(self, reason: str | None) -> None:
+        """Records an error that stays visible until it is replaced; None: it is over."""
+        with self._lock:
+            self._lasting_error = reason
+
     def report_warning(self, reason: str) -> None:
         """Records that part of the input could not be used; it stays visible for a while."""
         with self._lock:
@@ -164,7 +171,7 @@ class FrameStatistics:
                 input_rate_hz=arrivals / RATE_WINDOW_S,
                 output_rate_hz=len(timings) / RATE_WINDOW_S,
                 timings=timings,
-                error=self._error.visible(now),
+                error=self._lasting_error or self._error.visible(now),
                 warning=self._warning.visible(now),
                 no_output_s=now - self._output_due_since if arrivals else 0.0,
                 listening=self._listening_since is not None,

@@ -31,6 +31,16 @@ def test_idle_is_ok(clock):
     assert entry.level == OK and "idle" in entry.message
 
 
+@pytest.mark.parametrize("state", ["unconfigured", "inactive"])
+def test_a_node_that_is_not_active_claims_neither_output_nor_that_nobody_subscribes(clock, state):
+    entries = report(FrameStatistics(), state=state, output_warning="1 more")
+    output, said = entries["output"], f"no output: the node is {state}; a lifecycle manager must"
+    assert output.level == WARN and output.message.startswith(said)
+    assert entries["input"].message == f"not subscribed: the node is {state}"
+    measuring = report(FrameStatistics(), state="active, measuring models")["output"]
+    assert measuring.level == OK and measuring.message == "running"
+
+
 def test_silence_while_listening_is_a_warning_that_names_the_topics(clock):
     frames = FrameStatistics()
     frames.set_listening(True)
@@ -92,6 +102,16 @@ def test_an_error_shows_and_passes(clock):
     clock[0] += 5.1
     entry = report(frames)["output"]
     assert entry.level == OK and entry.values["failed"] == "1"
+
+
+def test_a_lasting_error_shows_until_it_is_over(clock):
+    frames = FrameStatistics()
+    frames.set_lasting_error("no model")
+    clock[0] += 60
+    entry = report(frames, state="unconfigured")["output"]
+    assert entry.level == ERROR and entry.message == "no model"
+    frames.set_lasting_error(None)
+    assert report(frames)["output"].level == OK
 
 
 def test_warnings_of_the_node_show(clock):

@@ -18,7 +18,7 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 
-from node.faults.faulty_node import DAZZLED, ERROR, INJECTION, inject, says, start
+from node.faults.faulty_node import DAZZLED, ERROR, INJECTION, WARN, inject, says, start
 from node.faults.steady_camera import CAMERA, DEPTH, INFRARED, send_until, step
 from node.main_runs import RUN_MAINS, run_mains
 from node.messages import pixels
@@ -131,11 +131,19 @@ def test_a_model_file_that_is_swapped_serves_from_the_next_configuration_on(robo
     path.unlink()
     assert not robot.transition("configure")
     robot.reported("output", "no such model file")
+    robot.spin_for(7.0)  # longer than the error of a frame shows
+    robot.clear()
+    assert robot.reported("output", "no such model file").level == ERROR
     save(Scaled(), replace(manifest(), name="another"), path)
-    assert robot.transition("configure") and robot.transition("activate")
+    assert robot.transition("configure")
+    said = "the node is inactive; a lifecycle manager must activate it"
+    assert robot.reported("output", said).level == WARN, "although it has a subscriber"
+    assert robot.statuses["input"].message == "not subscribed: the node is inactive"
+    assert robot.transition("activate")
     robot.wait_connected()
     robot.denoised(DEPTH, INFRARED, CAMERA)
-    robot.wait(lambda: robot.values("model")["model"] == "another", "its name")
+    robot.wait(lambda: robot.values("model").get("model") == "another", "its name")
+    assert robot.status("output", "running")
 
 
 def test_a_killed_node_leaves_nothing_that_hinders_the_next(robot):
