@@ -194,7 +194,7 @@ class DenoiseNode(LifecycleNode):
         try:
             network = self._model_selector.update(
                 parameters.network_settings(self._settings),
-                self._listener.calibration.size,
+                self._listener.assembler.size,
                 self._statistics.steady_rate_hz,
             )
         except DeviceLostError as error:
