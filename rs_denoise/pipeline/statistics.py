@@ -146,15 +146,17 @@ class FrameStatistics:
     def steady_rate_hz(self) -> float | None:
         """Rate of the input; None until it has arrived for as long as rates are measured over.
 
-        After a pause, as of a camera that was replugged, it begins anew: the first images may come
-        in a burst.
+        After a pause, as of a camera that was replugged, it is None again for a while: the first
+        images may come in a burst.
         """
         with self._lock:
             now = time.monotonic()
             recent = [at for at in self._arrivals if now - at <= RATE_WINDOW_S]
-            if len(recent) < 2 or now - self._arriving_since <= RATE_WINDOW_S:
+            if not recent or now - self._arriving_since <= RATE_WINDOW_S:
                 return None
-            return (len(recent) - 1) / (recent[-1] - recent[0])
+            # After a pause that nearly fills the window, the burst alone would be a high rate.
+            span_s = recent[-1] - recent[0]
+            return (len(recent) - 1) / span_s if span_s >= RATE_WINDOW_S / 2 else None
 
     def snapshot(self) -> Snapshot:
         """The statistics of this moment."""

@@ -5,6 +5,7 @@ pytest.importorskip("diagnostic_msgs.msg", reason="ROS 2 is not installed")
 from rs_denoise.node.diagnostics import ERROR, OK, WARN, DiagnosticReport
 from rs_denoise.node.status import NodeStatus
 from rs_denoise.pipeline import statistics
+from rs_denoise.pipeline.model_selector import MIN_SPEED_UP
 from rs_denoise.pipeline.statistics import FrameStatistics, FrameTiming
 from rs_denoise.pipeline.synchronizer import PairingCounts
 
@@ -91,6 +92,21 @@ def test_the_rate_is_known_after_two_seconds_without_a_pause(clock):
     assert frames.steady_rate_hz is None
     play(frames, clock, 2.1, published=True)
     assert frames.steady_rate_hz == pytest.approx(30, abs=2)
+
+
+@pytest.mark.parametrize("pause_s", [0.5, 1.0, 1.5, 1.8, 1.9, 1.96, 1.99, 2.1])
+def test_the_burst_after_a_pause_is_not_taken_for_a_faster_camera(clock, pause_s):
+    frames, rates_hz = FrameStatistics(), []
+    frames.set_listening(True)
+    play(frames, clock, 3, published=True)
+    clock[0] += pause_s
+    frames.count_received()  # it waited meanwhile
+    for tick in range(900):  # an image every 32 ms
+        clock[0] += 0.002
+        if tick % 16 == 0:
+            frames.count_received()
+        rates_hz.append(frames.steady_rate_hz or 0.0)
+    assert max(rates_hz) < MIN_SPEED_UP * 30
 
 
 def test_an_error_shows_and_passes(clock):
