@@ -49,7 +49,7 @@ class DenoiseNode(LifecycleNode):
 
     Attributes:
         fatal: why the process must end (only a new one can use the device again), or None.
-        hangs: whether a thread hangs on a frame, which would prevent Python from exiting.
+        hangs: whether a thread is stuck on a frame, which would prevent Python from exiting.
     """
 
     def __init__(self, resources: SharedResources | None = None, **node_arguments) -> None:
@@ -57,6 +57,8 @@ class DenoiseNode(LifecycleNode):
         # Set before anything can fail: from Kilted on, ROS 2 destroys a node whose constructor
         # failed.
         self._pipeline: FramePipeline[CameraInfo] | None = None
+        self._resources = resources or SharedResources()
+        self.hangs = False
         try:
             self._settings = parameters.declare(self)
         except ParameterException as error:
@@ -64,8 +66,6 @@ class DenoiseNode(LifecycleNode):
         if (unknown := parameters.describe_unknown(self)) is not None:
             self.get_logger().warning(unknown)
         self.fatal: str | None = None
-        self.hangs = False
-        self._resources = resources or SharedResources()
         self._network: PreparedNetwork | None = None
         self._model_selector = ModelSelector(self._resources)
         self._outputs: Outputs | None = None
@@ -147,6 +147,8 @@ class DenoiseNode(LifecycleNode):
     def destroy_node(self) -> None:
         """Ends the pipeline before the publishers that it uses are gone."""
         self._stop(min(MAX_END_S, self._settings.frame_timeout_s))
+        # Models are being timed, which cannot be interrupted and may hang.
+        self.hangs = self.hangs or self._resources.longest_in_progress_s > 0
         super().destroy_node()
 
     def _stop_and_release(self) -> TransitionCallbackReturn:
@@ -179,11 +181,11 @@ class DenoiseNode(LifecycleNode):
         """Listens to the camera while an output has a subscriber, and checks for hung frames."""
         if not self._has_post_set_callback:
             self._apply_parameters()
-        if self._pipeline is None or self._outputs is None:
-            return
-        in_progress_s = self._pipeline.longest_in_progress_s
+        in_progress_s = self._longest_in_progress_s
         if in_progress_s > self._settings.frame_timeout_s:
             self._on_hang(in_progress_s)
+            return
+        if self._pipeline is None or self._outputs is None:
             return
         reliability = self._settings.input_reliability
         self._listener.follow(self._outputs.has_subscriber, reliability, self._uses_right)
@@ -292,9 +294,15 @@ class DenoiseNode(LifecycleNode):
             right_infrared=describe_right_infrared(
                 listener.assembler, settings.right_infrared, self._network
             ),
-            in_progress_s=self._pipeline.longest_in_progress_s if self._pipeline else 0.0,
+            in_progress_s=self._longest_in_progress_s,
         )
         self._diagnostics.publish(self._statistics.snapshot(), status)
+
+    @property
+    def _longest_in_progress_s(self) -> float:
+        """Of the frames of the camera, and of those with which models are timed."""
+        own_s = self._pipeline.longest_in_progress_s if self._pipeline else 0.0
+        return max(own_s, self._resources.longest_in_progress_s)
 
     @property
     def _state_label(self) -> str:

@@ -99,6 +99,35 @@ def test_a_frame_that_hangs_is_reported_and_ends_the_process(robot):
     assert "the device hangs, or is so slow" in robot.log and "Traceback" not in robot.log
 
 
+TIMING_HANGS = """
+from rs_denoise.pipeline import resources
+
+timed = []
+measure_rate_hz = resources.measure_rate_hz
+
+def measure(denoiser, *arguments):
+    if denoiser.camera.width == 848:
+        return 1000.0
+    timed.append(id(denoiser))
+    return measure_rate_hz(denoiser, *arguments)
+
+resources.measure_rate_hz = measure
+resources.BEST_FIRST = ("unet-tiny",)
+"""
+
+
+def test_a_device_that_hangs_while_models_are_timed_ends_the_process(robot):
+    """The frame that hangs is not one of the camera's."""
+    inject(robot, "if id(self) in timed: time.sleep(3600)")
+    robot.program[-1] = TIMING_HANGS + robot.program[-1]
+    start(robot, model_path="auto", frame_timeout_s=4.0)
+    text = "although depth arrives: a frame has been in progress for"
+    robot.wait(lambda: step(robot) or says(robot, "output", text), text)
+    assert robot.values("model")["state"] == "active, measuring models"
+    assert robot.exit_code() == 1, robot.log
+    assert "the device hangs, or is so slow" in robot.log and "Traceback" not in robot.log
+
+
 def test_a_signal_ends_the_process_though_a_frame_hangs(robot):
     inject(robot, "if dazzled: time.sleep(3600)")
     start(robot)
