@@ -245,8 +245,7 @@ class DenoiseNode(LifecycleNode):
             "slow that frame_timeout_s must be longer"
         )
         self._statistics.report_error(reason)
-        self._publish_diagnostics()
-        self._diagnostics.flush(MAX_FLUSH_S)
+        self.publish_last_diagnostics()
         self._on_fatal(reason)
 
     # Parameters, service and diagnostics -------------------------------------------------------
@@ -278,6 +277,12 @@ class DenoiseNode(LifecycleNode):
         """Whether right infrared is used for the next frames."""
         wanted = self._enabled and self._settings.right_infrared == "auto"
         return wanted and self._network is not None and self._network.uses_right_infrared
+
+    def publish_last_diagnostics(self) -> None:
+        """Publishes the reason for the end of the process, and waits until it is received."""
+        self._diagnostics.wait_for_subscriber()
+        self._publish_diagnostics()
+        self._diagnostics.flush(MAX_FLUSH_S)
 
     def _publish_diagnostics(self) -> None:
         settings, listener = self._settings, self._listener

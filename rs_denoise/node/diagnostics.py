@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import time
 from dataclasses import dataclass, field
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
@@ -22,6 +23,10 @@ MAX_SILENCE_S = 2.0
 MAX_NO_OUTPUT_S = 2.0
 # Streams of one camera occasionally lose a frame; with different rates or clocks they lose more.
 MAX_UNPAIRED_FRACTION = 0.2
+
+# A process whose start failed does not wait longer for subscribers. Fast DDS usually discovers them
+# within 0.1 s; if the first announcement is lost, only after three seconds.
+MAX_DISCOVERY_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -153,6 +158,7 @@ class DiagnosticPublisher:
         self._node = node
         self._report = DiagnosticReport()
         self._input_warning: str | None = None
+        self._begun_s = time.monotonic()
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
 
     def publish(self, frames: Snapshot, status: NodeStatus) -> None:
@@ -164,6 +170,15 @@ class DiagnosticPublisher:
         message = DiagnosticArray(status=[self._status(entry) for entry in entries])
         message.header.stamp = self._node.get_clock().now().to_msg()
         self._publisher.publish(message)
+
+    def wait_for_subscriber(self) -> None:
+        """Waits until a subscriber is discovered: nobody receives what is published before.
+
+        It gives up `MAX_DISCOVERY_S` after this publisher was made.
+        """
+        end_s = self._begun_s + MAX_DISCOVERY_S
+        while self._publisher.get_subscription_count() == 0 and time.monotonic() < end_s:
+            time.sleep(0.02)
 
     def flush(self, timeout_s: float) -> None:
         """Waits until subscribers have received the reports, before the process ends."""
