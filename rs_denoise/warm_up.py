@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
 from rs_denoise.denoiser import Denoiser
 from rs_denoise.synthetic_frame import synthetic_frame
 
@@ -10,12 +13,20 @@ from rs_denoise.synthetic_frame import synthetic_frame
 WARM_UP_FRAMES = 3
 
 
-def warm_up(denoiser: Denoiser) -> None:
+def warm_up(
+    denoiser: Denoiser, watch: Callable[[], AbstractContextManager[None]] = nullcontext
+) -> None:
     """Denoises a synthetic frame a few times; call it in the thread that will denoise.
+
+    Args:
+        denoiser: to warm up.
+        watch: makes a context in which each frame is denoised, for example to detect one that
+            hangs.
 
     Raises:
         NetworkError: as of `Denoiser.denoise`.
     """
     frame = synthetic_frame(denoiser.camera)
     for _ in range(WARM_UP_FRAMES):
-        denoiser.denoise(*frame)
+        with watch():
+            denoiser.denoise(*frame)

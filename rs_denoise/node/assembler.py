@@ -107,6 +107,11 @@ class FrameAssembler:
         return self._synchronizer.counts
 
     @property
+    def size(self) -> tuple[int, int] | None:
+        """Width and height of the camera's images, px; None while depth and camera_info differ."""
+        return self._depth_size if self._depth_size == self._calibration.size else None
+
+    @property
     def infrared(self) -> StreamState:
         """The state of infrared."""
         sync = self._synchronizer
@@ -190,9 +195,9 @@ class FrameAssembler:
     def _reject_infrared(self, message: Image) -> str | None:
         if self._calibration.infrared_mismatch is not None:
             return self._calibration.infrared_mismatch
-        if self._depth_size is None or self._depth_size != self._calibration.size:
+        if self.size is None:
             return None  # depth is at fault, and the frame fails for that reason
-        return compare_sizes(self._depth_size, _size(message))
+        return compare_sizes(self.size, _size(message))
 
     def _add(self, complete: list[SyncedImages[_Received]]) -> None:
         self._forward(complete)
@@ -210,6 +215,7 @@ class FrameAssembler:
         depth, infrared, right = images.depth, images.infrared, images.infrared_right
         return InputFrame(
             source=self._calibration.info(depth.message.header),
+            depth_size=_size(depth.message),
             read_depth=partial(read_depth, depth.message),
             read_infrared=partial(read_infrared, infrared.message) if infrared else None,
             camera=self._calibration.camera(self.settings.baseline_m),

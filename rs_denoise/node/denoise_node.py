@@ -49,7 +49,7 @@ class DenoiseNode(LifecycleNode):
 
     Attributes:
         fatal: why the process must end (only a new one can use the device again), or None.
-        hangs: whether a thread hangs on a frame, which would prevent Python from exiting.
+        hangs: whether a thread is stuck on a frame, which would prevent Python from exiting.
     """
 
     def __init__(self, resources: SharedResources | None = None, **node_arguments) -> None:
@@ -57,6 +57,8 @@ class DenoiseNode(LifecycleNode):
         # Set before anything can fail: from Kilted on, ROS 2 destroys a node whose constructor
         # failed.
         self._pipeline: FramePipeline[CameraInfo] | None = None
+        self._resources = resources or SharedResources()
+        self.hangs = False
         try:
             self._settings = parameters.declare(self)
         except ParameterException as error:
@@ -64,8 +66,6 @@ class DenoiseNode(LifecycleNode):
         if (unknown := parameters.describe_unknown(self)) is not None:
             self.get_logger().warning(unknown)
         self.fatal: str | None = None
-        self.hangs = False
-        self._resources = resources or SharedResources()
         self._network: PreparedNetwork | None = None
         self._model_selector = ModelSelector(self._resources)
         self._outputs: Outputs | None = None
@@ -105,6 +105,7 @@ class DenoiseNode(LifecycleNode):
             return self._fail_to_configure(str(error))
         except Exception as error:  # rclpy would hide the reason
             return self._fail_to_configure(f"{type(error).__name__}: {error}")
+        self._statistics.set_lasting_error(None)
         self._outputs = Outputs(self, self._reporter)
         # This network is for a typical camera, so the camera that is connected is checked again.
         self._model_selector = ModelSelector(self._resources)
@@ -114,7 +115,8 @@ class DenoiseNode(LifecycleNode):
 
     def _fail_to_configure(self, reason: str) -> TransitionCallbackReturn:
         self.get_logger().error(f"cannot be configured: {reason}")
-        self._statistics.report_error(reason)
+        # It cannot be seen in any frame, so it stays until the node is configured.
+        self._statistics.set_lasting_error(reason)
         return TransitionCallbackReturn.FAILURE
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -145,6 +147,8 @@ class DenoiseNode(LifecycleNode):
     def destroy_node(self) -> None:
         """Ends the pipeline before the publishers that it uses are gone."""
         self._stop(min(MAX_END_S, self._settings.frame_timeout_s))
+        # Models are being timed, which cannot be interrupted and may hang.
+        self.hangs = self.hangs or self._resources.longest_in_progress_s > 0
         super().destroy_node()
 
     def _stop_and_release(self) -> TransitionCallbackReturn:
@@ -177,11 +181,11 @@ class DenoiseNode(LifecycleNode):
         """Listens to the camera while an output has a subscriber, and checks for hung frames."""
         if not self._has_post_set_callback:
             self._apply_parameters()
-        if self._pipeline is None or self._outputs is None:
-            return
-        in_progress_s = self._pipeline.longest_in_progress_s
+        in_progress_s = self._longest_in_progress_s
         if in_progress_s > self._settings.frame_timeout_s:
             self._on_hang(in_progress_s)
+            return
+        if self._pipeline is None or self._outputs is None:
             return
         reliability = self._settings.input_reliability
         self._listener.follow(self._outputs.has_subscriber, reliability, self._uses_right)
@@ -192,7 +196,7 @@ class DenoiseNode(LifecycleNode):
         try:
             network = self._model_selector.update(
                 parameters.network_settings(self._settings),
-                self._listener.calibration.size,
+                self._listener.assembler.size,
                 self._statistics.steady_rate_hz,
             )
         except DeviceLostError as error:
@@ -241,8 +245,7 @@ class DenoiseNode(LifecycleNode):
             "slow that frame_timeout_s must be longer"
         )
         self._statistics.report_error(reason)
-        self._publish_diagnostics()
-        self._diagnostics.flush(MAX_FLUSH_S)
+        self.publish_last_diagnostics()
         self._on_fatal(reason)
 
     # Parameters, service and diagnostics -------------------------------------------------------
@@ -275,6 +278,12 @@ class DenoiseNode(LifecycleNode):
         wanted = self._enabled and self._settings.right_infrared == "auto"
         return wanted and self._network is not None and self._network.uses_right_infrared
 
+    def publish_last_diagnostics(self) -> None:
+        """Publishes the reason for the end of the process, and waits until it is received."""
+        self._diagnostics.wait_for_subscriber()
+        self._publish_diagnostics()
+        self._diagnostics.flush(MAX_FLUSH_S)
+
     def _publish_diagnostics(self) -> None:
         settings, listener = self._settings, self._listener
         status = NodeStatus(
@@ -293,9 +302,15 @@ class DenoiseNode(LifecycleNode):
                 self._network,
                 self._reporter.right_rejected,
             ),
-            in_progress_s=self._pipeline.longest_in_progress_s if self._pipeline else 0.0,
+            in_progress_s=self._longest_in_progress_s,
         )
         self._diagnostics.publish(self._statistics.snapshot(), status)
+
+    @property
+    def _longest_in_progress_s(self) -> float:
+        """Of the frames of the camera, and of those with which models are timed."""
+        own_s = self._pipeline.longest_in_progress_s if self._pipeline else 0.0
+        return max(own_s, self._resources.longest_in_progress_s)
 
     @property
     def _state_label(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import time
 from dataclasses import dataclass, field
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
@@ -22,6 +23,10 @@ MAX_SILENCE_S = 2.0
 MAX_NO_OUTPUT_S = 2.0
 # Streams of one camera occasionally lose a frame; with different rates or clocks they lose more.
 MAX_UNPAIRED_FRACTION = 0.2
+
+# A process whose start failed does not wait longer for subscribers. Fast DDS usually discovers them
+# within 0.1 s; if the first announcement is lost, only after three seconds.
+MAX_DISCOVERY_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ class DiagnosticReport:
         unmatched = None if node.disabled else _describe_unmatched(self._pairing, node.pairing)
         self._pairing = node.pairing
         warning = node.input_warning or unmatched or frames.warning
-        level, message = _judge_input(frames, node.required_topics, warning)
+        level, message = _judge_input(frames, node, warning)
         values = {
             "rate (Hz)": f"{frames.input_rate_hz:.1f}",
             "frames in": str(frames.frames_in),
@@ -78,13 +83,14 @@ def _describe_unmatched(before: PairingCounts, now: PairingCounts) -> str | None
     return None
 
 
-def _judge_input(
-    frames: Snapshot, required_topics: list[str], warning: str | None
-) -> tuple[bytes, str]:
+def _judge_input(frames: Snapshot, node: NodeStatus, warning: str | None) -> tuple[bytes, str]:
+    if not _is_active(node):
+        # The entry of the output warns.
+        return OK, f"not subscribed: the node is {node.state}"
     if not frames.listening:
         return OK, "idle: nobody subscribes to the output"
     if frames.silent_s > (MAX_SILENCE_S if frames.receiving else MAX_START_S):
-        return WARN, f"no input: waiting for {', '.join(required_topics)}"
+        return WARN, f"no input: waiting for {', '.join(node.required_topics)}"
     if warning is not None:
         return WARN, warning
     return OK, "receiving" if frames.receiving else "waiting for the first frames"
@@ -93,6 +99,9 @@ def _judge_input(
 def _output(frames: Snapshot, node: NodeStatus) -> Entry:
     if frames.error is not None:
         level, message = ERROR, frames.error
+    elif not _is_active(node):
+        level = WARN
+        message = f"no output: the node is {node.state}; a lifecycle manager must activate it"
     elif frames.listening and frames.no_output_s > MAX_NO_OUTPUT_S:
         level, message = ERROR, _describe_silence(frames, node)
     elif node.output_warning is not None:
@@ -108,6 +117,10 @@ def _output(frames: Snapshot, node: NodeStatus) -> Entry:
         "on failure": node.on_failure,
     }
     return Entry("output", level, message, values)
+
+
+def _is_active(node: NodeStatus) -> bool:
+    return node.state.startswith("active")  # also while it measures models
 
 
 def _describe_silence(frames: Snapshot, node: NodeStatus) -> str:
@@ -146,6 +159,7 @@ class DiagnosticPublisher:
         self._node = node
         self._report = DiagnosticReport()
         self._input_warning: str | None = None
+        self._begun_s = time.monotonic()
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
 
     def publish(self, frames: Snapshot, status: NodeStatus) -> None:
@@ -157,6 +171,15 @@ class DiagnosticPublisher:
         message = DiagnosticArray(status=[self._status(entry) for entry in entries])
         message.header.stamp = self._node.get_clock().now().to_msg()
         self._publisher.publish(message)
+
+    def wait_for_subscriber(self) -> None:
+        """Waits until a subscriber is discovered: nobody receives what is published before.
+
+        It gives up `MAX_DISCOVERY_S` after this publisher was made.
+        """
+        end_s = self._begun_s + MAX_DISCOVERY_S
+        while self._publisher.get_subscription_count() == 0 and time.monotonic() < end_s:
+            time.sleep(0.02)
 
     def flush(self, timeout_s: float) -> None:
         """Waits until subscribers have received the reports, before the process ends."""

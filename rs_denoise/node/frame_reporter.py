@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
 from rs_denoise.pipeline.frame_pipeline import FrameResult
@@ -27,6 +28,8 @@ class FrameReporter:
     def __init__(self, node: Node, statistics: FrameStatistics) -> None:
         self._node, self._statistics = node, statistics
         self.right_rejected = False
+        # Not the system's clock: once NTP has set that back, nothing would be logged for as long.
+        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
 
     def report_failure(self, reason: str) -> None:
         """Counts and reports a frame that failed."""
@@ -64,5 +67,7 @@ class FrameReporter:
         self._statistics.report_error(reason)
         if self._node.context.ok():
             self._node.get_logger().error(
-                f"frame lost: {reason}", throttle_duration_sec=MIN_LOG_PERIOD_S
+                f"frame lost: {reason}",
+                throttle_duration_sec=MIN_LOG_PERIOD_S,
+                throttle_time_source_type=self._steady,
             )

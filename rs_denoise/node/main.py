@@ -129,6 +129,7 @@ def _run(nodes: list[DenoiseNode], stopped: Event) -> int:
             continue
         for transition in (node.trigger_configure, node.trigger_activate):
             if transition() != TransitionCallbackReturn.SUCCESS:
+                node.publish_last_diagnostics()
                 return 1
     executor = SingleThreadedExecutor()
     for node in nodes:

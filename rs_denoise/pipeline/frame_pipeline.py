@@ -62,6 +62,7 @@ class InputFrame(Generic[T]):
 
     Attributes:
         source: any object, returned with the result.
+        depth_size: width and height of the depth image, px, known before it is decoded.
         read_depth: returns depth, [H, W] mm, or raises FrameError.
         read_infrared: returns infrared grey levels, [H, W] uint8, or raises FrameError; None if
             there is no infrared.
@@ -73,6 +74,7 @@ class InputFrame(Generic[T]):
     """
 
     source: T
+    depth_size: tuple[int, int]
     read_depth: Callable[[], np.ndarray]
     read_infrared: Callable[[], np.ndarray] | None
     camera: Camera
@@ -161,8 +163,10 @@ class FramePipeline(Generic[T]):
 
     def submit(self, frame: InputFrame[T]) -> bool:
         """Stores a frame for the next free worker; True if that dropped an older one."""
-        if frame.settings.enabled:
-            self.warm_up(frame.camera.width, frame.camera.height)
+        size = frame.camera.width, frame.camera.height
+        # A size that only one of the two has is wrong, and may be too large for the device.
+        if frame.settings.enabled and frame.depth_size == size:
+            self.warm_up(*size)
         return self._slot.put(frame)
 
     def stop(self, frame_timeout_s: float) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class FramesInProgress:
@@ -26,6 +28,15 @@ class FramesInProgress:
         with self._changed:
             del self._begun_s[key]
             self._changed.notify_all()
+
+    @contextmanager
+    def frame(self) -> Iterator[None]:
+        """Within the block, a frame is in progress."""
+        key = self.begin()
+        try:
+            yield
+        finally:
+            self.end(key)
 
     @property
     def longest_s(self) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from rs_denoise.denoiser import Denoiser
@@ -94,8 +95,17 @@ def choose_model(
     return ModelChoice(fastest, stream, cameras, measured_hz)
 
 
-def measure_rate_hz(denoiser: Denoiser, workers: Workers) -> float:
+def measure_rate_hz(
+    denoiser: Denoiser,
+    workers: Workers,
+    watch: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> float:
     """Frames per second with every worker denoising, after a warm-up.
+
+    Args:
+        denoiser: of the model.
+        workers: in which it denoises.
+        watch: as of `warm_up`.
 
     Raises:
         NetworkError: as of `Denoiser.denoise`.
@@ -104,11 +114,12 @@ def measure_rate_hz(denoiser: Denoiser, workers: Workers) -> float:
     times_s: list[float] = []
 
     def time_frames() -> None:
-        warm_up(denoiser)
+        warm_up(denoiser, watch)
         end_s = time.monotonic() + MAX_TIMING_S
         for _ in range(TIMED_FRAMES):
             begun_s = time.monotonic()
-            denoiser.denoise(*frame)
+            with watch():
+                denoiser.denoise(*frame)
             times_s.append(time.monotonic() - begun_s)
             if time.monotonic() > end_s:
                 break

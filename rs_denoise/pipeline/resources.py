@@ -21,6 +21,7 @@ from rs_denoise.pipeline.device_errors import (
     is_out_of_memory,
     release_cached_memory,
 )
+from rs_denoise.pipeline.frames_in_progress import FramesInProgress
 from rs_denoise.pipeline.model_choice import (
     AUTO,
     ModelChoice,
@@ -91,10 +92,19 @@ class SharedResources:
     def __init__(self, cameras: int = 1) -> None:
         self._cameras = cameras
         self._preparing = threading.Lock()
+        self._in_progress = FramesInProgress()
         self._rates_hz: dict[tuple, float] = {}
         self._workers: dict[torch.device, Workers] = {}
         # Weak references, so that models that no camera uses any more are freed.
         self._models: weakref.WeakValueDictionary[tuple, Model] = weakref.WeakValueDictionary()
+
+    @property
+    def longest_in_progress_s(self) -> float:
+        """How long the oldest frame of a warm-up or timing has taken so far; 0 if there is none.
+
+        Loading a model does not count: OpenVINO may compile it for longer than a frame may take.
+        """
+        return self._in_progress.longest_s
 
     def prepare(self, settings: NetworkSettings) -> PreparedNetwork:
         """Loads a network and warms it up.
@@ -131,7 +141,7 @@ class SharedResources:
         model, note = workers.run(lambda: self._load(settings.model_path, settings.device))
         # At a typical size, because the camera's is not known yet.
         denoiser = Denoiser(model, TYPICAL_CAMERA, tile_px=settings.tile_px)
-        workers.run_in_each(lambda: warm_up(denoiser))
+        workers.run_in_each(lambda: warm_up(denoiser, self._in_progress.frame))
         precision = str(model.precision).removeprefix("torch.")
         note = (
             f"model {model.manifest.name} on {model.device_name} in {precision}, "
@@ -149,7 +159,8 @@ class SharedResources:
             if key not in self._rates_hz:
                 model, _ = workers.run(lambda: self._load(name, settings.device))
                 denoiser = Denoiser(model, typical_camera(width, height), tile_px=settings.tile_px)
-                self._rates_hz[key] = measure_rate_hz(denoiser, workers)
+                rate_hz = measure_rate_hz(denoiser, workers, self._in_progress.frame)
+                self._rates_hz[key] = rate_hz
             return self._rates_hz[key]
 
         return choose_model(BEST_FIRST, settings.stream, self._cameras, measure)

@@ -42,7 +42,8 @@ class Snapshot:
         failed: frames lost to an error, also if something else was published for them.
         input_rate_hz, output_rate_hz: over the last two seconds.
         timings: of the frames published in that time.
-        error, warning: the latest of each, if it is recent.
+        error: one that lasts, or the latest, if it is recent.
+        warning: the latest, if it is recent.
         no_output_s: time without a result although depth arrives; 0 while none arrives.
         listening: whether input is listened to.
         silent_s: time since the last depth message, or since listening began if none arrived.
@@ -84,6 +85,7 @@ class FrameStatistics:
         self._arrivals: deque[float] = deque(maxlen=1000)
         self._timings: deque[tuple[float, FrameTiming]] = deque(maxlen=1000)
         self._error = _Notice()
+        self._lasting_error: str | None = None
         self._warning = _Notice()
         self._listening_since: float | None = None
         # Since when depth arrives without a pause.
@@ -130,6 +132,11 @@ class FrameStatistics:
         with self._lock:
             self._error = _Notice(reason, time.monotonic())
 
+    def set_lasting_error(self, reason: str | None) -> None:
+        """Records an error that stays visible until it is replaced; None: it is over."""
+        with self._lock:
+            self._lasting_error = reason
+
     def report_warning(self, reason: str) -> None:
         """Records that part of the input could not be used; it stays visible for a while."""
         with self._lock:
@@ -139,15 +146,17 @@ class FrameStatistics:
     def steady_rate_hz(self) -> float | None:
         """Rate of the input; None until it has arrived for as long as rates are measured over.
 
-        After a pause, as of a camera that was replugged, it begins anew: the first images may come
-        in a burst.
+        After a pause, as of a camera that was replugged, it is None again for a while: the first
+        images may come in a burst.
         """
         with self._lock:
             now = time.monotonic()
             recent = [at for at in self._arrivals if now - at <= RATE_WINDOW_S]
-            if len(recent) < 2 or now - self._arriving_since <= RATE_WINDOW_S:
+            if not recent or now - self._arriving_since <= RATE_WINDOW_S:
                 return None
-            return (len(recent) - 1) / (recent[-1] - recent[0])
+            # After a pause that nearly fills the window, the burst alone would be a high rate.
+            span_s = recent[-1] - recent[0]
+            return (len(recent) - 1) / span_s if span_s >= RATE_WINDOW_S / 2 else None
 
     def snapshot(self) -> Snapshot:
         """The statistics of this moment."""
@@ -164,7 +173,7 @@ class FrameStatistics:
                 input_rate_hz=arrivals / RATE_WINDOW_S,
                 output_rate_hz=len(timings) / RATE_WINDOW_S,
                 timings=timings,
-                error=self._error.visible(now),
+                error=self._lasting_error or self._error.visible(now),
                 warning=self._warning.visible(now),
                 no_output_s=now - self._output_due_since if arrivals else 0.0,
                 listening=self._listening_since is not None,

@@ -5,6 +5,7 @@ pytest.importorskip("diagnostic_msgs.msg", reason="ROS 2 is not installed")
 from rs_denoise.node.diagnostics import ERROR, OK, WARN, DiagnosticReport
 from rs_denoise.node.status import NodeStatus
 from rs_denoise.pipeline import statistics
+from rs_denoise.pipeline.model_selector import MIN_SPEED_UP
 from rs_denoise.pipeline.statistics import FrameStatistics, FrameTiming
 from rs_denoise.pipeline.synchronizer import PairingCounts
 
@@ -29,6 +30,16 @@ def test_idle_is_ok(clock):
     clock[0] += 60
     entry = report(frames)["input"]
     assert entry.level == OK and "idle" in entry.message
+
+
+@pytest.mark.parametrize("state", ["unconfigured", "inactive"])
+def test_a_node_that_is_not_active_claims_neither_output_nor_that_nobody_subscribes(clock, state):
+    entries = report(FrameStatistics(), state=state, output_warning="1 more")
+    output, said = entries["output"], f"no output: the node is {state}; a lifecycle manager must"
+    assert output.level == WARN and output.message.startswith(said)
+    assert entries["input"].message == f"not subscribed: the node is {state}"
+    measuring = report(FrameStatistics(), state="active, measuring models")["output"]
+    assert measuring.level == OK and measuring.message == "running"
 
 
 def test_silence_while_listening_is_a_warning_that_names_the_topics(clock):
@@ -83,6 +94,21 @@ def test_the_rate_is_known_after_two_seconds_without_a_pause(clock):
     assert frames.steady_rate_hz == pytest.approx(30, abs=2)
 
 
+@pytest.mark.parametrize("pause_s", [0.5, 1.0, 1.5, 1.8, 1.9, 1.96, 1.99, 2.1])
+def test_the_burst_after_a_pause_is_not_taken_for_a_faster_camera(clock, pause_s):
+    frames, rates_hz = FrameStatistics(), []
+    frames.set_listening(True)
+    play(frames, clock, 3, published=True)
+    clock[0] += pause_s
+    frames.count_received()  # it waited meanwhile
+    for tick in range(900):  # an image every 32 ms
+        clock[0] += 0.002
+        if tick % 16 == 0:
+            frames.count_received()
+        rates_hz.append(frames.steady_rate_hz or 0.0)
+    assert max(rates_hz) < MIN_SPEED_UP * 30
+
+
 def test_an_error_shows_and_passes(clock):
     frames = FrameStatistics()
     frames.count_failed()
@@ -92,6 +118,16 @@ def test_an_error_shows_and_passes(clock):
     clock[0] += 5.1
     entry = report(frames)["output"]
     assert entry.level == OK and entry.values["failed"] == "1"
+
+
+def test_a_lasting_error_shows_until_it_is_over(clock):
+    frames = FrameStatistics()
+    frames.set_lasting_error("no model")
+    clock[0] += 60
+    entry = report(frames, state="unconfigured")["output"]
+    assert entry.level == ERROR and entry.message == "no model"
+    frames.set_lasting_error(None)
+    assert report(frames)["output"].level == OK
 
 
 def test_warnings_of_the_node_show(clock):

@@ -15,7 +15,7 @@ from rs_denoise.model import Model, save
 from rs_denoise.networks.unet import UNet
 from rs_denoise.shipped_models import BEST_FIRST
 
-OK, WARN = b"\0", b"\1"
+OK, WARN, ERROR = b"\0", b"\1", b"\2"
 SIZE = (128, 96)
 FRAME, CAMERA = noisy_wall(*SIZE), camera(*SIZE)
 
@@ -174,3 +174,26 @@ def test_a_bad_model_file_ends_the_node_with_a_reason(ros, tmp_path):
     for (code, output), complaint, path in zip(runs, complaints, paths, strict=True):
         assert code == 1 and complaint in output and str(path) in output, output
         assert "Traceback" not in output, output
+
+
+PATIENT = """
+import sys
+from rs_denoise.node import diagnostics
+from rs_denoise.node.main import main
+
+diagnostics.MAX_DISCOVERY_S = 30.0
+sys.exit(main(sys.argv))
+"""
+
+
+def test_the_reason_for_a_failed_start_is_on_diagnostics_before_the_process_ends(robot):
+    """It waits until the subscriber is discovered, which may take longer than a second."""
+    robot.program = [sys.executable, "-c", PATIENT]
+    robot.start(model_path="/missing.pt")
+    while robot.process.poll() is None:
+        robot.spin_for(0.1)
+    robot.spin_for(0.5)
+    assert robot.exit_code() == 1
+    status = robot.statuses.get("output")
+    assert status is not None and status.level == ERROR, robot.log
+    assert "no such model file" in status.message

@@ -32,11 +32,13 @@ class Harness:
             network.workers.run_in_each(lambda: None)  # the warm-up before has ended
 
     def submit(
-        self, source=None, depth=DEPTH, infrared=INFRARED, read_depth=None, right=None, **settings
-    ):
+        self, source=None, depth=DEPTH, infrared=INFRARED, read_depth=None, right=None,
+        depth_size=SIZE, **settings,
+    ):  # fmt: skip
         """Submits a frame; whether that dropped another."""
         frame = InputFrame(
             source=source,
+            depth_size=depth_size,
             read_depth=read_depth or (lambda: depth),
             read_infrared=infrared if callable(infrared) else lambda: infrared,
             camera=CAMERA,

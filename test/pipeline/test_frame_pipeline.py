@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from pipeline.harness import CAMERA, DAZZLED, DEPTH, INFRARED, TIMEOUT_S
+from pipeline.harness import CAMERA, DAZZLED, DEPTH, INFRARED, SIZE, TIMEOUT_S
 from rs_denoise.denoiser import Denoiser, FrameError
 from rs_denoise.gate import Gate
 from rs_denoise.model import Model, save
@@ -136,7 +136,7 @@ def test_a_pipeline_does_not_wait_for_another_cameras_frame(simple_model):
 
     for pipeline, read_depth in ((first, hang), (second, lambda: DEPTH)):
         pipeline.start()
-        pipeline.submit(InputFrame(None, read_depth, None, CAMERA, FrameSettings(Gate()), 0))
+        pipeline.submit(InputFrame(None, SIZE, read_depth, None, CAMERA, FrameSettings(Gate()), 0))
         started.wait(TIMEOUT_S)
     before = time.monotonic()
     assert second.stop(TIMEOUT_S) and time.monotonic() - before < 5
@@ -261,7 +261,7 @@ def test_a_callback_that_raises_is_fatal_and_not_silent(simple_model):
     fatal: queue.Queue = queue.Queue()
     pipeline = FramePipeline(network, lambda _: 1 / 0, fatal.put)
     pipeline.start()
-    frame = InputFrame(None, lambda: DEPTH, None, CAMERA, FrameSettings(Gate()), 0)
+    frame = InputFrame(None, SIZE, lambda: DEPTH, None, CAMERA, FrameSettings(Gate()), 0)
     pipeline.submit(frame)
     expected = "an inference thread ended: ZeroDivisionError: division by zero"
     assert fatal.get(timeout=TIMEOUT_S) == expected

@@ -42,6 +42,19 @@ def test_every_worker_is_warmed_up_for_each_size_before_its_first_frame(
         assert its[:WARM_UP_FRAMES] == [False] * WARM_UP_FRAMES
 
 
+def test_no_warm_up_for_a_size_that_only_camera_info_has(start, monkeypatch):
+    harness, shapes, estimate = start(warm=False), [], Denoiser.estimate
+
+    def noted(self, *images):
+        shapes.append(images[0].shape)
+        return estimate(self, *images)
+
+    monkeypatch.setattr(Denoiser, "estimate", noted)
+    assert "32x24" in harness.process(depth=DEPTH[:24, :32], depth_size=(32, 24)).failure
+    harness.network.workers.run_in_each(lambda: None)
+    assert shapes == [(24, 32)], "only the frame itself"
+
+
 def test_a_fault_of_the_warm_up_is_reported_by_the_frames(start, monkeypatch):
     harness = start(warm=False)
 

@@ -10,7 +10,7 @@ from scenes import camera, noisy_wall
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 from std_srvs.srv import SetBool
 
-from node.faults.faulty_node import ERROR, WARN, says, start, wait_accounted
+from node.faults.faulty_node import ERROR, WARN, inject, says, start, wait_accounted
 from node.faults.steady_camera import CAMERA, DEPTH, INFRARED, SIZE, send_until, step
 from node.messages import camera_info, pixels
 from rs_denoise.denoiser import Denoiser
@@ -209,6 +209,17 @@ def test_broken_frames_are_lost_and_reported_and_the_next_is_fine(running):
         robot.denoised(DEPTH, INFRARED, CAMERA)
         assert len(robot.images) == before + 1, complaint
     assert wait_accounted(robot, counted)["failed"] == len(BROKEN)
+
+
+def test_one_oversized_camera_info_costs_its_frame_and_no_warm_up(robot):
+    """A device that computes an image of this size hangs here, or would run out of memory."""
+    inject(robot, "if depth_mm.shape[1] > 848: time.sleep(3600)")
+    start(robot)
+    robot.denoised(DEPTH, INFRARED, CAMERA)
+    robot.send(DEPTH, INFRARED, camera(4096, 4096))
+    assert robot.reported("output", "depth must be 4096x4096 as its camera_info").level == ERROR
+    robot.denoised(DEPTH, INFRARED, CAMERA)
+    assert len(robot.images) == 2
 
 
 IMPOSSIBLE = {

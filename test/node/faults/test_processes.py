@@ -18,7 +18,7 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 
-from node.faults.faulty_node import DAZZLED, ERROR, INJECTION, inject, says, start
+from node.faults.faulty_node import DAZZLED, ERROR, INJECTION, WARN, inject, says, start
 from node.faults.steady_camera import CAMERA, DEPTH, INFRARED, send_until, step
 from node.main_runs import RUN_MAINS, run_mains
 from node.messages import pixels
@@ -99,6 +99,35 @@ def test_a_frame_that_hangs_is_reported_and_ends_the_process(robot):
     assert "the device hangs, or is so slow" in robot.log and "Traceback" not in robot.log
 
 
+TIMING_HANGS = """
+from rs_denoise.pipeline import resources
+
+timed = []
+measure_rate_hz = resources.measure_rate_hz
+
+def measure(denoiser, *arguments):
+    if denoiser.camera.width == 848:
+        return 1000.0
+    timed.append(id(denoiser))
+    return measure_rate_hz(denoiser, *arguments)
+
+resources.measure_rate_hz = measure
+resources.BEST_FIRST = ("unet-tiny",)
+"""
+
+
+def test_a_device_that_hangs_while_models_are_timed_ends_the_process(robot):
+    """The frame that hangs is not one of the camera's."""
+    inject(robot, "if id(self) in timed: time.sleep(3600)")
+    robot.program[-1] = TIMING_HANGS + robot.program[-1]
+    start(robot, model_path="auto", frame_timeout_s=4.0)
+    text = "although depth arrives: a frame has been in progress for"
+    robot.wait(lambda: step(robot) or says(robot, "output", text), text)
+    assert robot.values("model")["state"] == "active, measuring models"
+    assert robot.exit_code() == 1, robot.log
+    assert "the device hangs, or is so slow" in robot.log and "Traceback" not in robot.log
+
+
 def test_a_signal_ends_the_process_though_a_frame_hangs(robot):
     inject(robot, "if dazzled: time.sleep(3600)")
     start(robot)
@@ -131,11 +160,19 @@ def test_a_model_file_that_is_swapped_serves_from_the_next_configuration_on(robo
     path.unlink()
     assert not robot.transition("configure")
     robot.reported("output", "no such model file")
+    robot.spin_for(7.0)  # longer than the error of a frame shows
+    robot.clear()
+    assert robot.reported("output", "no such model file").level == ERROR
     save(Scaled(), replace(manifest(), name="another"), path)
-    assert robot.transition("configure") and robot.transition("activate")
+    assert robot.transition("configure")
+    said = "the node is inactive; a lifecycle manager must activate it"
+    assert robot.reported("output", said).level == WARN, "although it has a subscriber"
+    assert robot.statuses["input"].message == "not subscribed: the node is inactive"
+    assert robot.transition("activate")
     robot.wait_connected()
     robot.denoised(DEPTH, INFRARED, CAMERA)
-    robot.wait(lambda: robot.values("model")["model"] == "another", "its name")
+    robot.wait(lambda: robot.values("model").get("model") == "another", "its name")
+    assert robot.status("output", "running")
 
 
 def test_a_killed_node_leaves_nothing_that_hinders_the_next(robot):
