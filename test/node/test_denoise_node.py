@@ -128,7 +128,7 @@ def test_it_listens_only_while_somebody_listens(running):
     for _ in range(2):
         robot.stop_listening()
         robot.wait(lambda: robot.depth.get_subscription_count() == 0, "it to stop listening")
-        assert robot.status("input", "idle").level == OK
+        assert robot.status("input", "not subscribed: the node is unconfigured").level == OK
         robot.listen()
         robot.wait_connected()
         robot.denoised(*robot.frame, robot.camera)
@@ -138,7 +138,7 @@ def test_lifecycle_by_a_manager(robot):
     robot.plug_in()
     robot.start(baseline_m=0.05, autostart="false")
     assert robot.state() == "unconfigured"
-    assert robot.status("input", "idle").level == OK
+    assert robot.status("input", "not subscribed: the node is unconfigured").level == OK
     assert robot.transition("configure") and robot.state() == "inactive"
     robot.listen()
     assert robot.transition("activate") and robot.state() == "active"
