@@ -12,13 +12,12 @@ from rich.progress import track
 
 from rs_denoise.cli import options
 from rs_denoise.cli.console import count_frames, make_console
-from rs_denoise.depth import to_uint16_mm
 from rs_denoise.gate import Gate
 from rs_denoise.offline import Method, OfflineDenoiser
 from rs_denoise.recordings.atomic_output import atomic_output
 from rs_denoise.recordings.bags.rosbag2_writer import write_rosbag2
 from rs_denoise.recordings.bags.sdk_writer import SUFFIX, write_sdk_recording
-from rs_denoise.recordings.folders.frame_folder import write_frame
+from rs_denoise.recordings.folders.frame_folder import convert_as_stored, write_frame
 from rs_denoise.recordings.frame import (
     DEFAULT_RATE_HZ,
     Frame,
@@ -126,7 +125,8 @@ def _write_frames(
             raise RecordingError(f"two frames are named {frame.name}: convert one bag at a time")
         write_frame(folder, frame, assumed=assumed)
         if denoise is not None:
-            write_png(folder / "denoised.png", to_uint16_mm(denoise(frame)))
+            denoised = convert_as_stored(denoise(frame), frame.depth_mm)
+            write_png(folder / "denoised.png", denoised)
         count += 1
     return count
 

@@ -77,8 +77,8 @@ def select_frame(recording: Recording, wanted: str | None) -> Frame:
             return frame
         if count - 1 == index:
             found = frame
-        # Frames of bags are named by their stamps, so no later one can be named "3".
-        if found is not None and frame.stamp_ns is not None:
+        # Where frames are named by their stamps, as in bags, no later one can be named "3".
+        if found is not None and frame.name.endswith(str(frame.stamp_ns)):
             break
     if found is not None:
         return found

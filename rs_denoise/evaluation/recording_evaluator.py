@@ -13,7 +13,7 @@ import numpy as np
 from rs_denoise.evaluation.baselines import all_baselines
 from rs_denoise.evaluation.evaluate import evaluate
 from rs_denoise.evaluation.frame_metrics import CameraSetup
-from rs_denoise.evaluation.sampling import sample_frames
+from rs_denoise.evaluation.sampling import RUN, sample_frames
 from rs_denoise.evaluation.summary import Summary, Timing
 from rs_denoise.gate import CAUTIOUS, COMPLETE, Gate
 from rs_denoise.offline import DENOISED, LEFT_ONLY, Method, OfflineDenoiser, Progress
@@ -43,7 +43,8 @@ class EvaluationSettings:
         beside: other model files to measure.
         baselines: whether to measure the filters of librealsense and OpenCV.
         size: width and height to resample to first; None keeps the native size.
-        max_frames: if a recording is longer, runs of 40 frames spread evenly over it are measured.
+        max_frames: if a recording is longer, runs of 40 frames spread evenly over it are measured;
+            its first frames, with a note, if it does not say how long it is.
         setup: what is known of the camera.
         overrides: topics of a bag to read instead of those that are found, and the camera of
             images that are stored without one.
@@ -114,7 +115,7 @@ class RecordingEvaluator:
             model=model.manifest.name,
             device=f"{model.device_name} {str(model.precision).removeprefix('torch.')}",
             timing=_time(denoised, opened, self.settings.size) if summary.methods else None,
-            notes=opened.notes,
+            notes=[*opened.notes, *_note_sample(opened, summary, self.settings.max_frames)],
         )
         summary = _with_requirements(summary, self._requirements)
         if html is not None and report_frames is not None:
@@ -180,10 +181,20 @@ class _ReportFrames:
         write_report(path, title, summary, self._selection.frames())
 
 
+def _note_sample(opened: Recording, summary: Summary, max_frames: int) -> list[str]:
+    """A note if only the first frames were measured, because their number is not recorded."""
+    if opened.count is not None or summary.all_frames < max_frames:
+        return []
+    return [
+        f"only the first {max_frames} frames are measured, because the recording does not say how "
+        "many it has; choose how many with --max-frames"
+    ]
+
+
 def _has_both_images(recording: Recording) -> bool:
-    """Whether the first frame has infrared of both imagers."""
-    first = next(iter(recording), None)
-    return first is not None and first.infrared is not None and first.infrared_right is not None
+    """Whether one of the first frames has infrared of both imagers; an image can get lost."""
+    first = islice(recording, RUN)
+    return any(f.infrared is not None and f.infrared_right is not None for f in first)
 
 
 def _with_requirements(summary: Summary, requirements: Sequence[Requirement]) -> Summary:

@@ -15,7 +15,7 @@ from rs_denoise.evaluation.metrics.blocks import (
     TemporalNoise,
 )
 from rs_denoise.evaluation.metrics.by_distance import DistanceErrors
-from rs_denoise.evaluation.metrics.metric import MetricBlock
+from rs_denoise.evaluation.metrics.metric import Metric, MetricBlock
 
 
 @dataclass(frozen=True)
@@ -160,12 +160,17 @@ class Summary:
         """How many frames were measured, with ground truth or without."""
         return self.frames + self.frames_without_truth
 
-    def count_frames(self, block: MetricBlock | None) -> int:
-        """The number of frames that one of its blocks is measured over; 0 if unknown."""
-        if isinstance(block, NoReference):
-            return self.all_frames
+    def count_frames(self, block: MetricBlock | None, metric: Metric) -> int:
+        """The number of frames that a metric of one of its blocks is measured over; 0 if unknown.
+
+        Without the block's own counts, as in a summary from JSON, that of all its metrics.
+        """
         if isinstance(block, TemporalNoise):
             return 0 if math.isnan(block.still_frames) else int(block.still_frames)
+        if block is not None and metric.field in block.counts:
+            return block.counts[metric.field]
+        if isinstance(block, NoReference):
+            return self.all_frames
         if isinstance(block, ObstacleCells):
             return 0 if math.isnan(block.frames) else int(block.frames)
         return self.frames

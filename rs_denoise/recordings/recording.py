@@ -219,7 +219,10 @@ def _open_bags(paths: list[Path], overrides: Overrides) -> Recording:
     notes = [f"{name}: {note}" for name, bag in bags.items() for note in bag.notes]
     assumed = sorted({name for bag in bags.values() for name in bag.assumed})
     read = partial(_read_bags, bags, unreadable)
-    return Recording(read, None, notes=notes, assumed=assumed)
+    counts = [bag.count for bag in bags.values()]
+    known = [count for count in counts if count is not None]
+    count = sum(known) if len(known) == len(counts) else None
+    return Recording(read, count, notes=notes, assumed=assumed)
 
 
 def _read_bags(

@@ -78,6 +78,27 @@ def test_denoised_depth_lies_beside_that_of_the_camera(folder, tmp_path):
         assert np.std(denoised[seen]) < np.std(depth[seen])
 
 
+def test_denoised_depth_has_the_unit_of_its_depth(tmp_path, good):
+    """A D405 measures in 0.1 mm."""
+    depth, infrared = noisy_wall(96, 64, 300.0)
+    fine = Frame("0", camera(96, 64), depth.astype(np.float32) + np.float32(0.4), infrared)
+    write_frame(tmp_path / "in" / "0", fine)
+    out = tmp_path / "out"
+    code, _, error = run(
+        tmp_path / "in", out, "--to", "frames", "--denoise", "--model", good, "--device", "cpu"
+    )
+    assert code == 0, error
+    assert json.loads((out / "0" / "camera.json").read_text())["depth_unit_mm"] == 0.1
+    measured, denoised = (
+        cv2.imread(str(out / "0" / f"{name}.png"), cv2.IMREAD_UNCHANGED)
+        for name in ("depth", "denoised")
+    )
+    seen = denoised > 0
+    assert seen.mean() > 0.5
+    # The test's network changes nothing.
+    np.testing.assert_allclose(denoised[seen], measured[seen], atol=1)
+
+
 def test_what_is_assumed_missing_or_skipped_is_printed_and_kept(tmp_path):
     ros = Ros(2)
     messages = [m for m in driver(ros, 4) if m[0] != RIGHT_INFO]

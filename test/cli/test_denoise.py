@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 import yaml
+from recordings.bags.example_bags import Ros, driver
 from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 
 from cli.in_process import run_in_process, words
@@ -201,6 +202,20 @@ def test_a_reindexed_bag_whose_metadata_has_no_qos_is_copied_whole(tmp_path, plu
     assert out.returncode == 0 and "copied" not in out.stdout, out.stderr + out.stdout
     after = written(tmp_path / "out")
     assert len(after) == len(written(tmp_path / "camera")) + 2 * 3
+
+
+def test_denoised_depth_has_the_frame_id_of_its_depth(tmp_path):
+    """A driver names its frames after its camera, or the user does."""
+    ros = Ros(2)
+    bag = ros.write(tmp_path / "bag", driver(ros, 2))
+    out = run(bag, tmp_path / "out", "--format", "rosbag2", "--model", "unet-tiny")
+    assert out.returncode == 0, out.stderr
+    with Reader(tmp_path / "out") as reader:
+        headers = {
+            c.topic: STORE.deserialize_cdr(raw, c.msgtype).header for c, _, raw in reader.messages()
+        }
+    assert sum("/denoised/" in topic for topic in headers) == 3
+    assert {header.frame_id for header in headers.values()} == {"camera"}
 
 
 def test_frames_of_equal_stamps_keep_their_own_results(tmp_path):

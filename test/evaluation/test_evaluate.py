@@ -8,7 +8,7 @@ from conftest import REAL_DATA
 from rs_denoise.drawing.picture import draw_before_after
 from rs_denoise.evaluation.evaluate import evaluate
 from rs_denoise.evaluation.frame_metrics import CameraSetup, ImageSizeError
-from rs_denoise.evaluation.metrics.blocks import ConfidenceQuality
+from rs_denoise.evaluation.metrics.blocks import Accuracy, ConfidenceQuality, ObstacleCells
 from rs_denoise.evaluation.metrics.confidence import (
     measure_confidence,
     select_most_confident,
@@ -157,6 +157,21 @@ def test_what_could_not_be_computed_is_told_with_the_reason(make_model):
     assert raw["obstacles"]["marked_cells"] > 0 and raw["obstacles"]["frames"] == 10
 
 
+def test_each_metric_counts_the_frames_that_it_is_measured_on():
+    """Cells can be counted without ground truth, but not called missed."""
+    frames = [frame(f"{k}", truth=k < 2) for k in range(5)]
+    summary = evaluate(frames, {}, setup=CameraSetup(mount=Mount(0.5, 0.0))).summarise()
+    raw = summary.methods["raw"]
+    assert raw.obstacles.frames == 5
+    for block, metric, count in (
+        (raw.obstacles, ObstacleCells.marked_cells, 5),
+        (raw.obstacles, ObstacleCells.missed_cells, 2),
+        (raw.published, Accuracy.mae_mm, 2),
+        (raw.published, Accuracy.thin_recall_pct, 0),  # nothing is thin
+    ):
+        assert summary.count_frames(block, metric) == count
+
+
 @pytest.mark.parametrize("depth, said", [
     (lambda f: f.depth_mm[:10], r"method 'x' must have its camera's shape \(64, 96\), got \(10"),
     (lambda f: None, "method 'x' must be a NumPy array of shape .*, got a NoneType"),
@@ -194,6 +209,15 @@ def test_the_report_shows_the_best_the_worst_and_the_first():
     alone = FrameSelection()
     alone.add(frame(truth=False), frame().depth_mm)
     assert [s.frame.name for s in alone.frames()] == ["a (changes most, changes least, first)"]
+
+
+def test_a_frame_that_lost_all_its_depth_is_not_helped():
+    selection = FrameSelection()
+    for name, depth_mm in (("a", 2001), ("b", 0), ("c", 2100)):
+        shown = frame(name)
+        selection.add(shown, np.full_like(shown.depth_mm, depth_mm))
+    names = [selected.frame.name for selected in selection.frames()]
+    assert names == ["a (helps most, first)", "b (helps least)"]
 
 
 def test_the_report_names_frames_by_index_and_time():

@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import pytest
+from recordings.bags.example_bags import Ros, cut, driver
 
 from conftest import SAMPLE
 from rs_denoise.recordings.frame import RecordingError
@@ -26,3 +27,15 @@ def test_images_that_nobody_needs_are_not_decoded():
     assert part.infrared_right is None and part.ground_truth_mm is None
     np.testing.assert_array_equal(part.depth_mm, whole.depth_mm)
     np.testing.assert_array_equal(part.infrared, whole.infrared)
+
+
+def test_a_bag_and_a_folder_of_bags_say_how_many_frames_they_have(tmp_path):
+    ros1 = Ros(1).write(tmp_path / "a.bag", driver(Ros(1), 5))
+    (tmp_path / "files").mkdir()
+    for name in ("front", "back"):
+        Ros(1).write(tmp_path / "files" / f"{name}.bag", driver(Ros(1), 3))
+    assert open_recording(ros1).count == 5
+    assert open_recording(tmp_path / "files").count == 6
+    cut(ros1, 0.8, tmp_path / "files" / "side.bag")
+    assert open_recording(tmp_path / "files" / "side.bag").count is None
+    assert open_recording(tmp_path / "files").count is None

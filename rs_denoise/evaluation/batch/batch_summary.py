@@ -54,8 +54,8 @@ class BatchSummary:
 def mean_summary(summaries: Iterable[Summary]) -> Summary:
     """Means over all frames of the recordings.
 
-    Each recording is weighted by the number of frames that the metric's block is measured on. A
-    method is averaged over the recordings that have it.
+    Each recording is weighted by the number of frames that the metric is measured on. A method is
+    averaged over the recordings that have it.
     """
     summaries = list(summaries)
     names = dict.fromkeys(name for summary in summaries for name in summary.methods)
@@ -103,17 +103,30 @@ def _mean_method(summaries: list[Summary], name: str) -> MethodSummary:
     means: dict[str, MetricBlock] = {}
     for block_name, kind in BLOCKS.items():
         blocks = [
-            (block, summary.count_frames(block))
+            (block, summary)
             for summary, method in of_method
             if (block := method.blocks().get(block_name)) is not None
         ]
         if blocks:
-            means[block_name] = kind(**{m.field: _combine(m, blocks) for m in kind.metrics()})
+            means[block_name] = _mean_block(kind, blocks)
     return MethodSummary.from_blocks(means)
 
 
-def _combine(metric: Metric, blocks: list[tuple[MetricBlock, int]]) -> float:
-    known = [(metric.of(b), weight) for b, weight in blocks if not math.isnan(metric.of(b))]
+def _mean_block(kind: type[MetricBlock], blocks: list[tuple[MetricBlock, Summary]]) -> MetricBlock:
+    """Each metric's weighted mean over the recordings in which it was measured."""
+    values, counts = {}, {}
+    for metric in kind.metrics():
+        known = [
+            (metric.of(block), summary.count_frames(block, metric))
+            for block, summary in blocks
+            if not math.isnan(metric.of(block))
+        ]
+        values[metric.field] = _combine(metric, known)
+        counts[metric.field] = sum(weight for _, weight in known)
+    return kind(**values, counts=counts)
+
+
+def _combine(metric: Metric, known: list[tuple[float, int]]) -> float:
     total = sum(weight for _, weight in known)
     if metric in COUNTS:
         return math.nan if not known else sum(value for value, _ in known)

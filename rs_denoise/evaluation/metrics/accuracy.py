@@ -72,6 +72,11 @@ def measure_accuracy(
 
 
 def _high_frequency_error(error_px: np.ndarray, where: np.ndarray) -> float:
+    """Leaves out errors of 1 px or more, which `gross_pct` and others count.
+
+    A method that pulls such a pixel to within 1 px of the truth is measured on it; the camera is
+    not.
+    """
     usable = (where & (np.abs(error_px) < MAX_HIGH_FREQUENCY_ERROR_PX)).astype(np.float64)
     window = (HIGH_FREQUENCY_WINDOW_PX, HIGH_FREQUENCY_WINDOW_PX)
     slow = cv2.blur(error_px * usable, window) / np.maximum(cv2.blur(usable, window), 1e-9)

@@ -106,7 +106,8 @@ class Accuracy(MetricBlock):
     high_frequency_error_px: Metric = Metric(
         "High-frequency error",
         "px",
-        "RMS of the disparity error inside surfaces, less its mean over 33 x 33 px.",
+        "RMS of the disparity error inside surfaces, less its mean over 33 x 33 px; errors of "
+        "1 px or more are left out.",
         digits=3,
         min_change=0.001,
         json_key="ripple_px",
@@ -367,3 +368,10 @@ class ConfidenceQuality(MetricBlock):
         "(Naeini et al. 2015).",
         better=Better.NEITHER, digits=3,
     )  # fmt: skip
+
+
+# A method's metrics that are compared with another metric of the same block, which is the camera's
+# over the same pixels, instead of with the same metric of raw depth.
+CAMERA_METRICS: dict[Metric, Metric] = {
+    TemporalNoise.temporal_noise_same_pct: TemporalNoise.temporal_noise_same_raw_pct
+}

@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from enum import Enum
-from typing import TypeVar, overload
+from typing import Any, TypeVar, overload
 
 import numpy as np
 
@@ -105,7 +105,14 @@ class Metric:
 
 @dataclass(frozen=True)
 class MetricBlock:
-    """Metrics that are measured together; those that could not be measured are NaN."""
+    """Metrics that are measured together; those that could not be measured are NaN.
+
+    Attributes:
+        counts: of a mean, the number of frames that each metric was measured on, by its field;
+            empty if unknown.
+    """
+
+    counts: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False, kw_only=True)
 
     @classmethod
     def metrics(cls) -> tuple[Metric, ...]:
@@ -116,17 +123,19 @@ class MetricBlock:
     @classmethod
     def mean(cls: type[Block], blocks: Sequence[Block]) -> Block:
         """Each metric's mean over the blocks that have it, rounded as in summaries."""
-        values = {}
+        values, counts = {}, {}
         for metric in cls.metrics():
             known = [value for block in blocks if not math.isnan(value := metric.of(block))]
             values[metric.field] = round(mean(np.array(known)), DIGITS)
-        return cls(**values)
+            counts[metric.field] = len(known)
+        return cls(**values, counts=counts)
 
     @classmethod
     def from_json(cls: type[Block], values: Mapping[str, float | None]) -> Block:
         """The inverse of `to_json`; metrics that are missing or None become NaN."""
         found = {m.field: values.get(m.json_key) for m in cls.metrics()}
-        return cls(**{name: math.nan if v is None else float(v) for name, v in found.items()})
+        numbers: dict[str, Any] = {n: math.nan if v is None else float(v) for n, v in found.items()}
+        return cls(**numbers)
 
     def is_measured(self) -> bool:
         """Whether any of its metrics could be measured."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import cv2
 import numpy as np
@@ -193,7 +194,7 @@ def _measure_method(noise: np.ndarray, raw: np.ndarray, depths_mm: np.ndarray) -
 
 def _weighted_mean(windows: list[TemporalNoise], weights: list[int]) -> TemporalNoise:
     """Each metric's mean over the windows that have it, and the sum of their frames."""
-    values = {}
+    values: dict[str, Any] = {}
     for metric in TemporalNoise.metrics():
         pairs = zip(map(metric.of, windows), weights, strict=True)
         known = [(value, weight) for value, weight in pairs if not math.isnan(value)]

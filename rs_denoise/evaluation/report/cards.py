@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from rs_denoise.evaluation.metrics.blocks import (
+    CAMERA_METRICS,
     Accuracy,
     NoReference,
     ObstacleCells,
@@ -120,7 +121,6 @@ class Subject:
         block: where to read it, if it is not of accuracy.
         title: instead of the metric's name.
         complement: shows 100 % less the metric, so that lower is better.
-        before: the camera's metric, if the denoised block has it; empty: the same metric of raw.
     """
 
     metric: Metric
@@ -129,7 +129,6 @@ class Subject:
     block: ReadBlock = field(default=lambda method: method.published)
     title: str = ""
     complement: bool = False
-    before: tuple[Metric, ...] = ()
 
 
 def _no_reference(method: MethodSummary) -> NoReference:
@@ -186,7 +185,7 @@ SMOOTHNESS = (
     ),
     Subject(
         TemporalNoise.temporal_noise_same_pct, "How much depth fluctuates while nothing moves.",
-        (SAME,), _temporal, "Temporal noise", before=(TemporalNoise.temporal_noise_same_raw_pct,),
+        (SAME,), _temporal, "Temporal noise",
     ),
     Subject(
         TemporalNoise.flicker_pct, "Pixels that come and go while nothing moves.", block=_temporal
@@ -248,11 +247,13 @@ def _make_card(
 ) -> Card | None:
     """None if the metric was not measured."""
     title = subject.title or subject.metric.name
-    frames = summary.count_frames(subject.block(denoised))
     changes = []
     for over in subject.over or ("",):
         before, after = _read_values(raw, denoised, subject, over)
         if not math.isnan(before + after):
+            of_same = over == SAME and subject.metric not in CAMERA_METRICS
+            block = denoised.same if of_same else subject.block(denoised)
+            frames = summary.count_frames(block, subject.metric)
             changes.append(_make_change(subject, title, before, after, over, frames))
     return Card(title, subject.meaning, tuple(changes)) if changes else None
 
@@ -263,13 +264,13 @@ def _read_values(
     """The metric before and after, NaN where it was not measured."""
     after_block = subject.block(denoised)
     before_block = subject.block(raw)
-    if subject.before:
+    if subject.metric in CAMERA_METRICS:
         before_block = after_block
     elif over == SAME:
         before_block, after_block = denoised.same_raw, denoised.same
     if before_block is None or after_block is None:
         return math.nan, math.nan
-    (before,) = subject.before or (subject.metric,)
+    before = CAMERA_METRICS.get(subject.metric, subject.metric)
     return before.of(before_block), subject.metric.of(after_block)
 
 

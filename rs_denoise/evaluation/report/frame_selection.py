@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -86,9 +87,11 @@ def _gain_mm(frame: Frame, denoised_mm: np.ndarray) -> float:
     truth = frame.ground_truth_mm
     if truth is not None:
         known = (truth > 0) & (truth < MAX_SCORED_MM)
-        return _mean(np.abs(before - truth)[known & (before > 0)]) - _mean(
-            np.abs(after - truth)[known & (after > 0)]
-        )
+        errors_before = np.abs(before - truth)[known & (before > 0)]
+        errors_after = np.abs(after - truth)[known & (after > 0)]
+        if errors_before.size and not errors_after.size:
+            return -math.inf  # no error, but no depth either
+        return _mean(errors_before) - _mean(errors_after)
     both = (before > 0) & (after > 0)
     dropped = np.count_nonzero((before > 0) & (after == 0)) / before.size
     return _mean(np.abs(before - after)[both]) + 1000 * dropped

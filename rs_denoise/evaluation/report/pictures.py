@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from rs_denoise.depth import to_uint16_mm
 from rs_denoise.drawing.picture import brighten_infrared, colour_depth, colour_error
 
 # Unrelated normalised images agree to about this extent.
@@ -42,13 +43,13 @@ def encode_picture(picture: np.ndarray, lossless: bool = False) -> str:
 
 
 def pack_depth(depth_mm: np.ndarray) -> str:
-    """Depth ([H, W] uint16 mm) for the page's script, without loss: base64 of zlib.
+    """Depth ([H, W] mm) in whole mm for the page's script, without loss: base64 of zlib.
 
     Differences to the pixel on the left, zigzag-coded so that small ones of either sign are small
     numbers; first all low bytes, then all high ones. (A canvas would be simpler, but browsers that
     guard against fingerprinting change what is read from it.)
     """
-    step = np.diff(depth_mm.astype(np.uint16), axis=1, prepend=np.uint16(0)).view(np.int16)
+    step = np.diff(to_uint16_mm(depth_mm), axis=1, prepend=np.uint16(0)).view(np.int16)
     zigzag = ((step.astype(np.int32) << 1) ^ (step.astype(np.int32) >> 15)).astype("<u2")
     low, high = (zigzag & 0xFF).astype(np.uint8), (zigzag >> 8).astype(np.uint8)
     return base64.b64encode(zlib.compress(low.tobytes() + high.tobytes(), 9)).decode()

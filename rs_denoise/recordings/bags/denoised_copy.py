@@ -32,7 +32,7 @@ def copy_with_denoised(
 ) -> list[str]:
     """Writes a rosbag2; returns a sentence for each topic that could not be copied.
 
-    A denoised image follows its depth image, with the same stamp and time of arrival.
+    A denoised image follows its depth image, with the same stamp, frame_id and time of arrival.
 
     Args:
         source: a rosbag2.
@@ -84,9 +84,13 @@ def _copy(
         if _key(connection) in copies:
             writer.write(copies[_key(connection)], time_ns, raw)
         if connection.topic == depth_topic:
-            stamp_ns = _read_stamp_ns(connection, time_ns, raw)
-            if stamp_ns is not None and waiting.get(stamp_ns):
-                _put_denoised(ours, waiting[stamp_ns].pop(0), stamp_ns, time_ns)
+            header = _read_header(connection, raw)
+            if header is None:
+                continue
+            stamp_ns = messages.read_stamp_ns(header) or time_ns
+            if waiting.get(stamp_ns):
+                folder = waiting[stamp_ns].pop(0)
+                _put_denoised(ours, folder, stamp_ns, time_ns, header.frame_id)
     missing = sum(map(len, waiting.values()))
     if missing:
         raise CopyError(f"{missing} of its denoised depth images could not be found in it again")
@@ -112,13 +116,13 @@ def _read_messages(reader: Reader) -> Iterator[tuple[Connection, int, bytes]]:
         raise CopyError(f"it cannot be read to its end ({error})") from error
 
 
-def _read_stamp_ns(connection: Connection, time_ns: int, raw: bytes) -> int | None:
-    """The stamp of an image; None if the message is damaged."""
+def _read_header(connection: Connection, raw: bytes) -> Any:
+    """The header of an image; None if the message is damaged."""
     try:
         image: Any = STORE.deserialize_cdr(raw, connection.msgtype)
     except (SerdeError, KeyError):
         return None
-    return messages.read_stamp_ns(image.header) or time_ns
+    return image.header
 
 
 def _add_copy(writer: Writer, connection: Connection) -> Connection:
@@ -136,11 +140,13 @@ def _add_copy(writer: Writer, connection: Connection) -> Connection:
     )
 
 
-def _put_denoised(ours: TopicWriter, folder: Path, stamp_ns: int, time_ns: int) -> None:
-    frame = read_frame(folder)
-    ours.put_image(DENOISED, stamp_ns, to_uint16_mm(frame.depth_mm), time_ns)
-    ours.put_info("denoised", stamp_ns, frame.camera, time_ns=time_ns)
-    ours.put_image(CONFIDENCE, stamp_ns, read_png(folder / "confidence.png"), time_ns)
+def _put_denoised(
+    ours: TopicWriter, folder: Path, stamp_ns: int, time_ns: int, frame_id: str
+) -> None:
+    frame, confidence = read_frame(folder), read_png(folder / "confidence.png")
+    ours.put_image(DENOISED, stamp_ns, to_uint16_mm(frame.depth_mm), time_ns, frame_id)
+    ours.put_info("denoised", stamp_ns, frame.camera, time_ns=time_ns, frame_id=frame_id)
+    ours.put_image(CONFIDENCE, stamp_ns, confidence, time_ns, frame_id)
 
 
 def _namespace(depth_topic: str) -> str:

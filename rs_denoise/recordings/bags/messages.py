@@ -25,7 +25,8 @@ from rs_denoise.recordings.images import PNG_SIGNATURE, check_size, decode_image
 IMAGE, COMPRESSED, INFO = (
     f"sensor_msgs/msg/{name}" for name in ("Image", "CompressedImage", "CameraInfo")
 )
-# image_transport's compressedDepth puts an enum and two floats before the PNG (unused for 16 bit).
+# image_transport's compressedDepth puts an enum and two floats before the PNG. For 16 bit, ROS 2
+# does not set the floats: they hold whatever was in memory.
 DEPTH_HEADER = struct.pack("<iff", 0, 0.0, 0.0)
 MILLIMETRE_M = 0.001
 # The depth unit of a D405 is 0.1 mm, with short-range settings less; no camera's is near a metre.
@@ -119,8 +120,7 @@ def _view_pixels(message: Any, types: dict[str, np.dtype]) -> np.ndarray:
 
 def _decode_depth(message: Any) -> np.ndarray:
     data = bytes(message.data)
-    # Some senders write only "png", or no format: what the image is decides.
-    if message.format.startswith("32FC1") or _is_quantised(data):
+    if _is_quantised(message.format, data):
         raise RecordingError(
             f"its format is '{message.format}', expected 16UC1: metric depth is quantised in it; "
             "record the raw topic"
@@ -137,8 +137,12 @@ def _is_rvl(message: Any) -> bool:
     return message.format.endswith("compressedDepth rvl")
 
 
-def _is_quantised(data: bytes) -> bool:
-    """Whether the header of compressedDepth has the parameters by which metric depth is stored."""
+def _is_quantised(form: str, data: bytes) -> bool:
+    """Whether it is metric depth, stored by the parameters in the header of compressedDepth."""
+    encoding = form.partition(";")[0].strip()
+    if encoding in DEPTH_TYPES:
+        return DEPTH_TYPES[encoding].kind == "f"
+    # Some senders write only "png", or no format: their header decides.
     if not data[len(DEPTH_HEADER) :].startswith(PNG_SIGNATURE):
         return False
     _, *parameters = struct.unpack_from("<iff", data)

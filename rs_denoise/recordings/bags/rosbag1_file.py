@@ -12,6 +12,7 @@ from functools import cached_property
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 
 from rs_denoise.recordings.bags.rosbag1_records import (
     CHUNK,
@@ -21,6 +22,7 @@ from rs_denoise.recordings.bags.rosbag1_records import (
     DamagedError,
     Fields,
     decompress_chunk,
+    parse_chunk_info,
     parse_connection,
     parse_time_ns,
     read_chunk_times_ns,
@@ -39,7 +41,7 @@ class Rosbag1File:
 
     Attributes:
         types: message type of each topic, named as in ROS 2.
-        counts: empty; the file does not store them.
+        counts: number of messages of each topic; empty if the file has no whole index.
         ros1_topics: all topics.
 
     Raises:
@@ -48,11 +50,11 @@ class Rosbag1File:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self.counts: dict[str, int] = {}
         connections = self._read_index() or self._scan_connections()
         if not connections:
             raise RecordingError(f"{path}: no message in it can be read; was it cut off early?")
         self.types = dict(connections)
-        self.counts: dict[str, int] = {}
         self.ros1_topics = set(self.types)
         with path.open("rb") as file:
             self._is_unordered = are_unordered(read_chunk_times_ns(file, path.stat().st_size))
@@ -108,19 +110,26 @@ class Rosbag1File:
         return index
 
     def _read_index(self) -> list[tuple[str, str]]:
-        """Topics and types from the index at the end; empty if there is none."""
+        """Topics and types from the index at the end, and `counts`; empty if there is none."""
+        connections: list[tuple[str, str]] = []
+        names: dict[bytes, str] = {}
         try:
             with self._path.open("rb") as file:
                 file.seek(len(MAGIC))
                 fields, _ = read_record(file)
-                (count,) = struct.unpack("<I", fields[b"conn_count"])
                 (position,) = struct.unpack("<Q", fields[b"index_pos"])
+                (count,) = struct.unpack("<I", fields[b"conn_count"])
+                (chunks,) = struct.unpack("<I", fields[b"chunk_count"])
                 file.seek(position)
-                return (
-                    [parse_connection(*read_record(file)) for _ in range(count)] if position else []
-                )
+                for _ in range(count if position else 0):
+                    record, data = read_record(file)
+                    connections.append(parse_connection(record, data))
+                    names[record[b"conn"]] = connections[-1][0]
+                if connections:
+                    self.counts = _count_messages(file, chunks, names)
         except (DamagedError, KeyError, struct.error, OverflowError, OSError):
             return []
+        return connections
 
     def _scan_connections(self) -> list[tuple[str, str]]:
         return [
@@ -177,3 +186,15 @@ class Rosbag1File:
             f"the rest of the chunk at byte {start} of {self._path.name}",
             f"it cannot be unpacked ({error})",
         )
+
+
+def _count_messages(file: BinaryIO, chunks: int, names: dict[bytes, str]) -> dict[str, int]:
+    """The number of messages of each topic, from the index's records about `chunks` chunks."""
+    counts = dict.fromkeys(names.values(), 0)
+    try:
+        for _ in range(chunks):
+            for connection, count in parse_chunk_info(read_record(file)[1]):
+                counts[names[connection]] += count
+    except (DamagedError, KeyError):
+        return {}
+    return counts

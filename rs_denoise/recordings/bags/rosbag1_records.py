@@ -89,6 +89,12 @@ def parse_connection(fields: Fields, data: bytes) -> tuple[str, str]:
     return fields[b"topic"].decode(errors="replace"), f"{package}/msg/{name}"
 
 
+def parse_chunk_info(data: bytes) -> list[tuple[bytes, int]]:
+    """The connections that have messages in a chunk, and how many."""
+    pairs = (data[start : start + 8] for start in range(0, len(data), 8))
+    return [(pair[:4], int.from_bytes(pair[4:], "little")) for pair in pairs]
+
+
 def decompress_chunk(fields: Fields, data: bytes) -> bytes:
     """The records in a chunk, from its header and data.
 

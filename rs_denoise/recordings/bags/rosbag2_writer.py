@@ -85,8 +85,9 @@ class TopicWriter:
         self._connections: dict[str, Any] = {}
 
     def put_image(
-        self, topic: str, stamp_ns: int, image: np.ndarray, time_ns: int | None = None
-    ) -> None:
+        self, topic: str, stamp_ns: int, image: np.ndarray, time_ns: int | None = None,
+        frame_id: str | None = None,
+    ) -> None:  # fmt: skip
         """Writes an image with lossless compression: uint16 as depth, uint8 as grey.
 
         Args:
@@ -94,6 +95,7 @@ class TopicWriter:
             stamp_ns: of its header.
             image: [H, W].
             time_ns: time of arrival; None: its stamp.
+            frame_id: of its header; None: the driver's name of the imager's optical frame.
         """
         encoded = encode_png(image)
         if image.dtype == np.uint16:
@@ -101,7 +103,7 @@ class TopicWriter:
         else:
             codec, form, data = "compressed", "mono8; png compressed", b""
         message = STORE.types[COMPRESSED](
-            header=_make_header(stamp_ns, topic),
+            header=_make_header(stamp_ns, topic, frame_id),
             format=form,
             data=np.frombuffer(data + encoded, np.uint8),
         )
@@ -109,10 +111,10 @@ class TopicWriter:
 
     def put_info(
         self, name: str, stamp_ns: int, camera: Camera, baseline_m: float = 0.0,
-        time_ns: int | None = None,
+        time_ns: int | None = None, frame_id: str | None = None,
     ) -> None:  # fmt: skip
         """Writes the camera_info of the images of `name`; `baseline_m` > 0: of the right imager."""
-        message = _make_info(camera, stamp_ns, name, baseline_m)
+        message = _make_info(camera, _make_header(stamp_ns, name, frame_id), baseline_m)
         time_ns = stamp_ns if time_ns is None else time_ns
         self._put(f"{name}/camera_info", INFO, time_ns, message)
 
@@ -127,23 +129,23 @@ class TopicWriter:
         self._writer.write(self._connections[topic], time_ns, STORE.serialize_cdr(message, kind))
 
 
-def _make_header(stamp_ns: int, topic: str):
+def _make_header(stamp_ns: int, topic: str, frame_id: str | None):
     sec, nanosec = divmod(stamp_ns, 1_000_000_000)
     time = STORE.types["builtin_interfaces/msg/Time"](sec=sec, nanosec=nanosec)
-    # Ground truth and denoised depth belong to the same imager as depth.
-    name = topic.partition("/")[0]
-    optical = name if name.startswith("infra") else "depth"
-    frame_id = f"camera_{optical}_optical_frame"
+    if frame_id is None:
+        # Ground truth and denoised depth belong to the same imager as depth.
+        name = topic.partition("/")[0]
+        optical = name if name.startswith("infra") else "depth"
+        frame_id = f"camera_{optical}_optical_frame"
     return STORE.types["std_msgs/msg/Header"](stamp=time, frame_id=frame_id)
 
 
-def _make_info(camera: Camera, stamp_ns: int, name: str, baseline_m: float):
+def _make_info(camera: Camera, header: Any, baseline_m: float):
     fields = camera_info_fields(camera, baseline_m)
     arrays = {n: np.array(v) if isinstance(v, list) else v for n, v in fields.items()}
     roi = STORE.types["sensor_msgs/msg/RegionOfInterest"](
         x_offset=0, y_offset=0, height=0, width=0, do_rectify=False
     )
-    header = _make_header(stamp_ns, name)
     return STORE.types[INFO](header=header, **arrays, binning_x=0, binning_y=0, roi=roi)
 
 

@@ -120,6 +120,19 @@ def write_frame(folder: Path, frame: Frame, **notes: object) -> None:
         frame.camera.to_file(unfinished, **notes)
 
 
+def convert_as_stored(depth_mm: np.ndarray, measured_mm: np.ndarray) -> np.ndarray:
+    """Depth of a frame, in the unit in which `write_frame` stores what the camera measured.
+
+    Args:
+        depth_mm: [H, W], any real type, mm.
+        measured_mm: [H, W], the frame's `depth_mm`.
+
+    Returns:
+        [H, W] uint16; 0 where it is invalid or the unit cannot represent it.
+    """
+    return _convert_to_unit(depth_mm, _choose_unit_mm(measured_mm))
+
+
 def _choose_unit_mm(depth_mm: np.ndarray) -> float:
     """0.1 mm for depth that is not in whole mm and near enough, else 1 mm."""
     is_fine = depth_mm.dtype.kind == "f" and depth_mm.max() / FINE_UNIT_MM <= MAX_DEPTH_MM

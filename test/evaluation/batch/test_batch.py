@@ -21,6 +21,7 @@ from rs_denoise.evaluation.metrics.blocks import (
     ObstacleCells,
     TemporalNoise,
 )
+from rs_denoise.evaluation.report.tables import make_tables
 from rs_denoise.evaluation.summary import MethodSummary, Summary
 
 
@@ -63,6 +64,28 @@ def test_the_mean_weighs_each_block_with_the_frames_that_it_is_measured_on():
     assert denoised.obstacles is None
 
 
+def test_the_mean_weighs_a_metric_with_the_frames_that_it_was_measured_on():
+    """A thin object in one frame of a long recording, and in all of a short one."""
+    one, other = (
+        Summary(
+            frames,
+            methods={
+                "raw": MethodSummary(
+                    published=Accuracy(
+                        mae_mm=mae, thin_recall_pct=thin,
+                        counts={"mae_mm": frames, "thin_recall_pct": with_thin},
+                    )
+                )
+            },
+        )
+        for frames, with_thin, mae, thin in ((100, 1, 10, 20), (50, 4, 40, 80))
+    )  # fmt: skip
+    mean = mean_summary([one, other])
+    published = mean.methods["raw"].published
+    assert (published.mae_mm, published.thin_recall_pct) == (20, 68)
+    assert mean.count_frames(published, Accuracy.thin_recall_pct) == 5
+
+
 def test_a_method_that_only_some_recordings_have_counts_there():
     one, other = summary(10, 8, frames=30), summary(20, 30, frames=10)
     one.methods["denoised_left_only"] = one.methods["denoised"]
@@ -102,6 +125,23 @@ def test_the_recording_that_got_worst_comes_first():
     assert Ranking.parse("published.fill_pct").sort({"b": summary(), "a": summary()}) == ["a", "b"]
     only = {"a": summary(frames=0, without=5)}
     assert choose_ranking(only).metric is NoReference.plane_rms_mm
+
+
+def test_temporal_noise_of_the_same_pixels_is_compared_with_the_cameras_there():
+    raw, denoised = (
+        MethodSummary(
+            temporal=TemporalNoise(
+                temporal_noise_same_pct=same, temporal_noise_same_raw_pct=same_raw, still_frames=40
+            )
+        )
+        for same, same_raw in ((3.0, 3.0), (1.0, 0.5))
+    )
+    found = Summary(frames=40, methods={"raw": raw, "denoised": denoised})
+    change = Ranking.parse("temporal.temporal_noise_same_pct").change(found)
+    assert (change.before, change.after, change.change) == (0.5, 1.0, "worse")
+    (table,) = [table for table in make_tables(found) if table.title == "Over time"]
+    cells = next(c for m, c in table.rows if m is TemporalNoise.temporal_noise_same_pct)
+    assert [cell.change for cell in cells] == ["", "worse"]
 
 
 @pytest.mark.parametrize(

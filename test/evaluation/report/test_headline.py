@@ -10,7 +10,7 @@ from rs_denoise.evaluation.metrics.blocks import (
     ObstacleCells,
     TemporalNoise,
 )
-from rs_denoise.evaluation.report.cards import NO_BREAK, TOO_FEW, MetricChange
+from rs_denoise.evaluation.report.cards import DANGERS, NO_BREAK, TOO_FEW, MetricChange, make_cards
 from rs_denoise.evaluation.report.headline import answer_questions, describe_right_infrared
 from rs_denoise.evaluation.report.tables import make_tables
 from rs_denoise.evaluation.summary import MethodSummary, Summary
@@ -134,6 +134,21 @@ def test_few_frames_of_obstacles_count_by_themselves():
     tables = {table.title: table for table in make_tables(Summary(frames=50, methods=methods))}
     ((metric, (_, cell)),) = [r for r in tables["Obstacles"].rows if r[0].field == "missed_cells"]
     assert (metric.name, cell.percent, cell.change) == ("Missed cells", f"-8{NO_BREAK}%", TOO_FEW)
+
+
+def test_few_frames_with_ground_truth_count_for_missed_cells():
+    raw, denoised = (
+        MethodSummary(
+            obstacles=ObstacleCells(missed_cells=c, frames=50, counts={"missed_cells": 3})
+        )
+        for c in (100, 92)
+    )
+    summary = Summary(3, 47, methods={"raw": raw, "denoised": denoised})
+    (missed,) = [c for c in make_cards(summary, DANGERS) if c.title == "Missed obstacle cells"]
+    assert missed.change == TOO_FEW
+    tables = {table.title: table for table in make_tables(summary)}
+    assert [cells[1].change for metric, cells in tables["Obstacles"].rows
+            if metric.field == "missed_cells"] == [TOO_FEW]  # fmt: skip
 
 
 def test_without_ground_truth_nothing_is_said_of_accuracy():

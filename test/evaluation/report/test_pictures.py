@@ -38,6 +38,11 @@ def test_depth_is_packed_without_loss():
     assert np.array_equal(np.cumsum(steps.reshape(5, 7), axis=1).astype(np.uint16), depth)
 
 
+def test_depth_in_tenths_of_a_millimetre_is_rounded():
+    fine = np.array([[300.4, 300.6]], np.float32)
+    assert pictures.pack_depth(fine) == pictures.pack_depth(np.array([[300, 301]], np.uint16))
+
+
 def test_the_legend_stands_where_the_colours_are():
     ticks = pictures.draw_depth_legend((500.0, 4000.0)).ticks
     assert ticks[0] == (0.0, "0.5 m") and len(ticks) >= 4

@@ -106,3 +106,15 @@ def test_quantised_metric_depth_is_refused_for_what_its_header_says(form):
     data = struct.pack("<iff", 0, 10100.0, -1009.0) + png(picture(0)[0])
     with pytest.raises(RecordingError, match="quantised"):
         read_depth_mm(Ros(2).compressed(data, form, 0))
+
+
+@pytest.mark.parametrize("form", ["16UC1; compressedDepth png", "16UC1; compressedDepth"])
+def test_what_the_header_of_16_bit_depth_happens_to_hold_is_ignored(form):
+    """ROS 2 does not set its parameters where they are not used."""
+    from recordings.bags.example_bags import png
+
+    from rs_denoise.recordings.bags.messages import read_depth_mm
+
+    depth = picture(0)[0]
+    data = struct.pack("<iff", 0, 1.2e-38, 4.5e-41) + png(depth)
+    np.testing.assert_array_equal(read_depth_mm(Ros(2).compressed(data, form, 0)), depth)
