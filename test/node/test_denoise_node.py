@@ -128,7 +128,7 @@ def test_it_listens_only_while_somebody_listens(running):
     for _ in range(2):
         robot.stop_listening()
         robot.wait(lambda: robot.depth.get_subscription_count() == 0, "it to stop listening")
-        assert robot.status("input", "not subscribed: the node is unconfigured").level == OK
+        assert robot.status("input", "idle: nobody subscribes").level == OK
         robot.listen()
         robot.wait_connected()
         robot.denoised(*robot.frame, robot.camera)
