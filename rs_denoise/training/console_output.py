@@ -15,6 +15,7 @@ from lightning.pytorch.utilities import rank_zero_info
 
 # The first steps are slower: memory is allocated and kernels are chosen.
 MEASURED_STEPS = 10
+SIGTERM = "SIGTERM"
 ADVERTISEMENT = "Tip: For seamless cloud"
 # About Lightning's internals, which users cannot change.
 IRRELEVANT_WARNINGS = (
@@ -42,7 +43,9 @@ def quiet_lightning() -> Iterator[None]:
 
 
 def _is_useful(record: logging.LogRecord) -> bool:
-    return ADVERTISEMENT not in record.getMessage()
+    # Lightning logs SIGTERM in its signal handler. If the signal came while a line was printed, the
+    # handler failed for that reason, and the run went on.
+    return ADVERTISEMENT not in record.getMessage() and SIGTERM not in record.getMessage()
 
 
 class RemainingTime(Callback):
