@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from rs_denoise.recordings.atomic_output import atomic_output
+from rs_denoise.recordings.atomic_output import write_text
 
 
 class ResumeError(ValueError):
@@ -36,8 +36,7 @@ def begin_or_resume(folder: Path, note: str, settings: dict[str, object]) -> boo
     if not is_damaged and folder.is_dir() and any(folder.iterdir()):
         raise ResumeError(f"{folder} holds something else already: name a new folder")
     folder.mkdir(parents=True, exist_ok=True)
-    with atomic_output(file) as unfinished:
-        unfinished.write_text(json.dumps(settings, indent=1) + "\n")
+    write_text(file, json.dumps(settings, indent=1) + "\n")
     return not is_damaged
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rs_denoise.evaluation.metrics.blocks import CAMERA_METRICS
+from rs_denoise.evaluation.metrics.blocks import read_camera
 from rs_denoise.evaluation.metrics.metric import Better, Metric
 from rs_denoise.evaluation.report.cards import MetricChange
 from rs_denoise.evaluation.summary import BLOCKS, Summary
@@ -61,12 +61,9 @@ class Ranking:
         # Raw depth has no block "same" and none at equal fill.
         own = blocks.get("same_raw") if self.block == "same" else raw_blocks.get(self.block)
         before = own or raw_blocks.get("published")
-        if self.metric in CAMERA_METRICS:
-            before = after
         if before is None or after is None:
             return None
-        of_camera = CAMERA_METRICS.get(self.metric, self.metric)
-        values = of_camera.of(before), self.metric.of(after)
+        values = read_camera(self.metric, before, after), self.metric.of(after)
         return None if math.isnan(sum(values)) else MetricChange(self.metric, *values)
 
     def sort(self, summaries: Mapping[str, Summary]) -> list[str]:

@@ -375,3 +375,9 @@ class ConfidenceQuality(MetricBlock):
 CAMERA_METRICS: dict[Metric, Metric] = {
     TemporalNoise.temporal_noise_same_pct: TemporalNoise.temporal_noise_same_raw_pct
 }
+
+
+def read_camera(metric: Metric, camera: MetricBlock, method: MetricBlock) -> float:
+    """The camera's value with which a method's metric is compared, from the blocks of both."""
+    own = CAMERA_METRICS.get(metric)
+    return metric.of(camera) if own is None else own.of(method)

@@ -12,6 +12,7 @@ from rs_denoise.evaluation.metrics.blocks import (
     NoReference,
     ObstacleCells,
     TemporalNoise,
+    read_camera,
 )
 from rs_denoise.evaluation.metrics.metric import Better, Metric, MetricBlock
 from rs_denoise.evaluation.summary import MethodSummary, Summary, Timing
@@ -249,29 +250,24 @@ def _make_card(
     title = subject.title or subject.metric.name
     changes = []
     for over in subject.over or ("",):
-        before, after = _read_values(raw, denoised, subject, over)
+        of_camera, of_method = _select_blocks(raw, denoised, subject, over)
+        if of_camera is None or of_method is None:
+            continue
+        before = read_camera(subject.metric, of_camera, of_method)
+        after = subject.metric.of(of_method)
         if not math.isnan(before + after):
-            of_same = over == SAME and subject.metric not in CAMERA_METRICS
-            block = denoised.same if of_same else subject.block(denoised)
-            frames = summary.count_frames(block, subject.metric)
+            frames = summary.count_frames(of_method, subject.metric)
             changes.append(_make_change(subject, title, before, after, over, frames))
     return Card(title, subject.meaning, tuple(changes)) if changes else None
 
 
-def _read_values(
+def _select_blocks(
     raw: MethodSummary, denoised: MethodSummary, subject: Subject, over: str
-) -> tuple[float, float]:
-    """The metric before and after, NaN where it was not measured."""
-    after_block = subject.block(denoised)
-    before_block = subject.block(raw)
-    if subject.metric in CAMERA_METRICS:
-        before_block = after_block
-    elif over == SAME:
-        before_block, after_block = denoised.same_raw, denoised.same
-    if before_block is None or after_block is None:
-        return math.nan, math.nan
-    before = CAMERA_METRICS.get(subject.metric, subject.metric)
-    return before.of(before_block), subject.metric.of(after_block)
+) -> tuple[MetricBlock | None, MetricBlock | None]:
+    """The blocks of the camera and of the method that hold the metric."""
+    if over == SAME and subject.metric not in CAMERA_METRICS:
+        return denoised.same_raw, denoised.same
+    return subject.block(raw), subject.block(denoised)
 
 
 def _make_change(

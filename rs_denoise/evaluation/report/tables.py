@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from rs_denoise.evaluation.metrics.blocks import CAMERA_METRICS, Accuracy
+from rs_denoise.evaluation.metrics.blocks import Accuracy, read_camera
 from rs_denoise.evaluation.metrics.by_distance import DistanceErrors
 from rs_denoise.evaluation.metrics.metric import Metric, MetricBlock
 from rs_denoise.evaluation.report.cards import (
@@ -203,10 +203,7 @@ def _make_cell(
     show_both: bool,
 ) -> Cell:  # fmt: skip
     value = metric.of(after)
-    if before is not None and metric in CAMERA_METRICS:
-        before = after
-    of_camera = CAMERA_METRICS.get(metric, metric)
-    reference = math.nan if before is None else of_camera.of(before)
+    reference = math.nan if before is None else read_camera(metric, before, after)
     if math.isnan(reference + value):
         return Cell(metric.number(value))
     change = MetricChange(metric, reference, value, frames=summary.count_frames(after, metric))
