@@ -92,6 +92,15 @@ def simulate(
             show_default="0; of --check without OUT 1, as the real frames were",
         ),
     ] = None,
+    strict_fraction: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            metavar="FRACTION",
+            help="Fraction of the cameras whose matcher is stricter than a real one's.",
+        ),
+    ] = 0.0,
     place: Annotated[
         list[str] | None,
         typer.Option(
@@ -194,6 +203,7 @@ def simulate(
             native_fraction=_default_native_fraction(check, out)
             if native_fraction is None
             else native_fraction,
+            strict_fraction=strict_fraction,
             places=tuple(place or (CHECKED_PLACES if check else PLACES)),
             versions=versions,
             length=length,

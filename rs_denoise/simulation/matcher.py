@@ -51,18 +51,37 @@ class Matcher:
     speckle_px: int = 800
 
 
-def random_matcher(rng: np.random.Generator) -> Matcher:
+# Ranges of the second peak and of the left-right difference, for thresholds as fitted to real
+# frames, and for stricter ones. Of four cameras, two have about the default preset, one has high
+# density (few checks, few holes) and one high accuracy (strict checks, many holes).
+THRESHOLDS = {
+    "fitted": (
+        ((3.2, 4.6), (0.5, 0.8)),
+        ((3.2, 4.6), (0.5, 0.8)),
+        ((1.5, 3.2), (0.8, 1.1)),
+        ((4.6, 8.0), (0.4, 0.5)),
+    ),
+    "strict": (
+        ((6.2, 8.8), (0.45, 0.7)),
+        ((6.2, 8.8), (0.45, 0.7)),
+        ((3.0, 6.2), (0.7, 1.0)),
+        ((8.8, 11.8), (0.35, 0.45)),
+    ),
+}
+
+
+def random_matcher(rng: np.random.Generator, thresholds: str = "fitted") -> Matcher:
     """A variation of the default matcher: errors differ slightly by size, firmware and preset.
 
-    Of four cameras, two have about the default settings, one has high density (few checks, few
-    holes) and one high accuracy (strict checks, many holes).
+    Args:
+        rng: the random numbers.
+        thresholds: a key of THRESHOLDS.
     """
-    second_peak, left_right_px = [
-        (rng.uniform(3.2, 4.6), rng.uniform(0.5, 0.8)),
-        (rng.uniform(3.2, 4.6), rng.uniform(0.5, 0.8)),
-        (rng.uniform(1.5, 3.2), rng.uniform(0.8, 1.1)),
-        (rng.uniform(4.6, 8.0), rng.uniform(0.4, 0.5)),
-    ][rng.integers(4)]
+    presets = [
+        (rng.uniform(*second_peak), rng.uniform(*left_right_px))
+        for second_peak, left_right_px in THRESHOLDS[thresholds]
+    ]
+    second_peak, left_right_px = presets[rng.integers(len(presets))]
     return Matcher(
         blur_px=float(rng.uniform(0.3, 0.5)),
         census_margin=float(rng.uniform(0.0, 0.1)),

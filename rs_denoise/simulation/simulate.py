@@ -46,6 +46,8 @@ class DataSet:
         size: width and height, one of PROFILES.
         native_fraction: fraction of the scenes that are matched at the imager's native 1280x720 and
             then scaled to `size`; the others are matched at `size`, as the camera does.
+        strict_fraction: fraction of the cameras whose matcher has stricter thresholds than those
+            fitted to real frames. Networks trained with half of them find more thin objects.
         places: names of places to draw from.
         versions: number of cameras per scene, each with its own noise and matcher.
         length: views of a scene: 1, or a sequence at 30 Hz.
@@ -60,6 +62,7 @@ class DataSet:
     cameras: tuple[str, ...] = MIX
     size: tuple[int, int] = (848, 480)
     native_fraction: float = 0.0
+    strict_fraction: float = 0.0
     places: tuple[str, ...] = tuple(PLACES)
     versions: int = 1
     length: int = 1
@@ -79,6 +82,11 @@ class DataSet:
         """Width and height at which scene `index` is rendered and matched."""
         native = self.rng(index, 4).random() < self.native_fraction
         return NATIVE_SIZE if native else self.size
+
+    def thresholds(self, index: int, version: int) -> str:
+        """The matcher's thresholds of one camera of scene `index`, a key of THRESHOLDS."""
+        strict = self.rng(index, 5, version).random() < self.strict_fraction
+        return "strict" if strict else "fitted"
 
     def render_path(self, index: int, view: int) -> Path:
         """The file of the stored render of a view."""
@@ -179,7 +187,7 @@ def _frames(data_set: DataSet, index: int, version: int) -> Iterator[Frame]:
     preset = _preset(data_set, index)
     rng = data_set.rng(index, 2, version)
     sensor = random_sensor(rng, has_projector=preset.projector_fov_deg > 0)
-    matcher = random_matcher(rng)
+    matcher = random_matcher(rng, data_set.thresholds(index, version))
     first_level = None
     for view in range(data_set.length):
         render = load_render(data_set.render_path(index, view))

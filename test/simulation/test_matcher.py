@@ -1,4 +1,5 @@
 import inspect
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -134,3 +135,16 @@ def test_random_matchers_lie_around_the_one_that_fits_real_frames():
         values = [getattr(matcher, name) for matcher in matchers]
         assert min(values) < getattr(Matcher(), name) < max(values), name
     assert all(max(matcher.arm_px) <= cost_volume.MAX_ARM_PX for matcher in matchers)
+
+
+def test_strict_thresholds_are_stricter_than_those_fitted_to_real_frames():
+    fitted, strict = (
+        [random_matcher(np.random.default_rng(seed), thresholds) for seed in range(100)]
+        for thresholds in ("fitted", "strict")
+    )
+    for one, other in zip(fitted, strict, strict=True):
+        assert one.second_peak < other.second_peak
+        assert one.left_right_px > other.left_right_px
+        assert replace(one, second_peak=0, left_right_px=0) == replace(
+            other, second_peak=0, left_right_px=0
+        )

@@ -187,6 +187,13 @@ def test_the_same_seed_gives_the_same_bits_and_another_split_another_scene(tmp_p
     assert np.mean(read_frame(other.path(0, 0)).ground_truth_mm == first.ground_truth_mm) < 0.5
 
 
+def test_a_fraction_of_the_cameras_has_stricter_thresholds(tmp_path):
+    mixed = data_set(tmp_path, strict_fraction=0.5)
+    drawn = [mixed.thresholds(index, version) for index in range(20) for version in range(2)]
+    assert 10 <= drawn.count("strict") <= 30
+    assert data_set(tmp_path).thresholds(0, 0) == "fitted"
+
+
 def test_a_fraction_is_matched_at_the_imagers_own_size(tmp_path):
     each = data_set(tmp_path, native_fraction=0.5)
     sizes = [each.matched_size(index) for index in range(200)]
