@@ -130,8 +130,8 @@ def list_warnings(summary: Summary) -> list[str]:
         count = "one frame" if measured == 1 else f"{measured} frames"
         found.append(f"Only {count}: a small difference may be chance.")
     if with_truth and without:
-        are = "frame has" if without == 1 else "frames have"
-        found.append(f"{without} {are} no ground truth and do not count for accuracy and safety.")
+        have, do = ("frame has", "does") if without == 1 else ("frames have", "do")
+        found.append(f"{without} {have} no ground truth and {do} not count for accuracy and safety.")
     return found
 
 

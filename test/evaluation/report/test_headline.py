@@ -11,7 +11,11 @@ from rs_denoise.evaluation.metrics.blocks import (
     TemporalNoise,
 )
 from rs_denoise.evaluation.report.cards import DANGERS, NO_BREAK, TOO_FEW, MetricChange, make_cards
-from rs_denoise.evaluation.report.headline import answer_questions, describe_right_infrared
+from rs_denoise.evaluation.report.headline import (
+    answer_questions,
+    describe_right_infrared,
+    list_warnings,
+)
 from rs_denoise.evaluation.report.tables import make_tables
 from rs_denoise.evaluation.summary import MethodSummary, Summary
 
@@ -174,3 +178,14 @@ def test_the_right_infrared_is_explained_where_it_is_used():
     assert text.endswith(
         f"mean error 20.0 → 18.0 mm (-10{NO_BREAK}%), gross errors 0.10 → 0.10 % (0{NO_BREAK}%)."
     )
+
+
+@pytest.mark.parametrize(
+    "without, sentence",
+    [
+        (1, "1 frame has no ground truth and does not count for accuracy and safety."),
+        (2, "2 frames have no ground truth and do not count for accuracy and safety."),
+    ],
+)
+def test_frames_without_truth_are_mentioned(without, sentence):
+    assert list_warnings(Summary(frames=30, frames_without_truth=without)) == [sentence]
