@@ -131,7 +131,8 @@ def list_warnings(summary: Summary) -> list[str]:
         found.append(f"Only {count}: a small difference may be chance.")
     if with_truth and without:
         have, do = ("frame has", "does") if without == 1 else ("frames have", "do")
-        found.append(f"{without} {have} no ground truth and {do} not count for accuracy and safety.")
+        uncounted = f"{without} {have} no ground truth and {do} not count"
+        found.append(f"{uncounted} for accuracy and safety.")
     return found
 
 
