@@ -131,6 +131,10 @@ def live(
         view = _View(stream, Denoiser(loaded, stream.camera, gate), screens, saved)
         if not view.run(stack.enter_context(Live(console=console)), seconds):
             raise LiveError("the recording ended before its first frame")
+    if not console.is_terminal:
+        console.line()  # which Live only prints in a terminal
+    if out is not None:
+        console.print(f"view: {out}")
 
 
 class _View:
