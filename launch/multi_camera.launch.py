@@ -135,7 +135,7 @@ def _num_threads(context):
 
 
 def _listed(context, name):
-    return LaunchConfiguration(name).perform(context).split(",")
+    return [part.strip() for part in LaunchConfiguration(name).perform(context).split(",")]
 
 
 def _require_one_each(names, **lists):

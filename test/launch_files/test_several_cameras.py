@@ -20,7 +20,7 @@ from launch_files.installation import PROFILES
 def test_each_camera_has_its_node_and_its_share_of_the_cores(prefix, monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
     started = Evaluation(
-        "multi_camera.launch.py", cameras="front,rear", camera_models="d455,d435"
+        "multi_camera.launch.py", cameras="front, rear", camera_models="d455, d435"
     ).started
     assert list(started) == ["/camera/front/denoise_node", "/camera/rear/denoise_node"]
     front, rear = (node.parameters for node in started.values())
