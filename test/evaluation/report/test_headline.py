@@ -81,6 +81,15 @@ def test_some_errors_smaller_and_some_larger_is_mixed():
     )
 
 
+@pytest.mark.parametrize(
+    "after_px, start", [(0.05, "Better in part:"), (0.2, "Worse in part:"), (0.1, "No better:")]
+)
+def test_only_a_change_of_the_mean_error_is_nearer_to_the_truth_or_farther(after_px, start):
+    before = Accuracy(mae_mm=20.0, high_frequency_error_px=0.1)
+    after = replace(before, high_frequency_error_px=after_px)
+    assert answers(before, after)[0].sentences[0].startswith(start)
+
+
 def test_a_danger_that_grows_over_the_same_pixels_is_worse_though_less_is_published():
     raw, published = Accuracy(false_free_pct=0.6), Accuracy(false_free_pct=0.3)
     before, after = Accuracy(false_free_pct=0.4), Accuracy(false_free_pct=0.5)
