@@ -194,8 +194,8 @@ async function drawCloud() {
   await Plotly.react("cloud", [{ ...trace, hovertemplate: "%{y:.3f} m forward<extra></extra>" }],
     layout, { responsive: true, displaylogo: false, modeBarButtons: [["toImage", "resetCameraDefault3d"]] });
   $("cloud-note").textContent =
-    `${NAMES[name]}, ${x.length.toLocaleString("en")} points nearer than ` +
-    `${(farthestOf(shown) / 1000).toFixed(1)} m; near is red. Drag to turn it. To zoom, click it and turn the mouse wheel.`;
+    `${x.length.toLocaleString("en")} points nearer than ${(farthestOf(shown) / 1000).toFixed(1)} m; ` +
+    "near is red. Drag to turn them. To zoom, click them and turn the mouse wheel.";
 }
 
 function drawDistance() {
