@@ -74,7 +74,7 @@ function showView(key) {
   }
   const missing = [...$("views").querySelectorAll("button:disabled")].map((b) => b.textContent);
   $("missing").hidden = !missing.length;
-  $("missing").textContent = `This frame has no ${missing.join(", ").toLowerCase()}.`;
+  $("missing").textContent = `Not available for this frame: ${missing.join(", ").toLowerCase()}.`;
   $("split").disabled = !$("overlay").closest(".pair");
 }
 
