@@ -9,7 +9,10 @@ REAL ?= ../shared/data/real
 PYTHONS ?= python3.10 python3.11 python3.12 python3.13
 # Test files that run in parallel; 0: all in one process, which --pdb needs.
 WORKERS ?= 2
-BESIDE = $(filter-out rs_denoise/models/unet.pt,$(wildcard rs_denoise/models/*.pt) $(wildcard $(MODELS)/*.pt))
+# Shipped models beside unet, unless MODELS has a new one of their name; and those of MODELS.
+TRAINED = $(wildcard $(MODELS)/*.pt)
+SHIPPED = $(filter-out rs_denoise/models/unet.pt $(TRAINED:$(MODELS)/%=rs_denoise/models/%),$(wildcard rs_denoise/models/*.pt))
+BESIDE = $(SHIPPED) $(TRAINED)
 VENV := .venv
 VERSIONS := requirements/constraints.txt
 EXTRAS := train simulate evaluate onnx openvino cluster dev

@@ -37,6 +37,9 @@ def _overrides(context, managed):
     model = LaunchConfiguration("camera_model").perform(context)
     if model in BASELINES_M:
         overrides["baseline_m"] = BASELINES_M[model]
+    for name in ("model_path", "device"):
+        if value := LaunchConfiguration(name).perform(context):
+            overrides[name] = value
     if num_threads := LaunchConfiguration("num_threads").perform(context):
         overrides["num_threads"] = int(num_threads)
     if not IfCondition(LaunchConfiguration("right_infrared")).evaluate(context):
@@ -87,6 +90,17 @@ def generate_launch_description():
                 "params_file",
                 default_value=PathJoinSubstitution([share, "config", "denoise.yaml"]),
                 description="Parameter file of the node.",
+            ),
+            DeclareLaunchArgument(
+                "model_path",
+                default_value="",
+                description="auto, the name of a shipped model, or a model file. Empty: as in the "
+                "parameter file.",
+            ),
+            DeclareLaunchArgument(
+                "device",
+                default_value="",
+                description="auto, cpu, cuda, openvino:GPU, ... Empty: as in the parameter file.",
             ),
             DeclareLaunchArgument(
                 "right_infrared",

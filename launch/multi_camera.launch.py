@@ -42,6 +42,8 @@ ARGUMENTS = {
         "false",
         "Also make a point cloud of each camera for Nav2, like points.launch.py.",
     ),
+    "model_path": ("", "Like model_path of denoise.launch.py, for all cameras."),
+    "device": ("", "Like device of denoise.launch.py, for all cameras."),
     "right_infrared": ("true", "Stream and use the right infrared images."),
     "num_threads": ("0", "Cores for each network on a CPU. 0: divided equally."),
     "one_process": (
@@ -106,8 +108,10 @@ def _one_process(context, models):
 
 def _parameters_of_each(context, models):
     """Parameter files, which launch_ros needs to distinguish the nodes of a process."""
-    threads = _num_threads(context)
-    common = {"num_threads": threads} if threads else {}
+    texts = {n: LaunchConfiguration(n).perform(context) for n in ("model_path", "device")}
+    common = {name: text for name, text in texts.items() if text}
+    if threads := _num_threads(context):
+        common["num_threads"] = threads
     if not IfCondition(LaunchConfiguration("right_infrared")).evaluate(context):
         common["right_infrared"] = "off"
     own = {
@@ -135,7 +139,7 @@ def _num_threads(context):
 
 
 def _listed(context, name):
-    return LaunchConfiguration(name).perform(context).split(",")
+    return [part.strip() for part in LaunchConfiguration(name).perform(context).split(",")]
 
 
 def _require_one_each(names, **lists):

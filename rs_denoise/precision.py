@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,13 +39,15 @@ class Agreement:
         return self.difference_px <= MAX_DIFFERENCE_PX and self.mask_fraction <= MAX_MASK_FRACTION
 
     def __str__(self) -> str:
+        if not math.isfinite(self.difference_px):
+            return "no pixel can be compared"
         return (
-            f"{self.difference_px:.3f} px of disparity at 99.9 % of the pixels, "
-            f"{100 * self.mask_fraction:.2f} % published by one alone"
+            f"disparity differs by at most {self.difference_px:.3f} px at {100 * QUANTILE:.1f} % "
+            f"of the pixels, and {100 * self.mask_fraction:.2f} % are valid in only one of the two"
         )
 
 
-INCOMPARABLE = Agreement(float("inf"), 1.0)
+INCOMPARABLE = Agreement(math.inf, 1.0)
 
 
 def load_with_fallback(path: Path | str, device: str = "auto") -> Model:

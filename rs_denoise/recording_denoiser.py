@@ -160,11 +160,8 @@ class RecordingDenoiser:
                 # The bag is complete and made with these settings: another run need not repeat it.
                 shutil.copy(images / DENOISED_NOTE, unfinished)
             shutil.rmtree(images)
-        elif others := {p.parent for p in images.glob(f"*/{CAMERA}")} - folders.keys():
-            notes.append(
-                f"{len(others)} folders in {images} are of frames that the recording does not have "
-                f"now, such as {min(others).name}: remove them if it is another recording"
-            )
+        else:
+            notes += _note_other_frames(images, folders)
         return DenoisedRecording(len(folders), new, [*notes, *opened.notes], dict(opened.skipped))
 
 
@@ -220,6 +217,17 @@ def _remove_without_frames(images: Path) -> None:
     """Removes a folder without any result: its settings would prevent a repeat with others."""
     if [path.name for path in images.iterdir()] == [DENOISED_NOTE]:
         shutil.rmtree(images)
+
+
+def _note_other_frames(images: Path, folders: Folders) -> list[str]:
+    """A note if the folder holds denoised frames that are not of this recording."""
+    others = {path.parent for path in images.glob(f"*/{CAMERA}")} - folders.keys()
+    if not others:
+        return []
+    return [
+        f"{len(others)} folders in {images} are of frames that the recording does not have now, "
+        f"such as {min(others).name}: remove them if it is another recording"
+    ]
 
 
 def _mark_incomplete(images: Path) -> None:

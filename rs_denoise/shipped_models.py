@@ -11,9 +11,12 @@ BEST_FIRST = ("unet", "unet-tiny-stereo", "unet-tiny")
 
 
 def model_file(path: Path | str) -> Path:
-    """The model file: `path` itself, or that of a shipped model if it is its name."""
+    """The model file: `path` itself, or that of a shipped model if it is its name.
+
+    A folder of that name, such as that of a training run, is not a model.
+    """
     path = Path(path)
-    if str(path) in shipped_names() and not path.exists():
+    if str(path) in shipped_names() and not path.is_file():
         return SHIPPED / f"{path}.pt"
     return path
 

@@ -9,7 +9,7 @@ from torch import nn
 from rs_denoise.manifest import FORMAT, READABLE_FORMATS, Manifest, ModelError
 from rs_denoise.model import Model, save
 from rs_denoise.networks.unet import UNet
-from rs_denoise.shipped_models import DEFAULT_MODEL, SHIPPED, shipped_names
+from rs_denoise.shipped_models import DEFAULT_MODEL, SHIPPED, model_file, shipped_names
 from scenes import kind_fields, manifest, rewritten
 
 
@@ -59,6 +59,12 @@ def test_shipped_models_are_small_and_have_a_card(path):
     model = Model.load(path, "cpu")
     assert model.manifest.name in path.with_suffix(".md").read_text()
     assert model.manifest.verdict == "better than identity" and model.predicts_uncertainty
+
+
+def test_the_folder_of_a_training_run_does_not_hide_a_shipped_model(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "unet").mkdir()
+    assert model_file("unet") == SHIPPED / "unet.pt"
 
 
 def test_a_missing_file():

@@ -1,5 +1,6 @@
 """The package as ROS users install and launch it."""
 
+import ast
 import json
 import shutil
 import subprocess
@@ -14,6 +15,22 @@ from conftest import PROJECT
 
 PARTS = ("package.xml", "setup.py", "setup.cfg", "pyproject.toml", "resource", "requirements",
          "rs_denoise", "launch", "config")  # fmt: skip
+
+
+# Names in package.xml. PyTorch has none, and realsense2_camera brings its own messages.
+PYTHON_PACKAGES = {"numpy": "python3-numpy", "cv2": "python3-opencv", "yaml": "python3-yaml"}
+NOT_LISTED = {"rs_denoise", "torch", "realsense2_camera_msgs"}
+
+
+def test_package_xml_lists_what_the_node_and_the_launch_files_import():
+    files = [*PROJECT.glob("rs_denoise/node/*.py"), *PROJECT.glob("launch/*.py")]
+    nodes = [node for file in files for node in ast.walk(ast.parse(file.read_text()))]
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module for node in nodes if isinstance(node, ast.ImportFrom)]
+    modules = {name.partition(".")[0] for name in names} - sys.stdlib_module_names - NOT_LISTED
+    package = ElementTree.parse(PROJECT / "package.xml")
+    listed = {element.text for element in package.iter("exec_depend")}
+    assert {PYTHON_PACKAGES.get(module, module) for module in modules} <= listed
 
 
 @pytest.fixture(scope="module")

@@ -33,7 +33,10 @@ def bench(
     model: Annotated[
         list[Path] | None,
         typer.Option(
-            metavar="MODEL", help="Model file; repeatable.", show_default="the shipped models"
+            metavar="MODEL",
+            callback=options.check_models,
+            help=f"{options.MODEL_HELP}; repeatable.",
+            show_default="the shipped models",
         ),
     ] = None,
     size: Annotated[

@@ -104,7 +104,10 @@ def evaluate(
     beside: Annotated[
         list[Path] | None,
         typer.Option(
-            metavar="MODEL", help="Another model file; repeatable.", rich_help_panel=COMPARED
+            metavar="MODEL",
+            callback=options.check_models,
+            help=f"{options.MODEL_HELP}; repeatable.",
+            rich_help_panel=COMPARED,
         ),
     ] = None,
     baselines: Annotated[

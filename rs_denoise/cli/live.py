@@ -15,7 +15,7 @@ from rich.live import Live
 
 from rs_denoise.cli import options
 from rs_denoise.cli.console import make_console
-from rs_denoise.depth import round_like, to_uint16_mm
+from rs_denoise.depth import round_like
 from rs_denoise.gate import Gate
 from rs_denoise.live.camera_stream import CameraStream, LiveError, Request
 from rs_denoise.live.devices import live_camera, sdk_playback, software_camera
@@ -29,7 +29,7 @@ from rs_denoise.live.screens import (
     open_window,
 )
 from rs_denoise.live.view import ColourRange, Meter, Statistics, draw_view
-from rs_denoise.recordings.folders.frame_folder import write_frame
+from rs_denoise.recordings.folders.frame_folder import convert_as_stored, write_frame
 from rs_denoise.recordings.frame import Frame, repeat_frames
 from rs_denoise.recordings.images import write_png
 from rs_denoise.recordings.recording import open_recording
@@ -131,6 +131,10 @@ def live(
         view = _View(stream, Denoiser(loaded, stream.camera, gate), screens, saved)
         if not view.run(stack.enter_context(Live(console=console)), seconds):
             raise LiveError("the recording ended before its first frame")
+    if not console.is_terminal:
+        console.line()  # which Live only prints in a terminal
+    if out is not None:
+        console.print(f"view: {out}")
 
 
 class _View:
@@ -197,7 +201,7 @@ class _View:
         if "s" in keys:
             folder = self._saved / frame.name
             write_frame(folder, frame)
-            write_png(folder / "denoised.png", to_uint16_mm(denoised_mm))
+            write_png(folder / "denoised.png", convert_as_stored(denoised_mm, frame.depth_mm))
         return keys
 
 

@@ -20,7 +20,7 @@ _GATE = Gate()
 
 def _check_model(path: Path) -> Path:
     """Rejects what is neither a file nor a shipped model, before PyTorch is imported."""
-    if not model_file(path).exists():
+    if not model_file(path).is_file():
         raise typer.BadParameter(
             f"{path}: neither a model file nor a shipped model; the shipped ones are "
             f"{', '.join(shipped_names())}"
@@ -28,13 +28,23 @@ def _check_model(path: Path) -> Path:
     return path
 
 
+def check_models(paths: list[Path] | None) -> list[Path] | None:
+    """Checks the values of an option that may be repeated, like those of --model.
+
+    Raises:
+        typer.BadParameter: one is neither a file nor the name of a shipped model.
+    """
+    return paths and [_check_model(path) for path in paths]
+
+
+MODEL_HELP = "Model file, or the name of a shipped model"
 ModelFile = Annotated[
     Path,
     typer.Option(
         "--model",
         metavar="MODEL",
         callback=_check_model,
-        help="Model file, or the name of a shipped model.",
+        help=f"{MODEL_HELP}.",
         show_default="unet",
     ),
 ]
@@ -50,22 +60,23 @@ FillConfidence = Annotated[
         min=0, max=1.01, metavar="P", help="Minimum confidence to fill a hole; 1.01: never fill."
     ),
 ]
-# Topics of a bag are usually found by their names and types.
+FOLDERS = "a folder of frames (NAME/depth.png or res-NAME.png) or of .raw images"
 RecordingPath = Annotated[
     Path,
     typer.Argument(
         metavar="RECORDING",
-        help="A bag (ROS 2, ROS 1, RealSense), frame folders, gt-, res-, left-*.png, or .raw.",
+        help=f"A bag (ROS 2, ROS 1 or RealSense SDK), {FOLDERS}, or a .raw image.",
     ),
 ]
 RecordingPaths = Annotated[
     list[Path],
     typer.Argument(
         metavar="RECORDING...",
-        help="Bags (ROS 2, ROS 1, RealSense), frame folders, folders of gt-, res-, left-*.png or "
-        ".raw, or a folder of several of these.",
+        help=f"A bag (ROS 2, ROS 1 or RealSense SDK), {FOLDERS}, or a .raw image; also several, or "
+        "a folder of several.",
     ),
 ]
+# Usually found by their names and types.
 TOPICS = "Topics of a bag"
 DepthTopic = Annotated[
     str | None,
@@ -126,7 +137,7 @@ Camera = Annotated[
         "--camera",
         metavar="CAMERA",
         callback=_check_camera,
-        help="Camera of images that are stored without one: d405, d415, d435, d455, or a "
+        help=f"Camera of images that are stored without one: {', '.join(CAMERA_MODELS)}, or a "
         "camera.json with width, height, fx, fy, cx, cy (px) and baseline_m.",
         show_default="as recorded",
     ),

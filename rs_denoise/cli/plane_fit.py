@@ -14,7 +14,7 @@ from rich.table import Table
 
 from rs_denoise.camera import Camera
 from rs_denoise.cli import options
-from rs_denoise.cli.console import make_console
+from rs_denoise.cli.console import count_frames, make_console
 from rs_denoise.drawing.figure import PICTURES, check_suffix, write_figure
 from rs_denoise.drawing.text_table import format_number
 from rs_denoise.evaluation.charts.plane_chart import draw_plane_chart
@@ -154,7 +154,8 @@ def plane_fit(
             planes.add(FrameComparison(other, method(other)), wall)
     if not any(any(found) for found in planes.fits.values()):
         raise PlaneError(next(iter(planes.failed.values())))
-    frames = f"mean over {planes.frames} frames" if all_frames else f"frame {first.frame.name}"
+    averaged = f"mean over {count_frames(planes.frames)}"
+    frames = averaged if all_frames else f"frame {first.frame.name}"
     console.print(frames, highlight=False)
     for number in range(len(planes.rois)):
         console.print(_make_table(planes, number))

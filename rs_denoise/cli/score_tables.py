@@ -6,6 +6,7 @@ import math
 
 from rich.table import Table
 
+from rs_denoise.cli.console import count_frames
 from rs_denoise.drawing.text_table import TextTable, format_number
 from rs_denoise.evaluation.metrics.blocks import Accuracy
 from rs_denoise.evaluation.metrics.metric import Metric, MetricBlock
@@ -52,7 +53,8 @@ def make_accuracy_table(summary: Summary) -> Table | None:
             text for a, b in values for text in (format_number(a), format_number(b), _ratio(a, b))
         ]
         rows.append((metric.json_key, *cells))
-    title = f"against ground truth, mean over {summary.frames} frames of {summary.all_frames}"
+    measured = count_frames(summary.frames)
+    title = f"against ground truth, mean over {measured} of {summary.all_frames}"
     return TextTable(title, ACCURACY_HEAD, rows).for_terminal(gap=2)
 
 
@@ -68,7 +70,7 @@ def make_no_reference_tables(summary: Summary) -> list[Table]:
     raw, denoised = (summary.methods[name] for name in (RAW, DENOISED))
     tables = [
         _make_block_table(
-            f"without ground truth, mean over {summary.all_frames} frames",
+            f"without ground truth, mean over {count_frames(summary.all_frames)}",
             raw.no_reference, denoised.no_reference,
         ),
         _make_block_table("over still stretches of the recording", raw.temporal, denoised.temporal),
@@ -87,7 +89,7 @@ def make_markdown_tables(summary: Summary) -> str:
     sentences = [*describe_confidence(summary), *describe_image_agreement(summary)]
     return "\n".join(
         [
-            f"{summary.frames} frames, mean over frames.\n",
+            f"{count_frames(summary.frames)}, mean over frames.\n",
             *(table.to_markdown() for table in tables),
             "\n".join(f"- {sentence}" for sentence in sentences) + "\n",
         ]

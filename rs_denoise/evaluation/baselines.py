@@ -52,7 +52,7 @@ def all_baselines() -> dict[str, Method]:
         LibrealsenseMissing: librealsense's Python package or libusb is not installed.
     """
     filters: dict[str, Method] = {name: Librealsense(s) for name, s in LIBREALSENSE.items()}
-    return filters | {"cv_median": median_filter, "cv_bilateral": bilateral_filter}
+    return filters | OPENCV
 
 
 def median_filter(frame: Frame) -> np.ndarray:
@@ -66,6 +66,9 @@ def bilateral_filter(frame: Frame) -> np.ndarray:
     disparity = to_disparity_px(frame.depth_mm, scale)
     smooth = cv2.bilateralFilter(disparity, 9, BILATERAL_STEP_PX, BILATERAL_PX)
     return to_uint16_mm(np.where(frame.depth_mm > 0, to_depth_mm(smooth, scale), 0))
+
+
+OPENCV: dict[str, Method] = {"cv_median": median_filter, "cv_bilateral": bilateral_filter}
 
 
 class Librealsense:

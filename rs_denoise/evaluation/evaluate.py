@@ -146,7 +146,12 @@ def evaluate(
         size: width and height to resample to first; None keeps the native size.
         setup: what is known of the camera.
         on_frame: follows the evaluation, in the frames' order.
+
+    Raises:
+        ValueError: a method is named "raw", as the camera's own depth is.
     """
+    if RAW in methods:
+        raise ValueError(f"'{RAW}' is the camera's own depth: give the method another name")
     denoisers = {n: m for n, m in methods.items() if isinstance(m, OfflineDenoiser)}
     confident = _find_confident_methods(denoisers)
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rs_denoise.evaluation.baselines import all_baselines
+from rs_denoise.evaluation.baselines import LIBREALSENSE, OPENCV, all_baselines
 from rs_denoise.evaluation.evaluate import evaluate
 from rs_denoise.evaluation.frame_metrics import CameraSetup
 from rs_denoise.evaluation.sampling import RUN, sample_frames
 from rs_denoise.evaluation.summary import Summary, Timing
 from rs_denoise.gate import CAUTIOUS, COMPLETE, Gate
-from rs_denoise.offline import DENOISED, LEFT_ONLY, Method, OfflineDenoiser, Progress
+from rs_denoise.offline import DENOISED, LEFT_ONLY, RAW, Method, OfflineDenoiser, Progress
 from rs_denoise.recordings.frame import Frame
 from rs_denoise.recordings.overrides import Overrides
 from rs_denoise.recordings.recording import Recording, open_recording
@@ -30,6 +30,13 @@ if TYPE_CHECKING:
 
 # Number of frames that are timed after the evaluation.
 TIMED_FRAMES = 10
+# The methods that share the model's network, each with a gate of its own.
+DENOISED_CAUTIOUS, DENOISED_COMPLETE = f"{DENOISED}_cautious", f"{DENOISED}_complete"
+TAKEN_NAMES = (RAW, DENOISED, DENOISED_CAUTIOUS, DENOISED_COMPLETE, DENOISED + LEFT_ONLY)
+
+
+class MethodNameError(ValueError):
+    """Two methods would have one name, so the results of one would replace the other's."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +47,7 @@ class EvaluationSettings:
         model: file or name of the model.
         device: that runs it.
         gate: of the method "denoised"; a cautious and a complete one are measured too.
-        beside: other model files to measure.
+        beside: other model files to measure; each method is called as its file, without suffix.
         baselines: whether to measure the filters of librealsense and OpenCV.
         size: width and height to resample to first; None keeps the native size.
         max_frames: if a recording is longer, runs of 40 frames spread evenly over it are measured;
@@ -48,6 +55,9 @@ class EvaluationSettings:
         setup: what is known of the camera.
         overrides: topics of a bag to read instead of those that are found, and the camera of
             images that are stored without one.
+
+    Raises:
+        MethodNameError: two of `beside` have the same name, or one has that of another method.
     """
 
     model: Path | str = DEFAULT_MODEL
@@ -59,6 +69,14 @@ class EvaluationSettings:
     max_frames: int = 400
     setup: CameraSetup = field(default_factory=CameraSetup)
     overrides: Overrides = field(default_factory=Overrides)
+
+    def __post_init__(self) -> None:
+        names = [*TAKEN_NAMES, *LIBREALSENSE, *OPENCV, *(file.stem for file in self.beside)]
+        for file in self.beside:
+            if names.count(file.stem) > 1:
+                raise MethodNameError(
+                    f"{file}: there is another method named {file.stem}; rename the file"
+                )
 
 
 class RecordingEvaluator:
@@ -127,8 +145,8 @@ class RecordingEvaluator:
         denoised = OfflineDenoiser(self._models[DENOISED], self.settings.gate)
         methods: dict[str, Method] = {
             DENOISED: denoised,
-            "denoised_cautious": denoised.with_gate(CAUTIOUS),
-            "denoised_complete": denoised.with_gate(COMPLETE),
+            DENOISED_CAUTIOUS: denoised.with_gate(CAUTIOUS),
+            DENOISED_COMPLETE: denoised.with_gate(COMPLETE),
         }
         denoisers = {DENOISED: denoised} | {
             name: OfflineDenoiser(model) for name, model in self._models.items() if name != DENOISED

@@ -116,11 +116,11 @@ class FrameAssembler:
         """The state of infrared."""
         sync = self._synchronizer
         return StreamState(
-            self.settings.sync.use_infrared,
-            sync.infrared_is_missing,
-            sync.infrared_arrives,
-            True,
-            self._infrared_rejection,
+            wanted=self.settings.sync.use_infrared,
+            missing=sync.infrared_is_missing,
+            arrives=sync.infrared_arrives,
+            was_paired=True,  # a driver always has it, so a missing one is a fault from the start
+            rejection=self._infrared_rejection,
         )
 
     @property
@@ -128,21 +128,18 @@ class FrameAssembler:
         """The state of right infrared."""
         sync = self._synchronizer
         return StreamState(
-            self.settings.sync.right_wait_ns is not None,
-            sync.right_is_missing,
-            sync.right_arrives,
-            sync.right_was_paired,
+            wanted=self.settings.sync.uses_right,
+            missing=sync.right_is_missing,
+            arrives=sync.right_arrives,
+            was_paired=sync.right_was_paired,
         )
 
     def configure(self, settings: AssemblerSettings) -> None:
         """Uses new settings for all further frames."""
-        used, uses = (
-            (s.sync.use_infrared, s.sync.right_wait_ns is not None)
-            for s in (self.settings, settings)
-        )
+        before, now = self.settings.sync, settings.sync
         self.settings = settings
-        self._synchronizer.settings = settings.sync
-        if used != uses:
+        self._synchronizer.settings = now
+        if (now.use_infrared, now.uses_right) != (before.use_infrared, before.uses_right):
             self.restart()
 
     def restart(self) -> None:

@@ -142,13 +142,13 @@ def compare_sizes(depth: tuple[int, int], infrared: tuple[int, int]) -> str | No
 
 
 def _compare_intrinsics(depth: CameraInfo, infrared: CameraInfo) -> str | None:
-    its, other = (np.array(intrinsics_from_info(info)) for info in (depth, infrared))
-    same_focal = np.abs(its[:2] / other[:2] - 1).max() <= MAX_FOCAL_DIFFERENCE
-    if same_focal and np.abs(its[2:] - other[2:]).max() <= MAX_CENTRE_DIFFERENCE_PX:
+    of_depth, of_infrared = (np.array(intrinsics_from_info(info)) for info in (depth, infrared))
+    same_focal = np.abs(of_depth[:2] / of_infrared[:2] - 1).max() <= MAX_FOCAL_DIFFERENCE
+    if same_focal and np.abs(of_depth[2:] - of_infrared[2:]).max() <= MAX_CENTRE_DIFFERENCE_PX:
         return None
     described = (
-        "focal length {:.1f}, {:.1f} and principal point {:.1f}, {:.1f}".format(*each)
-        for each in (other, its)
+        "focal length {:.1f}, {:.1f} and principal point {:.1f}, {:.1f}".format(*intrinsics)
+        for intrinsics in (of_infrared, of_depth)
     )
     return (
         "infrared has {} in its camera_info, depth has {}: is depth rotated, cropped or aligned "

@@ -58,6 +58,7 @@ class DenoiseNode(LifecycleNode):
         # failed.
         self._pipeline: FramePipeline[CameraInfo] | None = None
         self._resources = resources or SharedResources()
+        self._settings = parameters.Parameters()
         self.hangs = False
         try:
             self._settings = parameters.declare(self)

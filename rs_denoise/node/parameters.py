@@ -43,7 +43,7 @@ def _parameter(
         description: what it means, with its unit.
         range: smallest and largest value.
         choices: the allowed values, for a string.
-        fixed: it is read when the node is configured and cannot change while the node runs.
+        fixed: it is read-only, because network and workers are made from it.
     """
     spec = {"description": description, "range": range, "choices": choices, "fixed": fixed}
     return field(default=default, metadata=spec)

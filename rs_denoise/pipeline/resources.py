@@ -30,7 +30,7 @@ from rs_denoise.pipeline.model_choice import (
     measure_rate_hz,
 )
 from rs_denoise.pipeline.workers import Workers
-from rs_denoise.precision import choose_precision
+from rs_denoise.precision import Agreement, choose_precision
 from rs_denoise.shipped_models import BEST_FIRST, model_file
 from rs_denoise.synthetic_frame import TYPICAL_CAMERA, typical_camera
 from rs_denoise.warm_up import warm_up
@@ -175,7 +175,7 @@ class SharedResources:
         self._models[key] = model
         if model.device.type == "cuda":
             weakref.finalize(model, release_cached_memory).atexit = False
-        return model, f"compared with PyTorch in float32: {agreement}" if agreement else ""
+        return model, _describe(agreement)
 
     def _workers_for(self, device: torch.device, count: int, threads: int) -> Workers:
         """The workers of a device; the first caller sets their number and their threads."""
@@ -200,6 +200,14 @@ def default_concurrent_frames(device: torch.device, threads: int) -> int:
     wait. More than two threads are better used on one frame, which is then finished sooner.
     """
     return 2 if threads == 2 and device.type == "cpu" else 1
+
+
+def _describe(agreement: Agreement | None) -> str:
+    if agreement is None:
+        return ""
+    if agreement.holds:
+        return f"compared with PyTorch in float32, {agreement}"
+    return f"PyTorch in float32 is used, because otherwise {agreement}"
 
 
 def _identify(file: Path) -> tuple:

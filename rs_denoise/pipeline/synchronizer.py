@@ -36,6 +36,11 @@ class SyncSettings:
     use_infrared: bool = True
     right_wait_ns: int | None = None
 
+    @property
+    def uses_right(self) -> bool:
+        """Whether right infrared is used."""
+        return self.right_wait_ns is not None
+
 
 @dataclass(frozen=True)
 class SyncedImages(Generic[T]):
@@ -251,7 +256,7 @@ class FrameSynchronizer(Generic[T]):
     def _count_complete(self, images: SyncedImages[T]) -> None:
         if images.infrared is None:
             self._count(alone=1)
-        elif images.infrared_right is None and self.settings.right_wait_ns is not None:
+        elif images.infrared_right is None and self.settings.uses_right:
             self._count(paired=1, without_right=1)
         else:
             self._count(paired=1)

@@ -55,6 +55,7 @@ def test_evaluate_prints_and_writes_figures_and_names_what_it_skipped(frames, tm
     text = (tmp_path / "out.md").read_text()
     assert "| method | fill % | MAE |" in text and "most confident 90 %" in text
     assert {len(line.split("|")) for line in text.splitlines() if "|" in line} == {16}
+    assert "mean over 1 frame of 2" in out.stdout
     assert "mae_mm" in out.stdout and "skipped c: no camera.json" in out.stdout
     verdict = out.stdout.splitlines()[-1]
     assert verdict.startswith(

@@ -88,6 +88,8 @@ def run_program(arguments, **environment):
     (["evaluate", "missing"], 2, "missing: no such file or folder"),
     (["denoise", "demo/room", "out", "--model", "unet-tyni"], 2,
      "unet, unet-tiny, unet-tiny-stereo"),
+    (["evaluate", "demo/room", "--beside", "unet-tyni"], 2, "unet-tyni: neither a model file"),
+    (["bench", "--model", "unet", "--model", "unet-tyni"], 2, "unet-tyni: neither a model file"),
 ])  # fmt: skip
 def test_help_and_wrong_names_are_answered_without_importing_pytorch(arguments, code, said):
     out, imported = run_program(arguments)

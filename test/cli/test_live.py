@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from rs_denoise.cli import live
 from rs_denoise.cli.main import app
 from rs_denoise.live.camera_stream import CameraStream, LiveError
 from rs_denoise.live.devices import software_camera
+from rs_denoise.live.view import Statistics
 from rs_denoise.recordings.bags.sdk_writer import write_sdk_recording
 from rs_denoise.recordings.folders.frame_folder import read_frame, write_frame
 from rs_denoise.recordings.frame import Frame, RecordingError, repeat_frames
@@ -67,6 +69,7 @@ def test_any_recording_plays_as_a_camera_into_a_video(tmp_path):
         write_frame(tmp_path / "in" / frame.name, frame)
     code, printed, error = run("--software", tmp_path / "in", "--out", tmp_path / "view.mp4")
     assert code == 0 and "of 20 (" in printed, error
+    assert printed.endswith(f" % view: {tmp_path / 'view.mp4'}"), "a line of its own"
     video = cv2.VideoCapture(str(tmp_path / "view.mp4"))
     assert video.get(cv2.CAP_PROP_FRAME_COUNT) >= 10 and video.read()[0]
 
@@ -164,6 +167,17 @@ def test_keys_save_a_frame_compare_and_quit(recording, tmp_path, monkeypatch):
     assert cv2.imread(str(folder / "denoised.png"), cv2.IMREAD_UNCHANGED).dtype == "uint16"
     same = [(p[30:590, :848] == p[30:590, -848:]).all() for p in hands.pictures]
     assert same == [False, False, False, True]
+
+
+def test_a_saved_frame_of_a_d405_keeps_its_unit_in_both_images(tmp_path):
+    depth_mm = np.full((64, 96), 100.3, np.float32)
+    statistics = Statistics(30.0, 30.0, 1, 0, 10.0, 100.0, 100.0)
+    hands = Hands(["s"])
+    view = live._View(None, None, [hands], tmp_path)
+    view._show([hands], Frame("a", camera(96, 64), depth_mm), depth_mm - 0.1, statistics)
+    for name, tenths in (("depth", 1003), ("denoised", 1002)):
+        image = cv2.imread(str(tmp_path / "a" / f"{name}.png"), cv2.IMREAD_UNCHANGED)
+        assert (image == tenths).all(), name
 
 
 def test_a_recording_is_played_in_a_loop_until_time_is_up(tmp_path):

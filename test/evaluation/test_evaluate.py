@@ -50,6 +50,11 @@ def test_an_identity_scores_as_the_input(make_model):
     assert methods["denoised"]["same"] == methods["denoised"]["same_raw"]
 
 
+def test_no_method_takes_the_place_of_the_camera(make_model):
+    with pytest.raises(ValueError, match="'raw' is the camera's own depth"):
+        evaluate([frame()], {"raw": OfflineDenoiser(make_model(Scaled()))})
+
+
 def test_dropping_pixels_is_no_accuracy(make_model):
     """Half of the wall is too doubtful to publish: the input is judged over the other half."""
     near = frame()

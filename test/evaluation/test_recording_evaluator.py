@@ -1,11 +1,16 @@
 """What is measured of a recording, and what is said of it."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from recordings.bags.example_bags import Ros, cut, driver
 
-from rs_denoise.evaluation.recording_evaluator import EvaluationSettings, RecordingEvaluator
+from rs_denoise.evaluation.recording_evaluator import (
+    EvaluationSettings,
+    MethodNameError,
+    RecordingEvaluator,
+)
 from rs_denoise.model import save
 from rs_denoise.recordings.folders.frame_folder import write_frame
 from rs_denoise.recordings.frame import Frame
@@ -40,3 +45,17 @@ def test_a_lost_right_infrared_does_not_hide_the_others(tmp_path, with_right, fo
         write_frame(tmp_path / "frames" / f"{k}", shown)
     summary = evaluate(tmp_path / "frames", model)
     assert ("denoised_left_only" in summary.methods) == found
+
+
+@pytest.mark.parametrize(
+    "beside, name",
+    [
+        (("a/mine.pt", "b/mine.pt"), "mine"),
+        (("raw.pt",), "raw"),
+        (("denoised_left_only.pt",), "denoised_left_only"),
+        (("cv_median.pt",), "cv_median"),
+    ],
+)
+def test_a_model_does_not_replace_another_method_of_its_name(beside, name):
+    with pytest.raises(MethodNameError, match=f"another method named {name}; rename the file"):
+        EvaluationSettings(beside=tuple(map(Path, beside)))

@@ -51,7 +51,15 @@ def test_arguments_go_before_the_parameter_file(prefix):
     ).started  # fmt: skip
     parameters = started["/front/d455/denoise_node"].parameters
     assert parameters["baseline_m"] == 0.095 and parameters["num_threads"] == 3
-    assert parameters["model_path"] == "unet-tiny" and "autostart" not in parameters
+    assert parameters["model_path"] == "unet-tiny"
+    assert not {"autostart", "device"} & set(parameters)
+
+
+def test_model_and_device_are_arguments(prefix):
+    chosen = {"model_path": "unet", "device": "openvino:GPU"}
+    for name in ("denoise.launch.py", "nav2_depth.launch.py"):
+        node = Evaluation(name, **chosen).started["/camera/camera/denoise_node"]
+        assert {n: node.parameters[n] for n in chosen} == chosen
 
 
 def test_a_fast_dds_profile_of_the_users_own_stays(prefix, monkeypatch):

@@ -20,12 +20,20 @@ from launch_files.installation import PROFILES
 def test_each_camera_has_its_node_and_its_share_of_the_cores(prefix, monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
     started = Evaluation(
-        "multi_camera.launch.py", cameras="front,rear", camera_models="d455,d435"
+        "multi_camera.launch.py", cameras="front, rear", camera_models="d455, d435"
     ).started
     assert list(started) == ["/camera/front/denoise_node", "/camera/rear/denoise_node"]
     front, rear = (node.parameters for node in started.values())
     assert (front["baseline_m"], rear["baseline_m"]) == (0.095, 0.050)
     assert front["num_threads"] == rear["num_threads"] == 3
+
+
+def test_each_node_gets_the_model_and_the_device(prefix):
+    started = Evaluation(
+        "multi_camera.launch.py", cameras="front,rear", model_path="unet-tiny", device="cpu"
+    ).started
+    for node in started.values():
+        assert (node.parameters["model_path"], node.parameters["device"]) == ("unet-tiny", "cpu")
 
 
 def test_several_cameras_start_by_serial_number_with_points(prefix):
@@ -47,7 +55,7 @@ def test_several_cameras_start_by_serial_number_with_points(prefix):
 def test_one_process_serves_several_cameras(prefix):
     started = Evaluation(
         "multi_camera.launch.py", cameras="front,rear,left", camera_models="d455,auto,d435",
-        one_process="true", points="true", num_threads="2",
+        one_process="true", points="true", num_threads="2", device="cuda:1",
     ).started  # fmt: skip
     bridges = [f"/camera/{name}/denoised/points_container" for name in ("front", "rear", "left")]
     *before, (_, process) = started.items()
@@ -57,7 +65,9 @@ def test_one_process_serves_several_cameras(prefix):
     assert "min_confidence" in process.parameters
     files = [v for k, v in itertools.pairwise(process.command) if k == "--params-file"]
     assert yaml.safe_load(Path(files[-1]).read_text()) == {
-        f"/camera/{name}/denoise_node": {"ros__parameters": {"num_threads": 2} | baseline}
+        f"/camera/{name}/denoise_node": {
+            "ros__parameters": {"num_threads": 2, "device": "cuda:1"} | baseline
+        }
         for name, baseline in (
             ("front", {"baseline_m": 0.095}),
             ("rear", {}),

@@ -9,10 +9,13 @@ from scenes import camera, kind_fields, manifest, noisy_wall
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 
+from rclpy.parameter import Parameter
+
 from node.main_runs import RUN_MAINS, run_mains
 from node.messages import pixels
 from rs_denoise.model import Model, save
 from rs_denoise.networks.unet import UNet
+from rs_denoise.node.denoise_node import DenoiseNode
 from rs_denoise.shipped_models import BEST_FIRST
 
 OK, WARN, ERROR = b"\0", b"\1", b"\2"
@@ -148,6 +151,14 @@ def test_a_start_with_impossible_parameters_fails_loudly(ros):
     runs = run_mains([["--ros-args", "-p", parameter] for parameter in IMPOSSIBLE])
     for (code, output), complaint in zip(runs, IMPOSSIBLE.values(), strict=True):
         assert code == 1 and complaint in output and "Traceback" not in output, output
+
+
+def test_a_node_whose_constructor_failed_can_be_destroyed(ros):
+    """From Kilted on, ROS 2 does so when the program ends."""
+    node = DenoiseNode.__new__(DenoiseNode)
+    with pytest.raises(ValueError, match="min_confidence"):
+        node.__init__(parameter_overrides=[Parameter("min_confidence", value=2.0)])
+    node.destroy_node()
 
 
 def no_model(path):

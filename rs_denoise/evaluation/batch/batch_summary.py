@@ -72,8 +72,7 @@ def read_summaries(path: Path) -> dict[str, Summary]:
     Only what can be compared is read: methods and numbers of frames.
 
     Raises:
-        BatchError: it is another file.
-        OSError: it cannot be read.
+        BatchError: it is another file, or cannot be read.
     """
     expected = f"{path}: expected a file that `rs_denoise evaluate --json` wrote"
     try:
@@ -82,7 +81,7 @@ def read_summaries(path: Path) -> dict[str, Summary]:
             content["recordings"] if "recordings" in content else {content["recording"]: content}
         )
         return {name: _read_summary(summary) for name, summary in found.items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BatchError(f"{expected} ({type(error).__name__}: {error})") from error
 
 

@@ -60,6 +60,11 @@ _BETTER_WORDS = {
     MIXED: "Mixed: over the same pixels, some errors are smaller and some are larger.",
     TOO_FEW: "Too few frames to tell whether denoised depth is nearer to the truth.",
 }
+# If the mean error itself did not clearly change.
+_PARTLY_BETTER_WORDS = _BETTER_WORDS | {
+    BETTER: "Better in part: over the same pixels, some errors are smaller, none clearly larger.",
+    WORSE: "Worse in part: over the same pixels, some errors are larger, none clearly smaller.",
+}
 _SAFE_WORDS = {
     BETTER: "Safer: denoised depth has fewer dangerous errors.",
     WORSE: "Less safe: denoised depth has more dangerous errors.",
@@ -95,8 +100,11 @@ def answer_questions(summary: Summary) -> tuple[Answer, Answer, Answer]:
             _answer(safe, _HINT_WORDS, hints, dangers, _NO_SAFETY),
             cost,
         )
+    mean_error, *_ = accuracy
+    clear = mean_error.change in (BETTER, WORSE)
+    words = _BETTER_WORDS if clear else _PARTLY_BETTER_WORDS
     return (
-        _answer(better, _BETTER_WORDS, accuracy, smoothness),
+        _answer(better, words, accuracy, smoothness),
         _answer(safe, _SAFE_WORDS, dangers + make_cards(summary, (RECEDED,)), ()),
         cost,
     )
@@ -130,8 +138,9 @@ def list_warnings(summary: Summary) -> list[str]:
         count = "one frame" if measured == 1 else f"{measured} frames"
         found.append(f"Only {count}: a small difference may be chance.")
     if with_truth and without:
-        are = "frame has" if without == 1 else "frames have"
-        found.append(f"{without} {are} no ground truth and do not count for accuracy and safety.")
+        have, do = ("frame has", "does") if without == 1 else ("frames have", "do")
+        uncounted = f"{without} {have} no ground truth and {do} not count"
+        found.append(f"{uncounted} for accuracy and safety.")
     return found
 
 

@@ -74,7 +74,7 @@ function showView(key) {
   }
   const missing = [...$("views").querySelectorAll("button:disabled")].map((b) => b.textContent);
   $("missing").hidden = !missing.length;
-  $("missing").textContent = `This frame has no ${missing.join(", ").toLowerCase()}.`;
+  $("missing").textContent = `Not available for this frame: ${missing.join(", ").toLowerCase()}.`;
   $("split").disabled = !$("overlay").closest(".pair");
 }
 
@@ -194,8 +194,8 @@ async function drawCloud() {
   await Plotly.react("cloud", [{ ...trace, hovertemplate: "%{y:.3f} m forward<extra></extra>" }],
     layout, { responsive: true, displaylogo: false, modeBarButtons: [["toImage", "resetCameraDefault3d"]] });
   $("cloud-note").textContent =
-    `${NAMES[name]}, ${x.length.toLocaleString("en")} points nearer than ` +
-    `${(farthestOf(shown) / 1000).toFixed(1)} m; near is red. Drag to turn it. To zoom, click it and turn the mouse wheel.`;
+    `${x.length.toLocaleString("en")} points nearer than ${(farthestOf(shown) / 1000).toFixed(1)} m; ` +
+    "near is red. Drag to turn them. To zoom, click them and turn the mouse wheel.";
 }
 
 function drawDistance() {

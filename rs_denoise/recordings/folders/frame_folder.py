@@ -37,7 +37,7 @@ def find_frames(path: Path) -> tuple[list[Path], dict[Path, str]]:
     """
     if not path.is_dir():
         raise RecordingError(f"{path}: no such folder; expected a frame folder or a folder of them")
-    candidates = [path] if (path / "depth.png").exists() else sorted(p for p in path.iterdir())
+    candidates = [path] if (path / "depth.png").exists() else sorted(path.iterdir())
     candidates = [p for p in candidates if (p / "depth.png").exists()]
     if not candidates:
         raise RecordingError(

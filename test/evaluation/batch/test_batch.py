@@ -110,6 +110,9 @@ def test_a_summary_comes_back_from_its_json(tmp_path):
         path.write_text(text)
         with pytest.raises(BatchError, match="expected a file that `rs_denoise evaluate --json`"):
             read_summaries(path)
+    missing = tmp_path / "missing.json"
+    with pytest.raises(BatchError, match=r"missing\.json: expected a file that `rs_denoise"):
+        read_summaries(missing)
 
 
 def test_the_recording_that_got_worst_comes_first():

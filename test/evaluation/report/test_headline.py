@@ -11,7 +11,11 @@ from rs_denoise.evaluation.metrics.blocks import (
     TemporalNoise,
 )
 from rs_denoise.evaluation.report.cards import DANGERS, NO_BREAK, TOO_FEW, MetricChange, make_cards
-from rs_denoise.evaluation.report.headline import answer_questions, describe_right_infrared
+from rs_denoise.evaluation.report.headline import (
+    answer_questions,
+    describe_right_infrared,
+    list_warnings,
+)
 from rs_denoise.evaluation.report.tables import make_tables
 from rs_denoise.evaluation.summary import MethodSummary, Summary
 
@@ -75,6 +79,15 @@ def test_some_errors_smaller_and_some_larger_is_mixed():
         better.sentences[1]
         == f"Improved: mean error (-50{NO_BREAK}%). Worse: high-frequency error (+100{NO_BREAK}%)."
     )
+
+
+@pytest.mark.parametrize(
+    "after_px, start", [(0.05, "Better in part:"), (0.2, "Worse in part:"), (0.1, "No better:")]
+)
+def test_only_a_change_of_the_mean_error_is_nearer_to_the_truth_or_farther(after_px, start):
+    before = Accuracy(mae_mm=20.0, high_frequency_error_px=0.1)
+    after = replace(before, high_frequency_error_px=after_px)
+    assert answers(before, after)[0].sentences[0].startswith(start)
 
 
 def test_a_danger_that_grows_over_the_same_pixels_is_worse_though_less_is_published():
@@ -174,3 +187,14 @@ def test_the_right_infrared_is_explained_where_it_is_used():
     assert text.endswith(
         f"mean error 20.0 → 18.0 mm (-10{NO_BREAK}%), gross errors 0.10 → 0.10 % (0{NO_BREAK}%)."
     )
+
+
+@pytest.mark.parametrize(
+    "without, sentence",
+    [
+        (1, "1 frame has no ground truth and does not count for accuracy and safety."),
+        (2, "2 frames have no ground truth and do not count for accuracy and safety."),
+    ],
+)
+def test_frames_without_truth_are_mentioned(without, sentence):
+    assert list_warnings(Summary(frames=30, frames_without_truth=without)) == [sentence]

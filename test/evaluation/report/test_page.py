@@ -78,7 +78,8 @@ def test_a_frame_without_truth_and_infrared_says_so(report, page):
     page.get_by_role("button", name="bare").click()
     assert shown_pictures(page) == ["Camera", "Denoised"]
     missing = page.locator("#missing").inner_text()
-    assert missing == "This frame has no error, ground truth, infrared, match, confidence."
+    names = "error, ground truth, infrared, match, confidence"
+    assert missing == f"Not available for this frame: {names}."
     assert page.locator("#views").get_by_role("button", name="Infrared").is_disabled()
     wait(page, "$('section').data?.length === 2")
     row, shown = row_of(page)
