@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,7 +18,12 @@ from rs_denoise.recordings.bags.bag import Bag
 from rs_denoise.recordings.bags.baseline import read_option
 from rs_denoise.recordings.bags.framesets import Frameset, FramesetBuilder
 from rs_denoise.recordings.bags.topics import CameraTopics, find_topics
-from rs_denoise.recordings.frame import MAX_STAMP_NS, Frame, RecordingError
+from rs_denoise.recordings.frame import (
+    MAX_STAMP_NS,
+    WITHOUT_INFRARED,
+    Frame,
+    RecordingError,
+)
 from rs_denoise.recordings.map_ahead import map_ahead
 from rs_denoise.recordings.overrides import NO_OVERRIDES, Overrides
 from rs_denoise.recordings.skipped import Skipped, SkippedLog
@@ -64,14 +70,20 @@ class BagReader:
         """
         skipped.clear()
         skipped.update(self._bag.skipped)
-        builder = _FrameBuilder(self._topics.baseline_m, skipped)
-        yield from self._read(builder, skipped, ignored)
-        builder.check_result(self._bag.path, self._topics.infrared)
+        builder, framesets = _FrameBuilder(self._topics.baseline_m, skipped), FramesetBuilder()
+        yield from self._read(builder, framesets, skipped, ignored)
+        builder.check_result(self._bag.path)
+        for topic, role in self._topics.images.items():
+            if role in WITHOUT_INFRARED and role not in ignored:
+                builder.check_used(role, topic, framesets.nearest_ns.get(role))
 
     def _read(
-        self, builder: _FrameBuilder, skipped: Skipped, ignored: frozenset[str]
+        self,
+        builder: _FrameBuilder,
+        framesets: FramesetBuilder,
+        skipped: Skipped,
+        ignored: frozenset[str],
     ) -> Iterator[Frame]:
-        framesets = FramesetBuilder()
         log = SkippedLog()
         messages_read = _StampedMessages(self._topics, log).read(self._bag, ignored)
         for decoded in map_ahead(self._decode, _with_log(messages_read, log)):
@@ -196,8 +208,9 @@ class _FrameBuilder:
         self.roles_seen: set[str] = set()
         self._baseline_m, self._skipped = baseline_m, skipped
         self._cameras: dict[tuple[int, int], Camera] = {}
-        self._count = self._paired = self._with_infrared = 0
-        self._newest_ns = -1
+        self._count, self._newest_ns = 0, -1
+        # Frames by role of an image: that had one, and that could use it.
+        self._paired, self._used = Counter[str](), Counter[str]()
 
     def add_camera_info(self, info: Any) -> None:
         """Stores the camera of a camera_info; the latest valid one of each size is used."""
@@ -216,15 +229,12 @@ class _FrameBuilder:
             if camera is None:
                 self._skipped.add(f"depth {frameset.stamp_ns}", self._no_camera(frameset))
                 continue
-            infrared = self._check_size(frameset, "infrared", frameset.infrared)
-            self._paired += frameset.infrared is not None
-            self._with_infrared += infrared is not None
             self._count += 1
             yield Frame(
                 name=self._make_name(frameset.stamp_ns),
                 camera=camera,
                 depth_mm=frameset.depth,
-                infrared=infrared,
+                infrared=self._check_size(frameset, "infrared", frameset.infrared),
                 infrared_right=self._check_size(
                     frameset, "right infrared", frameset.infrared_right
                 ),
@@ -232,25 +242,37 @@ class _FrameBuilder:
                 stamp_ns=frameset.stamp_ns,
             )
 
-    def check_result(self, path: Path, infrared: str | None) -> None:
-        """Raises an error if there was no frame; notes if no infrared matched any depth."""
+    def check_result(self, path: Path) -> None:
+        """Raises an error if there was no frame."""
         if not self._count:
             reasons = [f"{name}: {reason}" for name, reason in self._skipped.items()]
             raise RecordingError(
                 f"{path}: no frame in it can be used"
                 + (f" ({'; '.join(reasons[:REASONS_IN_ERROR])})" if reasons else ": it is empty")
             )
-        if infrared and not self._with_infrared:
+
+    def check_used(self, role: str, topic: str, nearest_ns: int | None) -> None:
+        """Notes a topic of infrared of which no image could be used.
+
+        Args:
+            role: of its images.
+            topic: its name.
+            nearest_ns: as of `FramesetBuilder`.
+        """
+        if not self._used[role]:
             self._skipped.add(
-                infrared,
-                f"none of it {self._describe_infrared_fault()}: {self._count} frames are denoised "
-                "from depth alone, with lower confidence",
+                topic,
+                f"none of it {self._describe_fault(role, nearest_ns)}: {self._count} frames are "
+                f"{WITHOUT_INFRARED[role]}",
             )
 
-    def _describe_infrared_fault(self) -> str:
-        if "infrared" not in self.roles_seen:
+    def _describe_fault(self, role: str, nearest_ns: int | None) -> str:
+        if role not in self.roles_seen:
             return "can be read"
-        return "has the size of its depth image" if self._paired else "is within 5 ms of depth"
+        if self._paired[role]:
+            return "has the size of its depth image"
+        nearest = "more than a second" if nearest_ns is None else f"{nearest_ns / 1e6:.1f} ms"
+        return f"is within 5 ms of depth (the nearest differs by {nearest})"
 
     def _make_name(self, stamp_ns: int) -> str:
         """The stamp, with a unique number appended if the clock stood still or went back."""
@@ -261,7 +283,11 @@ class _FrameBuilder:
 
     def _check_size(self, frameset: Frameset, role: str, image):
         """The image, or None if its size differs from depth, so that pixels do not match."""
-        if image is None or image.shape == frameset.depth.shape:
+        self._paired[role] += image is not None
+        if image is None:
+            return None
+        if image.shape == frameset.depth.shape:
+            self._used[role] += 1
             return image
         (height, width), (depth_height, depth_width) = image.shape, frameset.depth.shape
         self._skipped.add(

@@ -34,9 +34,15 @@ class Frameset:
 
 
 class FramesetBuilder:
-    """Makes a frameset for each depth image, in order of arrival."""
+    """Makes a frameset for each depth image, in order of arrival.
+
+    Attributes:
+        nearest_ns: the smallest difference between the stamps of depth and of each other role so
+            far; missing if none came within a second.
+    """
 
     def __init__(self) -> None:
+        self.nearest_ns: dict[str, int] = {}
         self._depth: list[Stamped] = []
         self._others: dict[str, list[Stamped]] = {
             "infrared": [], "right infrared": [], "ground truth": []
@@ -88,7 +94,10 @@ class FramesetBuilder:
         """
         images = self._others[role]
         distances = [abs(stamp - stamp_ns) for stamp, _ in images]
-        nearest = min(distances, default=SLOP_NS + 1)
+        if not distances:
+            return None
+        nearest = min(distances)
+        self.nearest_ns[role] = min(nearest, self.nearest_ns.get(role, nearest))
         if nearest > SLOP_NS:
             return None
         number = distances.index(nearest)
