@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +18,7 @@ from rs_denoise.recordings.bags.bag import Bag
 from rs_denoise.recordings.bags.baseline import read_option
 from rs_denoise.recordings.bags.framesets import Frameset, FramesetBuilder
 from rs_denoise.recordings.bags.topics import CameraTopics, find_topics
+from rs_denoise.recordings.folders.image_camera import camera_of_size
 from rs_denoise.recordings.frame import (
     MAX_STAMP_NS,
     WITHOUT_INFRARED,
@@ -46,11 +47,13 @@ class BagReader:
 
     Raises:
         RecordingError: it is not a bag, or its topics are ambiguous.
+        CameraError: the file of the user's camera cannot be read.
     """
 
     def __init__(self, path: Path, overrides: Overrides = NO_OVERRIDES) -> None:
         self._bag = Bag(path)
         self._topics = find_topics(self._bag, overrides)
+        self._camera = overrides.camera
         self.notes, self.assumed = self._topics.notes, self._topics.assumed
         self.count = self._bag.count(self._topics.depth)
 
@@ -70,7 +73,8 @@ class BagReader:
         """
         skipped.clear()
         skipped.update(self._bag.skipped)
-        builder, framesets = _FrameBuilder(self._topics.baseline_m, skipped), FramesetBuilder()
+        builder = _FrameBuilder(self._topics.baseline_m, self._camera, skipped)
+        framesets = FramesetBuilder()
         yield from self._read(builder, framesets, skipped, ignored)
         builder.check_result(self._bag.path)
         for topic, role in self._topics.images.items():
@@ -170,8 +174,8 @@ class _StampedMessages:
     def read(self, bag: Bag, ignored: frozenset[str]) -> Iterator[_StampedMessage]:
         topics = self._topics
         images = {topic for topic, role in topics.images.items() if role not in ignored}
-        wanted = {*images, topics.camera_info, *topics.metadata.values()}
-        wanted |= {topics.units} if topics.units else set()
+        wanted = {*images, *topics.metadata.values()}
+        wanted |= {topic for topic in (topics.camera_info, topics.units) if topic}
         for topic, time_ns, message in bag.messages(wanted, self._skipped):
             if topic == topics.units:
                 self._unit_m = read_option(message) or self._unit_m
@@ -202,11 +206,17 @@ class _StampedMessages:
 
 
 class _FrameBuilder:
-    """Makes frames from framesets: adds the camera of their size and a unique name."""
+    """Makes frames from framesets: adds the camera of their size and a unique name.
 
-    def __init__(self, baseline_m: float, skipped: Skipped) -> None:
+    Args:
+        baseline_m: of the camera.
+        camera: the user's, as of `Overrides`, for images without a camera_info of their size.
+        skipped: collects what could not be used.
+    """
+
+    def __init__(self, baseline_m: float, camera: str | None, skipped: Skipped) -> None:
         self.roles_seen: set[str] = set()
-        self._baseline_m, self._skipped = baseline_m, skipped
+        self._baseline_m, self._camera, self._skipped = baseline_m, camera, skipped
         self._cameras: dict[tuple[int, int], Camera] = {}
         self._count, self._newest_ns = 0, -1
         # Frames by role of an image: that had one, and that could use it.
@@ -225,9 +235,10 @@ class _FrameBuilder:
     def build(self, framesets: Iterator[Frameset]) -> Iterator[Frame]:
         """Yields a frame for each frameset whose camera is known."""
         for frameset in framesets:
-            camera = self._cameras.get(frameset.depth.shape)  # type: ignore[call-overload]
-            if camera is None:
-                self._skipped.add(f"depth {frameset.stamp_ns}", self._no_camera(frameset))
+            try:
+                camera = self._find_camera(*frameset.depth.shape)
+            except CameraError as error:
+                self._skipped.add(f"depth {frameset.stamp_ns}", str(error))
                 continue
             self._count += 1
             yield Frame(
@@ -296,10 +307,18 @@ class _FrameBuilder:
         )
         return None
 
-    def _no_camera(self, frameset: Frameset) -> str:
-        height, width = frameset.depth.shape
-        known = ", ".join(f"{w}x{h}" for h, w in self._cameras) or "none"
-        return f"no camera_info of {width}x{height}, its size, came before it; it has {known}"
+    def _find_camera(self, height: int, width: int) -> Camera:
+        """The camera of the latest camera_info of this size; without one, the user's."""
+        if (height, width) not in self._cameras and self._camera is not None:
+            chosen = camera_of_size(self._camera, width, height)
+            return replace(chosen, baseline_m=self._baseline_m)
+        if (height, width) not in self._cameras:
+            known = ", ".join(f"{w}x{h}" for h, w in self._cameras) or "none"
+            raise CameraError(
+                f"no camera_info of {width}x{height}, its size, came before it; it has {known}: "
+                "set the camera with --camera"
+            )
+        return self._cameras[height, width]
 
 
 def read_bag(

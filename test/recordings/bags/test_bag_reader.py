@@ -166,7 +166,10 @@ def test_depth_without_a_camera_info_of_its_size_is_named(tmp_path):
 
     frames, skipped = read(tmp_path, messages())
     check(frames, 3)
-    reason = "no camera_info of 40x32, its size, came before it; it has 80x64"
+    reason = (
+        "no camera_info of 40x32, its size, came before it; it has 80x64: set the camera with "
+        "--camera"
+    )
     assert dict(skipped) == {f"60 from depth {stamp(3)} on": reason}
 
 
