@@ -6,6 +6,7 @@ import math
 
 from rich.table import Table
 
+from rs_denoise.cli.console import count_frames
 from rs_denoise.drawing.text_table import TextTable, format_number
 from rs_denoise.evaluation.metrics.blocks import Accuracy
 from rs_denoise.evaluation.metrics.metric import Metric, MetricBlock
@@ -87,7 +88,7 @@ def make_markdown_tables(summary: Summary) -> str:
     sentences = [*describe_confidence(summary), *describe_image_agreement(summary)]
     return "\n".join(
         [
-            f"{summary.frames} frames, mean over frames.\n",
+            f"{count_frames(summary.frames)}, mean over frames.\n",
             *(table.to_markdown() for table in tables),
             "\n".join(f"- {sentence}" for sentence in sentences) + "\n",
         ]
