@@ -277,7 +277,10 @@ def _write_bag(
         reason = "it is not a bag"
     by_name = {folder.name: folder for folder in folders}
     count = write_rosbag2(
-        out, add_missing_stamps(opened), lambda frame: read_frame(by_name[frame.name]).depth_mm
+        out,
+        add_missing_stamps(opened),
+        denoise=lambda frame: read_frame(by_name[frame.name]).depth_mm,
+        find_confidence=lambda frame: read_png(by_name[frame.name] / CONFIDENCE),
     )
     if count < len(folders):
         raise RecordingError(f"{out}: only {count} of {len(folders)} frames could be written")

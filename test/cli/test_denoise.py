@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 
 import cv2
 import numpy as np
@@ -90,18 +91,23 @@ def test_a_bag_is_copied_with_denoised_depth_beside_every_depth_image(bag, tmp_p
     assert times == {time_ns for topic, time_ns, _ in before if "depth/image" in topic}
 
 
-def test_what_is_no_whole_ros_bag_gives_a_new_bag_and_says_so(bag, tmp_path):
-    mcap = next((tmp_path / "camera").glob("*.mcap"))
-    (tmp_path / "cut.mcap").write_bytes(mcap.read_bytes()[:-1000])
-    out = run(tmp_path / "cut.mcap", tmp_path / "out", "--format", "rosbag2")
+@pytest.mark.parametrize("damage", ["cut off", "metadata that is no text", "empty metadata"])
+def test_what_is_no_whole_ros_bag_gives_a_new_bag_and_says_so(bag, tmp_path, damage):
+    source = tmp_path / "camera"
+    if damage == "cut off":
+        mcap, source = next(source.glob("*.mcap")), tmp_path / "cut.mcap"
+        source.write_bytes(mcap.read_bytes()[:-1000])
+    else:
+        (source / "metadata.yaml").write_bytes(b"" if "empty" in damage else b"\xff\xfe: [")
+    out = run(source, tmp_path / "out", "--format", "rosbag2")
     assert out.returncode == 0, out.stderr
-    assert "only depth, infrared and ground truth of cut.mcap are copied" in " ".join(
-        out.stdout.split()
+    assert f"only depth, infrared and ground truth of {source.name} are copied: it is damaged" in (
+        words(out)
     )
-    found = Bag(tmp_path / "out").messages(
-        ["/camera/camera/denoised/image_rect_raw/compressedDepth"], Skipped()
-    )
-    assert len(list(found)) == len(list(open_recording(tmp_path / "cut.mcap"))) > 0
+    names = ("denoised/image_rect_raw/compressedDepth", "denoised/confidence/compressed")
+    found = Bag(tmp_path / "out").messages([f"/camera/camera/{name}" for name in names], Skipped())
+    counts = Counter(topic for topic, _, _ in found)
+    assert list(counts.values()) == [len(list(open_recording(source)))] * 2
 
 
 def test_it_goes_on_where_it_was_killed_and_gives_the_same(tmp_path):

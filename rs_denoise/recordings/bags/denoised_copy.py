@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from rosbags.interfaces import Connection
-from rosbags.rosbag2 import Reader, ReaderError, StoragePlugin, Writer
+from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 from rosbags.serde import SerdeError
 from rosbags.typesys import TypesysError
 
@@ -54,14 +54,20 @@ def copy_with_denoised(
         raise CopyError("it is a recording of RealSense's SDK, not of a ROS driver")
     if bag.has_ros1_messages:
         raise CopyError("its messages are those of ROS 1")
+    with (
+        closing(_open(source)) as reader,
+        Writer(out, version=9, storage_plugin=StoragePlugin.MCAP) as writer,
+    ):
+        return _copy(reader, topics.depth, denoised, writer)
+
+
+def _open(source: Path) -> Reader:
     try:
-        with (
-            Reader(source) as reader,
-            Writer(out, version=9, storage_plugin=StoragePlugin.MCAP) as writer,
-        ):
-            return _copy(reader, topics.depth, denoised, writer)
-    except (ReaderError, FileNotFoundError, struct.error) as error:
-        raise CopyError(str(error)) from error
+        reader = Reader(source)
+        reader.open()
+    except Exception as error:  # a damaged file; the library raises exceptions of many kinds
+        raise CopyError(f"it is damaged or not complete ({error})") from error
+    return reader
 
 
 def _copy(
