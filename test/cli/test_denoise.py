@@ -91,6 +91,16 @@ def test_a_bag_is_copied_with_denoised_depth_beside_every_depth_image(bag, tmp_p
     assert times == {time_ns for topic, time_ns, _ in before if "depth/image" in topic}
 
 
+def test_frames_that_denoising_empties_are_counted(tmp_path):
+    dark = Frame("2000000000", camera(96, 64), np.zeros((64, 96), np.uint16), stamp_ns=2 * 10**9)
+    write_rosbag2(tmp_path / "bag", [*frames(2), dark])
+    out = run(tmp_path / "bag", tmp_path / "all", "--min-confidence", 0)
+    assert out.returncode == 0 and "valid pixels" not in words(out), out.stderr
+    out = run(tmp_path / "bag", tmp_path / "none", "--min-confidence", 1, "--fill-confidence", 1.01)
+    assert out.returncode == 0, out.stderr
+    assert "2 of 3 frames have less than 2 % valid pixels after denoising" in words(out)
+
+
 @pytest.mark.parametrize("damage", ["cut off", "metadata that is no text", "empty metadata"])
 def test_what_is_no_whole_ros_bag_gives_a_new_bag_and_says_so(bag, tmp_path, damage):
     source = tmp_path / "camera"
