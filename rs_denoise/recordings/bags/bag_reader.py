@@ -16,7 +16,7 @@ from rs_denoise.camera import Camera, CameraError
 from rs_denoise.recordings.bags import messages
 from rs_denoise.recordings.bags.bag import Bag
 from rs_denoise.recordings.bags.baseline import read_option
-from rs_denoise.recordings.bags.framesets import Frameset, FramesetBuilder
+from rs_denoise.recordings.bags.framesets import WAIT_NS, Frameset, FramesetBuilder
 from rs_denoise.recordings.bags.topics import CameraTopics, find_topics
 from rs_denoise.recordings.folders.image_camera import camera_of_size
 from rs_denoise.recordings.frame import (
@@ -282,7 +282,9 @@ class _FrameBuilder:
             return "can be read"
         if self._paired[role]:
             return "has the size of its depth image"
-        nearest = "more than a second" if nearest_ns is None else f"{nearest_ns / 1e6:.1f} ms"
+        nearest = "more than a second"
+        if nearest_ns is not None and nearest_ns <= WAIT_NS:
+            nearest = f"{nearest_ns / 1e6:.1f} ms"
         return f"is within 5 ms of depth (the nearest differs by {nearest})"
 
     def _make_name(self, stamp_ns: int) -> str:
