@@ -101,6 +101,22 @@ def test_frames_that_denoising_empties_are_counted(tmp_path):
     assert "2 of 3 frames have less than 2 % valid pixels after denoising" in words(out)
 
 
+def test_denoised_depth_that_a_bag_has_already_is_replaced(bag, tmp_path):
+    """As in the recording of all topics of a robot on which the node runs."""
+    gates = (("--min-confidence", 1, "--fill-confidence", 1.01), ("--min-confidence", 0))
+    sources = (bag, tmp_path / "first")
+    for source, name, gate in zip(sources, ("first", "second"), gates, strict=True):
+        out = run(source, tmp_path / name, "--format", "rosbag2", *gate)
+        assert out.returncode == 0, out.stderr
+    for topic in ("camera_info", "confidence/compressed", "image_rect_raw/compressedDepth"):
+        topic = f"/camera/camera/denoised/{topic}"
+        assert f"{topic} is not copied: the new denoised depth replaces it" in words(out)
+    first, second = (written(tmp_path / name) for name in ("first", "second"))
+    assert sorted(m[:2] for m in first) == sorted(m[:2] for m in second)
+    topics = Overrides(depth="/camera/camera/denoised/image_rect_raw/compressedDepth")
+    assert all(f.depth_mm.any() for f in open_recording(tmp_path / "second", topics))
+
+
 @pytest.mark.parametrize("damage", ["cut off", "metadata that is no text", "empty metadata"])
 def test_what_is_no_whole_ros_bag_gives_a_new_bag_and_says_so(bag, tmp_path, damage):
     source = tmp_path / "camera"

@@ -22,6 +22,9 @@ from rs_denoise.recordings.frame import RecordingError
 from rs_denoise.recordings.images import read_png
 from rs_denoise.recordings.overrides import Overrides
 
+# Below the camera's namespace. A recording of a robot that runs the node has these topics already.
+OURS = "denoised"
+
 
 class CopyError(RecordingError):
     """The recording cannot be copied as it is; the message says why."""
@@ -75,8 +78,12 @@ def _copy(
 ) -> list[str]:
     copies: dict[tuple[str, str], Connection] = {}
     failed: list[str] = []
+    namespace = _namespace(depth_topic)
     for connection in reader.connections:
         if _key(connection) in copies:
+            continue
+        if connection.topic.startswith(f"{namespace}/{OURS}/"):
+            failed.append(f"{connection.topic} is not copied: the new denoised depth replaces it")
             continue
         try:
             copies[_key(connection)] = _add_copy(writer, connection)
@@ -84,7 +91,7 @@ def _copy(
             failed.append(
                 f"{connection.topic} is not copied: the bag does not define {connection.msgtype}"
             )
-    ours = TopicWriter(writer, _namespace(depth_topic))
+    ours = TopicWriter(writer, namespace)
     waiting = {stamp_ns: list(folders) for stamp_ns, folders in denoised.items()}
     for connection, time_ns, raw in _read_messages(reader):
         if _key(connection) in copies:
@@ -151,7 +158,7 @@ def _put_denoised(
 ) -> None:
     frame, confidence = read_frame(folder), read_png(folder / "confidence.png")
     ours.put_image(DENOISED, stamp_ns, to_uint16_mm(frame.depth_mm), time_ns, frame_id)
-    ours.put_info("denoised", stamp_ns, frame.camera, time_ns=time_ns, frame_id=frame_id)
+    ours.put_info(OURS, stamp_ns, frame.camera, time_ns=time_ns, frame_id=frame_id)
     ours.put_image(CONFIDENCE, stamp_ns, confidence, time_ns, frame_id)
 
 
