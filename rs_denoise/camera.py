@@ -145,7 +145,8 @@ class Camera:
             sizes = ", ".join(f"{w}x{h}" for w, h in PROFILES)
             raise CameraError(
                 f"a {name.upper()} streams {sizes}, got {width}x{height}: for resized or cropped "
-                "images give the intrinsics, Camera(width, height, fx, fy, cx, cy, baseline_m)"
+                "images give the intrinsics, Camera(width, height, fx, fy, cx, cy, baseline_m), or "
+                "their camera.json"
             )
         return cls.centred(width, height, focal_length_px, model.baseline_m)
 

@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 CAMERA, CONFIDENCE, PICTURE = "camera.json", "confidence.png", "picture.png"
 # Key of camera.json: checksum of the camera and the images that a frame was denoised from.
 SOURCE = "source_crc32"
+# The node's default of min_fill: with fewer valid pixels, a frame counts as empty.
+MIN_FILL = 0.02
 DAMAGED = "its denoised.json was damaged: every frame is denoised again"
 # Folder of each frame, with the frame's stamp.
 Folders = dict[Path, int | None]
@@ -148,12 +150,18 @@ class RecordingDenoiser:
         if not denoiser.model.kind.uses_right_infrared:
             unused.add("right infrared")
         try:
-            folders, new = _denoise_frames(
+            folders, new, emptied = _denoise_frames(
                 opened.without(unused), denoiser, images, self.settings.pictures, progress
             )
         except RecordingError:
             _remove_without_frames(images)
             raise
+        if emptied:
+            notes.append(
+                f"{emptied} of {new} frames have less than {100 * MIN_FILL:g} % valid pixels after "
+                "denoising, and had more before: is --min-confidence too high, or the depth in "
+                "another unit than mm?"
+            )
         if self.settings.bag:
             with atomic_output(out) as unfinished:
                 notes += _write_bag(recording, self.settings.overrides, opened, folders, unfinished)
@@ -181,10 +189,11 @@ def _collect_settings(
 
 def _denoise_frames(
     opened: Recording, denoiser: OfflineDenoiser, images: Path, pictures: bool, progress: Progress
-) -> tuple[Folders, int]:
-    """Denoises the frames that an earlier run did not; returns all folders, and how many are new.
+) -> tuple[Folders, int, int]:
+    """Denoises the frames that an earlier run did not; each thread denoises and writes its own.
 
-    Each thread denoises and writes its own frames.
+    Returns:
+        The folders of all frames, how many are new, and how many of these denoising has emptied.
     """
     folders: Folders = {}
     colours: list[tuple[float, float]] = []  # of the first frame, for all
@@ -199,18 +208,24 @@ def _denoise_frames(
                 yield folder, frame, complete
             folders[folder] = frame.stamp_ns
 
-    def denoise(work: tuple[Path, Frame, bool]) -> bool:
+    def denoise(work: tuple[Path, Frame, bool]) -> tuple[bool, bool]:
         folder, frame, complete = work
+        emptied = False
         if not complete:
             result = denoiser.denoise(frame)
+            emptied = _is_nearly_empty(result.depth_mm) and not _is_nearly_empty(frame.depth_mm)
             _write_denoised(folder, frame, result, opened.assumed)
         if pictures:
             picture = draw_depth(read_frame(folder).depth_mm, *colours[0])
             write_png(folder / PICTURE, picture)
-        return not complete
+        return not complete, emptied
 
-    denoised = map_ahead(denoise, incomplete(), FRAMES_AHEAD, prepare=use_share_of_cores)
-    return folders, sum(denoised)
+    done = list(map_ahead(denoise, incomplete(), FRAMES_AHEAD, prepare=use_share_of_cores))
+    return folders, sum(new for new, _ in done), sum(emptied for _, emptied in done)
+
+
+def _is_nearly_empty(depth_mm: np.ndarray) -> bool:
+    return bool(np.count_nonzero(depth_mm) < MIN_FILL * depth_mm.size)
 
 
 def _remove_without_frames(images: Path) -> None:
@@ -285,7 +300,10 @@ def _write_bag(
         reason = "it is not a bag"
     by_name = {folder.name: folder for folder in folders}
     count = write_rosbag2(
-        out, add_missing_stamps(opened), lambda frame: read_frame(by_name[frame.name]).depth_mm
+        out,
+        add_missing_stamps(opened),
+        denoise=lambda frame: read_frame(by_name[frame.name]).depth_mm,
+        find_confidence=lambda frame: read_png(by_name[frame.name] / CONFIDENCE),
     )
     if count < len(folders):
         raise RecordingError(f"{out}: only {count} of {len(folders)} frames could be written")

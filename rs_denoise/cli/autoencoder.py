@@ -19,7 +19,7 @@ from rich.progress import track
 
 from rs_denoise.camera import CameraError
 from rs_denoise.cli.command_help import Command
-from rs_denoise.cli.console import make_console
+from rs_denoise.cli.console import count_frames, make_console
 from rs_denoise.cli.program import run
 from rs_denoise.depth import to_uint16_mm
 from rs_denoise.recordings.folders.autoencoder_folder import (
@@ -166,14 +166,15 @@ def _crop(images: Path) -> None:
             _clear(TRAIN_CROPPED, TRAIN_MASKED)
         counts["crops"] += write_crops(frame, TRAIN_MASKED, TRAIN_CROPPED)
         counts["cropped"] += 1
+        counts["dark"] += frame.infrared is None
     if not counts["readable"]:
         raise AutoencoderError(f"{images}: no frame in it can be read")
     if not counts["cropped"]:
         raise AutoencoderError(f"{images}: no frame has ground truth ({TRUTH}*.png)")
-    console.print(f"{counts['crops']} crops of {counts['cropped']} frames in {TRAIN_CROPPED}")
-    without = counts["readable"] - counts["cropped"]
-    if without:
-        console.print(f"{without} frames have no {TRUTH}*.png and were left out", style="yellow")
+    frames = count_frames(counts["cropped"])
+    console.print(f"{counts['crops']} crops of {frames} in {TRAIN_CROPPED}")
+    _note_missing(TRUTH, counts["readable"] - counts["cropped"], "left out")
+    _note_missing(INFRARED, counts["dark"], "cropped with black infrared")
 
 
 def _train(epochs: int, old: Path | None, network: str) -> Path:
@@ -236,7 +237,7 @@ def _test(images: Path, model_path: Path) -> None:
 
     model = load_with_fallback(_require_file(model_path, MODEL_FILE))
     triples = find_autoencoder_frames(images)
-    count = 0
+    count = dark = 0
     if not triples:
         _clear(TEST_CROPPED, DENOISED)
     for triple in track(triples, escape(f"denoising with {model_path.name}"), console=console):
@@ -246,6 +247,7 @@ def _test(images: Path, model_path: Path) -> None:
         if not count:  # Earlier results stay if no frame can be read.
             _clear(TEST_CROPPED, DENOISED)
         count += 1
+        dark += frame.infrared is None
         # The Denoise-Autoencoder had no gate: every measured pixel is published.
         denoiser = Denoiser(model, frame.camera, Gate(0.0, 0.0, math.inf), tile_px=TILE_PX)
         _write_tiles(triple, frame.depth_mm, denoiser)
@@ -253,7 +255,15 @@ def _test(images: Path, model_path: Path) -> None:
         write_png(DENOISED / f"{DEPTH}{triple.name}.png", to_uint16_mm(depth_mm))
     if triples and not count:
         raise AutoencoderError(f"{images}: no frame in it can be read")
-    console.print(f"{count} frames of {images} in {DENOISED}")
+    console.print(f"{count_frames(count)} of {images} in {DENOISED}")
+    _note_missing(INFRARED, dark, "denoised from depth alone")
+
+
+def _note_missing(prefix: str, count: int, consequence: str) -> None:
+    if count:
+        console.print(
+            f"without {prefix}*.png: {count_frames(count)}, {consequence}", style="yellow"
+        )
 
 
 def _clear(*folders: Path) -> None:

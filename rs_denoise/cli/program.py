@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from io import TextIOWrapper
+from typing import TextIO
 
 import typer
 
@@ -23,6 +25,7 @@ def run(app: typer.Typer, name: str) -> None:
     the command with its files, and how to see the traceback.
     """
     tune_malloc()
+    _print_every_name(sys.stdout)
     try:
         app(prog_name=name)
     except Exception as error:
@@ -30,6 +33,15 @@ def run(app: typer.Typer, name: str) -> None:
             raise
         print(f"{name}: {describe_error(error, name)}", file=sys.stderr)
         sys.exit(2)
+
+
+def _print_every_name(stream: TextIO) -> None:
+    """Lets a stream print escapes for what it cannot encode, such as a file name of another system.
+
+    Otherwise the program would end with an error after its work is done.
+    """
+    if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
+        stream.reconfigure(errors="backslashreplace")
 
 
 def describe_error(error: BaseException, name: str) -> str:

@@ -36,10 +36,10 @@ def write_text(path: Path, text: str) -> None:
 
     Args:
         path: a file, which is replaced, or a device or pipe, such as /dev/stdout.
-        text: its content.
+        text: its content. Bytes of file names that are no UTF-8 are written as escapes.
     """
     if path.exists() and not path.is_file():
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text, encoding="utf-8", errors="backslashreplace")
         return
     with atomic_output(path) as unfinished:
-        unfinished.write_text(text, encoding="utf-8")
+        unfinished.write_text(text, encoding="utf-8", errors="backslashreplace")

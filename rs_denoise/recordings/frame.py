@@ -14,6 +14,11 @@ DEFAULT_RATE_HZ = 30.0
 FIRST_STAMP_NS = 1_000_000_000
 # A stamp of ROS has seconds of 31 bits, and is not negative.
 MAX_STAMP_NS = (1 << 31) * 1_000_000_000 - 1
+# What becomes of a frame that lacks the infrared of an imager.
+WITHOUT_INFRARED = {
+    "infrared": "denoised from depth alone, with lower confidence",
+    "right infrared": "denoised with the left one alone",
+}
 
 
 class RecordingError(ValueError):

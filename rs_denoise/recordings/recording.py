@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -26,7 +27,7 @@ from rs_denoise.recordings.folders.frame_folder import (
 )
 from rs_denoise.recordings.folders.image_camera import CameraFiller
 from rs_denoise.recordings.folders.raw_images import RawFrame, find_raw_frames
-from rs_denoise.recordings.frame import Frame, RecordingError
+from rs_denoise.recordings.frame import WITHOUT_INFRARED, Frame, RecordingError
 from rs_denoise.recordings.map_ahead import map_ahead
 from rs_denoise.recordings.overrides import NO_OVERRIDES, Overrides
 from rs_denoise.recordings.skipped import Skipped
@@ -34,10 +35,7 @@ from rs_denoise.recordings.skipped import Skipped
 FrameReader = Callable[[], Frame]
 # Number of frames that are decoded in advance; each has up to four images.
 FRAMES_AHEAD = 4
-DENOISED_ALONE = (
-    "there is none within 5 ms of their depth, or it cannot be read: they are denoised from depth "
-    "alone, with lower confidence"
-)
+NOT_FOUND = "there is none within 5 ms of their depth, or it cannot be read"
 INTRINSICS = ("fx", "fy", "cx", "cy", "baseline_m")
 # `rs_denoise denoise` writes this file into its output folders.
 DENOISED_NOTE = "denoised.json"
@@ -61,7 +59,8 @@ class Recording:
         count: number of frames, or of a bag's depth images; None if this requires reading
             everything.
         skipped: what could not be read, with the reason; filled while reading, and cleared when
-            reading starts again. If only some frames have infrared, it says how many have none.
+            reading starts again. If only some frames have infrared of an imager, it says how many
+            have none.
         notes: what had to be assumed or is missing, as sentences for users.
         assumed: fields of the camera that had to be assumed; camera.json lists them.
         ignored: images of bags that are not decoded ("right infrared", "ground truth").
@@ -79,16 +78,18 @@ class Recording:
         return replace(self, ignored=frozenset(ignored))
 
     def __iter__(self) -> Iterator[Frame]:
-        count = with_infrared = 0
+        count, having = 0, Counter[str]()
         try:
             for frame in self.read(self.skipped, self.ignored):
                 count += 1
-                with_infrared += frame.infrared is not None
+                having["infrared"] += frame.infrared is not None
+                having["right infrared"] += frame.infrared_right is not None
                 yield frame
         finally:  # also if only the first frames are read
-            if 0 < with_infrared < count:
-                what = f"infrared of {count - with_infrared} of {count} frames"
-                self.skipped[what] = DENOISED_ALONE
+            for role, consequence in WITHOUT_INFRARED.items():
+                if 0 < having[role] < count:
+                    what = f"{role} of {count - having[role]} of {count} frames"
+                    self.skipped[what] = f"{NOT_FOUND}: they are {consequence}"
 
 
 def open_recording(path: Path | str, overrides: Overrides = NO_OVERRIDES) -> Recording:

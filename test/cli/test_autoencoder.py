@@ -102,7 +102,7 @@ def test_earlier_crops_stay_if_no_new_ones_can_be_made(workshop):
         assert {p: p.read_bytes() for p in images.glob("train_*/*.png")} == before
     write_frame(workshop / "new", "e0")
     out = run(workshop, "-c", "--train_path", "new")
-    assert "4 crops of 1 frames" in " ".join(out.stdout.split())
+    assert "4 crops of 1 frame in" in " ".join(out.stdout.split())
     assert {p.name for p in (images / "train_masked").iterdir()} == {"gt-e0.png"}
     assert not list((images / "train_cropped").glob("*-a0-*"))
 
@@ -163,6 +163,16 @@ def test_frames_without_truth_are_counted_and_broken_ones_named(tmp_path):
     (tmp_path / "images" / "train" / "res-x.png").write_bytes(b"not a picture")
     out = run(tmp_path, "-c")
     assert out.returncode == 2 and "res-x.png: not a readable PNG" in out.stderr
+
+
+def test_frames_without_infrared_are_counted(workshop):
+    for folder, name in (("train", "a1"), ("test", "b0"), ("test", "b1")):
+        (workshop / "images" / folder / f"left-{name}.png").unlink()
+    out = run(workshop, "-c", "-n", "-t", *SMALL)
+    assert out.returncode == 0, out.stderr
+    assert "without left-*.png: 1 frame, cropped with black infrared" in out.stdout
+    assert "2 frames of images/test" in out.stdout
+    assert "without left-*.png: 2 frames, denoised from depth alone" in out.stdout
 
 
 def test_848x480_makes_28_crops_that_hold_every_pixel():

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 
 import cv2
 import numpy as np
@@ -90,18 +91,49 @@ def test_a_bag_is_copied_with_denoised_depth_beside_every_depth_image(bag, tmp_p
     assert times == {time_ns for topic, time_ns, _ in before if "depth/image" in topic}
 
 
-def test_what_is_no_whole_ros_bag_gives_a_new_bag_and_says_so(bag, tmp_path):
-    mcap = next((tmp_path / "camera").glob("*.mcap"))
-    (tmp_path / "cut.mcap").write_bytes(mcap.read_bytes()[:-1000])
-    out = run(tmp_path / "cut.mcap", tmp_path / "out", "--format", "rosbag2")
+def test_frames_that_denoising_empties_are_counted(tmp_path):
+    dark = Frame("2000000000", camera(96, 64), np.zeros((64, 96), np.uint16), stamp_ns=2 * 10**9)
+    write_rosbag2(tmp_path / "bag", [*frames(2), dark])
+    out = run(tmp_path / "bag", tmp_path / "all", "--min-confidence", 0)
+    assert out.returncode == 0 and "valid pixels" not in words(out), out.stderr
+    out = run(tmp_path / "bag", tmp_path / "none", "--min-confidence", 1, "--fill-confidence", 1.01)
     assert out.returncode == 0, out.stderr
-    assert "only depth, infrared and ground truth of cut.mcap are copied" in " ".join(
-        out.stdout.split()
+    assert "2 of 3 frames have less than 2 % valid pixels after denoising" in words(out)
+
+
+def test_denoised_depth_that_a_bag_has_already_is_replaced(bag, tmp_path):
+    """As in the recording of all topics of a robot on which the node runs."""
+    gates = (("--min-confidence", 1, "--fill-confidence", 1.01), ("--min-confidence", 0))
+    sources = (bag, tmp_path / "first")
+    for source, name, gate in zip(sources, ("first", "second"), gates, strict=True):
+        out = run(source, tmp_path / name, "--format", "rosbag2", *gate)
+        assert out.returncode == 0, out.stderr
+    for topic in ("camera_info", "confidence/compressed", "image_rect_raw/compressedDepth"):
+        topic = f"/camera/camera/denoised/{topic}"
+        assert f"{topic} is not copied: the new denoised depth replaces it" in words(out)
+    first, second = (written(tmp_path / name) for name in ("first", "second"))
+    assert sorted(m[:2] for m in first) == sorted(m[:2] for m in second)
+    topics = Overrides(depth="/camera/camera/denoised/image_rect_raw/compressedDepth")
+    assert all(f.depth_mm.any() for f in open_recording(tmp_path / "second", topics))
+
+
+@pytest.mark.parametrize("damage", ["cut off", "metadata that is no text", "empty metadata"])
+def test_what_is_no_whole_ros_bag_gives_a_new_bag_and_says_so(bag, tmp_path, damage):
+    source = tmp_path / "camera"
+    if damage == "cut off":
+        mcap, source = next(source.glob("*.mcap")), tmp_path / "cut.mcap"
+        source.write_bytes(mcap.read_bytes()[:-1000])
+    else:
+        (source / "metadata.yaml").write_bytes(b"" if "empty" in damage else b"\xff\xfe: [")
+    out = run(source, tmp_path / "out", "--format", "rosbag2")
+    assert out.returncode == 0, out.stderr
+    assert f"only depth, infrared and ground truth of {source.name} are copied: it is damaged" in (
+        words(out)
     )
-    found = Bag(tmp_path / "out").messages(
-        ["/camera/camera/denoised/image_rect_raw/compressedDepth"], Skipped()
-    )
-    assert len(list(found)) == len(list(open_recording(tmp_path / "cut.mcap"))) > 0
+    names = ("denoised/image_rect_raw/compressedDepth", "denoised/confidence/compressed")
+    found = Bag(tmp_path / "out").messages([f"/camera/camera/{name}" for name in names], Skipped())
+    counts = Counter(topic for topic, _, _ in found)
+    assert list(counts.values()) == [len(list(open_recording(source)))] * 2
 
 
 def test_it_goes_on_where_it_was_killed_and_gives_the_same(tmp_path):

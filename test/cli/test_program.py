@@ -1,6 +1,7 @@
 """How programs end on errors, and that no file that they read ends one with a traceback."""
 
 import json
+import os
 import re
 import shutil
 import sys
@@ -17,7 +18,7 @@ from recordings.bags.example_bags import Ros, driver
 from rosbags.rosbag2 import StoragePlugin
 from typer.testing import CliRunner
 
-from cli.in_process import run_in_process
+from cli.in_process import run_as_process, run_in_process
 from rs_denoise.camera import CameraError
 from rs_denoise.cli import autoencoder, main
 from rs_denoise.cli.program import TRACEBACK, run
@@ -152,6 +153,25 @@ def test_no_reading_command_ends_in_a_traceback(tmp_path, command):
     out = run_in_process(main.main, *arguments)
     assert out.returncode == 2 and "Traceback" not in out.stderr, out.stderr
     assert "fx is 'wide', expected a number" in " ".join(out.stderr.split())
+
+
+def test_names_that_are_no_text_are_printed_and_written_with_escapes(tmp_path):
+    names = [os.fsdecode(b"r\xfcck"), "hin"]  # as a computer set to Latin-1 wrote it
+    page = tmp_path / os.fsdecode(b"\xfcbersicht.html")
+    for name in names:
+        frame = Frame("0", camera(96, 64), *noisy_wall(96, 64))
+        write_frame(tmp_path / name / "0", frame)
+    evaluated = run_in_process(
+        main.main, "evaluate", *(tmp_path / name for name in names), "--model", "unet-tiny",
+        "--html", page,
+    )  # fmt: skip
+    assert evaluated.returncode == 0, evaluated.stderr
+    assert r">r\udcfcck</a>" in page.read_text() and '"%FCbersicht_recordings/' in page.read_text()
+    denoised = run_as_process(
+        main.main, "denoise", tmp_path / names[0], tmp_path / os.fsdecode(b"\xfc"),
+        "--model", "unet-tiny", env=os.environ | {"PYTHONIOENCODING": "ascii:strict"},
+    )  # fmt: skip
+    assert denoised.returncode == 0 and r"\udcfc" in denoised.stdout, denoised.stderr
 
 
 @pytest.mark.parametrize("option", [

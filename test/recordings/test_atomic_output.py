@@ -37,7 +37,7 @@ def test_a_text_replaces_the_old_one_only_when_it_is_complete(tmp_path, monkeypa
     write_text(path, "first ü")
     assert path.read_text(encoding="utf-8") == "first ü"
 
-    def fill_the_disk(self, text, encoding):
+    def fill_the_disk(self, text, **how):
         self.touch()
         raise OSError("No space left on device")
 

@@ -6,6 +6,7 @@ It needs no script and loads nothing from the network.
 from __future__ import annotations
 
 import math
+import os
 import statistics
 from collections import Counter
 from collections.abc import Mapping
@@ -126,7 +127,8 @@ def write_index(
     Raises:
         OSError: the file cannot be written.
     """
-    links = {name: quote(f"{file.parent.name}/{file.name}") for name, file in reports.items()}
+    files = {name: f"{file.parent.name}/{file.name}" for name, file in reports.items()}
+    links = {name: quote(os.fsencode(file)) for name, file in files.items()}
     lines = [
         _make_line(n, batch.recordings[n], ranking, links) for n in ranking.sort(batch.recordings)
     ]

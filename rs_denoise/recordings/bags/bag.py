@@ -196,8 +196,10 @@ def bag_files(path: Path) -> list[Path]:
 
 
 def _list_files(folder: Path) -> list[Path]:
-    files = [file for file in folder.iterdir() if file.suffix in SUFFIXES and file.is_file()]
-    return sorted(files, key=_natural_order)
+    """The files with a bag's suffix; not hidden ones, such as ._NAME.mcap, which macOS makes."""
+    files = (file for file in folder.iterdir() if not file.name.startswith("."))
+    of_bags = [file for file in files if file.suffix in SUFFIXES and file.is_file()]
+    return sorted(of_bags, key=_natural_order)
 
 
 def _read_file_names(metadata: Path) -> set[str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,9 +16,15 @@ from rs_denoise.camera import Camera, CameraError
 from rs_denoise.recordings.bags import messages
 from rs_denoise.recordings.bags.bag import Bag
 from rs_denoise.recordings.bags.baseline import read_option
-from rs_denoise.recordings.bags.framesets import Frameset, FramesetBuilder
+from rs_denoise.recordings.bags.framesets import WAIT_NS, Frameset, FramesetBuilder
 from rs_denoise.recordings.bags.topics import CameraTopics, find_topics
-from rs_denoise.recordings.frame import MAX_STAMP_NS, Frame, RecordingError
+from rs_denoise.recordings.folders.image_camera import camera_of_size
+from rs_denoise.recordings.frame import (
+    MAX_STAMP_NS,
+    WITHOUT_INFRARED,
+    Frame,
+    RecordingError,
+)
 from rs_denoise.recordings.map_ahead import map_ahead
 from rs_denoise.recordings.overrides import NO_OVERRIDES, Overrides
 from rs_denoise.recordings.skipped import Skipped, SkippedLog
@@ -40,11 +47,13 @@ class BagReader:
 
     Raises:
         RecordingError: it is not a bag, or its topics are ambiguous.
+        CameraError: the file of the user's camera cannot be read.
     """
 
     def __init__(self, path: Path, overrides: Overrides = NO_OVERRIDES) -> None:
         self._bag = Bag(path)
         self._topics = find_topics(self._bag, overrides)
+        self._camera = overrides.camera
         self.notes, self.assumed = self._topics.notes, self._topics.assumed
         self.count = self._bag.count(self._topics.depth)
 
@@ -64,14 +73,21 @@ class BagReader:
         """
         skipped.clear()
         skipped.update(self._bag.skipped)
-        builder = _FrameBuilder(self._topics.baseline_m, skipped)
-        yield from self._read(builder, skipped, ignored)
-        builder.check_result(self._bag.path, self._topics.infrared)
+        builder = _FrameBuilder(self._topics.baseline_m, self._camera, skipped)
+        framesets = FramesetBuilder()
+        yield from self._read(builder, framesets, skipped, ignored)
+        builder.check_result(self._bag.path)
+        for topic, role in self._topics.images.items():
+            if role in WITHOUT_INFRARED and role not in ignored:
+                builder.check_used(role, topic, framesets.nearest_ns.get(role))
 
     def _read(
-        self, builder: _FrameBuilder, skipped: Skipped, ignored: frozenset[str]
+        self,
+        builder: _FrameBuilder,
+        framesets: FramesetBuilder,
+        skipped: Skipped,
+        ignored: frozenset[str],
     ) -> Iterator[Frame]:
-        framesets = FramesetBuilder()
         log = SkippedLog()
         messages_read = _StampedMessages(self._topics, log).read(self._bag, ignored)
         for decoded in map_ahead(self._decode, _with_log(messages_read, log)):
@@ -158,8 +174,8 @@ class _StampedMessages:
     def read(self, bag: Bag, ignored: frozenset[str]) -> Iterator[_StampedMessage]:
         topics = self._topics
         images = {topic for topic, role in topics.images.items() if role not in ignored}
-        wanted = {*images, topics.camera_info, *topics.metadata.values()}
-        wanted |= {topics.units} if topics.units else set()
+        wanted = {*images, *topics.metadata.values()}
+        wanted |= {topic for topic in (topics.camera_info, topics.units) if topic}
         for topic, time_ns, message in bag.messages(wanted, self._skipped):
             if topic == topics.units:
                 self._unit_m = read_option(message) or self._unit_m
@@ -190,14 +206,21 @@ class _StampedMessages:
 
 
 class _FrameBuilder:
-    """Makes frames from framesets: adds the camera of their size and a unique name."""
+    """Makes frames from framesets: adds the camera of their size and a unique name.
 
-    def __init__(self, baseline_m: float, skipped: Skipped) -> None:
+    Args:
+        baseline_m: of the camera.
+        camera: the user's, as of `Overrides`, for images without a camera_info of their size.
+        skipped: collects what could not be used.
+    """
+
+    def __init__(self, baseline_m: float, camera: str | None, skipped: Skipped) -> None:
         self.roles_seen: set[str] = set()
-        self._baseline_m, self._skipped = baseline_m, skipped
+        self._baseline_m, self._camera, self._skipped = baseline_m, camera, skipped
         self._cameras: dict[tuple[int, int], Camera] = {}
-        self._count = self._paired = self._with_infrared = 0
-        self._newest_ns = -1
+        self._count, self._newest_ns = 0, -1
+        # Frames by role of an image: that had one, and that could use it.
+        self._paired, self._used = Counter[str](), Counter[str]()
 
     def add_camera_info(self, info: Any) -> None:
         """Stores the camera of a camera_info; the latest valid one of each size is used."""
@@ -212,19 +235,17 @@ class _FrameBuilder:
     def build(self, framesets: Iterator[Frameset]) -> Iterator[Frame]:
         """Yields a frame for each frameset whose camera is known."""
         for frameset in framesets:
-            camera = self._cameras.get(frameset.depth.shape)  # type: ignore[call-overload]
-            if camera is None:
-                self._skipped.add(f"depth {frameset.stamp_ns}", self._no_camera(frameset))
+            try:
+                camera = self._find_camera(*frameset.depth.shape)
+            except CameraError as error:
+                self._skipped.add(f"depth {frameset.stamp_ns}", str(error))
                 continue
-            infrared = self._check_size(frameset, "infrared", frameset.infrared)
-            self._paired += frameset.infrared is not None
-            self._with_infrared += infrared is not None
             self._count += 1
             yield Frame(
                 name=self._make_name(frameset.stamp_ns),
                 camera=camera,
                 depth_mm=frameset.depth,
-                infrared=infrared,
+                infrared=self._check_size(frameset, "infrared", frameset.infrared),
                 infrared_right=self._check_size(
                     frameset, "right infrared", frameset.infrared_right
                 ),
@@ -232,25 +253,39 @@ class _FrameBuilder:
                 stamp_ns=frameset.stamp_ns,
             )
 
-    def check_result(self, path: Path, infrared: str | None) -> None:
-        """Raises an error if there was no frame; notes if no infrared matched any depth."""
+    def check_result(self, path: Path) -> None:
+        """Raises an error if there was no frame."""
         if not self._count:
             reasons = [f"{name}: {reason}" for name, reason in self._skipped.items()]
             raise RecordingError(
                 f"{path}: no frame in it can be used"
                 + (f" ({'; '.join(reasons[:REASONS_IN_ERROR])})" if reasons else ": it is empty")
             )
-        if infrared and not self._with_infrared:
+
+    def check_used(self, role: str, topic: str, nearest_ns: int | None) -> None:
+        """Notes a topic of infrared of which no image could be used.
+
+        Args:
+            role: of its images.
+            topic: its name.
+            nearest_ns: as of `FramesetBuilder`.
+        """
+        if not self._used[role]:
             self._skipped.add(
-                infrared,
-                f"none of it {self._describe_infrared_fault()}: {self._count} frames are denoised "
-                "from depth alone, with lower confidence",
+                topic,
+                f"none of it {self._describe_fault(role, nearest_ns)}: {self._count} frames are "
+                f"{WITHOUT_INFRARED[role]}",
             )
 
-    def _describe_infrared_fault(self) -> str:
-        if "infrared" not in self.roles_seen:
+    def _describe_fault(self, role: str, nearest_ns: int | None) -> str:
+        if role not in self.roles_seen:
             return "can be read"
-        return "has the size of its depth image" if self._paired else "is within 5 ms of depth"
+        if self._paired[role]:
+            return "has the size of its depth image"
+        nearest = "more than a second"
+        if nearest_ns is not None and nearest_ns <= WAIT_NS:
+            nearest = f"{nearest_ns / 1e6:.1f} ms"
+        return f"is within 5 ms of depth (the nearest differs by {nearest})"
 
     def _make_name(self, stamp_ns: int) -> str:
         """The stamp, with a unique number appended if the clock stood still or went back."""
@@ -261,7 +296,11 @@ class _FrameBuilder:
 
     def _check_size(self, frameset: Frameset, role: str, image):
         """The image, or None if its size differs from depth, so that pixels do not match."""
-        if image is None or image.shape == frameset.depth.shape:
+        self._paired[role] += image is not None
+        if image is None:
+            return None
+        if image.shape == frameset.depth.shape:
+            self._used[role] += 1
             return image
         (height, width), (depth_height, depth_width) = image.shape, frameset.depth.shape
         self._skipped.add(
@@ -270,10 +309,18 @@ class _FrameBuilder:
         )
         return None
 
-    def _no_camera(self, frameset: Frameset) -> str:
-        height, width = frameset.depth.shape
-        known = ", ".join(f"{w}x{h}" for h, w in self._cameras) or "none"
-        return f"no camera_info of {width}x{height}, its size, came before it; it has {known}"
+    def _find_camera(self, height: int, width: int) -> Camera:
+        """The camera of the latest camera_info of this size; without one, the user's."""
+        if (height, width) not in self._cameras and self._camera is not None:
+            chosen = camera_of_size(self._camera, width, height)
+            return replace(chosen, baseline_m=self._baseline_m)
+        if (height, width) not in self._cameras:
+            known = ", ".join(f"{w}x{h}" for h, w in self._cameras) or "none"
+            raise CameraError(
+                f"no camera_info of {width}x{height}, its size, came before it; it has {known}: "
+                "set the camera with --camera"
+            )
+        return self._cameras[height, width]
 
 
 def read_bag(

@@ -19,17 +19,21 @@ from rs_denoise.recordings.bags.topic_names import (
     has_part,
     is_of_camera,
 )
+from rs_denoise.recordings.folders.image_camera import baseline_of_camera
 
 STRING = "std_msgs/msg/String"
 OPTION_TYPES = (STRING, "std_msgs/msg/Float32")
 
 
-def find_baseline_m(bag: Bag, depth: str, notes: list[str], assumed: list[str]) -> float:
-    """The baseline of the camera that `depth` comes from; a D435's if the bag does not have it.
+def find_baseline_m(
+    bag: Bag, depth: str, camera: str | None, notes: list[str], assumed: list[str]
+) -> float:
+    """The baseline of the camera that `depth` comes from, else of the user's, else a D435's.
 
     Args:
         bag: the recording.
         depth: topic of the depth images.
+        camera: as of `Overrides`.
         notes: a sentence is added if the baseline is assumed.
         assumed: "baseline_m" is then added.
     """
@@ -43,13 +47,15 @@ def find_baseline_m(bag: Bag, depth: str, notes: list[str], assumed: list[str]) 
     for baseline_m in _read_baselines(first[t] for t in candidates if t in first):
         if 0 < baseline_m < MAX_BASELINE_M:
             return baseline_m
+    if camera is not None:
+        return baseline_of_camera(camera)
     assumed.append("baseline_m")
     reason = "the recording has no infra2/camera_info with it"
     if infos:
         reason = f"{infos[0]} has none (in its P, P[3] is not -fx * baseline)"
     notes.append(
         f"the baseline is assumed to be {DEFAULT_BASELINE_M} m, a D435's: {reason}; set it with "
-        "--baseline"
+        "--baseline or --camera"
     )
     return DEFAULT_BASELINE_M
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from rosbags.interfaces import Connection
-from rosbags.rosbag2 import Reader, ReaderError, StoragePlugin, Writer
+from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 from rosbags.serde import SerdeError
 from rosbags.typesys import TypesysError
 
@@ -21,6 +21,9 @@ from rs_denoise.recordings.folders.frame_folder import read_frame
 from rs_denoise.recordings.frame import RecordingError
 from rs_denoise.recordings.images import read_png
 from rs_denoise.recordings.overrides import Overrides
+
+# Below the camera's namespace. A recording of a robot that runs the node has these topics already.
+OURS = "denoised"
 
 
 class CopyError(RecordingError):
@@ -54,14 +57,20 @@ def copy_with_denoised(
         raise CopyError("it is a recording of RealSense's SDK, not of a ROS driver")
     if bag.has_ros1_messages:
         raise CopyError("its messages are those of ROS 1")
+    with (
+        closing(_open(source)) as reader,
+        Writer(out, version=9, storage_plugin=StoragePlugin.MCAP) as writer,
+    ):
+        return _copy(reader, topics.depth, denoised, writer)
+
+
+def _open(source: Path) -> Reader:
     try:
-        with (
-            Reader(source) as reader,
-            Writer(out, version=9, storage_plugin=StoragePlugin.MCAP) as writer,
-        ):
-            return _copy(reader, topics.depth, denoised, writer)
-    except (ReaderError, FileNotFoundError, struct.error) as error:
-        raise CopyError(str(error)) from error
+        reader = Reader(source)
+        reader.open()
+    except Exception as error:  # a damaged file; the library raises exceptions of many kinds
+        raise CopyError(f"it is damaged or not complete ({error})") from error
+    return reader
 
 
 def _copy(
@@ -69,8 +78,12 @@ def _copy(
 ) -> list[str]:
     copies: dict[tuple[str, str], Connection] = {}
     failed: list[str] = []
+    namespace = _namespace(depth_topic)
     for connection in reader.connections:
         if _key(connection) in copies:
+            continue
+        if connection.topic.startswith(f"{namespace}/{OURS}/"):
+            failed.append(f"{connection.topic} is not copied: the new denoised depth replaces it")
             continue
         try:
             copies[_key(connection)] = _add_copy(writer, connection)
@@ -78,7 +91,7 @@ def _copy(
             failed.append(
                 f"{connection.topic} is not copied: the bag does not define {connection.msgtype}"
             )
-    ours = TopicWriter(writer, _namespace(depth_topic))
+    ours = TopicWriter(writer, namespace)
     waiting = {stamp_ns: list(folders) for stamp_ns, folders in denoised.items()}
     for connection, time_ns, raw in _read_messages(reader):
         if _key(connection) in copies:
@@ -145,7 +158,7 @@ def _put_denoised(
 ) -> None:
     frame, confidence = read_frame(folder), read_png(folder / "confidence.png")
     ours.put_image(DENOISED, stamp_ns, to_uint16_mm(frame.depth_mm), time_ns, frame_id)
-    ours.put_info("denoised", stamp_ns, frame.camera, time_ns=time_ns, frame_id=frame_id)
+    ours.put_info(OURS, stamp_ns, frame.camera, time_ns=time_ns, frame_id=frame_id)
     ours.put_image(CONFIDENCE, stamp_ns, confidence, time_ns, frame_id)
 
 

@@ -34,14 +34,20 @@ class Frameset:
 
 
 class FramesetBuilder:
-    """Makes a frameset for each depth image, in order of arrival."""
+    """Makes a frameset for each depth image, in order of arrival.
+
+    Attributes:
+        nearest_ns: the smallest difference between the stamps of depth and of each other role so
+            far; missing if none came within a second.
+    """
 
     def __init__(self) -> None:
+        self.nearest_ns: dict[str, int] = {}
         self._depth: list[Stamped] = []
         self._others: dict[str, list[Stamped]] = {
             "infrared": [], "right infrared": [], "ground truth": []
         }  # fmt: skip
-        self._newest_ns: int | None = None
+        self._newest_ns: dict[str, int] = {}  # by role: clocks may differ
 
     def add(self, role: str, stamp_ns: int, image: np.ndarray) -> Iterator[Frameset]:
         """Adds an image; yields the framesets that are complete now.
@@ -51,16 +57,15 @@ class FramesetBuilder:
             stamp_ns: of its header.
             image: [H, W].
         """
-        newest = stamp_ns if self._newest_ns is None else self._newest_ns
-        if stamp_ns < newest - WAIT_NS:
+        if stamp_ns < self._newest_ns.get(role, stamp_ns) - WAIT_NS:
             # The clock was set back, or the recording restarted: old images find no partner any
             # more.
             yield from self.flush()
-            newest = stamp_ns
-        self._newest_ns = max(newest, stamp_ns)
+            self._newest_ns.clear()
+        self._newest_ns[role] = max(stamp_ns, self._newest_ns.get(role, stamp_ns))
         waiting = self._depth if role == "depth" else self._others[role]
         waiting.append((stamp_ns, image))
-        yield from self._pop_complete(self._newest_ns - WAIT_NS)
+        yield from self._pop_complete()
 
     def flush(self) -> Iterator[Frameset]:
         """Yields the framesets of all depth images that still wait, and clears everything."""
@@ -69,13 +74,28 @@ class FramesetBuilder:
         for images in self._others.values():
             images.clear()
 
-    def _pop_complete(self, until_ns: int) -> Iterator[Frameset]:
+    def _pop_complete(self) -> Iterator[Frameset]:
         while self._depth and (
-            self._depth[0][0] < until_ns or len(self._depth) > MAX_DEPTH_WAITING
+            len(self._depth) > MAX_DEPTH_WAITING or self._is_passed(self._depth[0][0])
         ):
             yield self._build(*self._depth.pop(0))
         for role, images in self._others.items():
-            self._others[role] = [i for i in images if i[0] >= until_ns - SLOP_NS][-MAX_WAITING:]
+            oldest_ns = self._newest_ns.get(role, 0) - WAIT_NS - SLOP_NS
+            self._others[role] = [i for i in images if i[0] >= oldest_ns][-MAX_WAITING:]
+
+    def _is_passed(self, stamp_ns: int) -> bool:
+        """Whether a stream is more than a second ahead of this depth image.
+
+        A stream without an image near this stamp does not count: it may have another clock, and
+        must not keep the others' images from their depth.
+        """
+        until_ns = stamp_ns + WAIT_NS
+        passed = [role for role, newest_ns in self._newest_ns.items() if newest_ns > until_ns]
+        return "depth" in passed or any(
+            abs(other_ns - stamp_ns) <= WAIT_NS
+            for role in passed
+            for other_ns, _ in self._others[role]
+        )
 
     def _build(self, stamp_ns: int, depth: np.ndarray) -> Frameset:
         others = (self._pop_nearest(role, stamp_ns) for role in self._others)
@@ -88,7 +108,10 @@ class FramesetBuilder:
         """
         images = self._others[role]
         distances = [abs(stamp - stamp_ns) for stamp, _ in images]
-        nearest = min(distances, default=SLOP_NS + 1)
+        if not distances:
+            return None
+        nearest = min(distances)
+        self.nearest_ns[role] = min(nearest, self.nearest_ns.get(role, nearest))
         if nearest > SLOP_NS:
             return None
         number = distances.index(nearest)

@@ -32,7 +32,10 @@ STORE = get_typestore(Stores.ROS2_JAZZY)
 
 
 def write_rosbag2(
-    path: Path, frames: Iterable[Frame], denoise: Callable[[Frame], np.ndarray] | None = None
+    path: Path,
+    frames: Iterable[Frame],
+    denoise: Callable[[Frame], np.ndarray] | None = None,
+    find_confidence: Callable[[Frame], np.ndarray] | None = None,
 ) -> int:
     """Writes an mcap rosbag2 with the topics of a RealSense driver; returns the number of frames.
 
@@ -42,6 +45,7 @@ def write_rosbag2(
         path: folder of the bag.
         frames: with stamps.
         denoise: returns a frame's denoised depth, [H, W] mm, 0 = invalid; or None.
+        find_confidence: returns the confidence of that depth, [H, W] uint8, 255 = certain; or None.
 
     Raises:
         RecordingError: `path` exists, or a frame has no stamp.
@@ -68,6 +72,8 @@ def write_rosbag2(
             if denoise is not None:
                 driver.put_image(DENOISED, stamp, to_uint16_mm(denoise(frame)))
                 driver.put_info("denoised", stamp, frame.camera)
+            if find_confidence is not None:
+                driver.put_image(CONFIDENCE, stamp, find_confidence(frame))
             count += 1
     return count
 

@@ -16,6 +16,7 @@ from rs_denoise.recordings.frame import RecordingError
 from rs_denoise.recordings.skipped import Skipped
 
 MAGIC = b"SQLite format 3\x00"
+COLUMNS = "SELECT topic_id, timestamp, data, id"
 
 
 class SqliteFile:
@@ -52,13 +53,13 @@ class SqliteFile:
     ) -> Iterator[tuple[str, int, bytes]]:
         """Yields topic, time of arrival in ns, and serialised message (see `BagFile`)."""
         wanted = [number for number, name in self._names.items() if name in topics]
-        condition = f"WHERE topic_id IN ({','.join('?' * len(wanted))})"
-        query = f"SELECT topic_id, timestamp, data, id FROM messages {condition} ORDER BY id"
+        condition = f"topic_id IN ({','.join('?' * len(wanted))})"
+        source = f"FROM messages WHERE id > ? AND {condition} ORDER BY id"
         if max_messages is not None:
             # Not sorted again: sorting would read all of a file that may be truncated.
-            first = f"SELECT * FROM messages ORDER BY id LIMIT {int(max_messages)}"
-            query = f"SELECT topic_id, timestamp, data, id FROM ({first}) {condition}"
-        rows = self._read_rows(query, wanted, skipped)
+            first = f"SELECT * FROM messages WHERE id > ? ORDER BY id LIMIT {int(max_messages)}"
+            source = f"FROM ({first}) WHERE {condition}"
+        rows = self._read_rows(source, wanted, skipped)
         if self._is_unordered:
             rows = self._read_in_time(condition, wanted, skipped, max_messages)
         for number, time_ns, data, row in _drop_last(rows) if self._is_truncated() else rows:
@@ -95,31 +96,53 @@ class SqliteFile:
         self, condition: str, wanted: list[int], skipped: Skipped, max_messages: int | None
     ) -> Iterator[tuple]:
         """Yields rows in the order of time; holds their numbers, not their data, in memory."""
-        numbers = f"SELECT id FROM messages {condition} ORDER BY timestamp, id"
-        row = "SELECT topic_id, timestamp, data, id FROM messages WHERE id = ?"
-        try:
-            with closing(self._connect()) as database:
-                ordered = array("q", (number for (number,) in database.execute(numbers, wanted)))
-                for number in ordered[:max_messages]:
-                    yield from database.execute(row, (number,))
-        except (sqlite3.Error, OverflowError) as error:
-            skipped.add(f"what follows in {self._path.name}", f"the file is damaged ({error})")
-
-    def _read_rows(self, query: str, wanted: list[int], skipped: Skipped) -> Iterator[tuple]:
-        last = 0
+        numbers = f"SELECT id FROM messages WHERE {condition} ORDER BY timestamp, id"
+        ordered = array("q")
         with closing(self._connect()) as database:
             try:
-                for row in database.execute(query, wanted):
-                    last = row[-1]
-                    yield row
+                ordered.extend(number for (number,) in database.execute(numbers, wanted))
             except (sqlite3.Error, OverflowError) as error:
-                skipped.add(
-                    f"what follows message {last}{_total(database)} of {self._path.name}",
-                    f"the file is cut off or damaged there ({error})",
-                )
-                return
+                skipped.add(f"what follows in {self._path.name}", f"the file is damaged ({error})")
+            for number in ordered[:max_messages]:
+                yield from self._read_row(database, number, skipped)
+
+    def _read_rows(self, source: str, wanted: list[int], skipped: Skipped) -> Iterator[tuple]:
+        """Yields the rows in their order; a damaged one is skipped, if one follows it.
+
+        Args:
+            source: of the rows: the end of a query, with a number of a row that they follow.
+            wanted: its other parameters.
+            skipped: collects what cannot be read.
+        """
+        last = 0
+        with closing(self._connect()) as database:
+            while True:
+                try:
+                    for row in database.execute(f"{COLUMNS} {source}", (last, *wanted)):
+                        last = max(last, row[-1])
+                        yield row
+                    break
+                except (sqlite3.Error, OverflowError) as error:
+                    # Python's sqlite3 loses the row before a damaged one too: the next is either.
+                    number = _find_first(database, f"SELECT id {source}", (last, *wanted))
+                    if number is None or number <= last:  # a damaged tree may go in circles
+                        skipped.add(
+                            f"what follows message {last}{_total(database)} of {self._path.name}",
+                            f"the file is cut off or damaged there ({error})",
+                        )
+                        return
+                    yield from self._read_row(database, number, skipped)
+                    last = number
         if self._is_truncated():
             skipped.add(f"what follows message {last} of {self._path.name}", "the file is cut off")
+
+    def _read_row(self, database: sqlite3.Connection, number: int, skipped: Skipped) -> list[tuple]:
+        try:
+            return database.execute(f"{COLUMNS} FROM messages WHERE id = ?", (number,)).fetchall()
+        except (sqlite3.Error, OverflowError) as error:
+            name = f"message {number} of {self._path.name}"
+            skipped.add(name, f"it is damaged or cut off ({error})")
+            return []
 
     def _is_truncated(self) -> bool:
         """Whether the file ends within a page; sqlite would read the missing part as zeros."""
@@ -143,6 +166,15 @@ class SqliteFile:
 def _drop_last(rows: Iterator[tuple]) -> Iterator[tuple]:
     """Drops the last row, which may lie in the incomplete page."""
     return (row for row, _ in pairwise(rows))
+
+
+def _find_first(database: sqlite3.Connection, query: str, parameters: tuple) -> int | None:
+    """The number of the first row of a query; None if there is none, or it cannot be found."""
+    try:
+        first = database.execute(query, parameters).fetchone()
+    except (sqlite3.Error, OverflowError):
+        return None
+    return None if first is None else first[0]
 
 
 def _total(database: sqlite3.Connection) -> str:

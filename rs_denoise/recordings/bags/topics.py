@@ -48,7 +48,7 @@ class CameraTopics:
 
     Attributes:
         depth, infrared, infrared_right, ground_truth, camera_info: topics; None where there is
-            none.
+            none. Without camera_info, the user's camera is used.
         baseline_m: between the imagers.
         units: topic of librealsense's option for the depth unit, or None.
         metadata: librealsense's metadata topic of each image topic that has one.
@@ -60,7 +60,7 @@ class CameraTopics:
     infrared: str | None
     infrared_right: str | None
     ground_truth: str | None
-    camera_info: str
+    camera_info: str | None
     baseline_m: float
     units: str | None
     metadata: dict[str, str]
@@ -83,8 +83,9 @@ def find_topics(bag: Bag, overrides: Overrides) -> CameraTopics:
     """Finds the topics of one camera.
 
     Raises:
-        RecordingError: there is no depth or no camera_info, or several are possible; the message
-            lists them and the option that selects one.
+        RecordingError: there is no depth or no camera, or several are possible; the message lists
+            them and the option that selects one.
+        CameraError: the file of the user's camera cannot be read.
     """
     notes: list[str] = []
     assumed: list[str] = []
@@ -99,8 +100,9 @@ def find_topics(bag: Bag, overrides: Overrides) -> CameraTopics:
         infrared=infrared,
         infrared_right=right,
         ground_truth=truth,
-        camera_info=_find_camera_info(bag, overrides.camera_info, depth, notes),
-        baseline_m=overrides.baseline_m or find_baseline_m(bag, depth, notes, assumed),
+        camera_info=_find_camera_info(bag, overrides, depth, notes),
+        baseline_m=overrides.baseline_m
+        or find_baseline_m(bag, depth, overrides.camera, notes, assumed),
         units=find_option(bag, depth, "depth_units"),
         metadata={i: m for i, m in metadata.items() if bag.types.get(m) == STRING},
         notes=notes,
@@ -198,7 +200,8 @@ def _find_sdk_ground_truth(bag: Bag) -> list[str]:
     ]
 
 
-def _find_camera_info(bag: Bag, override: str | None, depth: str, notes: list[str]) -> str:
+def _find_camera_info(bag: Bag, overrides: Overrides, depth: str, notes: list[str]) -> str | None:
+    override = overrides.camera_info
     infos = {topic for topic, kind in bag.types.items() if kind == INFO}
     if override:
         if override not in infos:
@@ -212,10 +215,12 @@ def _find_camera_info(bag: Bag, override: str | None, depth: str, notes: list[st
             return sibling
     candidates = [topic for topic in sorted(infos) if not has_part(topic, NOT_MEASURED)]
     fitting = _filter_by_size(bag, depth, candidates)
+    if not fitting and overrides.camera is not None:
+        return None
     if not fitting:
         raise RecordingError(
             f"{bag.path}: no camera_info of the depth images' size before the first of them; "
-            "record it too, or name one with --camera-info-topic; "
+            "record it too, name one with --camera-info-topic, or set the camera with --camera; "
             f"it has {', '.join(sorted(infos)) or 'none'}"
         )
     chosen = _require_one(bag, fitting, "camera_info", "--camera-info-topic")

@@ -41,6 +41,20 @@ def camera_of_size(name: str, width: int, height: int) -> Camera:
     return camera
 
 
+def baseline_of_camera(name: str) -> float:
+    """The baseline of the camera that the user selected, in metres.
+
+    Args:
+        name: as of `camera_of_size`.
+
+    Raises:
+        CameraError: the file cannot be read.
+    """
+    if name in CAMERA_MODELS:
+        return CAMERA_MODELS[name].baseline_m
+    return Camera.from_file(Path(name)).baseline_m
+
+
 @dataclass(frozen=True)
 class CameraFiller:
     """Fills in the missing parts of a frame's camera.

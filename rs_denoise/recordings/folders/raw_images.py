@@ -91,7 +91,8 @@ def find_raw_frames(path: Path) -> list[RawFrame]:
     Ground truth (gt-*.raw) and colour are not frames.
     """
     folder = path if path.is_dir() else path.parent
-    files = sorted(file for file in folder.glob("*") if file.suffix.lower() == SUFFIX)
+    visible = (file for file in folder.glob("*") if not file.name.startswith("."))
+    files = sorted(file for file in visible if file.suffix.lower() == SUFFIX)
     right = {RIGHT_WORD.sub("", file.stem, count=1): file for file in files if _is_right(file)}
     infrared = {
         INFRARED_WORD.sub("", file.stem, count=1): file

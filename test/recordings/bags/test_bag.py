@@ -71,6 +71,7 @@ def test_the_parts_of_a_split_bag_in_their_order(tmp_path):
     for part in range(11):
         ROS2.write(tmp_path / f"{part}", messages[4 * part : 4 * part + 4])
         file_of(tmp_path / f"{part}").rename(tmp_path / "bag" / f"bag_{part}.mcap")
+    (tmp_path / "bag" / "._bag_3.mcap").write_bytes(b"of macOS")  # hidden, so no part
     frames, skipped = read(tmp_path / "bag")
     check(frames, 11)
     assert not skipped

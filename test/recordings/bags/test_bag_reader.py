@@ -12,6 +12,7 @@ from recordings.bags.example_bags import (
     INFO,
     INFRARED,
     PERIOD_NS,
+    RIGHT,
     START_NS,
     Ros,
     check,
@@ -165,8 +166,50 @@ def test_depth_without_a_camera_info_of_its_size_is_named(tmp_path):
 
     frames, skipped = read(tmp_path, messages())
     check(frames, 3)
-    reason = "no camera_info of 40x32, its size, came before it; it has 80x64"
+    reason = (
+        "no camera_info of 40x32, its size, came before it; it has 80x64: set the camera with "
+        "--camera"
+    )
     assert dict(skipped) == {f"60 from depth {stamp(3)} on": reason}
+
+
+@pytest.mark.parametrize("topic, late_ms, said", [
+    (INFRARED, 16, "16.0 ms): 3 frames are denoised from depth alone"),
+    (INFRARED, 10_000, "more than a second): 3 frames are denoised from depth alone"),
+    (RIGHT, 16, "16.0 ms): 3 frames are denoised with the left one alone"),
+    (RIGHT, -50_000, "more than a second): 3 frames are denoised with the left one alone"),
+])  # fmt: skip
+def test_infrared_whose_stamps_never_match_is_named_with_the_difference(
+    tmp_path, topic, late_ms, said
+):
+    def messages():
+        for k, (name, message) in enumerate(driver(ROS, 3, right=True)):
+            stamp_ns = stamp(k // 5) + 100 * 10**9 + (name == topic) * late_ms * 1_000_000
+            yield name, dataclasses.replace(message, header=ROS.header(stamp_ns))
+
+    frames, skipped = read(tmp_path, messages())
+    assert len(frames) == 3
+    assert all((f.infrared is None) == (topic == INFRARED) for f in frames)
+    assert all((f.infrared_right is None) == (topic == RIGHT) for f in frames)
+    start = "none of it is within 5 ms of depth (the nearest differs by "
+    assert skipped[topic].startswith(start + said)
+
+
+@pytest.mark.parametrize("missing", [range(4, 10), range(0, 10, 2)])
+def test_frames_that_go_without_right_infrared_are_counted(tmp_path, missing):
+    def messages():
+        for k, (topic, message) in enumerate(driver(ROS, 10, right=True)):
+            if topic != RIGHT or k // 5 not in missing:
+                yield topic, message
+
+    frames, skipped = read(tmp_path, messages())
+    assert [f.infrared_right is None for f in frames] == [k in missing for k in range(10)]
+    (said,) = skipped
+    assert said == f"right infrared of {len(missing)} of 10 frames"
+    assert "denoised with the left one alone" in skipped[said]
+    # A model that does not use it misses nothing.
+    recording = open_recording(tmp_path / "bag").without({"right infrared"})
+    assert len(list(recording)) == 10 and not recording.skipped
 
 
 def test_infrared_of_another_size_is_left_out(tmp_path):

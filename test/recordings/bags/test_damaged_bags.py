@@ -17,6 +17,7 @@ from recordings.bags.example_bags import (
     cut,
     driver,
     file_of,
+    picture,
     read,
     whole,
 )
@@ -76,6 +77,23 @@ def test_a_damaged_chunk_costs_only_what_is_in_it(tmp_path):
     frames, skipped = read(path)
     assert 14 <= len(frames) < 20 and frames[-1].stamp_ns == START_NS + 19 * 33_000_000
     assert any("cannot be unpacked" in reason for reason in skipped.values())
+
+
+@pytest.mark.parametrize("order", ["by time", "by topic"])
+def test_a_damaged_page_of_a_db3_costs_only_the_message_in_it(tmp_path, order):
+    """As a bad sector leaves it: of an image of several pages, the link to the next is lost."""
+    file = file_of(bag(tmp_path / "bag", 40, SQLITE))
+    with sqlite3.connect(file) as database:
+        if order == "by topic":
+            database.execute("UPDATE messages SET timestamp = timestamp + 60000000000 * topic_id")
+    page, data = 4096, bytearray(file.read_bytes())
+    start = data.index(picture(20)[0].tobytes()[4000:4200]) // page
+    data[start * page : (start + 1) * page] = bytes(page)
+    file.write_bytes(data)
+    frames, skipped = read(file)
+    assert [f.stamp_ns for f in frames] == [START_NS + k * 33_000_000 for k in range(40) if k != 20]
+    (name,) = (name for name, reason in skipped.items() if "damaged or cut off" in reason)
+    assert name.startswith("message ")
 
 
 def test_what_a_killed_recorder_left_in_its_write_ahead_log(tmp_path):

@@ -42,8 +42,25 @@ def test_right_infrared_is_paired_as_left_infrared_is_and_apart_from_it():
 
 def test_what_comes_more_than_a_second_late_is_not_waited_for():
     pairing = FramesetBuilder()
-    assert not list(pairing.add("depth", 0, image(0)))
+    for role, stamp_ms in (("depth", 0), ("infrared", 33), ("infrared", 1000)):
+        assert not list(pairing.add(role, stamp_ms * MS, image(0)))
     assert [m.stamp_ns for m in pairing.add("infrared", 1001 * MS, image(1))] == [0]
+
+
+def test_infrared_that_goes_on_alone_does_not_push_out_the_partner_of_the_last_depth():
+    infrared = [("infrared", 33 * k) for k in range(300)]
+    assert paired([("depth", 0), *infrared, ("depth", 9801)]) == [(0, 0), (9801, 9801)]
+
+
+@pytest.mark.parametrize("shift_ms", [2000, 10**9, -2000, -(10**9)])
+def test_a_stream_of_another_clock_does_not_keep_the_others_from_each_other(shift_ms):
+    start, count = 2 * 10**9, 100
+    arrivals = [
+        (role, start + 33 * k + shift)
+        for k in range(count)
+        for role, shift in (("depth", 0), ("ground truth", shift_ms), ("infrared", 2))
+    ]
+    assert paired(arrivals) == [(start + 33 * k, start + 33 * k + 2) for k in range(count)]
 
 
 def test_a_clock_that_is_set_back_costs_no_frame():

@@ -149,8 +149,19 @@ def test_depth_that_is_only_there_as_colour_sees_it_is_not_taken(tmp_path):
 @pytest.mark.parametrize("infos", [[], [info("/camera/color/camera_info")],
                                    [info("/camera/camera_info", width=640)]])  # fmt: skip
 def test_no_camera_info_of_the_depth_images(tmp_path, infos):
-    with pytest.raises(RecordingError, match="no camera_info of the depth images"):
-        chosen(tmp_path, [*infos, image("/camera/depth/image_rect_raw")])
+    messages = [*infos, image("/camera/depth/image_rect_raw")]
+    with pytest.raises(RecordingError, match="no camera_info of the depth images.*--camera;"):
+        chosen(tmp_path / "without", messages)
+    topics = chosen(tmp_path / "with", messages, Overrides(camera="d455"))
+    assert (topics.camera_info, topics.baseline_m, topics.assumed) == (None, 0.095, [])
+
+
+@pytest.mark.parametrize("shift, baseline_m", [(-425 * 0.055, 0.055), (0.0, 0.095)])
+def test_the_users_camera_gives_the_baseline_that_is_not_recorded(tmp_path, shift, baseline_m):
+    messages = [info(INFO), info(RIGHT_INFO, shift=shift), image(DEPTH), ir(INFRARED)]
+    topics = chosen(tmp_path, messages, Overrides(camera="d455"))
+    assert (topics.camera_info, topics.baseline_m) == (INFO, pytest.approx(baseline_m))
+    assert topics.notes == [] and topics.assumed == []
 
 
 def test_the_baseline_out_of_the_drivers_extrinsics(tmp_path):

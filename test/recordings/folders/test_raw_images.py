@@ -19,6 +19,7 @@ def write(folder, **images):
 def test_a_snapshot_of_depth_and_infrared(tmp_path, width, height):
     depth, infrared = noisy_wall(width, height)
     write(tmp_path, wall_Depth=depth, wall_Infrared=infrared)
+    (tmp_path / "._wall_Depth.raw").write_bytes(b"of macOS")
     for path in (tmp_path, tmp_path / "wall_Depth.raw"):
         recording = open_recording(path)
         (frame,) = recording
