@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 SHIPPED = Path(__file__).parent / "models"
-DEFAULT_MODEL = SHIPPED / "unet.pt"
 # The candidates for the node's `model_path: auto`: the best first, the fastest last.
-BEST_FIRST = ("unet", "unet-tiny-stereo", "unet-tiny")
+BEST_FIRST = ("unet-large", "unet", "unet-tiny-stereo", "unet-tiny")
+# Offline there is no camera to keep up with.
+DEFAULT_MODEL = SHIPPED / f"{BEST_FIRST[0]}.pt"
 
 
 def model_file(path: Path | str) -> Path:

@@ -48,8 +48,8 @@ def train(
         str | None,
         typer.Option(
             metavar="NETWORK",
-            help="unet, unet-tiny, unet-tiny-stereo, autoencoder-classic, unet-classic or "
-            "ccgan-classic.",
+            help="unet-large, unet, unet-tiny-stereo, unet-tiny, autoencoder-classic, "
+            "unet-classic or ccgan-classic.",
             show_default="unet",
         ),
     ] = None,

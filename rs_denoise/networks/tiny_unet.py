@@ -45,7 +45,7 @@ class TinyUNet(UNetTrunk):
     @property
     def receptive_field_px(self) -> int:
         """Half-width of the receptive field; surfaces are searched for within the image itself."""
-        return super().receptive_field_px + REACH * STRIDE
+        return super().receptive_field_px + REACH * STRIDE + self.skip  # of the slope
 
     def forward(self, disparity_px: Tensor, infrared: Tensor) -> tuple[Tensor, Tensor]:
         """Denoises.
@@ -66,13 +66,34 @@ class TinyUNet(UNetTrunk):
         taken = enlarge(take_from_neighbours(sparse, reference, self.select(finer)), BLOCK_PX)
         output = functional.pixel_shuffle(self.head(finest).float(), 2)
         residual, scale, keep = output.chunk(3, dim=1)
-        around, residual_px = upsample(taken, 2), upsample(to_residual_px(residual), 2)
-        kept = upsample(torch.sigmoid(keep + KEEP_LOGIT), 2) * torch.sign(disparity_px)
-        difference = disparity_px - around
+        own, around = functional.pixel_unshuffle(disparity_px, 2), _four_pixels(taken)
+        kept = torch.sigmoid(keep + KEEP_LOGIT) * torch.sign(own)
+        difference = own - around
         if not self.training:
             kept = _of_one_surface(kept, difference)
-        denoised_px = torch.addcmul(around + residual_px, kept, difference).clamp_min(0.0)
+        denoised_px = torch.addcmul(around + to_residual_px(residual), kept, difference)
+        denoised_px = functional.pixel_shuffle(denoised_px.clamp_min(0.0), 2)
         return denoised_px, upsample(to_scale_px(scale), 2)
+
+
+def _four_pixels(blocks_px: Tensor) -> Tensor:
+    """The disparity of the four pixels of each 2x2 block, along the slope of its surface.
+
+    With one disparity per block, floors and slanted walls would have steps.
+
+    Args:
+        blocks_px: [N, 1, H/2, W/2] disparity at the middle of each block.
+
+    Returns:
+        [N, 4, H/2, W/2]: upper left, upper right, lower left, lower right.
+    """
+    padded = functional.pad(blocks_px, (1, 1, 1, 1), mode="replicate")
+    across = 0.5 * (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2])
+    down = 0.5 * (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1])
+    # A pixel is a quarter of a block from the middle.
+    across, down = (0.25 * fade_across_surfaces(step, step) for step in (across, down))
+    upper, lower = blocks_px - down, blocks_px + down
+    return torch.cat([upper - across, upper + across, lower - across, lower + across], dim=1)
 
 
 def _of_one_surface(kept: Tensor, difference: Tensor) -> Tensor:
