@@ -9,9 +9,9 @@ REAL ?= ../shared/data/real
 PYTHONS ?= python3.10 python3.11 python3.12 python3.13
 # Test files that run in parallel; 0: all in one process, which --pdb needs.
 WORKERS ?= 2
-# Shipped models beside unet-large, unless MODELS has a new one of their name; and those of MODELS.
+# Shipped models beside unet, unless MODELS has a new one of their name; and those of MODELS.
 TRAINED = $(wildcard $(MODELS)/*.pt)
-SHIPPED = $(filter-out rs_denoise/models/unet-large.pt $(TRAINED:$(MODELS)/%=rs_denoise/models/%),$(wildcard rs_denoise/models/*.pt))
+SHIPPED = $(filter-out rs_denoise/models/unet.pt $(TRAINED:$(MODELS)/%=rs_denoise/models/%),$(wildcard rs_denoise/models/*.pt))
 BESIDE = $(SHIPPED) $(TRAINED)
 VENV := .venv
 VERSIONS := requirements/constraints.txt

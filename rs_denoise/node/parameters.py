@@ -55,8 +55,8 @@ class Parameters:
 
     model_path: str = _parameter(
         "auto",
-        "Model file, the name of a shipped model (unet-large, unet, unet-tiny-stereo or "
-        "unet-tiny), or auto: the best shipped model that keeps up with the camera, by "
+        "Model file, the name of a shipped model (unet, unet-tiny-stereo, unet-tiny or "
+        "unet-large), or auto: the best shipped model that keeps up with the camera, by "
         "measurement.",
         fixed=True,
     )
