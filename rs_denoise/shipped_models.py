@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 SHIPPED = Path(__file__).parent / "models"
-# The candidates for the node's `model_path: auto`: the best first, the fastest last. Not
-# unet-large: it finds fewer thin objects than unet, and a missed obstacle is worse than a false one.
+# The candidates for the node's `model_path: auto`: the best first, the fastest last. unet-large is
+# none: it finds fewer thin objects than unet, and a missed obstacle is worse than a false one.
 BEST_FIRST = ("unet", "unet-tiny-stereo", "unet-tiny")
 DEFAULT_MODEL = SHIPPED / f"{BEST_FIRST[0]}.pt"
 
