@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+# With a smaller fraction of valid pixels, a frame counts as empty, which looks like free space. The
+# node's parameter min_fill can change it.
+MIN_FILL = 0.02
 # Above every confidence: as fill_confidence, it means that no hole is filled.
 MAX_CONFIDENCE = 1.01
 

@@ -17,7 +17,7 @@ import numpy as np
 from rs_denoise.camera import CameraError
 from rs_denoise.depth import round_like
 from rs_denoise.drawing.picture import draw_depth, find_depth_range
-from rs_denoise.gate import Gate
+from rs_denoise.gate import MIN_FILL, Gate
 from rs_denoise.offline import OfflineDenoiser, Progress, use_share_of_cores
 from rs_denoise.recordings.atomic_output import atomic_output
 from rs_denoise.recordings.bags.bag import is_bag
@@ -45,8 +45,6 @@ if TYPE_CHECKING:
 CAMERA, CONFIDENCE, PICTURE = "camera.json", "confidence.png", "picture.png"
 # Key of camera.json: checksum of the camera and the images that a frame was denoised from.
 SOURCE = "source_crc32"
-# The node's default of min_fill: with fewer valid pixels, a frame counts as empty.
-MIN_FILL = 0.02
 DAMAGED = "its denoised.json was damaged: every frame is denoised again"
 # Folder of each frame, with the frame's stamp.
 Folders = dict[Path, int | None]

@@ -134,7 +134,7 @@ def live(
     if not console.is_terminal:
         console.line()  # which Live only prints in a terminal
     if out is not None:
-        console.print(f"view: {out}")
+        console.print(f"view: {out}", highlight=False, soft_wrap=True)
 
 
 class _View:

@@ -19,7 +19,7 @@ from rcl_interfaces.msg import (
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from rs_denoise.gate import Gate
+from rs_denoise.gate import MIN_FILL, Gate
 from rs_denoise.node.assembler import AssemblerSettings
 from rs_denoise.pipeline.failure import FailurePolicy
 from rs_denoise.pipeline.frame_pipeline import FrameSettings
@@ -172,7 +172,7 @@ class Parameters:
         range=(0.5, 3600.0),
     )
     min_fill: float = _parameter(
-        0.02,
+        MIN_FILL,
         "If the fraction of valid pixels stays below this for a second, frames count as failed. 0: "
         "never.",
         range=(0.0, 1.0),
