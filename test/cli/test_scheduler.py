@@ -1,5 +1,6 @@
 """`--scheduler`: a real Dask scheduler and worker processes, some of which are killed."""
 
+import contextlib
 import json
 import os
 import re
@@ -128,8 +129,9 @@ def kill_who_listens(port):
     for connection in psutil.net_connections("tcp"):
         listens = connection.laddr.port == port and connection.status == psutil.CONN_LISTEN
         if listens and connection.pid:  # None while the process dies
-            os.kill(connection.pid, signal.SIGKILL)
-            return True
+            with contextlib.suppress(ProcessLookupError):  # it died since the system was asked
+                os.kill(connection.pid, signal.SIGKILL)
+                return True
     return False
 
 
