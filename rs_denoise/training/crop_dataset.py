@@ -21,6 +21,9 @@ from rs_denoise.training.augment import WRONG_MATCH_PX, Crop, Example, augment, 
 ZOOM_RANGE = (0.75, 1.6)
 # Columns of the right image that are kept next to a crop: matches are at most 126 px away.
 MATCH_MARGIN_PX = 128
+# Depth and ground truth whose median ratio is beyond this differ in unit, not by errors: even with a
+# third of the pixels wrong, the median pixel of a camera's depth is right to a few per cent.
+MAX_RATIO = 4.0
 # Keys of a batch, as `Example` has them.
 KEYS = ("disparity_px", "infrared", "truth_px", "surfaces_px", "evidence")
 
@@ -115,6 +118,7 @@ class CropDataset(Dataset):
         scale = frame.camera.disparity_scale_px_mm
         truth = to_disparity_px(frame.ground_truth_mm, scale)
         disparity = to_disparity_px(frame.depth_mm, scale)
+        _check_ground_truth(frame.name, disparity, truth)
         infrared = frame.infrared if frame.infrared is not None else np.zeros_like(frame.depth_mm)
         whole = Crop(disparity, infrared, truth, frame.infrared_right)
         wrong_pct = _wrong_matches_pct(whole) if self.max_wrong_pct < 100 else 0.0
@@ -157,6 +161,19 @@ def _cut(whole: Crop, top: int, left: int, side: int, size: int) -> Crop:
     # Columns outside the frame are removed again, an even number of them.
     outside = 2 * int(np.ceil(max(-begin, 0) * factor / 2))
     return Crop(disparity, infrared, truth, np.ascontiguousarray(right[:, outside:]))
+
+
+def _check_ground_truth(name: str, disparity: np.ndarray, truth: np.ndarray) -> None:
+    """Raises UnusableFrame if the ground truth is empty or can only be of another unit."""
+    if not truth.any():
+        raise UnusableFrame(f"{name}: its ground truth is 0 (unknown) at every pixel")
+    both = (disparity > 0) & (truth > 0)
+    ratio = float(np.median(disparity[both] / truth[both])) if both.any() else 1.0
+    if not 1 / MAX_RATIO < ratio < MAX_RATIO:
+        raise UnusableFrame(
+            f"{name}: its ground truth is {ratio:.3g} times its depth (median): are both in mm, "
+            "and of one camera?"
+        )
 
 
 def _wrong_matches_pct(whole: Crop) -> float:

@@ -261,6 +261,20 @@ def test_too_few_frames_are_told(data, tmp_path):
         train(frames[:1], frames[1:2], tmp_path / "run", SMALL)
 
 
+@pytest.mark.parametrize(
+    ("factor", "said"),
+    [(0, "ground truth is 0 .unknown. at every pixel"), (10, "ground truth is 10 times its depth")],
+)
+def test_ground_truth_that_is_empty_or_in_another_unit_is_told(data, tmp_path, factor, said):
+    frames = [read() for read in find_frame_readers(data)[:2]]
+    bad = [
+        partial(replace, frame, ground_truth_mm=frame.ground_truth_mm * np.uint16(factor))
+        for frame in frames
+    ]
+    with pytest.raises(UnusableFrame, match=f"^none of 2 frames can be used; .* {said}"):
+        train(bad, bad, tmp_path / "run", SMALL)
+
+
 @pytest.mark.parametrize("held_out", [False, True])
 def test_frames_of_which_none_can_be_used_are_told(data, tmp_path, held_out):
     """Read by a worker process, they ended the run with a traceback."""
