@@ -21,8 +21,8 @@ from rs_denoise.training.augment import WRONG_MATCH_PX, Crop, Example, augment, 
 ZOOM_RANGE = (0.75, 1.6)
 # Columns of the right image that are kept next to a crop: matches are at most 126 px away.
 MATCH_MARGIN_PX = 128
-# Depth and ground truth whose median ratio is beyond this differ in unit, not by errors: even with a
-# third of the pixels wrong, the median pixel of a camera's depth is right to a few per cent.
+# Depth and ground truth whose median ratio is beyond this differ in unit, not by errors: the median
+# pixel of a camera's depth is right to a few per cent even if a third of the pixels are wrong.
 MAX_RATIO = 4.0
 # Keys of a batch, as `Example` has them.
 KEYS = ("disparity_px", "infrared", "truth_px", "surfaces_px", "evidence")
