@@ -7,6 +7,10 @@ surroundings, as kernel-predicting networks do (Bako et al. 2017, "Kernel-predic
 networks for denoising Monte Carlo renderings"). It adds a residual and predicts the scale of its
 uncertainty. If there is a right infrared image, matching evidence (`matching.py`) shows which
 surface both images agree on.
+
+The choice is trained as a mixture: the network learns the probability that the truth is at each
+candidate (Tosi et al. 2021, "SMD-Nets: Stereo mixture density networks"). A weighted mean of them,
+trained with an L1 loss, saturates: all probabilities become 0 or 1, also where the choice is open.
 """
 
 from __future__ import annotations
@@ -38,6 +42,11 @@ MAX_LOGIT = 30.0
 TINY = 1e-30
 # Logit of an untrained network for the nearest and the farthest surface.
 SURFACE_LOGIT = -1.0
+# A surface behind the measured one must be likelier by this factor, because a wrong choice of it
+# removes a thin object: to move a pixel farther, the network must be sure to two thirds.
+FARTHER_FACTOR = 0.5
+# A candidate whose disparity is less than measured by this is on a surface behind, px.
+FARTHER_STEP_PX = 1.0
 
 
 class UNet(UNetTrunk):
@@ -57,7 +66,7 @@ class UNet(UNetTrunk):
 
     def forward(
         self, disparity_px: Tensor, infrared: Tensor, surfaces_px: Tensor, evidence: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, ...]:
         """Denoises.
 
         Args:
@@ -70,6 +79,8 @@ class UNet(UNetTrunk):
         Returns:
             disparity_px: [N, 1, H, W] float32, at every pixel, also where the input is invalid.
             scale_px: [N, 1, H, W] float32, the scale b of the Laplace distribution of its error.
+            candidates_px, logits: in training only, [N, 4, H, W] float32, what the network chose
+                between; 0 and less is invalid.
         """
         sparse, reference, features = self.sample(disparity_px, infrared)
         sampled_px = disparity_px[..., ::EVIDENCE_STRIDE, ::EVIDENCE_STRIDE]
@@ -85,14 +96,16 @@ class UNet(UNetTrunk):
         around = functional.pixel_unshuffle(enlarge(taken, BLOCK_PX * self.skip), 2)
         residual, scale, keep = self._by_phase(self.head(finest)).chunk(3, dim=1)
         nearest, farthest = self._by_phase(self.choose(finest)).chunk(2, dim=1)
-        chosen = _choose(
-            [own, surfaces_px[:, :1], surfaces_px[:, 1:], around],
-            [keep + KEEP_LOGIT, nearest + SURFACE_LOGIT, farthest + SURFACE_LOGIT],
-            across_surfaces=self.training,
-        )
-        denoised_px = (chosen + to_residual_px(residual)).clamp_min(0.0)
+        candidates_px = [own, surfaces_px[:, :1], surfaces_px[:, 1:], around]
+        logits = [keep + KEEP_LOGIT, nearest + SURFACE_LOGIT, farthest + SURFACE_LOGIT]
+        residual_px = to_residual_px(residual)
+        denoised_px = (_choose(candidates_px, logits) + residual_px).clamp_min(0.0)
         scale_px = to_scale_px(scale).expand_as(denoised_px)
-        return functional.pixel_shuffle(denoised_px, 2), functional.pixel_shuffle(scale_px, 2)
+        outputs = [denoised_px, scale_px]
+        if self.training:
+            moved = [(c + residual_px.detach()) * torch.sign(c) for c in candidates_px]
+            outputs += [_interleave(moved), _interleave([*logits, torch.zeros_like(keep)])]
+        return tuple(functional.pixel_shuffle(output, 2) for output in outputs)
 
     def _by_phase(self, output: Tensor) -> Tensor:
         """Separates the output of a layer at the stem's resolution by pixel, float32.
@@ -104,35 +117,42 @@ class UNet(UNetTrunk):
         return planar if self.skip == 1 else functional.pixel_shuffle(planar, 2)
 
 
-def _choose(candidates_px: list[Tensor], logits: list[Tensor], across_surfaces: bool) -> Tensor:
+def _choose(candidates_px: list[Tensor], logits: list[Tensor]) -> Tensor:
     """A weighted mean of the candidates that lie on the same surface as the likeliest one.
 
     Computed step by step, because a softmax over so few channels takes three times as long on a
     CPU.
 
     Args:
-        candidates_px: [N, 4 or 1, H/2, W/2] each, broadcast; 0 = invalid, gets no weight.
+        candidates_px: [N, 4 or 1, H/2, W/2] each, broadcast, the measured disparity first; 0 =
+            invalid, gets no weight.
         logits: of all but the last, whose logit is 0; of shapes like theirs.
-        across_surfaces: average all candidates, for training: with the likeliest surface alone, no
-            gradient leads to a better one.
     """
     weights = [
         torch.exp(logit.clamp(-MAX_LOGIT, MAX_LOGIT)) * torch.sign(candidate)
         for candidate, logit in zip(candidates_px[:-1], logits, strict=True)
     ]
     weights.append(torch.sign(candidates_px[-1]))
-    likeliest_px, best = candidates_px[0], weights[0]
+    own_px = candidates_px[0]
+    likeliest_px, best = own_px, weights[0]
     for candidate, weight in zip(candidates_px[1:], weights[1:], strict=True):
-        likeliest_px = torch.where(weight > best, candidate, likeliest_px)
-        best = torch.maximum(best, weight)
-    if not across_surfaces:
-        weights = [
-            fade_across_surfaces(weight, candidate - likeliest_px)
-            for candidate, weight in zip(candidates_px, weights, strict=True)
-        ]
+        is_behind = (own_px - candidate > FARTHER_STEP_PX).to(weight.dtype)
+        cautious = weight * (1.0 - (1.0 - FARTHER_FACTOR) * is_behind)
+        likeliest_px = torch.where(cautious > best, candidate, likeliest_px)
+        best = torch.maximum(best, cautious)
+    weights = [
+        fade_across_surfaces(weight, candidate - likeliest_px)
+        for candidate, weight in zip(candidates_px, weights, strict=True)
+    ]
     # Where nothing is valid, all candidates are 0, and so is their mean.
     total, sum_of_weights = weights[0] * candidates_px[0], weights[0] + TINY
     for candidate, weight in zip(candidates_px[1:], weights[1:], strict=True):
         total = torch.addcmul(total, weight, candidate)
         sum_of_weights = sum_of_weights + weight
     return total / sum_of_weights
+
+
+def _interleave(images: list[Tensor]) -> Tensor:
+    """[N, 4 K, H, W] for pixel_shuffle, which makes K channels, from K images [N, 4 or 1, H, W]."""
+    shape = torch.broadcast_shapes(*(image.shape for image in images))
+    return torch.stack([image.expand(shape) for image in images], dim=1).flatten(1, 2)

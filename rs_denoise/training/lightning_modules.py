@@ -91,10 +91,8 @@ class DisparityModule(TrainingModule):
         return [batch[name] for name in kind.input_names]
 
     def losses(self, batch: dict[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:  # noqa: D102
-        output, scale = self.network(*self.inputs(batch))
-        losses = denoising_loss(
-            output.float(), scale.float(), batch["disparity_px"], batch["truth_px"]
-        )
+        output, scale, *choice = (x.float() for x in self.network(*self.inputs(batch)))
+        losses = denoising_loss(output, scale, batch["disparity_px"], batch["truth_px"], choice)
         return losses, output
 
 

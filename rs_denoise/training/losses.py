@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -32,9 +34,15 @@ CONFIDENCE_WEIGHT = 0.5
 LIKELIHOOD_WEIGHT = 0.05
 # Deliberately not the exact frequency of errors: correct pixels on thin objects, with which robots
 # collide, have more weight, and so have pixels that are too far, which are false free space.
-THIN_CONFIDENCE_WEIGHT, TOO_FAR_WEIGHT = 5.0, 2.0
+THIN_CONFIDENCE_WEIGHT, TOO_FAR_WEIGHT = 6.0, 2.0
 # The probability of a large error is kept away from 0, or a few pixels would outweigh all others.
 MIN_PROBABILITY = 1e-3
+# Scale of the Laplace distribution around each candidate, px, and the error in scales from which on
+# a candidate does not explain the truth at all: then no candidate is preferred.
+CANDIDATE_SCALE_PX, MAX_CANDIDATE_ERROR = 0.5, 8.0
+CHOICE_WEIGHT = 1.0
+# Of an invalid candidate; finite, so that pixels without any candidate give no NaN.
+INVALID_LOGIT = -1e4
 # Neighbours are on one surface if their true disparities differ by less than this.
 MAX_SURFACE_STEP_PX = 0.5
 # A larger step of the error is a wrong match, which the accuracy term covers.
@@ -42,7 +50,11 @@ MAX_ERROR_STEP_PX = 2.0
 
 
 def denoising_loss(
-    output_px: Tensor, scale_px: Tensor, input_px: Tensor, truth_px: Tensor
+    output_px: Tensor,
+    scale_px: Tensor,
+    input_px: Tensor,
+    truth_px: Tensor,
+    choice: Sequence[Tensor] = (),
 ) -> dict[str, Tensor]:
     """Computes the parts of the loss, and their weighted sum under "loss".
 
@@ -50,12 +62,14 @@ def denoising_loss(
     surfaces, which rewards removing high-frequency error and leaves edges alone. Uncertainty is the
     cross-entropy of the published confidence, and the negative log-likelihood of a Laplace
     distribution; the error is detached in both, so that a large scale cannot excuse a wrong
-    disparity.
+    disparity. Choice is the negative log-likelihood of the truth in the mixture of the candidates.
 
     Args:
         output_px, scale_px: the network's disparity and Laplace scale, [N, 1, H, W] in px.
         input_px: measured disparity, of the same shape, 0 = invalid.
         truth_px: true disparity, of the same shape, 0 = unknown.
+        choice: candidates and their logits, [N, K, H, W] each, of networks that choose: their
+            further outputs in training.
     """
     known = truth_px > 0
     weight = torch.where(input_px > 0, 1.0, HOLE_WEIGHT) * known
@@ -65,15 +79,28 @@ def denoising_loss(
     weight = torch.where(_near_edge(truth_px), EDGE_WEIGHT * weight, weight)
     thin = _thin(truth_px)
     weight = torch.where(thin, THIN_WEIGHT * weight, weight)
+    choice_weight = weight
     weight = torch.where(error.detach() < 0, RECEDING_WEIGHT * weight, weight)
     accuracy = _mean(KNEE_PX * torch.log1p(error.abs() / KNEE_PX), weight)
     seen = weight * (input_px > 0)
     smoothness = _gradient(error, truth_px, seen, 2) + _gradient(error, truth_px, seen, 3)
     uncertainty = _uncertainty(error.detach(), scale_px, output_px.detach(), truth_px, thin)
     total = accuracy + GRADIENT_WEIGHT * smoothness + uncertainty
-    return {
-        "loss": total, "accuracy": accuracy, "smoothness": smoothness, "uncertainty": uncertainty
-    }  # fmt: skip
+    parts = {"accuracy": accuracy, "smoothness": smoothness, "uncertainty": uncertainty}
+    if choice:
+        candidates_px, logits = choice
+        parts["choice"] = _choice(candidates_px, logits, truth_px, choice_weight)
+        total = total + CHOICE_WEIGHT * parts["choice"]
+    return {"loss": total, **parts}
+
+
+def _choice(candidates_px: Tensor, logits: Tensor, truth_px: Tensor, weight: Tensor) -> Tensor:
+    valid = candidates_px > 0
+    log_prior = torch.log_softmax(torch.where(valid, logits, INVALID_LOGIT), dim=1)
+    log_likelihood = -(candidates_px - truth_px).abs() / CANDIDATE_SCALE_PX
+    unexplained = torch.full_like(truth_px, -MAX_CANDIDATE_ERROR)
+    joint = torch.cat([log_prior + log_likelihood, unexplained], dim=1)
+    return _mean(-torch.logsumexp(joint, dim=1, keepdim=True), weight)
 
 
 def _uncertainty(

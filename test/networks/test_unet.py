@@ -1,9 +1,12 @@
+import math
+
 import pytest
 import torch
 
 from rs_denoise.matching import EVIDENCE_CHANNELS, candidate_surfaces, matching_evidence
-from rs_denoise.networks.unet import UNet
-from rs_denoise.networks.unet_trunk import OFFSETS
+from rs_denoise.networks.unet import SURFACE_LOGIT, UNet
+from rs_denoise.networks.unet_trunk import KEEP_LOGIT, OFFSETS
+from rs_denoise.training.losses import denoising_loss
 
 KEEP_BIAS = slice(8, 12)
 
@@ -78,15 +81,44 @@ def test_surfaces_are_not_blended_across_an_edge():
     assert (torch.minimum((output - 10).abs(), (output - 20).abs()) < 0.05).all()
 
 
+@pytest.mark.parametrize(("odds", "expected"), [(1.5, 20.0), (3.0, 10.0)])
+def test_a_surface_behind_must_be_clearly_likelier(odds, expected):
+    network = UNet().eval()
+    disparity = torch.full((1, 1, 64, 64), 10.0)
+    disparity[..., 32:] = 20.0
+    with torch.no_grad():
+        network.choose.bias[:4] = -20
+        network.choose.bias[4:] = KEEP_LOGIT - SURFACE_LOGIT + math.log(odds)
+        output, _ = run(network, disparity)
+    # Over a few blocks at the edge, what the block takes from around is at 15.
+    assert ((output[0, 0, 16:-16, 33:37] - expected).abs() < 0.6).all()
+
+
 def test_training_can_learn_to_choose_another_surface():
     """A gradient leads from the likeliest surface to the right one, which is farther."""
     network = UNet().train()
     disparity = torch.full((1, 1, 64, 64), 10.0)
     disparity[..., 32:] = 20.0
-    output, _ = run(network, disparity)
-    output[..., 34].sum().backward()  # fattened: it should be 10
-    farthest = network.choose.bias.grad[4:]
-    assert (farthest < -0.01).any()
+    truth = disparity.clone()
+    truth[..., 32:36] = 10.0  # fattened
+    output, scale, *choice = run(network, disparity)
+    denoising_loss(output, scale, disparity, truth, choice)["choice"].backward()
+    assert (network.choose.bias.grad[4:] < 0).all() and (network.choose.bias.grad[:4] >= 0).all()
+
+
+def test_training_shows_what_the_network_chose_between():
+    """Candidates in the order of their logits, at the pixels where they are."""
+    network = UNet().train()
+    disparity = torch.full((1, 1, 64, 64), 10.0)
+    disparity[..., 32:] = 20.0
+    disparity[..., 8, 8] = 0
+    with torch.no_grad():
+        *_, candidates, logits = run(network, disparity)
+    assert candidates.shape == logits.shape == (1, 4, 64, 64)
+    torch.testing.assert_close(candidates[0, :3, 32, 34], torch.tensor([20.0, 20, 10]))
+    torch.testing.assert_close(candidates[0, :3, 8, 8], torch.tensor([0.0, 10, 10]))
+    expected = torch.tensor([KEEP_LOGIT, SURFACE_LOGIT, SURFACE_LOGIT, 0.0])
+    torch.testing.assert_close(logits[0, :, 32, 34], expected)
 
 
 def test_a_slanted_wall_shows_no_grid():

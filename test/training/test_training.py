@@ -131,6 +131,20 @@ def test_the_loss_prefers_truth_smoothness_and_a_calibrated_scale():
     assert loss(truth - half)["accuracy"] > 1.05 * loss(truth + half)["accuracy"]
 
 
+def test_the_choice_is_best_at_the_frequencies_of_the_truth():
+    """With the truth at the first candidate in three of four pixels: log odds of 3."""
+    truth = torch.full((1, 1, 32, 32), 10.0)
+    truth[..., ::4] = 20.0
+    candidates = torch.tensor([10.0, 20, 0]).view(1, 3, 1, 1).expand(1, 3, 32, 32)
+
+    def choice(odds):
+        logits = torch.tensor([float(np.log(odds)), 0.0, 5.0]).view(1, 3, 1, 1).expand(1, 3, 32, 32)
+        return denoising_loss(truth, truth, truth, truth, (candidates, logits))["choice"]
+
+    # Nearer the edges between columns all weigh the same: every pixel is near one.
+    assert choice(3.0) < min(choice(odds) for odds in (0.01, 1.5, 6.0, 1000.0))
+
+
 SMALL = TrainingConfig(
     network="unet-tiny", epochs=1, crop_px=96, crops_per_frame=2, frames_per_batch=2, workers=0,
     precision="32-true",
