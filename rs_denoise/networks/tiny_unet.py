@@ -14,8 +14,11 @@ from torch.nn import functional
 from rs_denoise.matching import REACH, STRIDE, candidate_surfaces
 from rs_denoise.networks.unet_trunk import (
     BLOCK_PX,
+    FARTHER_FACTOR,
     KEEP_LOGIT,
     UNetTrunk,
+    behind,
+    describe_choice,
     distance_to_surfaces,
     early_branch,
     enlarge,
@@ -24,7 +27,6 @@ from rs_denoise.networks.unet_trunk import (
     take_from_neighbours,
     to_residual_px,
     to_scale_px,
-    upsample,
 )
 
 
@@ -47,7 +49,7 @@ class TinyUNet(UNetTrunk):
         """Half-width of the receptive field; surfaces are searched for within the image itself."""
         return super().receptive_field_px + REACH * STRIDE + self.skip  # of the slope
 
-    def forward(self, disparity_px: Tensor, infrared: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, disparity_px: Tensor, infrared: Tensor) -> tuple[Tensor, ...]:
         """Denoises.
 
         Args:
@@ -57,6 +59,8 @@ class TinyUNet(UNetTrunk):
         Returns:
             disparity_px: [N, 1, H, W] float32, at every pixel, also where the input is invalid.
             scale_px: [N, 1, H, W] float32, the scale b of the Laplace distribution of its error.
+            candidates_px, logits: in training only, [N, 2, H, W] float32, what the network chose
+                between; 0 is invalid.
         """
         sparse, reference, features = self.sample(disparity_px, infrared)
         beside = distance_to_surfaces(candidate_surfaces(disparity_px), sparse)
@@ -67,13 +71,14 @@ class TinyUNet(UNetTrunk):
         output = functional.pixel_shuffle(self.head(finest).float(), 2)
         residual, scale, keep = output.chunk(3, dim=1)
         own, around = functional.pixel_unshuffle(disparity_px, 2), _four_pixels(taken)
+        difference, residual_px = own - around, to_residual_px(residual)
         kept = torch.sigmoid(keep + KEEP_LOGIT) * torch.sign(own)
-        difference = own - around
-        if not self.training:
-            kept = _of_one_surface(kept, difference)
-        denoised_px = torch.addcmul(around + to_residual_px(residual), kept, difference)
-        denoised_px = functional.pixel_shuffle(denoised_px.clamp_min(0.0), 2)
-        return denoised_px, upsample(to_scale_px(scale), 2)
+        kept = _of_one_surface(kept, difference)
+        denoised_px = torch.addcmul(around + residual_px, kept, difference).clamp_min(0.0)
+        outputs = [denoised_px, to_scale_px(scale).expand_as(denoised_px)]
+        if self.training:
+            outputs += describe_choice([own, around], [keep + KEEP_LOGIT], residual_px)
+        return tuple(functional.pixel_shuffle(output, 2) for output in outputs)
 
 
 def _four_pixels(blocks_px: Tensor) -> Tensor:
@@ -97,6 +102,10 @@ def _four_pixels(blocks_px: Tensor) -> Tensor:
 
 
 def _of_one_surface(kept: Tensor, difference: Tensor) -> Tensor:
-    """The weight of the measured disparity: 0 or 1 if the other one is on another surface."""
-    likelier = torch.round(kept)
+    """The weight of the measured disparity: 0 or 1 if the other one is on another surface.
+
+    It is rounded up from one half on, or if the other surface is behind, from a third on.
+    """
+    caution = 0.5 - FARTHER_FACTOR / (1.0 + FARTHER_FACTOR)
+    likelier = torch.round(kept + caution * behind(difference))
     return likelier + fade_across_surfaces(kept - likelier, difference)

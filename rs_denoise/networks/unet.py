@@ -23,8 +23,11 @@ from rs_denoise.matching import EVIDENCE_CHANNELS
 from rs_denoise.matching import STRIDE as EVIDENCE_STRIDE
 from rs_denoise.networks.unet_trunk import (
     BLOCK_PX,
+    FARTHER_FACTOR,
     KEEP_LOGIT,
     UNetTrunk,
+    behind,
+    describe_choice,
     distance_to_surfaces,
     early_branch,
     enlarge,
@@ -42,11 +45,6 @@ MAX_LOGIT = 30.0
 TINY = 1e-30
 # Logit of an untrained network for the nearest and the farthest surface.
 SURFACE_LOGIT = -1.0
-# A surface behind the measured one must be likelier by this factor, because a wrong choice of it
-# removes a thin object: to move a pixel farther, the network must be sure to two thirds.
-FARTHER_FACTOR = 0.5
-# A candidate whose disparity is less than measured by this is on a surface behind, px.
-FARTHER_STEP_PX = 1.0
 
 
 class UNet(UNetTrunk):
@@ -80,7 +78,7 @@ class UNet(UNetTrunk):
             disparity_px: [N, 1, H, W] float32, at every pixel, also where the input is invalid.
             scale_px: [N, 1, H, W] float32, the scale b of the Laplace distribution of its error.
             candidates_px, logits: in training only, [N, 4, H, W] float32, what the network chose
-                between; 0 and less is invalid.
+                between; 0 is invalid.
         """
         sparse, reference, features = self.sample(disparity_px, infrared)
         sampled_px = disparity_px[..., ::EVIDENCE_STRIDE, ::EVIDENCE_STRIDE]
@@ -103,8 +101,7 @@ class UNet(UNetTrunk):
         scale_px = to_scale_px(scale).expand_as(denoised_px)
         outputs = [denoised_px, scale_px]
         if self.training:
-            moved = [(c + residual_px.detach()) * torch.sign(c) for c in candidates_px]
-            outputs += [_interleave(moved), _interleave([*logits, torch.zeros_like(keep)])]
+            outputs += describe_choice(candidates_px, logits, residual_px)
         return tuple(functional.pixel_shuffle(output, 2) for output in outputs)
 
     def _by_phase(self, output: Tensor) -> Tensor:
@@ -136,8 +133,7 @@ def _choose(candidates_px: list[Tensor], logits: list[Tensor]) -> Tensor:
     own_px = candidates_px[0]
     likeliest_px, best = own_px, weights[0]
     for candidate, weight in zip(candidates_px[1:], weights[1:], strict=True):
-        is_behind = (own_px - candidate > FARTHER_STEP_PX).to(weight.dtype)
-        cautious = weight * (1.0 - (1.0 - FARTHER_FACTOR) * is_behind)
+        cautious = behind(own_px - candidate).mul_(FARTHER_FACTOR - 1.0).add_(1.0).mul_(weight)
         likeliest_px = torch.where(cautious > best, candidate, likeliest_px)
         best = torch.maximum(best, cautious)
     weights = [
@@ -150,9 +146,3 @@ def _choose(candidates_px: list[Tensor], logits: list[Tensor]) -> Tensor:
         total = torch.addcmul(total, weight, candidate)
         sum_of_weights = sum_of_weights + weight
     return total / sum_of_weights
-
-
-def _interleave(images: list[Tensor]) -> Tensor:
-    """[N, 4 K, H, W] for pixel_shuffle, which makes K channels, from K images [N, 4 or 1, H, W]."""
-    shape = torch.broadcast_shapes(*(image.shape for image in images))
-    return torch.stack([image.expand(shape) for image in images], dim=1).flatten(1, 2)

@@ -37,6 +37,12 @@ OFFSETS = [(0, 0)] + [
 VALID_LOGIT = 100.0
 # Logit of an untrained network for the measured disparity: it keeps 95 % of it.
 KEEP_LOGIT = 3.0
+# A surface behind the measured one must be likelier by this factor, because a wrong choice of it
+# removes a thin object: to move a pixel farther, the network must be sure to two thirds.
+FARTHER_FACTOR = 0.5
+# A surface is behind if its disparity is less than measured by this; over 1 px around it the factor
+# fades in.
+FARTHER_STEP_PX = 1.0
 
 
 class UNetTrunk(nn.Module):
@@ -173,6 +179,40 @@ def start_at_zero(*layers: nn.Module) -> None:
     for layer in layers:
         nn.init.zeros_(layer.weight)  # type: ignore[arg-type]
         nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+
+
+def behind(difference_px: Tensor) -> Tensor:
+    """1 where a candidate is on a surface behind the measured one, and 0 where it is not.
+
+    Args:
+        difference_px: the measured disparity minus the candidate's.
+    """
+    return (difference_px - (FARTHER_STEP_PX - 0.5)).clamp_(0.0, 1.0)
+
+
+def describe_choice(
+    candidates_px: list[Tensor], logits: list[Tensor], residual_px: Tensor
+) -> list[Tensor]:
+    """What a network chose between, for the loss, as outputs for pixel_shuffle(2).
+
+    Args:
+        candidates_px: K disparities, [N, 4 or 1, H/2, W/2] each, 0 = invalid.
+        logits: of all but the last, whose logit is 0; of shapes like theirs.
+        residual_px: is added to the chosen one, [N, 4 or 1, H/2, W/2].
+
+    Returns:
+        The candidates with the residual, 0 = invalid, and their logits, [N, 4 K, H/2, W/2] each.
+    """
+    residual_px = residual_px.detach()
+    corrected = [(c + residual_px) * torch.sign(c) for c in candidates_px]
+    return [_interleave(corrected), _interleave([*logits, torch.zeros_like(logits[0])])]
+
+
+def _interleave(images: list[Tensor]) -> Tensor:
+    """[N, 4 K, H, W], of which pixel_shuffle makes K channels, from K images [N, 4 or 1, H, W]."""
+    n, _, height, width = images[0].shape
+    pixels = [image.expand(n, 4, height, width) for image in images]
+    return torch.cat(pixels, dim=1)
 
 
 def to_residual_px(output: Tensor) -> Tensor:

@@ -1,8 +1,11 @@
+import math
+
 import pytest
 import torch
 
 from rs_denoise.networks.tiny_unet import TinyUNet
 from rs_denoise.networks.unet_trunk import OFFSETS
+from rs_denoise.training.losses import denoising_loss
 
 KEEP_BIAS = slice(8, 12)
 
@@ -66,9 +69,32 @@ def test_a_pixel_is_of_one_surface(network):
         network.select.bias[OFFSETS.index((0, 3))] = 40
     output, _ = run(network, disparity)
     assert torch.minimum((output - 10).abs(), (output - 20).abs()).max() < 0.2
-    network.train()  # a mean, so that a gradient leads to the other one
-    middle = run(network, disparity)[0][0, 0, 32, 16]
-    assert 12 < middle < 18
+
+
+@pytest.mark.parametrize(("kept", "expected"), [(0.4, 20.0), (0.25, 10.0)])
+def test_a_surface_behind_must_be_clearly_likelier(network, kept, expected):
+    disparity = torch.full((1, 1, 64, 64), 10.0)
+    disparity[..., 32:] = 20.0
+    replace_all(network)
+    with torch.no_grad():
+        network.head.bias[KEEP_BIAS] = -3 + math.log(kept / (1 - kept))
+        network.select.bias[OFFSETS.index((0, -3))] = 40
+    output, _ = run(network, disparity)
+    assert (output[0, 0, 24:-24, 34:38] - expected).abs().max() < 0.5
+
+
+def test_training_can_learn_to_choose_another_surface(network):
+    disparity = torch.full((1, 1, 64, 64), 10.0)
+    disparity[..., 32:] = 20.0
+    replace_all(network)
+    with torch.no_grad():
+        network.head.bias[KEEP_BIAS] = 0
+        network.select.bias[OFFSETS.index((0, -3))] = 40
+    truth = disparity.clone()
+    truth[..., 32:40] = 10.0  # fattened
+    output, scale, *choice = network.train()(disparity, torch.zeros_like(disparity))
+    denoising_loss(output, scale, disparity, truth, choice)["choice"].backward()
+    assert network.head.bias.grad[KEEP_BIAS].sum() > 0
 
 
 def test_what_it_takes_shows_no_grid(network):
