@@ -42,5 +42,5 @@ CAMERA_MODELS = {
     "d455": CameraModel(428.0, 0.095),
 }
 BASELINES_M = {name: model.baseline_m for name, model in CAMERA_MODELS.items()}
-# Used if the baseline is unknown. Depth stays metric with a wrong baseline: it cancels out.
+# Used if the baseline is unknown. A wrong baseline hardly changes the scale of depth.
 DEFAULT_BASELINE_M = BASELINES_M["d435"]

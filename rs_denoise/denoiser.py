@@ -73,7 +73,8 @@ class Denoiser:
     Args:
         model: the network, loaded.
         camera: of the frames. Depth is converted to disparity and back with fx * baseline, so a
-            wrong baseline cancels out of the depth and only affects the estimate of its noise.
+            wrong baseline hardly changes the scale of depth; but a model that compares both
+            infrared images then compares the wrong places.
         gate: limits for what is published.
         tile_px: largest side of a tile; bounds the memory that the network needs.
     """

@@ -61,7 +61,11 @@ def bench(
     rate: Annotated[
         list[float] | None,
         typer.Option(
-            min=1, max=1000, metavar="HZ", help="Hz of the camera; repeatable.", show_default="30"
+            min=1,
+            max=1000,
+            metavar="HZ",
+            help="Rate of the camera, Hz; repeatable.",
+            show_default="30",
         ),
     ] = None,
     seconds: Annotated[
@@ -89,7 +93,7 @@ def bench(
         ),
     ] = None,
 ) -> None:
-    """Times the core, in turns with librealsense's filters, and the node.
+    """Times the denoiser without ROS, beside librealsense's filters, and the node.
 
     The node runs between a camera, which plays the sample recording, and a consumer: three
     processes over DDS.

@@ -130,7 +130,7 @@ def evaluate(
         float,
         typer.Option(
             metavar="DEGREES",
-            help="Degrees, positive is down; with --camera-height.",
+            help="Pitch of the camera, degrees, positive is down; with --camera-height.",
             rich_help_panel=KNOWN,
         ),
     ] = 0.0,

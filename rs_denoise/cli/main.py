@@ -27,7 +27,7 @@ class Commands(CommandGroup):
             "Quality metrics).",
             "animate": "Animates the point clouds of a frame: raw, denoised and, if known, ground "
             "truth.",
-            "bench": "Times the core, in turns with librealsense's filters, and the node.",
+            "bench": "Times the denoiser without ROS, beside librealsense's filters, and the node.",
         },
         "Denoise recordings and cameras": {
             "live": "Shows raw and denoised depth of a camera side by side, with rates and times, "
@@ -38,7 +38,8 @@ class Commands(CommandGroup):
             "format.",
         },
         "Make models": {
-            "simulate": "Renders scenes and what a RealSense-like camera measures of them.",
+            "simulate": "Renders scenes as a simulated RealSense camera measures them, with "
+            "ground truth.",
             "train": "Trains a network. Repeat the command to resume a stopped run from its last "
             "checkpoint.",
             "export": "Exports a checkpoint to a model file (TorchScript with a manifest) and a "

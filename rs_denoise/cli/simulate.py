@@ -125,7 +125,12 @@ def simulate(
             help="Frame folders, or one rosbag2 per scene.",
         ),
     ] = OutputFormat.images,
-    versions: Annotated[int, typer.Option(min=1, metavar="N", help="Noisy cameras per scene.")] = 1,
+    versions: Annotated[
+        int,
+        typer.Option(
+            min=1, metavar="N", help="Cameras per scene, each with its own noise and matcher."
+        ),
+    ] = 1,
     ground_truth_every: Annotated[
         int, typer.Option(min=1, metavar="N", help="Keep ground truth of every n-th frame only.")
     ] = 1,
@@ -135,7 +140,7 @@ def simulate(
     workers: Annotated[
         int | None,
         typer.Option(
-            min=1, metavar="N", help="Processes of this machine.", show_default="one per core"
+            min=1, metavar="N", help="Processes on this machine.", show_default="one per core"
         ),
     ] = None,
     scheduler: options.Scheduler = None,
@@ -170,9 +175,10 @@ def simulate(
         typer.Option("--json", metavar="FILE", help="With --fidelity: write the metrics here."),
     ] = None,
 ) -> None:
-    """Renders scenes and what a RealSense-like camera measures of them.
+    """Renders scenes as a simulated RealSense camera measures them, with ground truth.
 
-    `--check` alone makes 100 indoor frames of a D415 in a temporary folder and compares.
+    `--check` without OUT makes 100 indoor frames of a D415 in a temporary folder, and compares
+    their errors with those of a real camera.
     """
     from rs_denoise.simulation.presets import MIX
     from rs_denoise.simulation.scenes.places import PLACES
