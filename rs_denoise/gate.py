@@ -51,7 +51,7 @@ class Gate:
     """
 
     min_confidence: float = 0.4
-    fill_confidence: float = 0.95
+    fill_confidence: float = 0.9
     max_recession: float = 0.03
     min_range_mm: float = 0.0
     max_range_mm: float = math.inf

@@ -142,7 +142,7 @@ class Parameters:
         range=(0.0, 1.0),
     )
     fill_confidence: float = _parameter(
-        0.95,
+        0.9,
         "A hole is filled if that probability is at least this. 1.01: never.",
         range=(0.0, 1.01),
     )
