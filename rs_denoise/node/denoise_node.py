@@ -28,6 +28,7 @@ from rs_denoise.node.status import (
     describe_right_infrared,
     describe_slowness,
 )
+from rs_denoise.node.topic_error import TopicError
 from rs_denoise.pipeline.device_errors import DeviceLostError, DeviceMemoryError
 from rs_denoise.pipeline.frame_pipeline import FramePipeline, FrameResult, InputFrame
 from rs_denoise.pipeline.model_selector import ModelSelector
@@ -98,8 +99,9 @@ class DenoiseNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Loads the model, warms it up and creates the outputs."""
         try:
-            self._network = self._resources.prepare(parameters.network_settings(self._settings))
-        except (ModelError, NetworkError, TilingError, DeviceMemoryError) as error:
+            network = self._resources.prepare(parameters.network_settings(self._settings))
+            self._outputs = Outputs(self, self._reporter)
+        except (ModelError, NetworkError, TilingError, DeviceMemoryError, TopicError) as error:
             return self._fail_to_configure(str(error))
         except DeviceLostError as error:
             self._on_fatal(str(error))
@@ -107,11 +109,13 @@ class DenoiseNode(LifecycleNode):
         except Exception as error:  # rclpy would hide the reason
             return self._fail_to_configure(f"{type(error).__name__}: {error}")
         self._statistics.set_lasting_error(None)
-        self._outputs = Outputs(self, self._reporter)
-        # This network is for a typical camera, so the camera that is connected is checked again.
+        if (unused := parameters.describe_unused_qos(self)) is not None:
+            self.get_logger().warning(unused)
+        self._network = network
+        # It is for a typical camera, so the camera that is connected is checked again.
         self._model_selector = ModelSelector(self._resources)
         self._configure_assembler()
-        self._log_network(self._network)
+        self._log_network(network)
         return super().on_configure(state)
 
     def _fail_to_configure(self, reason: str) -> TransitionCallbackReturn:
