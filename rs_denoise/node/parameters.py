@@ -16,6 +16,7 @@ from rcl_interfaces.msg import (
     ParameterDescriptor,
     SetParametersResult,
 )
+from rclpy.exceptions import ParameterException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
@@ -185,11 +186,13 @@ def declare(node: Node) -> Parameters:
     """Declares all parameters and returns their values at start.
 
     Raises:
-        ValueError: a value is out of range, or not one of a parameter's choices.
-        rclpy.exceptions.ParameterException: a value has another type.
+        ValueError: a value is out of range, of another type, or not one of a parameter's choices.
     """
-    for spec in fields(Parameters):
-        node.declare_parameter(spec.name, spec.default, _descriptor(spec))
+    try:
+        for spec in fields(Parameters):
+            node.declare_parameter(spec.name, spec.default, _descriptor(spec))
+    except ParameterException as error:
+        raise ValueError(str(error)) from error
     parameters = read(node)
     if reason := _find_problem(parameters):
         raise ValueError(reason)
