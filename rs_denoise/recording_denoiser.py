@@ -144,22 +144,14 @@ class RecordingDenoiser:
         if not begin_or_resume(images, DENOISED_NOTE, settings):
             notes.append(DAMAGED)
             _mark_incomplete(images)
-        unused = {"ground truth"}
-        if not denoiser.model.kind.uses_right_infrared:
-            unused.add("right infrared")
         try:
             folders, new, emptied = _denoise_frames(
-                opened.without(unused), denoiser, images, self.settings.pictures, progress
+                opened, denoiser, images, self.settings.pictures, progress
             )
         except RecordingError:
             _remove_without_frames(images)
             raise
-        if emptied:
-            notes.append(
-                f"{emptied} of {new} frames have less than {100 * MIN_FILL:g} % valid pixels after "
-                "denoising, and had more before: is --min-confidence too high, or the depth in "
-                "another unit than mm?"
-            )
+        notes += _note_emptied(emptied, new)
         if self.settings.bag:
             with atomic_output(out) as unfinished:
                 notes += _write_bag(recording, self.settings.overrides, opened, folders, unfinished)
@@ -193,11 +185,14 @@ def _denoise_frames(
     Returns:
         The folders of all frames, how many are new, and how many of these denoising has emptied.
     """
+    unused = {"ground truth"}
+    if not denoiser.model.kind.uses_right_infrared:
+        unused.add("right infrared")
     folders: Folders = {}
     colours: list[tuple[float, float]] = []  # of the first frame, for all
 
     def incomplete() -> Iterator[tuple[Path, Frame, bool]]:
-        for frame in progress(opened, opened.count):
+        for frame in progress(opened.without(unused), opened.count):
             folder = images / frame.name
             if pictures and not colours:
                 colours.append(find_depth_range(frame.depth_mm))
@@ -224,6 +219,17 @@ def _denoise_frames(
 
 def _is_nearly_empty(depth_mm: np.ndarray) -> bool:
     return bool(np.count_nonzero(depth_mm) < MIN_FILL * depth_mm.size)
+
+
+def _note_emptied(emptied: int, new: int) -> list[str]:
+    """A note if denoising has emptied frames."""
+    if not emptied:
+        return []
+    return [
+        f"{emptied} of {new} frames have less than {100 * MIN_FILL:g} % valid pixels after "
+        "denoising, and had more before: is --min-confidence too high, or the depth in another "
+        "unit than mm?"
+    ]
 
 
 def _remove_without_frames(images: Path) -> None:

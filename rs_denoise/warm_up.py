@@ -14,7 +14,7 @@ WARM_UP_FRAMES = 3
 
 
 def warm_up(
-    denoiser: Denoiser, watch: Callable[[], AbstractContextManager[None]] = nullcontext
+    denoiser: Denoiser, watch: Callable[[], AbstractContextManager[object]] = nullcontext
 ) -> None:
     """Denoises a synthetic frame a few times; call it in the thread that will denoise.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 from rs_denoise.drawing.figure import new_figure
@@ -23,6 +24,9 @@ PANELS = (
     ),
 )
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
+# More models than colours are told apart by their markers.
+MARKERS = ("o", "s", "^", "D", "v")
+STYLES = tuple((colour, marker) for marker in MARKERS for colour in COLOURS)
 
 
 def draw_scaling(times: dict[str, list[ScalingTime]]) -> Figure:
@@ -36,10 +40,10 @@ def draw_scaling(times: dict[str, list[ScalingTime]]) -> Figure:
     """
     figure = new_figure(9.0, 5.6)
     for axes, (title, label, dimensions) in zip(figure.subplots(2, 2).flat, PANELS, strict=True):
-        for (name, of_model), colour in zip(times.items(), COLOURS, strict=False):
+        for (name, of_model), (colour, marker) in zip(times.items(), cycle(STYLES), strict=False):
             for dimension, dashes in zip(dimensions, ("-", "--"), strict=False):
                 points = sorted((t.amount, t.ms) for t in of_model if t.dimension == dimension)
-                axes.plot(*zip(*points, strict=True), dashes, marker="o", markersize=4,
+                axes.plot(*zip(*points, strict=True), dashes, marker=marker, markersize=4,
                           color=colour, label=name)  # fmt: skip
         axes.set_title(title, loc="left", fontsize="medium")
         axes.set_xlabel(label)

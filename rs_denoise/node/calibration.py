@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,9 @@ from rs_denoise.camera_models import DEFAULT_BASELINE_M
 
 # Depth and left infrared of a RealSense have exactly the same intrinsics.
 MAX_FOCAL_DIFFERENCE, MAX_CENTRE_DIFFERENCE_PX = 0.01, 2.0
-# Substrings of the frame_id that drivers use for the colour camera.
-COLOUR_FRAMES = ("color", "colour", "rgb")
+# What drivers call an imager in its frame_id. The camera's own name, as in
+# rgbd_depth_optical_frame, may hold such a word too, but comes before it.
+IMAGER = re.compile(r"depth|infra|(?P<colour>colou?r|rgb)", re.IGNORECASE)
 
 
 class CameraCalibration:
@@ -117,7 +119,7 @@ def _compare(depth: CameraInfo | None, infrared: CameraInfo | None) -> str | Non
         return None
     frame_id = depth.header.frame_id
     same_frame = infrared is not None and infrared.header.frame_id == frame_id
-    if not same_frame and any(name in frame_id.lower() for name in COLOUR_FRAMES):
+    if not same_frame and _is_of_colour(frame_id):
         return (
             f"depth is aligned to colour (frame {frame_id}) and infrared is not; denoise the "
             "camera's own depth/image_rect_raw, and align the result"
@@ -126,6 +128,12 @@ def _compare(depth: CameraInfo | None, infrared: CameraInfo | None) -> str | Non
         return None
     sizes = [(info.width, info.height) for info in (depth, infrared)]
     return compare_sizes(*sizes) or _compare_intrinsics(depth, infrared)
+
+
+def _is_of_colour(frame_id: str) -> bool:
+    """Whether a frame is the colour camera's, by the last imager that its name mentions."""
+    imagers = list(IMAGER.finditer(frame_id))
+    return bool(imagers) and imagers[-1]["colour"] is not None
 
 
 def compare_sizes(depth: tuple[int, int], infrared: tuple[int, int]) -> str | None:

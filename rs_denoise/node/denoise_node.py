@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
-from rclpy.exceptions import ParameterException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CameraInfo
@@ -21,13 +20,8 @@ from rs_denoise.node.camera_listener import CameraListener
 from rs_denoise.node.diagnostics import DiagnosticPublisher
 from rs_denoise.node.frame_reporter import FrameReporter
 from rs_denoise.node.outputs import Outputs
-from rs_denoise.node.status import (
-    NodeStatus,
-    describe_input_fault,
-    describe_model,
-    describe_right_infrared,
-    describe_slowness,
-)
+from rs_denoise.node.status import describe_hang, describe_node, describe_slowness
+from rs_denoise.node.topic_error import TopicError
 from rs_denoise.pipeline.device_errors import DeviceLostError, DeviceMemoryError
 from rs_denoise.pipeline.frame_pipeline import FramePipeline, FrameResult, InputFrame
 from rs_denoise.pipeline.model_selector import ModelSelector
@@ -60,10 +54,7 @@ class DenoiseNode(LifecycleNode):
         self._resources = resources or SharedResources()
         self._settings = parameters.Parameters()
         self.hangs = False
-        try:
-            self._settings = parameters.declare(self)
-        except ParameterException as error:
-            raise ValueError(str(error)) from error
+        self._settings = parameters.declare(self)
         if (unknown := parameters.describe_unknown(self)) is not None:
             self.get_logger().warning(unknown)
         self.fatal: str | None = None
@@ -98,8 +89,9 @@ class DenoiseNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Loads the model, warms it up and creates the outputs."""
         try:
-            self._network = self._resources.prepare(parameters.network_settings(self._settings))
-        except (ModelError, NetworkError, TilingError, DeviceMemoryError) as error:
+            network = self._resources.prepare(parameters.network_settings(self._settings))
+            self._outputs = Outputs(self, self._reporter)
+        except (ModelError, NetworkError, TilingError, DeviceMemoryError, TopicError) as error:
             return self._fail_to_configure(str(error))
         except DeviceLostError as error:
             self._on_fatal(str(error))
@@ -107,11 +99,13 @@ class DenoiseNode(LifecycleNode):
         except Exception as error:  # rclpy would hide the reason
             return self._fail_to_configure(f"{type(error).__name__}: {error}")
         self._statistics.set_lasting_error(None)
-        self._outputs = Outputs(self, self._reporter)
-        # This network is for a typical camera, so the camera that is connected is checked again.
+        if (unused := parameters.describe_unused_qos(self)) is not None:
+            self.get_logger().warning(unused)
+        self._network = network
+        # It is for a typical camera, so the camera that is connected is checked again.
         self._model_selector = ModelSelector(self._resources)
         self._configure_assembler()
-        self._log_network(self._network)
+        self._log_network(network)
         return super().on_configure(state)
 
     def _fail_to_configure(self, reason: str) -> TransitionCallbackReturn:
@@ -241,10 +235,7 @@ class DenoiseNode(LifecycleNode):
         if self.hangs:
             return
         self.hangs = True
-        reason = (
-            f"a frame has been in progress for {in_progress_s:.1f} s: the device hangs, or is so "
-            "slow that frame_timeout_s must be longer"
-        )
+        reason = describe_hang(in_progress_s)
         self._statistics.report_error(reason)
         self.publish_last_diagnostics()
         self._on_fatal(reason)
@@ -286,23 +277,15 @@ class DenoiseNode(LifecycleNode):
         self._diagnostics.flush(MAX_FLUSH_S)
 
     def _publish_diagnostics(self) -> None:
-        settings, listener = self._settings, self._listener
-        status = NodeStatus(
-            state=self._state_label,
-            model=describe_model(self._network, listener.calibration, settings.baseline_m),
-            required_topics=[source.topic for source in listener.topics.required],
-            on_failure=settings.on_failure,
-            input_warning=describe_input_fault(listener),
+        status = describe_node(
+            self._settings,
+            self._listener,
+            self._network,
+            active=self._pipeline is not None,
+            enabled=self._enabled,
+            measuring=self._model_selector.in_progress,
+            right_rejected=self._reporter.right_rejected,
             output_warning=self._outputs.duplicate_publishers if self._outputs else None,
-            model_warning=describe_slowness(self._network),
-            disabled=self._pipeline is not None and not self._enabled,
-            pairing=listener.assembler.counts,
-            right_infrared=describe_right_infrared(
-                listener.assembler,
-                settings.right_infrared,
-                self._network,
-                self._reporter.right_rejected,
-            ),
             in_progress_s=self._longest_in_progress_s,
         )
         self._diagnostics.publish(self._statistics.snapshot(), status)
@@ -312,9 +295,3 @@ class DenoiseNode(LifecycleNode):
         """Of the frames of the camera, and of those with which models are timed."""
         own_s = self._pipeline.longest_in_progress_s if self._pipeline else 0.0
         return max(own_s, self._resources.longest_in_progress_s)
-
-    @property
-    def _state_label(self) -> str:
-        if self._pipeline is not None:
-            return "active, measuring models" if self._model_selector.in_progress else "active"
-        return "inactive" if self._network else "unconfigured"

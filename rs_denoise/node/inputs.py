@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from rcl_interfaces.msg import IntegerRange, ParameterDescriptor
 from rclpy.node import Node
 from rclpy.qos import (
     DurabilityPolicy,
@@ -19,6 +20,7 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from rs_denoise.node.assembler import FrameAssembler
 from rs_denoise.node.calibration import CameraCalibration
+from rs_denoise.node.topic_error import explained
 
 # realsense2_camera's messages are needed for one optional topic only, and not installed everywhere.
 try:
@@ -32,6 +34,8 @@ TRANSIENT, VOLATILE = DurabilityPolicy.TRANSIENT_LOCAL, DurabilityPolicy.VOLATIL
 # Not reliability, which the parameter input_reliability sets, nor durability, which follows the
 # publishers: rclpy would keep the policy of the first subscription, made before these were known.
 OVERRIDABLE = QoSOverridingOptions([QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH])
+HISTORIES = ("keep_last", "keep_all", "system_default")
+QUEUE, MAX_QUEUE = 2, 2**31 - 1
 
 
 class Input:
@@ -47,6 +51,9 @@ class Input:
         callback: takes a message.
         latched: whether an old message is still valid, so that it is requested if every publisher
             keeps it for late subscribers (transient local durability).
+
+    Raises:
+        TopicError: a parameter qos_overrides of this topic is impossible.
     """
 
     def __init__(
@@ -61,6 +68,8 @@ class Input:
         self._latched = latched
         self._subscription: Any = None
         self._policies: tuple[ReliabilityPolicy, DurabilityPolicy] | None = None
+        with explained(self.topic):
+            self._declare_qos()
 
     @property
     def topic(self) -> str:
@@ -77,6 +86,9 @@ class Input:
 
         Args:
             reliability: "auto", "reliable" or "best_effort".
+
+        Raises:
+            TopicError: as of `explained`.
         """
         policies = self._choose(reliability)
         if self._subscription is not None and policies == self._policies:
@@ -85,19 +97,37 @@ class Input:
         self._policies = policies
         qos = QoSProfile(
             history=HistoryPolicy.KEEP_LAST,
-            depth=2,
+            depth=QUEUE,
             reliability=policies[0],
             durability=policies[1],
         )
-        self._subscription = self._node.create_subscription(
-            self._kind, self._topic, self._callback, qos, qos_overriding_options=OVERRIDABLE
-        )
+        with explained(self.topic):
+            self._subscription = self._node.create_subscription(
+                self._kind, self._topic, self._callback, qos, qos_overriding_options=OVERRIDABLE
+            )
 
     def close(self) -> None:
         """Unsubscribes: a RealSense driver then stops sending."""
         if self._subscription is not None:
             self._node.destroy_subscription(self._subscription)
             self._subscription = None
+
+    def _declare_qos(self) -> None:
+        """Declares what OVERRIDABLE lists, which rclpy would do with the first subscription.
+
+        An impossible value then fails at the start, not when the first consumer comes.
+        """
+        name = f"qos_overrides.{self.topic}.subscription"
+        queue = IntegerRange(from_value=0, to_value=MAX_QUEUE)
+        for parameter, default, limits in (
+            (f"{name}.history", "keep_last", []), (f"{name}.depth", QUEUE, [queue]),
+        ):  # fmt: skip
+            if not self._node.has_parameter(parameter):  # else another input has this topic too
+                described = ParameterDescriptor(read_only=True, integer_range=limits)
+                self._node.declare_parameter(parameter, default, described)
+        history = self._node.get_parameter(f"{name}.history").value
+        if history not in HISTORIES:
+            raise ValueError(f"history must be one of {', '.join(HISTORIES)}, got '{history}'")
 
     def _choose(self, reliability: str) -> tuple[ReliabilityPolicy, DurabilityPolicy]:
         offers = [p.qos_profile for p in self._node.get_publishers_info_by_topic(self.topic)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from rclpy.lifecycle import LifecycleNode
+from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, Image
@@ -12,6 +12,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from rs_denoise.denoiser import Denoised
 from rs_denoise.node.frame_reporter import FrameReporter
 from rs_denoise.node.images import depth_message, image_message
+from rs_denoise.node.topic_error import TopicError, explained
 from rs_denoise.pipeline.frame_pipeline import FrameResult
 
 
@@ -21,20 +22,30 @@ class Outputs:
     Args:
         node: that publishes.
         reporter: counts the frames and reports failures.
+
+    Raises:
+        TopicError: as of `explained`.
     """
 
     def __init__(self, node: LifecycleNode, reporter: FrameReporter) -> None:
         self._node, self._reporter = node, reporter
-        self._depth = self._create(Image, "denoised/image_rect_raw")
-        self._camera_info = self._create(CameraInfo, "denoised/camera_info")
-        self._confidence = self._create(Image, "denoised/confidence")
-        self._all = [self._depth, self._camera_info, self._confidence]
+        self._all: list[LifecyclePublisher] = []
+        try:
+            self._depth = self._create(Image, "denoised/image_rect_raw")
+            self._camera_info = self._create(CameraInfo, "denoised/camera_info")
+            self._confidence = self._create(Image, "denoised/confidence")
+        except TopicError:
+            self.close()
+            raise
 
-    def _create(self, kind: type, topic: str):
-        return self._node.create_lifecycle_publisher(
-            kind, topic, QoSProfile(depth=2, reliability=ReliabilityPolicy.RELIABLE),
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
-        )  # fmt: skip
+    def _create(self, kind: type, topic: str) -> LifecyclePublisher:
+        with explained(self._node.resolve_topic_name(topic)):
+            publisher = self._node.create_lifecycle_publisher(
+                kind, topic, QoSProfile(depth=2, reliability=ReliabilityPolicy.RELIABLE),
+                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            )  # fmt: skip
+        self._all.append(publisher)
+        return publisher
 
     @property
     def duplicate_publishers(self) -> str | None:

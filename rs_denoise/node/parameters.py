@@ -16,6 +16,7 @@ from rcl_interfaces.msg import (
     ParameterDescriptor,
     SetParametersResult,
 )
+from rclpy.exceptions import ParameterException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
@@ -30,6 +31,8 @@ OUTPUT_ENCODINGS = ("16UC1", "32FC1")
 RELIABILITIES = ("auto", "reliable", "best_effort")
 RIGHT_INFRARED = ("auto", "off")
 FAILURE_POLICIES = get_args(FailurePolicy)
+# rclpy declares these together with the topics.
+QOS_OVERRIDES = "qos_overrides."
 
 
 def _parameter(
@@ -183,11 +186,13 @@ def declare(node: Node) -> Parameters:
     """Declares all parameters and returns their values at start.
 
     Raises:
-        ValueError: a value is out of range, or not one of a parameter's choices.
-        rclpy.exceptions.ParameterException: a value has another type.
+        ValueError: a value is out of range, of another type, or not one of a parameter's choices.
     """
-    for spec in fields(Parameters):
-        node.declare_parameter(spec.name, spec.default, _descriptor(spec))
+    try:
+        for spec in fields(Parameters):
+            node.declare_parameter(spec.name, spec.default, _descriptor(spec))
+    except ParameterException as error:
+        raise ValueError(str(error)) from error
     parameters = read(node)
     if reason := _find_problem(parameters):
         raise ValueError(reason)
@@ -214,12 +219,7 @@ def check(current: Parameters, changes: list[Parameter]) -> SetParametersResult:
 
 def describe_unknown(node: Node) -> str | None:
     """Lists parameters that were given to a node but do not exist; None if there are none."""
-    # rclpy has no public list of the parameters that a command line or file sets for a node.
-    given = getattr(node, "_parameter_overrides", {})
-    unknown = [
-        name for name in given
-        if not node.has_parameter(name) and not name.startswith("qos_overrides.")
-    ]  # fmt: skip
+    unknown = [name for name in _list_undeclared(node) if not name.startswith(QOS_OVERRIDES)]
     if not unknown:
         return None
     names = [spec.name for spec in fields(Parameters)]
@@ -229,6 +229,25 @@ def describe_unknown(node: Node) -> str | None:
         for name, near in zip(unknown, meant, strict=True)
     )
     return f"unknown parameters without effect: {', '.join(described)}"
+
+
+def describe_unused_qos(node: Node) -> str | None:
+    """Lists qos_overrides that fit no topic of a node, once these exist; None if there are none."""
+    unused = [name for name in _list_undeclared(node) if name.startswith(QOS_OVERRIDES)]
+    if not unused:
+        return None
+    return (
+        f"qos_overrides without effect: {', '.join(unused)}; expected the full name of a topic, "
+        "then .subscription.history or .depth of an input, or .publisher.history, .depth or "
+        ".reliability of an output (input_reliability sets that of the inputs)"
+    )
+
+
+def _list_undeclared(node: Node) -> list[str]:
+    """Names of the parameters that were given to a node and that it has not declared."""
+    # rclpy has no public list of the parameters that a command line or file sets for a node.
+    given = getattr(node, "_parameter_overrides", {})
+    return [name for name in given if not node.has_parameter(name)]
 
 
 def network_settings(values: Parameters) -> NetworkSettings:

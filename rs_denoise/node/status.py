@@ -8,6 +8,7 @@ from rs_denoise.node.assembler import FrameAssembler
 from rs_denoise.node.calibration import CameraCalibration
 from rs_denoise.node.camera_listener import CameraListener
 from rs_denoise.node.inputs import Inputs
+from rs_denoise.node.parameters import Parameters
 from rs_denoise.pipeline.resources import PreparedNetwork
 from rs_denoise.pipeline.synchronizer import PairingCounts
 
@@ -43,16 +44,73 @@ class NodeStatus:
     in_progress_s: float = 0.0
 
 
-def describe_model(
-    network: PreparedNetwork | None, calibration: CameraCalibration, baseline_m: float
-) -> dict[str, str]:
-    """Describes the model that runs, as values of an entry.
+def describe_node(
+    settings: Parameters,
+    listener: CameraListener,
+    network: PreparedNetwork | None,
+    *,
+    active: bool,
+    enabled: bool,
+    measuring: bool,
+    right_rejected: bool,
+    output_warning: str | None,
+    in_progress_s: float,
+) -> NodeStatus:
+    """Describes the node at this moment.
 
     Args:
-        network: None if no model runs.
-        calibration: of the camera.
-        baseline_m: the user's; 0: use that of the calibration.
+        settings: its parameters.
+        listener: that receives its input.
+        network: that it was configured with; None if it is unconfigured.
+        active: whether it processes frames.
+        enabled: False: it passes the camera's depth through.
+        measuring: whether models are timed at the moment.
+        right_rejected: whether the latest right infrared image could not be used.
+        output_warning: what is wrong with the output, or None.
+        in_progress_s: how long the oldest frame has been in progress.
     """
+    return NodeStatus(
+        state=_describe_state(network, active, measuring),
+        model=_describe_model(network, listener.calibration, settings.baseline_m),
+        required_topics=[source.topic for source in listener.topics.required],
+        on_failure=settings.on_failure,
+        input_warning=_describe_input_fault(listener),
+        output_warning=output_warning,
+        model_warning=describe_slowness(network),
+        disabled=active and not enabled,
+        pairing=listener.assembler.counts,
+        right_infrared=_describe_right_infrared(
+            listener.assembler, settings.right_infrared, network, right_rejected
+        ),
+        in_progress_s=in_progress_s,
+    )
+
+
+def describe_hang(in_progress_s: float) -> str:
+    """Why the process gives up on a frame that has been in progress for this long."""
+    return (
+        f"a frame has been in progress for {in_progress_s:.1f} s: the device hangs, or is so slow "
+        "that frame_timeout_s must be longer"
+    )
+
+
+def describe_slowness(network: PreparedNetwork | None) -> str | None:
+    """What helps if no shipped model keeps up with the camera; None if one does."""
+    if network is None or network.choice is None:
+        return None
+    return network.choice.advice
+
+
+def _describe_state(network: PreparedNetwork | None, active: bool, measuring: bool) -> str:
+    if active:
+        return "active, measuring models" if measuring else "active"
+    return "inactive" if network else "unconfigured"
+
+
+def _describe_model(
+    network: PreparedNetwork | None, calibration: CameraCalibration, baseline_m: float
+) -> dict[str, str]:
+    """The model that runs, as values of an entry; `baseline_m` is the user's."""
     if network is None:
         return {"model": "none", "device": "none"}
     described = {"model": network.model.manifest.name, "device": network.model.device_name}
@@ -63,15 +121,7 @@ def describe_model(
     return described
 
 
-def describe_slowness(network: PreparedNetwork | None) -> str | None:
-    """What helps if no shipped model keeps up with the camera; None if one does."""
-    if network is None or network.choice is None:
-        return None
-    return network.choice.advice
-
-
-def describe_input_fault(listener: CameraListener) -> str | None:
-    """What is wrong with the input, or None."""
+def _describe_input_fault(listener: CameraListener) -> str | None:
     missing = _describe_missing(listener.topics, listener.assembler) if listener.listening else None
     return missing or listener.calibration.rejection
 
@@ -113,17 +163,10 @@ def _describe_missing_infrared(inputs: Inputs, assembler: FrameAssembler) -> str
     )
 
 
-def describe_right_infrared(
+def _describe_right_infrared(
     assembler: FrameAssembler, choice: str, network: PreparedNetwork | None, rejected: bool
 ) -> str:
-    """The value of the entry `right infrared`: whether it is used, or why not.
-
-    Args:
-        assembler: of the frames.
-        choice: the parameter.
-        network: that may be able to use it, or None.
-        rejected: whether the latest image could not be used.
-    """
+    """The value of the entry `right infrared`: whether it is used, or why not."""
     if choice == "off":
         return "off"
     if network is None or not network.uses_right_infrared:

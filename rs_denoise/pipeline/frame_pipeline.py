@@ -138,7 +138,7 @@ class FramePipeline(Generic[T]):
         self._sequencer = Sequencer()
         self._empty_output = EmptyOutputDetector()
         self._warm_sizes = {(TYPICAL_CAMERA.width, TYPICAL_CAMERA.height)}
-        self._broken = self._stopped = False
+        self._broken = False
         self._threads = [
             threading.Thread(target=self._run, daemon=True) for _ in range(network.workers.count)
         ]
@@ -178,9 +178,8 @@ class FramePipeline(Generic[T]):
         Returns:
             Whether that dropped a waiting frame.
         """
-        self._stopped = True
         dropped = self._slot.close()
-        self._in_progress.wait_for_end(frame_timeout_s)
+        self._in_progress.stop(frame_timeout_s)
         return dropped
 
     @property
@@ -210,20 +209,20 @@ class FramePipeline(Generic[T]):
         camera = typical_camera(width, height)
         images = synthetic_frame(camera)
         for _ in range(WARM_UP_FRAMES):
-            if self._stopped or self._broken:
-                return
-            key = self._in_progress.begin()
-            try:
-                self._denoiser.denoise(*images, camera, Gate())
-            except DeviceLostError as error:
-                self._give_up(str(error))
-            except Exception as error:  # the camera's frames will fail too, and report it
-                _log.warning("warm-up at %dx%d failed: %s", width, height, error)
-            finally:
-                self._in_progress.end(key)
+            with self._in_progress.frame() as may_begin:
+                if self._broken or not may_begin:
+                    return
+                try:
+                    self._denoiser.denoise(*images, camera, Gate())
+                except DeviceLostError as error:
+                    self._give_up(str(error))
+                except Exception as error:  # the camera's frames will fail too, and report it
+                    _log.warning("warm-up at %dx%d failed: %s", width, height, error)
 
     def _attempt_newest(self) -> tuple[int, int, _Attempt[T]] | None:
         key = self._in_progress.begin()
+        if key is None:
+            return None
         # Taken only now, by the worker, so that it is the newest when work on it begins.
         taken = self._slot.take()
         if taken is None:

@@ -15,10 +15,13 @@ class FramesInProgress:
         self._changed = threading.Condition()
         self._begun_s: dict[int, float] = {}
         self._count = 0
+        self._stopped = False
 
-    def begin(self) -> int:
-        """Records that work on a frame begins; returns a key for `end`."""
+    def begin(self) -> int | None:
+        """Records that work on a frame begins; returns a key for `end`, None after `stop`."""
         with self._changed:
+            if self._stopped:
+                return None
             self._count += 1
             self._begun_s[self._count] = time.monotonic()
             return self._count
@@ -30,13 +33,14 @@ class FramesInProgress:
             self._changed.notify_all()
 
     @contextmanager
-    def frame(self) -> Iterator[None]:
-        """Within the block, a frame is in progress."""
+    def frame(self) -> Iterator[bool]:
+        """Within the block, a frame is in progress; it yields False after `stop`."""
         key = self.begin()
         try:
-            yield
+            yield key is not None
         finally:
-            self.end(key)
+            if key is not None:
+                self.end(key)
 
     @property
     def longest_s(self) -> float:
@@ -44,15 +48,18 @@ class FramesInProgress:
         with self._changed:
             return self._longest_s()
 
-    def wait_for_end(self, limit_s: float) -> bool:
-        """Waits until no frame is in progress; False if one takes longer than `limit_s`."""
+    def stop(self, limit_s: float) -> None:
+        """Lets no more frame begin, and waits for those in progress.
+
+        A frame that began right after this wait would look like one that hangs.
+
+        Args:
+            limit_s: frames that have been in progress for longer are not waited for.
+        """
         with self._changed:
-            while self._begun_s:
-                left_s = limit_s - self._longest_s()
-                if left_s <= 0:
-                    return False
+            self._stopped = True
+            while self._begun_s and (left_s := limit_s - self._longest_s()) > 0:
                 self._changed.wait(left_s)
-            return True
 
     def _longest_s(self) -> float:
         return max((time.monotonic() - begun for begun in self._begun_s.values()), default=0.0)

@@ -98,7 +98,7 @@ def choose_model(
 def measure_rate_hz(
     denoiser: Denoiser,
     workers: Workers,
-    watch: Callable[[], AbstractContextManager[None]] = nullcontext,
+    watch: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> float:
     """Frames per second with every worker denoising, after a warm-up.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from itertools import chain, count
 from pathlib import Path
 
 from rs_denoise.recordings.bags.bag import METADATA, bag_files, is_bag
@@ -16,7 +17,8 @@ def find_recordings(paths: Iterable[Path]) -> dict[str, Path]:
     """Finds recordings by name, in the order given; those in a folder by name.
 
     A folder that is not itself a recording stands for the recordings in it; subfolders are not
-    searched. A name is the last part of the path, or as many parts as make it unique.
+    searched. A name is the last part of the path, or as many parts as make it unique. (Whole paths
+    that are joined to one name, such as a_b and a/b, get a number.)
 
     Args:
         paths: recordings and folders of recordings. Missing ones are kept, so that opening them
@@ -30,9 +32,17 @@ def find_recordings(paths: Iterable[Path]) -> dict[str, Path]:
         counts = Counter(names.values())
         repeated = [p for p in parts if counts[names[p]] > 1 and lengths[p] < len(parts[p])]
         if not repeated:
-            return {name: path for path, name in names.items()}
+            return _number_equal_names(names)
         for path in repeated:
             lengths[path] += 1
+
+
+def _number_equal_names(names: dict[Path, str]) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for path, name in names.items():
+        numbered = (f"{name}_{number}" for number in count(2))
+        found[next(n for n in chain([name], numbered) if n not in found)] = path
+    return found
 
 
 def _expand(path: Path) -> list[Path]:

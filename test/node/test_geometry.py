@@ -105,6 +105,27 @@ def test_infrared_that_is_aligned_to_colour_too_fits():
     assert calibration.infrared_mismatch is None
 
 
+@pytest.mark.parametrize(
+    ("depth_frame", "is_aligned"),
+    [
+        ("rgbd_depth_optical_frame", False),
+        ("Color_Cam_Depth_Optical_Frame", False),
+        ("argbot/front/camera_depth_frame", False),
+        ("map", False),
+        ("rgbd_color_optical_frame", True),
+        ("depth_cam_colour_optical_frame", True),
+        ("camera_rgb_optical_frame", True),
+    ],
+)
+def test_depth_is_aligned_to_colour_by_the_imager_of_its_frame_not_by_the_cameras_name(
+    depth_frame, is_aligned
+):
+    calibration = CameraCalibration()
+    calibration.update(camera_info(CAMERA, Header(frame_id=depth_frame)))
+    calibration.update_from_left_info(camera_info(CAMERA, Header(frame_id="infra1_frame")))
+    assert ("aligned to colour" in (calibration.infrared_mismatch or "")) == is_aligned
+
+
 def test_an_impossible_camera_info_of_infrared_is_ignored():
     calibration, infos = CameraCalibration(), [camera_info(CAMERA, Header()) for _ in range(2)]
     infos[1].k[0] = infos[1].p[0] = 0.0

@@ -9,12 +9,14 @@ from scenes import camera, kind_fields, manifest, noisy_wall
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 
+from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
 from node.main_runs import RUN_MAINS, run_mains
 from node.messages import pixels
 from rs_denoise.model import Model, save
 from rs_denoise.networks.unet import UNet
+from rs_denoise.node import parameters
 from rs_denoise.node.denoise_node import DenoiseNode
 from rs_denoise.shipped_models import BEST_FIRST
 
@@ -151,6 +153,43 @@ def test_a_start_with_impossible_parameters_fails_loudly(ros):
     runs = run_mains([["--ros-args", "-p", parameter] for parameter in IMPOSSIBLE])
     for (code, output), complaint in zip(runs, IMPOSSIBLE.values(), strict=True):
         assert code == 1 and complaint in output and "Traceback" not in output, output
+
+
+IMPOSSIBLE_QOS = {
+    "/depth/image_rect_raw.subscription.history:=most": "keep_last, keep_all, system_default, got",
+    "/depth/image_rect_raw.subscription.depth:=-1": "out of range",
+    "/infra2/camera_info.subscription.depth:=many": "'many'",
+    "/denoised/image_rect_raw.publisher.reliability:=perfect": "reliability`: `perfect`",
+    "/denoised/confidence.publisher.depth:=-1": "queue size",
+}
+
+
+def test_an_impossible_qos_fails_at_the_start_with_its_topic(ros, simple_model):
+    """Not without a word, and not when the first consumer comes."""
+    model = ["--ros-args", "-p", f"model_path:={simple_model}"]
+    runs = run_mains([[*model, "-p", f"qos_overrides.{qos}"] for qos in IMPOSSIBLE_QOS])
+    for (code, output), (qos, complaint) in zip(runs, IMPOSSIBLE_QOS.items(), strict=True):
+        topic, _, _ = qos.partition(".")
+        assert code == 1 and f": topic {topic}: " in output, output
+        assert complaint in output and f"check qos_overrides.{topic}" in output, output
+        assert "Traceback" not in output, output
+
+
+def test_qos_overrides_that_fit_no_topic_are_reported(ros, simple_model):
+    node = DenoiseNode(
+        parameter_overrides=[
+            Parameter("model_path", value=str(simple_model)),
+            Parameter("qos_overrides./depth/image_raw.subscription.depth", value=7),
+            Parameter("qos_overrides./depth/image_rect_raw.subscription.depth", value=7),
+        ]
+    )
+    try:
+        assert parameters.describe_unknown(node) is None
+        assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+        said = parameters.describe_unused_qos(node)
+    finally:
+        node.destroy_node()
+    assert "without effect: qos_overrides./depth/image_raw.subscription.depth; expected" in said
 
 
 def test_a_node_whose_constructor_failed_can_be_destroyed(ros):

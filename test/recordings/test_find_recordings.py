@@ -68,3 +68,13 @@ def test_equal_names_get_as_much_of_the_path_as_tells_them_apart(folder):
     paths = [folder / "r1" / "desk", folder / "r2" / "desk", folder / "all" / "drive"]
     assert list(find_recordings(paths)) == ["r1_desk", "r2_desk", "drive"]
     assert list(find_recordings([paths[0], paths[0]])) == ["desk"]
+
+
+def test_no_recording_is_lost_if_whole_paths_are_joined_to_one_name(folder):
+    paths = [folder / "a_b", folder / "a" / "b", folder / "c" / "b"]
+    for path in paths:
+        write_frame(path / "x", frame())
+    found = find_recordings(paths)
+    assert list(found.values()) == paths
+    first, second, third = found
+    assert second == f"{first}_2" and third == "c_b"

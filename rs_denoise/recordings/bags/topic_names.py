@@ -23,11 +23,10 @@ SDK_SENSOR = re.compile(r"^/device_\d+/sensor_\d+/")
 # image_transport appends the codec to the name of the raw topic.
 CODECS = ("/compressedDepth", "/compressed")
 IMAGE_NAME = re.compile(r"/image[^/]*$")
-# Parts of the names of images that are not from the left imager.
-NOT_MEASURED = re.compile(
-    r"(aligned|colou?r|rgb)(_.*)?|.*registered.*|ground_truth|denoised|confidence|.*mask.*"
-)
-ALIGNED = re.compile(r"(aligned|colou?r|rgb)(_.*)?|.*registered.*")
+# Parts of the names of images that no camera measured, and of those aligned to the colour camera.
+NOT_MEASURED = re.compile(r"ground_truth|denoised|confidence|.*mask.*")
+ALIGNED = re.compile(r"aligned(_.*)?|.*registered.*")
+COLOUR = re.compile(r"(colou?r|rgb)(_.*)?")
 # Parts of names, below a camera's namespace, that are one of its streams.
 STREAM = re.compile(
     r"(depth|stereo|left|right|ir|infra|aligned|colou?r|rgb|extrinsics|ground_truth|denoised).*"
@@ -56,6 +55,21 @@ def strip_codec(topic: str) -> str:
 def has_part(topic: str, pattern: re.Pattern[str]) -> bool:
     """Whether a part of the name (between slashes) matches, in lower case."""
     return any(pattern.fullmatch(part.lower()) for part in topic.split("/"))
+
+
+def is_of_colour(topic: str) -> bool:
+    """Whether a topic is of the colour camera, or aligned to it.
+
+    The camera's own name, as in /rgb_cam/depth, may hold such a word too, but comes before the
+    stream.
+    """
+    streams = [part for part in topic.lower().split("/") if STREAM.fullmatch(part)]
+    return has_part(topic, ALIGNED) or bool(streams and COLOUR.fullmatch(streams[-1]))
+
+
+def is_measured(topic: str) -> bool:
+    """Whether images of this name may be from the left or the right imager."""
+    return not (has_part(topic, NOT_MEASURED) or is_of_colour(topic))
 
 
 def is_of_camera(topic: str, depth: str) -> bool:

@@ -12,7 +12,6 @@ from rs_denoise.recordings.bags.bag import Bag
 from rs_denoise.recordings.bags.baseline import STRING, find_baseline_m, find_option
 from rs_denoise.recordings.bags.messages import COMPRESSED, DEPTH_TYPES, IMAGE, INFO, INFRARED_TYPES
 from rs_denoise.recordings.bags.topic_names import (
-    ALIGNED,
     CODECS,
     DEPTH,
     GROUND_TRUTH,
@@ -20,7 +19,6 @@ from rs_denoise.recordings.bags.topic_names import (
     INFRARED,
     INFRARED_RIGHT,
     LEFT,
-    NOT_MEASURED,
     RIGHT,
     SDK_DEPTH,
     SDK_FURTHER_DEPTH,
@@ -29,7 +27,9 @@ from rs_denoise.recordings.bags.topic_names import (
     SDK_INFRARED_RIGHT,
     SDK_SENSOR,
     has_part,
+    is_measured,
     is_of_camera,
+    is_of_colour,
     strip_codec,
 )
 from rs_denoise.recordings.frame import RecordingError
@@ -113,7 +113,7 @@ def find_topics(bag: Bag, overrides: Overrides) -> CameraTopics:
 def _find_depth(bag: Bag, override: str | None, notes: list[str]) -> str:
     if override:
         return _select(bag, override, "depth", "--depth-topic")
-    measured = {t: k for t, k in _image_topics(bag).items() if not has_part(t, NOT_MEASURED)}
+    measured = {t: k for t, k in _image_topics(bag).items() if is_measured(t)}
     found = [
         t for t in measured if strip_codec(t).endswith(DEPTH) or SDK_DEPTH.search(strip_codec(t))
     ]
@@ -134,7 +134,7 @@ def _find_depth(bag: Bag, override: str | None, notes: list[str]) -> str:
 def _find_infrared(bag: Bag, override: str | None, depth: str, notes: list[str]) -> str | None:
     if override:
         return _select(bag, override, LEFT_INFRARED, "--infrared-topic")
-    if has_part(depth, ALIGNED):
+    if is_of_colour(depth):
         notes.append(
             "this depth is aligned to colour, so infrared does not match it: it is denoised alone, "
             "with an assumed baseline, that of the imagers"
@@ -156,7 +156,7 @@ def _find_infrared_right(bag: Bag, override: str | None, depth: str) -> str | No
     """The right imager's infrared; not every model uses it, so a missing one is not noted."""
     if override:
         return _select(bag, override, RIGHT_INFRARED, "--right-infrared-topic")
-    if has_part(depth, ALIGNED):
+    if is_of_colour(depth):
         return None
     found = _find_by_driver_name(bag, depth, INFRARED_RIGHT, SDK_INFRARED_RIGHT)
     found = found or [topic for topic in _find_grey(bag, depth) if has_part(topic, RIGHT)]
@@ -177,7 +177,7 @@ def _find_by_driver_name(bag: Bag, depth: str, name: str, sdk_name: re.Pattern[s
 def _find_grey(bag: Bag, depth: str) -> list[str]:
     """Topics of grey images, with any name, of the camera of `depth`."""
     others = {t: k for t, k in _image_topics(bag).items() if strip_codec(t) != strip_codec(depth)}
-    others = {t: k for t, k in others.items() if not has_part(t, NOT_MEASURED)}
+    others = {t: k for t, k in others.items() if is_measured(t)}
     others = {t: k for t, k in others.items() if is_of_camera(t, depth)}
     return list(_filter_by_encoding(bag, others, INFRARED_TYPES, "/compressed"))
 
@@ -213,7 +213,7 @@ def _find_camera_info(bag: Bag, overrides: Overrides, depth: str, notes: list[st
     for sibling in siblings:
         if sibling in infos:
             return sibling
-    candidates = [topic for topic in sorted(infos) if not has_part(topic, NOT_MEASURED)]
+    candidates = [topic for topic in sorted(infos) if is_measured(topic)]
     fitting = _filter_by_size(bag, depth, candidates)
     if not fitting and overrides.camera is not None:
         return None

@@ -257,6 +257,16 @@ def test_depth_aligned_to_colour_is_read_without_the_infrared_of_another_viewpoi
     assert "aligned to colour" in found.notes[0] and "assumed" in found.notes[0]
 
 
+@pytest.mark.parametrize("namespace", ["/rgb_cam", "/robot/color"])
+def test_a_camera_that_is_called_after_colour_is_read_with_its_infrared(tmp_path, namespace):
+    colour = [ir(f"{namespace}/color/image_raw"), info(f"{namespace}/color/camera_info")]
+    found = chosen(tmp_path, [*driver(ROS, 1, namespace, right=True), *colour])
+    assert found.depth == f"{namespace}/depth/image_rect_raw"
+    assert found.infrared == f"{namespace}/infra1/image_rect_raw"
+    assert found.infrared_right == f"{namespace}/infra2/image_rect_raw"
+    assert found.camera_info == f"{namespace}/depth/camera_info" and not found.notes
+
+
 def test_what_is_assumed_stays_known_in_frame_folders(tmp_path):
     from rs_denoise.recordings.folders.frame_folder import write_frame
 
