@@ -116,6 +116,10 @@ def autoencoder(
     model_path = model_path or keras_model_path
     if not (train or test or statistics or crop or convert):
         raise AutoencoderError("nothing to do: give -c, -n, -t, -s or -r (see --help)")
+    if train:
+        from rs_denoise.training.config import TrainingConfig
+
+        TrainingConfig.read(None, network=network)  # rejects an unknown one before any work
     for folder in (TRAIN, TRAIN_CROPPED, TRAIN_MASKED, TEST, TEST_CROPPED, DENOISED, LOGS, MODELS):
         folder.mkdir(parents=True, exist_ok=True)
     train_images, test_images = (
@@ -226,6 +230,11 @@ def _newest_model() -> Path:
 
 def _require_file(model: Path, name: str) -> Path:
     if not (model / name).exists():
+        if (model / CHECKPOINT).exists():
+            raise AutoencoderError(
+                f"{model}: has no {name}, because its training was stopped; train it further with "
+                f"-n --model_path {model}"
+            )
         raise AutoencoderError(f"{model}: has no {name}; it is not a model that -n trained")
     return model / name
 

@@ -60,6 +60,8 @@ def export(
     writes ONNX instead, from a checkpoint or a model file.
     """
     options.check_out(out)
+    if out.suffix == ".md":
+        raise typer.BadParameter(f"{out}: is the name of the model card; name the model file")
     file = model_file(checkpoint)
     if not file.exists():
         raise typer.BadParameter(f"{checkpoint}: no such checkpoint")
@@ -79,7 +81,11 @@ def export(
 
     with TemporaryDirectory() as folder:
         made = Path(folder) / "model.pt" if onnx else out
-        manifest = run(checkpoint, made, name, training_data, frames, force)
+        try:
+            manifest = run(checkpoint, made, name, training_data, frames, force)
+        finally:  # also if the model is refused
+            if frames is not None:
+                options.print_skipped(make_console(stderr=True), frames.skipped)
         if onnx:
             _write_onnx(made, out)
             return

@@ -11,6 +11,7 @@ from rich import box
 from rich.progress import track
 from rich.table import Table
 
+from rs_denoise.camera import CameraError
 from rs_denoise.cli.console import make_console
 from rs_denoise.drawing.text_table import format_number
 from rs_denoise.recordings.atomic_output import write_text
@@ -31,31 +32,39 @@ HEADINGS = {
     "fattening_ratio": "fat.\nratio",
     "bad_ratio": "bad\nratio",
 }
-NO_PAIR = "no infrared of both imagers (infra1.png and infra2.png)"
+NO_PAIR = (
+    "no infrared of both imagers (infra1.png and infra2.png); set the driver's enable_infra1 and "
+    "enable_infra2"
+)
 
 
 def report_fidelity(folder: Path, json_file: Path | None) -> None:
     """Prints how well the matcher reproduces each frame under `folder`, and the mean.
 
     Raises:
-        RecordingError: none of the frames has infrared of both imagers.
+        RecordingError: none of the frames can be read and has infrared of both imagers.
     """
     console = make_console()
     paths, without_camera = find_frames(folder)
     skipped = {path.name: reason for path, reason in without_camera.items()}
     each: dict[str, Fidelity] = {}
     for path in track(paths, "matching", console=console, transient=True):
-        frame = read_frame(path)
+        try:
+            frame = read_frame(path)
+        except (RecordingError, CameraError, OSError) as error:
+            skipped[path.name] = str(error)
+            continue
         if frame.infrared is None or frame.infrared_right is None:
             skipped[frame.name] = NO_PAIR
         else:
             each[frame.name] = measure_fidelity(frame, Matcher())
     if not each:
-        raise RecordingError(f"{folder}: {NO_PAIR} in any frame; enable_infra1 and enable_infra2")
+        name, reason = next(iter(skipped.items()))
+        raise RecordingError(f"{folder}: no frame can be used; of the first one, {name}: {reason}")
     mean = average(each.values())
     console.print(_make_table(each, mean))
     for name, reason in skipped.items():
-        console.print(f"skipped {name}: {reason}", style="yellow")
+        console.print(f"skipped {name}: {reason}", style="yellow", highlight=False)
     if json_file is not None:
         result = {
             "frames": len(each),

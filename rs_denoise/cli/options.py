@@ -215,6 +215,20 @@ def check_out(*paths: Path | None) -> None:
             raise typer.BadParameter(f"{path}: {folder} is read-only; write elsewhere")
 
 
+def check_out_folder(path: Path) -> None:
+    """Checks before any work that a folder exists and can be written to, or can be made.
+
+    Raises:
+        typer.BadParameter: a file is in its place, or it or the folder to make it in is read-only.
+    """
+    path = path.absolute()
+    existing = next(folder for folder in (path, *path.parents) if folder.exists())
+    if not existing.is_dir():
+        raise typer.BadParameter(f"{existing}: is a file, not a folder; name another")
+    if not os.access(existing, os.W_OK):
+        raise typer.BadParameter(f"{existing}: is read-only; write elsewhere")
+
+
 def print_skipped(console: Console, skipped: dict[str, str]) -> None:
     """Prints which frames were skipped and why; their number if there are many."""
     names: dict[str, list[str]] = {}

@@ -19,6 +19,7 @@ from rich.text import Text
 from rs_denoise.cli import options
 from rs_denoise.cli.console import make_console
 from rs_denoise.drawing.text_table import format_number
+from rs_denoise.recordings.frame import RecordingError
 from rs_denoise.task_runner import ClusterRunner, LocalRunner, TaskRunner
 
 if TYPE_CHECKING:
@@ -197,6 +198,8 @@ def simulate(
         )
     if not check and (beside is not None or picture is not None):
         raise typer.BadParameter("--beside and --picture need --check")
+    if out is not None:
+        options.check_out_folder(out)
     width_height = options.parse_size(size)
     assert width_height is not None
     with TemporaryDirectory() as temporary:
@@ -273,7 +276,7 @@ def _simulate(data_set: DataSet, frames: int, runner: TaskRunner, part: Shard) -
             failed += 1
             console.print(f"scene {index}: {type(error).__name__}: {error}", style="red")
     console.print(f"{len(scenes) - failed} of {len(scenes)} scenes in {data_set.out}")
-    if failed == len(scenes):
+    if scenes and failed == len(scenes):
         raise typer.Exit(1)
 
 
@@ -287,7 +290,10 @@ def _read_real(data_set: DataSet, beside: Path | None, picture: Path | None) -> 
     options.check_out(picture)
     paths = find_frames(beside)[0] if beside else []
     frames = [resample_frame(read_frame(path), *data_set.size) for path in paths]
-    return [frame for frame in frames if frame.ground_truth_mm is not None]
+    known = [frame for frame in frames if frame.ground_truth_mm is not None]
+    if beside and not known:
+        raise RecordingError(f"{beside}: no frame with camera.json has ground truth")
+    return known
 
 
 def _check_realism(data_set: DataSet, frames: int, real: list[Frame], picture: Path | None) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from rs_denoise.cli import options
 from rs_denoise.recordings.frame import RecordingError
 from rs_denoise.recordings.random_access import FrameReader, find_frame_readers
 
@@ -81,8 +82,9 @@ def train(
         if not path.exists():
             raise RecordingError(f"{path}: no such file or folder")
     _check_run_folder(out)
+    _warn_of_shared_frames(data, validation or [])
     from rs_denoise.training.config import TrainingConfig
-    from rs_denoise.training.train import TrainingStopped
+    from rs_denoise.training.train import TrainingStopped, is_first_process
     from rs_denoise.training.train import train as run
 
     settings = TrainingConfig.read(
@@ -101,14 +103,20 @@ def train(
         count = max(1, round(HELD_OUT * len(frames)))
         frames, held_out = frames[:-count], frames[-count:]
     try:
-        print(run(frames, held_out, out, settings))
+        checkpoint = run(frames, held_out, out, settings)
     except TrainingStopped as stopped:
         print(f"{stopped}. Repeat the command to resume it.", file=sys.stderr)
         raise typer.Exit(stopped.exit_code) from None
+    if is_first_process():
+        print(checkpoint)
 
 
 def _check_run_folder(out: Path) -> None:
-    """Rejects a folder that holds something other than a run, or what may be put beside one."""
+    """Rejects a folder that holds something other than a run, or what may be put beside one.
+
+    Also one that cannot be written to.
+    """
+    options.check_out_folder(out)
     if out.is_dir() and not (out / CONFIG).exists():
         names = sorted(path.name for path in out.iterdir())
         others = [name for name in names if name != UNPACKED and not name.endswith(BESIDE_A_RUN)]
@@ -117,6 +125,16 @@ def _check_run_folder(out: Path) -> None:
                 f"{out} holds {others[0]} and no run: choose a new or an empty folder",
                 param_hint="'--out'",
             )
+
+
+def _warn_of_shared_frames(data: list[Path], validation: list[Path]) -> None:
+    both = {path.resolve() for path in data} & {path.resolve() for path in validation}
+    for path in sorted(both):
+        print(
+            f"{path}: is trained on and validated on: the validation metrics do not say how good "
+            "the model is on other frames",
+            file=sys.stderr,
+        )
 
 
 def _find_readers(folders: list[Path], out: Path) -> list[FrameReader]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import zlib
 from functools import partial
 from pathlib import Path
@@ -10,15 +11,24 @@ from rs_denoise.recordings.atomic_output import atomic_output
 from rs_denoise.recordings.bags.bag import is_bag
 from rs_denoise.recordings.bags.bag_reader import read_bag
 from rs_denoise.recordings.bags.topic_names import GROUND_TRUTH
-from rs_denoise.recordings.folders.autoencoder_folder import find_autoencoder_frames
-from rs_denoise.recordings.folders.frame_folder import find_frames, read_frame, write_frame
+from rs_denoise.recordings.folders.autoencoder_folder import TRUTH, find_autoencoder_frames
+from rs_denoise.recordings.folders.frame_folder import (
+    GROUND_TRUTH_PNG,
+    find_frames,
+    read_frame,
+    write_frame,
+)
 from rs_denoise.recordings.frame import RecordingError
 from rs_denoise.recordings.recording import FrameReader
 from rs_denoise.recordings.recording_size import count_bytes
 
+_log = logging.getLogger(__name__)
+
 
 def find_frame_readers(path: Path, unpacked: Path | None = None) -> list[FrameReader]:
-    """Finds the frames under `path` and returns a function for each that reads it.
+    """Finds the frames with ground truth under `path`; returns a function for each that reads it.
+
+    A warning says how many frames lack ground truth or camera.json, and are left out.
 
     Args:
         path: frame folders, a folder of the 2020 Denoise-Autoencoder, a bag, or a folder of bags.
@@ -27,7 +37,8 @@ def find_frame_readers(path: Path, unpacked: Path | None = None) -> list[FrameRe
             None to reject bags.
 
     Raises:
-        RecordingError: there is no such recording, or a bag has no ground truth.
+        RecordingError: there is no such recording, or none of its frames has ground truth and, in a
+            frame folder, camera.json.
     """
     bags = [path] if is_bag(path) else sorted(filter(is_bag, path.glob("*/")))
     if bags and unpacked is None:
@@ -37,8 +48,22 @@ def find_frame_readers(path: Path, unpacked: Path | None = None) -> list[FrameRe
         return [partial(read_frame, folder) for folder in folders]
     frames = find_autoencoder_frames(path)
     if frames:
-        return list(frames)
-    return [partial(read_frame, folder) for folder in find_frames(path)[0]]
+        triples = [frame for frame in frames if frame.path(TRUTH).exists()]
+        _tell_left_out(path, len(triples), len(frames), f"{TRUTH}NAME.png")
+        return list(triples)
+    folders, without_camera = find_frames(path)
+    known = [folder for folder in folders if (folder / GROUND_TRUTH_PNG).exists()]
+    found = len(folders) + len(without_camera)
+    _tell_left_out(path, len(known), found, f"{GROUND_TRUTH_PNG} or no camera.json")
+    return [partial(read_frame, folder) for folder in known]
+
+
+def _tell_left_out(path: Path, used: int, found: int, missing: str) -> None:
+    reason = f"of {found} frames, which have no {missing}"
+    if not used:
+        raise RecordingError(f"{path}: training cannot use any {reason}")
+    if used < found:
+        _log.warning("%s: left out %d %s", path, found - used, reason)
 
 
 def _unpack(bag: Path, unpacked: Path) -> list[Path]:

@@ -160,7 +160,9 @@ def _open_frame_folders(path: Path, overrides: Overrides) -> Recording:
         notes.insert(0, ALREADY_DENOISED)
     else:
         notes += _note_infrared((folder / INFRARED_PNG).exists() for folder in folders)
-    unreadable = {p.name: reason for p, reason in skipped.items()}
+    unreadable = {
+        p.name: f"{reason}; set the camera with --camera" for p, reason in skipped.items()
+    }
     return _from_readers(readers, unreadable, notes, assumed)
 
 

@@ -97,7 +97,7 @@ class TrainingConfig:
         """
         try:
             settings = (yaml.safe_load(path.read_text()) or {}) if path else {}
-        except (OSError, yaml.YAMLError) as error:
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise ConfigError(f"{path}: not a readable YAML file: {error}") from error
         if not isinstance(settings, dict):
             raise ConfigError(f"{path}: expected lines of `setting: value`, got {settings!r:.99}")

@@ -17,11 +17,14 @@ from lightning.pytorch.utilities import rank_zero_info
 MEASURED_STEPS = 10
 SIGTERM = "SIGTERM"
 ADVERTISEMENT = "Tip: For seamless cloud"
-# About Lightning's internals, which users cannot change.
+# About Lightning's and PyTorch's internals, which users cannot change.
 IRRELEVANT_WARNINGS = (
     r"Checkpoint directory .* exists and is not empty",  # it holds the run's config.yaml
     r".*LeafSpec.*",
     r".*does not have many workers.*",
+    # The rest of an interrupted epoch begins with the epoch's first frames again.
+    r"You're resuming from a checkpoint that ended before the epoch ended.*",
+    r"Grad strides do not match bucket view strides.*",
 )
 
 

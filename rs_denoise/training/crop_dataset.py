@@ -79,8 +79,11 @@ class CropDataset(Dataset):
         batch = {key: _stack(examples, k) for k, key in enumerate(KEYS)}
         return batch | {"scale_px_mm": torch.full((self.crops_per_frame, 1, 1, 1), scale)}
 
-    def check_usable(self) -> None:
+    def check_usable(self, use: str) -> None:
         """Reads frames up to the first usable one; in a worker its error would be a traceback.
+
+        Args:
+            use: of the frames, for the message.
 
         Raises:
             UnusableFrame: there is none.
@@ -89,7 +92,7 @@ class CropDataset(Dataset):
             self._read(0)
         except (UnusableFrame, RecordingError, CameraError, OSError) as error:
             raise UnusableFrame(
-                f"none of {len(self)} frames can be used; of the last one: {error}"
+                f"none of {len(self)} frames for {use} can be used; of the last one: {error}"
             ) from None
 
     def _read(self, index: int) -> tuple[Crop, float]:
@@ -164,11 +167,13 @@ def _cut(whole: Crop, top: int, left: int, side: int, size: int) -> Crop:
 
 
 def _check_ground_truth(name: str, disparity: np.ndarray, truth: np.ndarray) -> None:
-    """Raises UnusableFrame if the ground truth is empty or can only be of another unit."""
+    """Raises UnusableFrame for no ground truth, nothing to compare it with, or another unit."""
     if not truth.any():
         raise UnusableFrame(f"{name}: its ground truth is 0 (unknown) at every pixel")
     both = (disparity > 0) & (truth > 0)
-    ratio = float(np.median(disparity[both] / truth[both])) if both.any() else 1.0
+    if not both.any():
+        raise UnusableFrame(f"{name}: no pixel has both depth and ground truth")
+    ratio = float(np.median(disparity[both] / truth[both]))
     if not 1 / MAX_RATIO < ratio < MAX_RATIO:
         raise UnusableFrame(
             f"{name}: its ground truth is {ratio:.3g} times its depth (median): are both in mm, "

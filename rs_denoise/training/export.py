@@ -48,7 +48,8 @@ def export(
         force: write the file even if the model is worse than its input; the manifest says so.
 
     Raises:
-        ExportError: the checkpoint's network is unknown, or the model is worse than its input.
+        ExportError: the checkpoint's network is unknown, the model is worse than its input, or no
+            frame has ground truth.
     """
     network_name, network = load_network(checkpoint)
     confidence = NETWORKS[network_name].kind
@@ -101,7 +102,7 @@ def load_network(checkpoint: Path) -> tuple[str, Network]:
         network.load_state_dict(weights)
     except Exception as error:  # unpickling can raise anything
         raise ExportError(
-            f"{checkpoint}: not a checkpoint of a network of this version ({error})"
+            f"{checkpoint}: not a checkpoint of a network of this version ({type(error).__name__})"
         ) from error
     return name, network.eval()
 
@@ -134,6 +135,10 @@ def make_model_card(manifest: Manifest, network: Network) -> str:
 
 
 def _add_verdict(manifest: Manifest, metrics: dict[str, float], force: bool) -> Manifest:
+    if "published.fill_pct" not in metrics:
+        raise ExportError(
+            "none of the frames to evaluate the model on has ground truth: name others, or none"
+        )
     after, before = (metrics.get(f"{block}.mae_mm") for block in ("same", "same_raw"))
     better = after is not None and before is not None and after < before
     if not better and not force:

@@ -46,7 +46,7 @@ def load_initial_weights(
         state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
     except Exception as error:  # unpickling can raise anything
         raise InitialWeightsError(
-            f"{path}: neither a checkpoint nor a model file ({error})"
+            f"{path}: neither a checkpoint nor a model file ({type(error).__name__})"
         ) from error
     _load(module, state, path)
 

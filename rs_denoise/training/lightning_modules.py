@@ -54,8 +54,9 @@ class TrainingModule(lightning.LightningModule):
         both = (disparity > 0) & (truth > 0)
         before, after = (disparity - truth)[both].abs(), (output - truth)[both].abs()
         metrics = {f"val/{k}": v for k, v in losses.items()}
-        metrics["val/mae_ratio"] = after.mean() / before.mean()
-        metrics["val/median_ratio"] = after.median() / before.median()
+        if both.any() and before.median() > 0:  # the same crops in every process
+            metrics["val/mae_ratio"] = after.mean() / before.mean()
+            metrics["val/median_ratio"] = after.median() / before.median()
         self.log_dict(metrics, prog_bar=True, batch_size=len(disparity), sync_dist=True)
 
     def configure_optimizers(self):

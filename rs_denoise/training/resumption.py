@@ -43,6 +43,13 @@ def check_resumable(checkpoint: Path, config: TrainingConfig) -> None:
         )
 
 
+def _advise(checkpoint: Path) -> str:
+    earlier = checkpoint.with_name("step.ckpt")
+    if earlier.exists():
+        return f"replace it with the {earlier.name} next to it, or remove it to start again"
+    return "remove it to start again"
+
+
 def _read(checkpoint: Path) -> dict[str, Any]:
     try:
         content = torch.load(checkpoint, map_location="cpu", weights_only=True)
@@ -51,6 +58,6 @@ def _read(checkpoint: Path) -> dict[str, Any]:
         return {"epoch": int(content["epoch"]), "hyper_parameters": content["hyper_parameters"]}
     except Exception as error:  # the loader can raise anything
         raise ResumptionError(
-            f"{checkpoint}: not a readable checkpoint ({type(error).__name__}: {str(error)[:99]}); "
-            "replace it with the step.ckpt next to it, or remove it to start again"
+            f"{checkpoint}: not a readable checkpoint ({type(error).__name__}); "
+            f"{_advise(checkpoint)}"
         ) from error

@@ -20,7 +20,7 @@ from lightning.pytorch.callbacks import (
     ModelCheckpoint,
 )
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
-from lightning.pytorch.utilities import rank_zero_info
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_only
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.utils.data import DataLoader
 
@@ -77,12 +77,12 @@ class CropDataModule(lightning.LightningDataModule):
         self.config = config
         self.processes = config.devices * config.nodes
         needed = config.frames_per_batch * self.processes
-        for readers, use, least in ((frames, "training", needed), (held_out, "validation", 1)):
-            if len(readers) < least:
-                raise TrainingError(
-                    f"{len(readers)} frames for {use}, but at least {least} are needed (better "
-                    "some hundreds): add frames, or lower frames_per_batch"
-                )
+        if len(frames) < needed or not held_out:
+            raise TrainingError(
+                f"{len(frames)} frames for training and {len(held_out)} for validation, but at "
+                f"least {needed} and 1 are needed (better some hundreds): add frames, or lower "
+                "frames_per_batch"
+            )
         shape = config.crop_px, config.crops_per_frame
         self.training = CropDataset(
             frames, *shape, augment=True, seed=config.seed, max_wrong_pct=config.max_wrong_pct
@@ -115,6 +115,11 @@ class CropDataModule(lightning.LightningDataModule):
             crops, self.config.frames_per_batch, num_workers=workers,
             persistent_workers=workers > 0, worker_init_fn=_ignore_interrupt, **options,
         )  # fmt: skip
+
+
+def is_first_process() -> bool:
+    """Whether this is the process, of several that train together, that prints."""
+    return rank_zero_only.rank == 0  # type: ignore[attr-defined]
 
 
 def _ignore_interrupt(_: int) -> None:
@@ -151,8 +156,8 @@ def train(
     """
     lightning.seed_everything(config.seed, workers=True)
     data = CropDataModule(frames, held_out, config)
-    for crops in (data.training, data.validation):
-        crops.check_usable()
+    data.training.check_usable("training")
+    data.validation.check_usable("validation")
     module = module_for(config.network)(
         config.network,
         config.learning_rate,
@@ -161,6 +166,8 @@ def train(
     last = out / LAST
     if last.exists():
         check_resumable(last, config)
+        if config.start_from:
+            rank_zero_info(f"{out} contains a run, which goes on: start_from is for new runs")
     elif config.start_from:
         load_initial_weights(module, config.start_from, data.some_batches())
     out.mkdir(parents=True, exist_ok=True)
@@ -211,6 +218,11 @@ def _fit(
             stopped_by = signal.SIGINT if interrupts else signal.SIGTERM
             raise TrainingStopped(stopped_by, trainer.global_step, last) from None
     trainer.save_checkpoint(last, weights_only=False)
+    if trainer.current_epoch < (trainer.max_epochs or 0):
+        rank_zero_info(
+            f"stopped after {trainer.current_epoch} of {trainer.max_epochs} epochs, because the "
+            "validation loss no longer improves (patience)"
+        )
 
 
 @contextmanager

@@ -149,11 +149,20 @@ def test_raw_images_become_png_at_every_size(tmp_path):
         (["-n", "--train_path", "nowhere"], "nowhere: no such folder"),
         (["-s"], "nothing to compare"),
         (["-t", "--model_path", "images"], "images: has no model.pt; it is not a model"),
+        (["-c", "-n", "--network", "resnet"], "network must be one of unet-large"),
     ],
 )
 def test_what_is_wrong_is_said_in_a_sentence(tmp_path, arguments, said):
     out = run(tmp_path, *arguments)
     assert out.returncode == 2 and said in out.stderr and "Traceback" not in out.stderr
+
+
+def test_a_model_whose_training_was_stopped_is_told(tmp_path):
+    (tmp_path / "models" / "a.model").mkdir(parents=True)
+    (tmp_path / "models" / "a.model" / "last.ckpt").touch()
+    out = run(tmp_path, "-t", "--model_path", "models/a.model")
+    said = "its training was stopped; train it further with -n --model_path models/a.model"
+    assert out.returncode == 2 and said in out.stderr
 
 
 def test_frames_without_truth_are_counted_and_broken_ones_named(tmp_path):

@@ -1,10 +1,14 @@
+from dataclasses import replace
+
 import pytest
 
 pytest.importorskip("mitsuba", reason="Mitsuba is not installed")
 
 from cli.in_process import run_in_process
 from rs_denoise.cli.main import main
-from rs_denoise.recordings.folders.frame_folder import find_frames
+from rs_denoise.recordings.folders.frame_folder import find_frames, read_frame, write_frame
+from rs_denoise.recordings.frame import Frame
+from scenes import camera, noisy_wall
 
 
 def run(*arguments):
@@ -37,6 +41,40 @@ def test_wrong_arguments_are_sentences(tmp_path, arguments, said):
     out = run(tmp_path / "out", *arguments)
     assert out.returncode == 2 and said in " ".join(out.stderr.replace("│", " ").split())
     assert not (tmp_path / "out").exists()
+
+
+def test_a_shard_without_scenes_is_no_failure(tmp_path):
+    out = run(tmp_path / "out", "--frames", 1, "--shard", "2/2")
+    assert out.returncode == 0 and "0 of 0 scenes" in out.stdout, out.stderr
+
+
+def write_frames(folder):
+    """A frame that cannot be read, one without camera.json, and one without its right infrared."""
+    depth, infrared = noisy_wall(96, 64)
+    for name in "abc":
+        write_frame(folder / name, Frame(name, camera(96, 64), depth, infrared))
+    (folder / "a" / "depth.png").write_bytes(b"")
+    (folder / "b" / "camera.json").unlink()
+
+
+def test_frames_beside_without_truth_are_told_before_any_work(tmp_path):
+    write_frames(tmp_path)
+    (tmp_path / "a" / "camera.json").unlink()
+    out = run("--check", "--frames", 1, "--beside", tmp_path)
+    assert out.returncode == 2 and "no frame with camera.json has ground truth" in out.stderr
+
+
+def test_fidelity_says_of_each_frame_why_it_cannot_be_used(tmp_path):
+    write_frames(tmp_path)
+    out = run("--fidelity", tmp_path)
+    assert out.returncode == 2 and "no frame can be used; of the first one, b: " in out.stderr
+    frame = read_frame(tmp_path / "c")
+    write_frame(tmp_path / "d", replace(frame, infrared_right=frame.infrared))
+    out = run("--fidelity", tmp_path)
+    printed = " ".join(out.stdout.split())
+    assert out.returncode == 0, out.stderr
+    assert "skipped b: no camera.json" in printed and "skipped c: no infrared of both" in printed
+    assert "skipped a: " in printed and "not a readable PNG" in printed
 
 
 def test_another_data_set_is_not_continued(tmp_path):

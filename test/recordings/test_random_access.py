@@ -94,6 +94,27 @@ def test_frame_folders_are_read_where_they_are(tmp_path):
     )
 
 
+def test_frames_without_truth_or_camera_are_left_out_and_counted(tmp_path, caplog):
+    """The last 5 % are held out: if those had no ground truth, a run could not begin."""
+    depth, infrared = noisy_wall(96, 64)
+    for name, truth in (("a", depth), ("b", depth), ("c", None)):
+        write_frame(tmp_path / name, Frame(name, camera(96, 64), depth, infrared, truth))
+    (tmp_path / "b" / "camera.json").unlink()
+    (frame,) = (reader() for reader in find_frame_readers(tmp_path))
+    assert frame.name == "a"
+    (tmp_path / "triples").mkdir()
+    for name in ("res-x.png", "res-y.png", "gt-x.png"):
+        write_png(tmp_path / "triples" / name, depth)
+    assert len(find_frame_readers(tmp_path / "triples")) == 1
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{tmp_path}: left out 2 of 3 frames, which have no ground_truth.png or no camera.json",
+        f"{tmp_path / 'triples'}: left out 1 of 2 frames, which have no gt-NAME.png",
+    ]
+    (tmp_path / "a" / "camera.json").unlink()
+    with pytest.raises(RecordingError, match=r"cannot use any of 3 frames, .* no camera\.json"):
+        find_frame_readers(tmp_path)
+
+
 def test_a_bag_of_any_kind_can_be_learnt_from(tmp_path):
     ros, (depth, _) = Ros(1), noisy_wall(80, 64)
     truth = ros.image(depth, "16UC1", 10**9)

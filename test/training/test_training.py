@@ -1,3 +1,6 @@
+import logging
+import os
+import shutil
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -26,7 +29,7 @@ from rs_denoise.training.config import ConfigError, TrainingConfig
 from rs_denoise.training.crop_dataset import CropDataset, EpochSampler, UnusableFrame
 from rs_denoise.training.export import ExportError, export, load_network
 from rs_denoise.training.initial_weights import InitialWeightsError, load_initial_weights
-from rs_denoise.training.lightning_modules import merge_crops, module_for
+from rs_denoise.training.lightning_modules import DisparityModule, merge_crops, module_for
 from rs_denoise.training.precision import choose_training_precision
 from rs_denoise.training.resumption import ResumptionError
 from rs_denoise.training.train import TrainingError, train
@@ -203,8 +206,28 @@ def test_a_run_is_not_resumed_with_what_cannot_change(data, tmp_path):
             run(data, out, **{"epochs": 3} | changes)
         assert (out / "config.yaml").read_text() == written
     checkpoint.write_bytes(checkpoint.read_bytes()[:999])
-    with pytest.raises(ResumptionError, match=r"last\.ckpt: not a readable checkpoint .*step.ckpt"):
+    with pytest.raises(ResumptionError, match=r"last\.ckpt: not a readable .*; remove it to start"):
         run(data, out, epochs=3)
+    (out / "step.ckpt").touch()
+    with pytest.raises(ResumptionError, match=r"replace it with the step\.ckpt next to it"):
+        run(data, out, epochs=3)
+
+
+def test_a_run_says_what_it_does_with_settings_that_have_no_effect_or_end_it(
+    data, tmp_path, caplog, monkeypatch
+):
+    caplog.set_level(logging.INFO)
+    out = tmp_path / "run"
+    run(data, out)
+    run(data, out, epochs=2, start_from="unet-tiny")
+    assert f"{out} contains a run, which goes on: start_from is for new runs" in caplog.text
+    monkeypatch.setattr(DisparityModule, "validation_step", _never_better)
+    run(data, tmp_path / "b", epochs=9, patience=2)
+    assert "stopped after 3 of 9 epochs, because the validation loss no longer" in caplog.text
+
+
+def _never_better(module, batch, batch_idx):
+    module.log("val/loss", 1.0)
 
 
 def test_a_run_does_not_mix_with_other_files(data, tmp_path):
@@ -214,6 +237,31 @@ def test_a_run_does_not_mix_with_other_files(data, tmp_path):
     ended = run_in_process(main, "train", data, "--out", out)
     assert ended.returncode == 2 and "chapter.tex and no run" in " ".join(ended.stderr.split())
     assert [p.name for p in out.iterdir()] == ["chapter.tex"]
+
+
+@pytest.mark.parametrize("command", ["train", "simulate"])
+def test_a_folder_that_cannot_be_written_to_is_refused_before_any_work(
+    command, data, tmp_path, monkeypatch
+):
+    if command == "simulate":
+        pytest.importorskip("mitsuba", reason="Mitsuba is not installed")
+    (tmp_path / "file").write_text("mine")
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)
+    for out, said in (("file", "file: is a file, not a folder"), ("file/run", "is a file"),
+                      ("new/run", f"{tmp_path}: is read-only; write elsewhere")):  # fmt: skip
+        ended = run_in_process(
+            main, command, *([data, "--out"] if command == "train" else []), tmp_path / out
+        )
+        assert ended.returncode == 2 and said in " ".join(ended.stderr.split())
+
+
+def test_validating_on_what_is_trained_on_is_told(data, tmp_path):
+    settings = tmp_path / "c.yaml"
+    TrainingConfig.write(SMALL, settings)
+    arguments = (data, "--config", settings, "--out", tmp_path / "run", "--validation")
+    ended = run_in_process(main, "train", *arguments, data / ".." / data.name)
+    assert ended.returncode == 0 and f"{data}: is trained on and validated on" in ended.stderr
+    assert ended.stdout.splitlines()[-1] == str(tmp_path / "run" / "last.ckpt")
 
 
 def test_training_learns(data, tmp_path):
@@ -230,9 +278,27 @@ def test_what_is_worse_than_nothing_is_refused_unless_forced(data, tmp_path):
     with pytest.raises(ExportError, match="worse than its input .* --force"):
         export(checkpoint, path, "m", "planes", frames)
     assert not path.exists() and not list(tmp_path.glob("*.part"))
+    blind = [replace(frame, ground_truth_mm=None) for frame in frames]
+    with pytest.raises(ExportError, match="none of the frames .* has ground truth"):
+        export(checkpoint, path, "m", "planes", blind, force=True)
+    assert not path.exists()
     assert export(checkpoint, path, "m", "planes", frames, force=True).verdict == (
         "worse than identity"
     )
+
+
+def test_export_lists_the_frames_it_could_not_read_and_keeps_the_model(data, tmp_path):
+    checkpoint = run(data, tmp_path / "run")
+    shutil.copytree(data, tmp_path / "frames")
+    (tmp_path / "frames" / "03" / "depth.png").write_bytes(b"")
+    arguments = ("--name", "m", "--training-data", "planes", "--force")
+    ended = run_in_process(
+        main, "export", checkpoint, tmp_path / "m.pt", *arguments,
+        "--validation", tmp_path / "frames",
+    )  # fmt: skip
+    assert ended.returncode == 0 and "skipped 03: " in ended.stderr
+    ended = run_in_process(main, "export", checkpoint, tmp_path / "m.md", *arguments)
+    assert ended.returncode == 2 and "m.md: is the name of the model card" in ended.stderr
 
 
 def test_a_run_can_begin_with_other_weights(data, tmp_path, caplog):
@@ -271,7 +337,9 @@ def test_a_run_can_begin_with_a_shipped_model(name, data):
 
 def test_too_few_frames_are_told(data, tmp_path):
     frames = find_frame_readers(data)
-    with pytest.raises(TrainingError, match="1 frames for training, but at least 2 are needed"):
+    with pytest.raises(
+        TrainingError, match="1 frames for training and 1 for validation, but at least 2"
+    ):
         train(frames[:1], frames[1:2], tmp_path / "run", SMALL)
 
 
@@ -285,8 +353,28 @@ def test_ground_truth_that_is_empty_or_in_another_unit_is_told(data, tmp_path, f
         partial(replace, frame, ground_truth_mm=frame.ground_truth_mm * np.uint16(factor))
         for frame in frames
     ]
-    with pytest.raises(UnusableFrame, match=f"^none of 2 frames can be used; .* {said}"):
+    with pytest.raises(
+        UnusableFrame, match=f"^none of 2 frames for training can be used; .* {said}"
+    ):
         train(bad, bad, tmp_path / "run", SMALL)
+
+
+def test_frames_without_a_pixel_to_learn_from_are_told(data, tmp_path):
+    """They were trained on without a word."""
+    frames = [read() for read in find_frame_readers(data)[:2]]
+    bad = [partial(replace, frame, depth_mm=np.zeros_like(frame.depth_mm)) for frame in frames]
+    with pytest.raises(UnusableFrame, match="01: no pixel has both depth and ground truth"):
+        train(bad, bad, tmp_path / "run", SMALL)
+
+
+def test_frames_without_any_error_have_no_ratio_of_errors(data, tmp_path):
+    """It was infinite or not a number."""
+    frames = [read() for read in find_frame_readers(data)[:2]]
+    exact = [partial(replace, frame, depth_mm=frame.ground_truth_mm) for frame in frames]
+    train(exact, exact, tmp_path / "run", SMALL)
+    (metrics,) = tmp_path.glob("run/log/*/metrics.csv")
+    written = metrics.read_text()
+    assert "val/loss" in written and "ratio" not in written and "inf" not in written
 
 
 @pytest.mark.parametrize("held_out", [False, True])
@@ -296,7 +384,9 @@ def test_frames_of_which_none_can_be_used_are_told(data, tmp_path, held_out):
     bad = [partial(replace, frame, ground_truth_mm=None) for frame in frames]
     good = [partial(replace, frame) for frame in frames]
     sets = (good, bad) if held_out else (bad, good)
-    with pytest.raises(UnusableFrame, match="^none of 4 frames can be used; .* ground truth") as no:
+    use = "validation" if held_out else "training"
+    said = f"^none of 4 frames for {use} can be used; .* ground truth"
+    with pytest.raises(UnusableFrame, match=said) as no:
         train(*sets, tmp_path / "run", replace(SMALL, workers=1))
     assert "Traceback" not in str(no.value)
 
@@ -305,6 +395,12 @@ def test_a_foreign_checkpoint_is_refused(tmp_path):
     torch.save({"state_dict": {"network.other": torch.zeros(1)}}, tmp_path / "x.ckpt")
     with pytest.raises(ExportError, match=r"x\.ckpt: not a checkpoint of a network"):
         load_network(tmp_path / "x.ckpt")
+    # Of other files, PyTorch says that they might be read after all if code in them may run.
+    (tmp_path / "x.png").write_bytes(b"\x89PNG")
+    for read in (load_network, lambda path: load_initial_weights(None, str(path), [])):
+        with pytest.raises((ExportError, InitialWeightsError), match=r"x\.png: .*") as refused:
+            read(tmp_path / "x.png")
+        assert "weights_only" not in str(refused.value)
 
 
 def test_settings_come_from_yaml_and_wrong_ones_are_named(tmp_path):
@@ -337,6 +433,9 @@ def test_settings_come_from_yaml_and_wrong_ones_are_named(tmp_path):
         path.write_text(text)
         with pytest.raises(ConfigError, match=said):
             TrainingConfig.read(path)
+    path.write_bytes(b"\xff")
+    with pytest.raises(ConfigError, match="not a readable YAML file"):
+        TrainingConfig.read(path)
 
 
 def test_automatic_precision_is_bfloat16_only_where_it_is_computed_natively():

@@ -32,6 +32,8 @@ from rs_denoise.recordings.skipped import Skipped, SkippedLog
 # A camera has few resolutions; a recording with more is damaged.
 MAX_RESOLUTIONS = 16
 REASONS_IN_ERROR = 3
+# What becomes of frames without the images of a topic.
+CONSEQUENCES = WITHOUT_INFRARED | {"ground truth": "without ground truth"}
 NO_TIME = "its time of capture is not recorded"
 
 _log = logging.getLogger(__name__)
@@ -78,7 +80,9 @@ class BagReader:
         yield from self._read(builder, framesets, skipped, ignored)
         builder.check_result(self._bag.path)
         for topic, role in self._topics.images.items():
-            if role in WITHOUT_INFRARED and role not in ignored:
+            # Ground truth may be in other parts of a recording of which only some are read.
+            is_missed = role in WITHOUT_INFRARED or role in builder.roles_seen
+            if role in CONSEQUENCES and is_missed and role not in ignored:
                 builder.check_used(role, topic, framesets.nearest_ns.get(role))
 
     def _read(
@@ -263,7 +267,7 @@ class _FrameBuilder:
             )
 
     def check_used(self, role: str, topic: str, nearest_ns: int | None) -> None:
-        """Notes a topic of infrared of which no image could be used.
+        """Notes a topic of infrared or ground truth of which no image could be used.
 
         Args:
             role: of its images.
@@ -274,7 +278,7 @@ class _FrameBuilder:
             self._skipped.add(
                 topic,
                 f"none of it {self._describe_fault(role, nearest_ns)}: {self._count} frames are "
-                f"{WITHOUT_INFRARED[role]}",
+                f"{CONSEQUENCES[role]}",
             )
 
     def _describe_fault(self, role: str, nearest_ns: int | None) -> str:

@@ -19,8 +19,8 @@ from rs_denoise.recordings.folders.image_camera import camera_of_size
 from rs_denoise.recordings.frame import MAX_STAMP_NS, Frame, RecordingError
 from rs_denoise.recordings.images import read_png, write_png
 
-INFRARED_PNG = "infra1.png"
-NO_CAMERA = "no camera.json; set the camera with --camera"
+INFRARED_PNG, GROUND_TRUTH_PNG = "infra1.png", "ground_truth.png"
+NO_CAMERA = "no camera.json"
 # The unit in which depth of a camera with a finer unit than 1 mm is stored: a D405's. Up to 6.5 m.
 FINE_UNIT_MM = 0.1
 
@@ -36,7 +36,7 @@ def find_frames(path: Path) -> tuple[list[Path], dict[Path, str]]:
         RecordingError: there is no such folder, or it holds no frame.
     """
     if not path.is_dir():
-        raise RecordingError(f"{path}: no such folder; expected a frame folder or a folder of them")
+        raise RecordingError(f"{path}: not a folder; expected a frame folder or a folder of them")
     candidates = [path] if (path / "depth.png").exists() else sorted(path.iterdir())
     candidates = [p for p in candidates if (p / "depth.png").exists()]
     if not candidates:
@@ -65,7 +65,7 @@ def read_frame(folder: Path, camera_name: str | None = None) -> Frame:
         camera=camera,
         depth_mm=convert_units(depth, _read_unit_mm(folder, fields) / 1000),
         infrared=_read_optional(folder / INFRARED_PNG, np.uint8, camera),
-        ground_truth_mm=_read_optional(folder / "ground_truth.png", np.uint16, camera),
+        ground_truth_mm=_read_optional(folder / GROUND_TRUTH_PNG, np.uint16, camera),
         infrared_right=_read_optional(folder / "infra2.png", np.uint8, camera),
         stamp_ns=_read_stamp_ns(folder, fields),
     )
@@ -107,7 +107,7 @@ def write_frame(folder: Path, frame: Frame, **notes: object) -> None:
         "depth.png": _convert_to_unit(frame.depth_mm, unit_mm),
         INFRARED_PNG: frame.infrared,
         "infra2.png": frame.infrared_right,
-        "ground_truth.png": frame.ground_truth_mm,
+        GROUND_TRUTH_PNG: frame.ground_truth_mm,
     }
     for name, image in images.items():
         if image is not None:

@@ -195,6 +195,19 @@ def test_infrared_whose_stamps_never_match_is_named_with_the_difference(
     assert skipped[topic].startswith(start + said)
 
 
+def test_ground_truth_whose_stamps_never_match_is_named_with_the_difference(tmp_path):
+    """Without this, training and evaluation said that there is none."""
+    depth = np.full((64, 80), 2000, np.uint16)
+    topic = "/camera/ground_truth/image_rect_raw"
+    truth = [(topic, ROS.image(depth, "16UC1", stamp(k) + 12_000_000)) for k in range(3)]
+    frames, skipped = read(tmp_path, [*driver(ROS, 3), *truth])
+    assert len(frames) == 3 and all(frame.ground_truth_mm is None for frame in frames)
+    assert skipped[topic] == (
+        "none of it is within 5 ms of depth (the nearest differs by 12.0 ms): 3 frames are without "
+        "ground truth"
+    )
+
+
 @pytest.mark.parametrize("missing", [range(4, 10), range(0, 10, 2)])
 def test_frames_that_go_without_right_infrared_are_counted(tmp_path, missing):
     def messages():

@@ -62,12 +62,12 @@ def test_a_folder_is_one_frame_or_many_and_others_are_named(tmp_path):
     (tmp_path / "notes").mkdir()
     folders, skipped = find_frames(tmp_path)
     assert [f.name for f in folders] == ["a", "b"]
-    assert skipped == {tmp_path / "c": "no camera.json; set the camera with --camera"}
+    assert skipped == {tmp_path / "c": "no camera.json"}
     assert find_frames(tmp_path / "a")[0] == [tmp_path / "a"]
 
 
 def test_no_folder_and_no_frame(tmp_path):
-    with pytest.raises(RecordingError, match="no such folder"):
+    with pytest.raises(RecordingError, match="not a folder"):
         find_frames(tmp_path / "missing")
     with pytest.raises(RecordingError, match=r"no frame in it; expected folders with depth\.png"):
         find_frames(tmp_path)
