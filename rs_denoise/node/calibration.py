@@ -21,6 +21,8 @@ from rs_denoise.camera_models import DEFAULT_BASELINE_M
 
 # Depth and left infrared of a RealSense have exactly the same intrinsics.
 MAX_FOCAL_DIFFERENCE, MAX_CENTRE_DIFFERENCE_PX = 0.01, 2.0
+# Baselines of one type of camera differ by less than this fraction from camera to camera.
+MAX_BASELINE_DIFFERENCE = 0.02
 # What drivers call an imager in its frame_id. The camera's own name, as in
 # rgbd_depth_optical_frame, may hold such a word too, but comes before it.
 IMAGER = re.compile(r"depth|infra|(?P<colour>colou?r|rgb)", re.IGNORECASE)
@@ -83,6 +85,19 @@ class CameraCalibration:
         assert self._info is not None
         baseline_m = baseline_m or self.baseline_from_topic_m or DEFAULT_BASELINE_M
         return Camera.from_camera_info(self._info, baseline_m)
+
+    def compare_baseline(self, baseline_m: float) -> str | None:
+        """Why the user's baseline is not the camera's; None if it is, or if one is unknown."""
+        camera_m = self.baseline_from_topic_m
+        if not baseline_m or camera_m is None:
+            return None
+        if abs(baseline_m / camera_m - 1) <= MAX_BASELINE_DIFFERENCE:
+            return None
+        return (
+            f"the camera says that its baseline is {camera_m:.4f} m, and baseline_m (or "
+            f"camera_model) is {baseline_m:.4f} m, which is used: a model that compares both "
+            "images finds fewer objects with a wrong one. Leave it out, or correct it"
+        )
 
     def info(self, header: Header) -> CameraInfo:
         """The latest valid camera_info with the stamp and frame of an image."""

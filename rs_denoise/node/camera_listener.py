@@ -111,8 +111,7 @@ class CameraListener:
             self._set_listening(wanted)
         self._calls += 1
         if wanted and (changed or self._calls % GRAPH_PERIODS == 0):
-            with_baseline = self.assembler.settings.baseline_m == 0.0
-            self.topics.open(reliability, with_right, with_baseline)
+            self.topics.open(reliability, with_right)
 
     def stop(self) -> None:
         """Unsubscribes and drops waiting images."""
@@ -151,5 +150,5 @@ class CameraListener:
         self._node.get_logger().warning(
             "baseline unknown, assuming 50 mm: set the parameter baseline_m (D415 0.055, D435 "
             "0.050, D455 0.095) or enable infra2 of the camera. Depth stays metric, but its noise "
-            "is misjudged"
+            "is misjudged, and a model that compares both images compares the wrong pixels"
         )

@@ -155,7 +155,7 @@ class Inputs:
         infrared_right: image of the right imager, optional.
         camera_info: of depth.
         infrared_info: camera_info of infrared, optional.
-        baseline: topics that provide the baseline, needed if the user does not set it.
+        baseline: topics that provide the baseline, optional.
     """
 
     depth: Input
@@ -170,19 +170,15 @@ class Inputs:
         """The inputs that every frame needs."""
         return self.depth, self.camera_info, self.infrared
 
-    def open(self, reliability: str, with_right: bool, with_baseline: bool) -> None:
-        """Subscribes to the required topics, and to the others if they are needed.
+    def open(self, reliability: str, with_right: bool) -> None:
+        """Subscribes to the topics.
 
         Args:
             reliability: as of `Input.open`.
             with_right: whether right infrared is used.
-            with_baseline: whether the topics that provide the baseline are needed.
         """
-        for topic in (
-            *self.required,
-            self.infrared_info,
-            *(self.baseline if with_baseline else ()),
-        ):
+        # The baseline is needed even if the user sets it: his may be that of another camera.
+        for topic in (*self.required, self.infrared_info, *self.baseline):
             topic.open(reliability)
         if with_right:
             self.infrared_right.open(reliability)

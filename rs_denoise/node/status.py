@@ -74,7 +74,7 @@ def describe_node(
         model=_describe_model(network, listener.calibration, settings.baseline_m),
         required_topics=[source.topic for source in listener.topics.required],
         on_failure=settings.on_failure,
-        input_warning=_describe_input_fault(listener),
+        input_warning=_describe_input_fault(listener, settings.baseline_m),
         output_warning=output_warning,
         model_warning=describe_slowness(network),
         disabled=active and not enabled,
@@ -121,9 +121,10 @@ def _describe_model(
     return described
 
 
-def _describe_input_fault(listener: CameraListener) -> str | None:
+def _describe_input_fault(listener: CameraListener, baseline_m: float) -> str | None:
     missing = _describe_missing(listener.topics, listener.assembler) if listener.listening else None
-    return missing or listener.calibration.rejection
+    calibration = listener.calibration
+    return missing or calibration.rejection or calibration.compare_baseline(baseline_m)
 
 
 def _describe_missing(inputs: Inputs, assembler: FrameAssembler) -> str | None:

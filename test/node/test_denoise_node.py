@@ -268,6 +268,27 @@ def test_calibration_that_is_published_once_reaches_a_node_that_starts_later(rob
     robot.wait(lambda: robot.values("model").get("baseline (m)") == "0.0950", "the baseline")
 
 
+def test_a_baseline_of_another_camera_is_reported(robot):
+    """The launch argument camera_model sets it: d415 beside a D435."""
+    robot.plug_in(infra2=True)
+    robot.start(baseline_m=0.055)
+    robot.listen()
+    robot.wait_connected()
+    robot.wait(lambda: robot.info2.get_subscription_count() > 0, "infra2 subscription")
+    wall = noisy_wall(*SIZE)
+
+    def warned():
+        robot.send(*wall, camera(*SIZE, baseline_m=0.05))
+        robot.spin_for(0.02)
+        return "its baseline is 0.0500 m, and baseline_m" in robot.log
+
+    robot.wait(warned, "the warning")
+    robot.status("input", "its baseline is 0.0500 m")
+    assert robot.statuses["input"].level == WARN
+    assert robot.values("model")["baseline (m)"] == "0.0550"
+    assert robot.log.count("its baseline is") == 1
+
+
 def test_stamps_that_jump_back(running):
     robot = running
     before = robot.counts()["clock jumps"]
