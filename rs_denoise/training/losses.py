@@ -71,27 +71,30 @@ def denoising_loss(
         choice: candidates and their logits, [N, K, H, W] each, of networks that choose: their
             further outputs in training.
     """
-    known = truth_px > 0
-    weight = torch.where(input_px > 0, 1.0, HOLE_WEIGHT) * known
-    # The same error in px is a larger error of depth the farther away the surface is.
-    weight = weight * (20.0 / truth_px.clamp_min(1.0)).clamp(0.5, 2.0)
-    error = torch.where(known, output_px - truth_px, torch.zeros_like(truth_px))
-    weight = torch.where(_near_edge(truth_px), EDGE_WEIGHT * weight, weight)
     thin = _thin(truth_px)
-    weight = torch.where(thin, THIN_WEIGHT * weight, weight)
-    choice_weight = weight
-    weight = torch.where(error.detach() < 0, RECEDING_WEIGHT * weight, weight)
-    accuracy = _mean(KNEE_PX * torch.log1p(error.abs() / KNEE_PX), weight)
-    seen = weight * (input_px > 0)
+    weight = _weight(input_px, truth_px, thin)
+    error = torch.where(truth_px > 0, output_px - truth_px, torch.zeros_like(truth_px))
+    error_weight = torch.where(error.detach() < 0, RECEDING_WEIGHT * weight, weight)
+    accuracy = _mean(KNEE_PX * torch.log1p(error.abs() / KNEE_PX), error_weight)
+    seen = error_weight * (input_px > 0)
     smoothness = _gradient(error, truth_px, seen, 2) + _gradient(error, truth_px, seen, 3)
     uncertainty = _uncertainty(error.detach(), scale_px, output_px.detach(), truth_px, thin)
     total = accuracy + GRADIENT_WEIGHT * smoothness + uncertainty
     parts = {"accuracy": accuracy, "smoothness": smoothness, "uncertainty": uncertainty}
     if choice:
         candidates_px, logits = choice
-        parts["choice"] = _choice(candidates_px, logits, truth_px, choice_weight)
+        parts["choice"] = _choice(candidates_px, logits, truth_px, weight)
         total = total + CHOICE_WEIGHT * parts["choice"]
     return {"loss": total, **parts}
+
+
+def _weight(input_px: Tensor, truth_px: Tensor, thin: Tensor) -> Tensor:
+    """The weight of each pixel's disparity; 0 where the truth is unknown."""
+    weight = torch.where(input_px > 0, 1.0, HOLE_WEIGHT) * (truth_px > 0)
+    # The same error in px is a larger error of depth the farther away the surface is.
+    weight = weight * (20.0 / truth_px.clamp_min(1.0)).clamp(0.5, 2.0)
+    weight = torch.where(_near_edge(truth_px), EDGE_WEIGHT * weight, weight)
+    return torch.where(thin, THIN_WEIGHT * weight, weight)
 
 
 def _choice(candidates_px: Tensor, logits: Tensor, truth_px: Tensor, weight: Tensor) -> Tensor:
