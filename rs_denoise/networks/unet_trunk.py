@@ -37,8 +37,8 @@ OFFSETS = [(0, 0)] + [
 VALID_LOGIT = 100.0
 # Logit of an untrained network for the measured disparity: it keeps 95 % of it.
 KEEP_LOGIT = 3.0
-# A surface behind the measured one must be likelier by this factor, because a wrong choice of it
-# removes a thin object: to move a pixel farther, the network must be sure to two thirds.
+# In the choice, the probability of a surface behind the measured one is multiplied by this: it must
+# be twice as likely, because a wrong choice of it removes a thin object.
 FARTHER_FACTOR = 0.5
 # A surface is behind if its disparity is less than measured by this; over 1 px around it the factor
 # fades in.

@@ -177,7 +177,7 @@ class Inputs:
             reliability: as of `Input.open`.
             with_right: whether right infrared is used.
         """
-        # The baseline is needed even if the user sets it: his may be that of another camera.
+        # Those of the baseline too if the user sets it: that may be the one of another camera.
         for topic in (*self.required, self.infrared_info, *self.baseline):
             topic.open(reliability)
         if with_right:
