@@ -13,6 +13,7 @@ from rs_denoise.evaluation.metrics.blocks import (
     TemporalNoise,
 )
 from rs_denoise.evaluation.metrics.metric import Metric
+from rs_denoise.evaluation.summary import FIELDS
 
 BLOCKS = (Accuracy, NoReference, TemporalNoise, ObstacleCells, ConfidenceQuality, ImageAgreement)
 
@@ -40,3 +41,11 @@ def test_the_document_defines_every_metric_as_the_report_does(block):
     for m in block.metrics():
         row = f"| `{m.json_key}` | {m.unit} | {m.better.value} | {m.description} |"
         assert row in text, f"docs/evaluation.md lacks: {row}"
+
+
+def test_the_python_page_lists_every_name_that_differs_from_its_json_key():
+    names = [("block", key, field) for key, field in FIELDS.items()]
+    names += [("metric", m.json_key, m.field) for block in BLOCKS for m in block.metrics()]
+    rows = [f"| {what} | `{key}` | `{name}` |" for what, key, name in names if key != name]
+    text = (PROJECT / "docs" / "python.md").read_text()
+    assert [line for line in text.splitlines() if line.startswith(("| block", "| metric"))] == rows
