@@ -25,7 +25,7 @@ from rs_denoise.evaluation.batch.batch_summary import read_summaries
 from rs_denoise.evaluation.batch.ranking import Ranking
 from rs_denoise.evaluation.batch.run_comparison import compare_runs
 from rs_denoise.evaluation.frame_metrics import CameraSetup
-from rs_denoise.evaluation.metrics.obstacles import Mount
+from rs_denoise.evaluation.metrics.camera_pose import CameraPose
 from rs_denoise.evaluation.metrics.planes import Roi
 from rs_denoise.evaluation.recording_evaluator import EvaluationSettings, RecordingEvaluator
 from rs_denoise.evaluation.report.headline import answer_questions, list_warnings
@@ -268,7 +268,7 @@ def _setup(
     if height_m is None and pitch_deg:
         raise typer.BadParameter("--camera-pitch needs --camera-height: give both")
     return CameraSetup(
-        mount=None if height_m is None else Mount(height_m, math.radians(pitch_deg)),
+        pose=None if height_m is None else CameraPose(height_m, math.radians(pitch_deg)),
         planes=tuple(Roi.parse(text) for text in rois) if rois else None,
         wall_mm=wall_mm,
     )

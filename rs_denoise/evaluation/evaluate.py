@@ -55,7 +55,7 @@ class Evaluation:
         self._measured: dict[str, list[MethodMetrics]] = {}
         self._temporal = Temporal(methods)
         self._by_distance = ErrorByDistance()
-        self._mount_errors: list[str] = []
+        self._pose_errors: list[str] = []
 
     def add(
         self, frame: Frame, depths_mm: Mapping[str, np.ndarray],
@@ -85,8 +85,8 @@ class Evaluation:
         with_truth = frame.ground_truth_mm is not None
         (self.frames if with_truth else self.without_truth).append(frame.name)
         self._temporal.add(frame, dict(depths_mm))
-        if metrics.mount_error is not None:
-            self._mount_errors.append(metrics.mount_error)
+        if metrics.pose_error is not None:
+            self._pose_errors.append(metrics.pose_error)
         for name, measured in metrics.methods.items():
             self._measured.setdefault(name, []).append(measured)
         for name, sums in metrics.by_distance.items():
@@ -109,11 +109,11 @@ class Evaluation:
         reasons = {}
         if not self.frames:
             reasons["accuracy"] = "no frame has ground truth"
-        if self._mount_errors:
+        if self._pose_errors:
             total = len(self.frames) + len(self.without_truth)
             reasons["obstacles"] = (
-                f"in {len(self._mount_errors)} of {total} frames the camera's pose is unknown: "
-                f"{self._mount_errors[-1]}; give --camera-height and --camera-pitch"
+                f"in {len(self._pose_errors)} of {total} frames the camera's pose is unknown: "
+                f"{self._pose_errors[-1]}; give --camera-height and --camera-pitch"
             )
         if raw is not None and math.isnan(raw.no_reference.plane_rms_mm):
             reasons["planes"] = (

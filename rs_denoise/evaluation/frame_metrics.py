@@ -10,6 +10,7 @@ import numpy as np
 
 from rs_denoise.evaluation.metrics.accuracy import measure_accuracy
 from rs_denoise.evaluation.metrics.by_distance import DistanceSums, sum_by_distance
+from rs_denoise.evaluation.metrics.camera_pose import CameraPose, PoseError, fit_camera_pose
 from rs_denoise.evaluation.metrics.confidence import measure_confidence, select_most_confident
 from rs_denoise.evaluation.metrics.ground_truth import GroundTruth
 from rs_denoise.evaluation.metrics.image_agreement import measure_image_agreement
@@ -17,13 +18,7 @@ from rs_denoise.evaluation.metrics.no_reference import (
     find_near_infrared_edges,
     measure_without_reference,
 )
-from rs_denoise.evaluation.metrics.obstacles import (
-    Mount,
-    MountError,
-    ObstacleCounter,
-    ObstacleLayer,
-    fit_mount,
-)
+from rs_denoise.evaluation.metrics.obstacles import ObstacleCounter, ObstacleLayer
 from rs_denoise.evaluation.metrics.plane_search import find_planes
 from rs_denoise.evaluation.metrics.planes import Roi
 from rs_denoise.evaluation.summary import MethodMetrics
@@ -39,13 +34,13 @@ class CameraSetup:
     """What the user knows of the camera and its surroundings; the rest is found in each frame.
 
     Attributes:
-        mount: where the camera is on the robot; None to fit it to the floor in view.
+        pose: of the camera above the floor; None to fit it to the floor in view.
         layer: the obstacle layer that depth would go into.
         planes: rectangles that show flat surfaces; None to search for them.
         wall_mm: true distance of the first of `planes`, along the optical axis.
     """
 
-    mount: Mount | None = None
+    pose: CameraPose | None = None
     layer: ObstacleLayer = field(default_factory=ObstacleLayer)
     planes: tuple[Roi, ...] | None = None
     wall_mm: float | None = None
@@ -62,12 +57,12 @@ class FrameMetrics:
     Attributes:
         methods: by name, "raw" among them.
         by_distance: by method, its sums of errors over true distance; empty without ground truth.
-        mount_error: why the camera's pose is unknown; None if it is known.
+        pose_error: why the camera's pose is unknown; None if it is known.
     """
 
     methods: dict[str, MethodMetrics]
     by_distance: dict[str, DistanceSums]
-    mount_error: str | None
+    pose_error: str | None
 
 
 def measure_frame(
@@ -88,7 +83,7 @@ def measure_frame(
     """
     _check_sizes(frame, depths_mm)
     methods = _measure_without_reference(frame, depths_mm, setup)
-    methods, mount_error = _count_obstacles(frame, depths_mm, setup, methods)
+    methods, pose_error = _count_obstacles(frame, depths_mm, setup, methods)
     by_distance = {}
     if frame.ground_truth_mm is not None:
         truth = GroundTruth.of(frame.ground_truth_mm, frame.camera.disparity_scale_px_mm)
@@ -99,7 +94,7 @@ def measure_frame(
             methods[name] = _compare_with_truth(metrics, frame, depth_mm, truth, is_raw=name == RAW)
         for name, answer in ungated.items():
             methods[name] = _measure_confidence(methods[name], frame, answer, truth)
-    return FrameMetrics(methods, by_distance, mount_error)
+    return FrameMetrics(methods, by_distance, pose_error)
 
 
 def _check_sizes(frame: Frame, depths_mm: Mapping[str, np.ndarray]) -> None:
@@ -141,11 +136,11 @@ def _count_obstacles(
 ) -> tuple[dict[str, MethodMetrics], str | None]:  # fmt: skip
     """The methods with obstacle cells, and the reason if they have none."""
     try:
-        mount = setup.mount or fit_mount(frame.depth_mm, frame.camera)
-    except MountError as error:
+        pose = setup.pose or fit_camera_pose(frame.depth_mm, frame.camera)
+    except PoseError as error:
         return methods, str(error)
     counter = ObstacleCounter(
-        setup.layer, mount, frame.camera, frame.depth_mm, frame.ground_truth_mm
+        setup.layer, pose, frame.camera, frame.depth_mm, frame.ground_truth_mm
     )
     counted = {
         name: replace(metrics, obstacles=counter.count(depths_mm[name]))

@@ -9,11 +9,11 @@ from rs_denoise.drawing.picture import draw_before_after
 from rs_denoise.evaluation.evaluate import evaluate
 from rs_denoise.evaluation.frame_metrics import CameraSetup, ImageSizeError
 from rs_denoise.evaluation.metrics.blocks import Accuracy, ConfidenceQuality, ObstacleCells
+from rs_denoise.evaluation.metrics.camera_pose import CameraPose
 from rs_denoise.evaluation.metrics.confidence import (
     measure_confidence,
     select_most_confident,
 )
-from rs_denoise.evaluation.metrics.obstacles import Mount
 from rs_denoise.evaluation.metrics.planes import Roi
 from rs_denoise.evaluation.report.frame_selection import FrameSelection
 from rs_denoise.evaluation.sampling import sample_frames
@@ -152,7 +152,7 @@ def test_what_could_not_be_computed_is_told_with_the_reason(make_model):
     assert alone["over_distance"] is None and "published" not in alone["methods"]["raw"]
     assert "in 1 of 1 frames the camera's pose is unknown" in alone["not_computed"]["obstacles"]
     still = [frame(str(k), truth=False) for k in range(10)]
-    known = CameraSetup(mount=Mount(0.5, 0.0), planes=(Roi(10, 10, 60, 40),), wall_mm=1990)
+    known = CameraSetup(pose=CameraPose(0.5, 0.0), planes=(Roi(10, 10, 60, 40),), wall_mm=1990)
     result = evaluate(still, model, setup=known).summarise().to_json()
     assert set(result["not_computed"]) == {"accuracy"}
     raw = result["methods"]["raw"]
@@ -165,7 +165,7 @@ def test_what_could_not_be_computed_is_told_with_the_reason(make_model):
 def test_each_metric_counts_the_frames_that_it_is_measured_on():
     """Cells can be counted without ground truth, but not called missed."""
     frames = [frame(f"{k}", truth=k < 2) for k in range(5)]
-    summary = evaluate(frames, {}, setup=CameraSetup(mount=Mount(0.5, 0.0))).summarise()
+    summary = evaluate(frames, {}, setup=CameraSetup(pose=CameraPose(0.5, 0.0))).summarise()
     raw = summary.methods["raw"]
     assert raw.obstacles.frames == 5
     for block, metric, count in (
