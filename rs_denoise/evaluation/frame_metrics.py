@@ -15,7 +15,7 @@ from rs_denoise.evaluation.metrics.confidence import measure_confidence, select_
 from rs_denoise.evaluation.metrics.ground_truth import GroundTruth
 from rs_denoise.evaluation.metrics.image_agreement import measure_image_agreement
 from rs_denoise.evaluation.metrics.no_reference import (
-    find_near_infrared_edges,
+    find_infrared_edges,
     measure_without_reference,
 )
 from rs_denoise.evaluation.metrics.obstacles import ObstacleCounter, ObstacleLayer
@@ -123,7 +123,7 @@ def _measure_without_reference(
 ) -> dict[str, MethodMetrics]:
     planes = setup.planes
     found = list(planes) if planes is not None else find_planes(frame.depth_mm, frame.camera)
-    edges = None if frame.infrared is None else find_near_infrared_edges(frame.infrared)
+    edges = None if frame.infrared is None else find_infrared_edges(frame.infrared)
     return {
         name: MethodMetrics(measure_without_reference(frame, depth, found, edges, setup.wall_mm))
         for name, depth in depths_mm.items()

@@ -29,7 +29,7 @@ ROUNDING_MM = 0.5
 
 
 def measure_without_reference(
-    frame: Frame, depth_mm: np.ndarray, planes: list[Roi], near_infrared_edges: np.ndarray | None,
+    frame: Frame, depth_mm: np.ndarray, planes: list[Roi], infrared_edges: np.ndarray | None,
     wall_mm: float | None = None,
 ) -> NoReference:  # fmt: skip
     """Measures one depth image.
@@ -43,7 +43,7 @@ def measure_without_reference(
         frame: as recorded; the camera's own depth is compared with itself.
         depth_mm: [H, W] uint16, 0 = invalid; a method's output for the frame.
         planes: flat surfaces (`find_planes`), the same for every method.
-        near_infrared_edges: of the frame (`find_near_infrared_edges`); None without infrared.
+        infrared_edges: [H, W] bool, of the frame (`find_infrared_edges`); None without infrared.
         wall_mm: true distance of the first of `planes`, along the optical axis; None: unknown.
     """
     fits = _fit_planes(depth_mm, frame.camera, planes)
@@ -58,7 +58,7 @@ def measure_without_reference(
         plane_rms_mm=mean(np.array([fit.rms_mm for fit in fits])),
         plane_rms_pct=mean(np.array([fit.rms_pct for fit in fits])),
         plane_subpixel_px=mean(np.array([fit.subpixel_rms_px for fit in fits])),
-        flying_ir_pct=_measure_flying_pixels(depth_mm, near_infrared_edges),
+        flying_ir_pct=_measure_flying_pixels(depth_mm, infrared_edges),
         changed_median_pct=100 * median(change),
         changed_bad_pct=100 * mean(change > OUTLIER_FRACTION),
         dropped_pct=100 * mean(~published[seen]),
@@ -68,8 +68,8 @@ def measure_without_reference(
     )
 
 
-def find_near_infrared_edges(infrared: np.ndarray) -> np.ndarray:
-    """Marks pixels within 2 px of an edge of the infrared image, ignoring projected dots.
+def find_infrared_edges(infrared: np.ndarray) -> np.ndarray:
+    """Marks the edges of the infrared image, 2 px to each side; projected dots are not edges.
 
     Args:
         infrared: [H, W] uint8.
@@ -106,10 +106,10 @@ def _measure_z_accuracy(
         return math.nan
 
 
-def _measure_flying_pixels(depth_mm: np.ndarray, near_infrared_edges: np.ndarray | None) -> float:
-    if near_infrared_edges is None:
+def _measure_flying_pixels(depth_mm: np.ndarray, infrared_edges: np.ndarray | None) -> float:
+    if infrared_edges is None:
         return math.nan
-    floating = _find_between_sides(depth_mm) & ~near_infrared_edges
+    floating = _find_between_sides(depth_mm) & ~infrared_edges
     return 100 * mean(floating[depth_mm > 0])
 
 

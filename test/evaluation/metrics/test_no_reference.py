@@ -6,7 +6,7 @@ import pytest
 from conftest import REAL_DATA
 from rs_denoise.evaluation.metrics.no_reference import (
     _find_between_sides,
-    find_near_infrared_edges,
+    find_infrared_edges,
     measure_without_reference,
 )
 from rs_denoise.evaluation.metrics.planes import Roi
@@ -20,7 +20,7 @@ SIZE = (60, 80)
 def scored(depth_mm, raw_mm=None, infrared=None, planes=()):
     raw = depth_mm if raw_mm is None else raw_mm
     frame = Frame("f", camera(80, 60), raw, infrared)
-    edges = None if infrared is None else find_near_infrared_edges(infrared)
+    edges = None if infrared is None else find_infrared_edges(infrared)
     return measure_without_reference(frame, depth_mm, list(planes), edges)
 
 
@@ -139,9 +139,7 @@ def test_what_flies_on_real_frames_is_mostly_wrong():
         known = (frame.ground_truth_mm > 0) & (frame.depth_mm > 0)
         off = np.abs(frame.depth_mm.astype(float) - frame.ground_truth_mm)
         bad = off > 0.05 * frame.ground_truth_mm
-        found = (
-            known & _find_between_sides(frame.depth_mm) & ~find_near_infrared_edges(frame.infrared)
-        )
+        found = known & _find_between_sides(frame.depth_mm) & ~find_infrared_edges(frame.infrared)
         flying, wrong = flying + found.sum(), wrong + (found & bad).sum()
         all_wrong = max(all_wrong, bad[known].mean())
     assert flying > 300 and wrong > 0.8 * flying and all_wrong < 0.1
