@@ -11,7 +11,7 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
-from rs_denoise.pipeline.partner_stream import MAX_WAITING, PartnerStream
+from rs_denoise.pipeline.infrared_buffer import MAX_WAITING, InfraredBuffer
 
 T = TypeVar("T")
 
@@ -95,8 +95,8 @@ class FrameSynchronizer(Generic[T]):
         self.counts = PairingCounts()
         self._depth: OrderedDict[int, T] = OrderedDict()
         self._newest_depth: int | None = None
-        self._left: PartnerStream[T] = PartnerStream()
-        self._right: PartnerStream[T] = PartnerStream()
+        self._left: InfraredBuffer[T] = InfraredBuffer()
+        self._right: InfraredBuffer[T] = InfraredBuffer()
         # Pairs that wait for right infrared, each with the time when it became complete.
         self._pairs: deque[tuple[SyncedImages[T], int]] = deque()
         self.restart(0)
@@ -201,9 +201,9 @@ class FrameSynchronizer(Generic[T]):
         slop_ns = self.settings.slop_ns
         for stamp in list(self._depth):
             missing = self.infrared_is_missing
-            partner = self._left.find(stamp, slop_ns, self._depth, wait=not missing)
-            if partner is not None:
-                infrared = self._left.take(partner, now_ns)
+            match = self._left.find(stamp, slop_ns, self._depth, wait=not missing)
+            if match is not None:
+                infrared = self._left.take(match, now_ns)
                 images = SyncedImages(stamp, self._depth.pop(stamp), infrared)
                 self._pairs.append((images, now_ns))
             elif missing:
@@ -233,9 +233,9 @@ class FrameSynchronizer(Generic[T]):
         is_newest = self._pairs[-1][0] is images
         wait = is_newest and now_ns < end_ns and not self.right_is_missing
         others = {*self._depth, *(waiting.stamp_ns for waiting, _ in self._pairs)} - {stamp}
-        partner = self._right.find(stamp, settings.slop_ns, others, wait)
-        if partner is not None:
-            return replace(images, infrared_right=self._right.take(partner, now_ns))
+        match = self._right.find(stamp, settings.slop_ns, others, wait)
+        if match is not None:
+            return replace(images, infrared_right=self._right.take(match, now_ns))
         if wait and not self._right.is_decided(stamp):
             return None
         self._right.note_unpaired(stamp, end_ns)

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rs_denoise.pipeline.partner_stream import MAX_WAITING
+from rs_denoise.pipeline.infrared_buffer import MAX_WAITING
 from rs_denoise.pipeline.synchronizer import FrameSynchronizer, SyncedImages, SyncSettings
 
 MS = 1_000_000

@@ -1,4 +1,4 @@
-"""The images of one infrared stream that wait for their depth image."""
+"""Buffers the images of one infrared stream until the depth image of the same moment arrives."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ T = TypeVar("T")
 MAX_WAITING = 10
 
 
-class PartnerStream(Generic[T]):
-    """Finds the image of a stream that belongs to a depth image, by stamp.
+class InfraredBuffer(Generic[T]):
+    """The waiting images of one infrared stream; finds the one that matches a depth image by stamp.
 
     It also records for how long no image has matched: a stream whose images arrive too late or with
     other stamps is as useless as a silent one.
