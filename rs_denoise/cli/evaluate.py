@@ -13,7 +13,7 @@ from rs_denoise.cli import options
 from rs_denoise.cli.console import make_console
 from rs_denoise.cli.each_recording import show_progress
 from rs_denoise.cli.evaluate_batch import Outputs, evaluate_batch, exit_code, print_comparison
-from rs_denoise.cli.score_tables import (
+from rs_denoise.cli.summary_tables import (
     describe_confidence,
     describe_image_agreement,
     make_accuracy_table,

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from rs_denoise.cli.console import make_console
 from rs_denoise.cli.each_recording import FAILED, run_each
-from rs_denoise.cli.score_tables import make_markdown_tables
+from rs_denoise.cli.summary_tables import make_markdown_tables
 from rs_denoise.evaluation.batch.batch_summary import BatchSummary
 from rs_denoise.evaluation.batch.ranking import Ranking, choose_ranking
 from rs_denoise.evaluation.batch.run_comparison import BETTER, WORSE, RunComparison, compare_runs
