@@ -48,10 +48,13 @@ def animate(
     recording: options.RecordingPath,
     out: Annotated[Path, typer.Option(metavar="FILE", help="Output file, .gif or .mp4.")],
     seconds: Annotated[
-        float, typer.Option(min=0.5, max=60, metavar="SECONDS", help="Duration of one swing.")
+        float,
+        typer.Option(
+            min=0.5, max=60, metavar="SECONDS", help="Duration of one swing of the viewpoint."
+        ),
     ] = 4.0,
     size: Annotated[
-        str, typer.Option(metavar="WIDTHxHEIGHT", help="WIDTHxHEIGHT of the animation.")
+        str, typer.Option(metavar="WIDTHxHEIGHT", help="Size of the animation, px.")
     ] = "960x480",
     degrees: Annotated[
         float,

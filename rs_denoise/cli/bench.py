@@ -40,10 +40,10 @@ def bench(
         ),
     ] = None,
     size: Annotated[
-        str, typer.Option(metavar="WIDTHxHEIGHT", help="WIDTHxHEIGHT of the frames.")
+        str, typer.Option(metavar="WIDTHxHEIGHT", help="Size of the frames, px.")
     ] = "848x480",
     frames: Annotated[
-        int, typer.Option(min=10, metavar="N", help="Number of frames to time.")
+        int, typer.Option(min=10, metavar="N", help="Number of frames to time without ROS.")
     ] = 200,
     device: options.Device = "auto",
     precision: Annotated[
@@ -52,7 +52,11 @@ def bench(
     threads: Annotated[
         int | None,
         typer.Option(
-            min=1, max=1024, metavar="N", help="Threads of PyTorch.", show_default="one per core"
+            min=1,
+            max=1024,
+            metavar="N",
+            help="Number of PyTorch threads.",
+            show_default="one per core",
         ),
     ] = None,
     node: Annotated[
@@ -64,7 +68,7 @@ def bench(
             min=1,
             max=1000,
             metavar="HZ",
-            help="Rate of the camera, Hz; repeatable.",
+            help="Frame rate of the camera, Hz; repeatable.",
             show_default="30",
         ),
     ] = None,
@@ -72,31 +76,38 @@ def bench(
         float, typer.Option(min=1, metavar="SECONDS", help="Duration of each run of the node.")
     ] = 10.0,
     runs: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Runs of the node; shows medians.")
+        int,
+        typer.Option(
+            min=1, metavar="N", help="Number of runs of the node; the table shows their medians."
+        ),
     ] = 3,
     scaling: Annotated[
         bool,
         typer.Option(
-            help="Also time the first frames, and the scaling with pixels, tiles and cameras."
+            help="Also time the first frames, and how the time grows with pixels, tiles, batch "
+            "size and cameras."
         ),
     ] = False,
     json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Also write the results here.")
+        Path | None,
+        typer.Option("--json", metavar="FILE", help="Also write the results to this file."),
     ] = None,
     markdown: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Also write the tables here, as Markdown.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Also write the tables to this file, as Markdown."),
     ] = None,
     plot: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Also draw the results of --scaling: .png, .pdf or .svg."
+            metavar="FILE",
+            help="Also plot the results of --scaling to this file: .png, .pdf or .svg.",
         ),
     ] = None,
 ) -> None:
-    """Times the denoiser without ROS, beside librealsense's filters, and the node.
+    """Times the denoiser without ROS, librealsense's filters, and the node over DDS.
 
-    The node runs between a camera, which plays the sample recording, and a consumer: three
-    processes over DDS.
+    For the node, three processes run: a player of the sample recording, which acts as the camera,
+    the node, and a subscriber.
     """
     options.check_out(json_file, markdown, plot)
     _check_plot(plot)

@@ -52,7 +52,10 @@ def convert(
     rate: Annotated[
         float,
         typer.Option(
-            min=0.1, max=1000, metavar="HZ", help="Rate, Hz, for frames without a recorded stamp."
+            min=0.1,
+            max=1000,
+            metavar="HZ",
+            help="Frame rate, Hz, of frames without a recorded stamp.",
         ),
     ] = DEFAULT_RATE_HZ,
     depth_topic: options.DepthTopic = None,
@@ -69,7 +72,7 @@ def convert(
 ) -> None:
     """Writes the depth, infrared and ground truth of a recording in another format.
 
-    OUT appears when it is complete.
+    OUT is created only when the conversion is complete.
     """
     if to is RecordingFormat.realsense and out.suffix != SUFFIX:
         raise typer.BadParameter(f"recordings of the SDK end in {SUFFIX}, got '{out.name}'")

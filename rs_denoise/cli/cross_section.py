@@ -31,20 +31,23 @@ HOW_TO_CHOOSE = "give --row N, --column N, or --from x,y --to x,y"
 def cross_section(
     recording: options.RecordingPath,
     start: Annotated[
-        str | None, typer.Option("--from", metavar="X,Y", help="First pixel of the line, x,y.")
+        str | None, typer.Option("--from", metavar="X,Y", help="First pixel of the line.")
     ] = None,
     end: Annotated[
-        str | None, typer.Option("--to", metavar="X,Y", help="Last pixel of the line, x,y.")
+        str | None, typer.Option("--to", metavar="X,Y", help="Last pixel of the line.")
     ] = None,
-    row: Annotated[int | None, typer.Option(metavar="N", help="Use this row as the line.")] = None,
+    row: Annotated[
+        int | None, typer.Option(metavar="N", help="Use image row N as the line.")
+    ] = None,
     column: Annotated[
-        int | None, typer.Option(metavar="N", help="Use this column as the line.")
+        int | None, typer.Option(metavar="N", help="Use image column N as the line.")
     ] = None,
     frame: options.FrameName = None,
     out: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Draw to this file (.png, .pdf or .svg) instead of a window."
+            metavar="FILE",
+            help="Write the plot to this file (.png, .pdf or .svg) instead of a window.",
         ),
     ] = None,
     csv_file: Annotated[
@@ -56,7 +59,10 @@ def cross_section(
     min_confidence: options.MinConfidence = options.DEFAULT_MIN_CONFIDENCE,
     fill_confidence: options.FillConfidence = options.DEFAULT_FILL_CONFIDENCE,
 ) -> None:
-    """Draws raw, denoised and true depth along a line; without a line, choose it in a window."""
+    """Plots raw, denoised and true depth along a line.
+
+    Without a line, it opens a window to draw one.
+    """
     check_suffix(out, PICTURES)
     options.check_out(out, csv_file)
     chosen = _check_choice(start, end, row, column)

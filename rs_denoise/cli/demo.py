@@ -52,10 +52,11 @@ def demo(
         ),
     ] = SAMPLE,
     seconds: Annotated[
-        float, typer.Option(min=1, metavar="SECONDS", help="How long to play, in a loop.")
+        float,
+        typer.Option(min=1, metavar="SECONDS", help="How long to play the recording, in a loop."),
     ] = 10.0,
     out: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Folder for picture and report.")
+        Path, typer.Option(metavar="FOLDER", help="Output folder for the picture and the report.")
     ] = Path("demo_output"),
 ) -> None:
     """Plays a recording at 30 Hz through the node over DDS, and writes a report of the result."""

@@ -47,7 +47,9 @@ def evaluate(
     size: Annotated[
         str | None,
         typer.Option(
-            metavar="WIDTHxHEIGHT", help="First resample to WIDTHxHEIGHT.", show_default="native"
+            metavar="WIDTHxHEIGHT",
+            help="Resample the frames to this size first.",
+            show_default="native",
         ),
     ] = None,
     max_frames: Annotated[
@@ -64,7 +66,7 @@ def evaluate(
     ] = None,
     html: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="A report for a browser.", rich_help_panel=FILES),
+        typer.Option(metavar="FILE", help="An HTML report.", rich_help_panel=FILES),
     ] = None,
     markdown: Annotated[
         Path | None,
@@ -106,14 +108,16 @@ def evaluate(
         typer.Option(
             metavar="MODEL",
             callback=options.check_models,
-            help=f"{options.MODEL_HELP}; repeatable.",
+            help="Also measure this model file or shipped model; repeatable.",
             rich_help_panel=COMPARED,
         ),
     ] = None,
     baselines: Annotated[
         bool,
         typer.Option(
-            "--baselines", help="The filters of librealsense and OpenCV.", rich_help_panel=COMPARED
+            "--baselines",
+            help="Also measure the filters of librealsense and OpenCV.",
+            rich_help_panel=COMPARED,
         ),
     ] = False,
     camera_height: Annotated[
@@ -121,7 +125,7 @@ def evaluate(
         typer.Option(
             min=0.0,
             metavar="METRES",
-            help="Height above the floor, m; for the obstacle metrics.",
+            help="Height of the camera above the floor, m; for the obstacle metrics.",
             show_default="fitted to the floor",
             rich_help_panel=KNOWN,
         ),
@@ -138,8 +142,8 @@ def evaluate(
         list[str] | None,
         typer.Option(
             metavar="X,Y,WIDTH,HEIGHT",
-            help="x,y,width,height of a flat surface; repeatable.",
-            show_default="found",
+            help="Rectangle of a flat surface, px; repeatable.",
+            show_default="searched for",
             rich_help_panel=KNOWN,
         ),
     ] = None,

@@ -64,17 +64,22 @@ def live(
         ),
     ] = None,
     size: Annotated[
-        str, typer.Option(metavar="WIDTHxHEIGHT", help="WIDTHxHEIGHT of the camera's profile.")
+        str, typer.Option(metavar="WIDTHxHEIGHT", help="Image size of the camera, px.")
     ] = "848x480",
     rate: Annotated[
-        int, typer.Option(min=1, metavar="HZ", help="Hz of the camera's profile.")
+        int, typer.Option(min=1, metavar="HZ", help="Frame rate of the camera, Hz.")
     ] = 30,
     emitter: Annotated[
         bool | None, typer.Option(help="Dot projector on or off.", show_default="unchanged")
     ] = None,
     baseline: Annotated[
         float | None,
-        typer.Option(min=0.001, metavar="METRES", help="Baseline, m.", show_default="the camera's"),
+        typer.Option(
+            min=0.001,
+            metavar="METRES",
+            help="Distance between the imagers, m.",
+            show_default="the camera's",
+        ),
     ] = None,
     out: Annotated[
         Path | None,
@@ -83,7 +88,7 @@ def live(
         ),
     ] = None,
     saved: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Folder for frames saved with key s.")
+        Path, typer.Option(metavar="FOLDER", help="Folder for frames that the key s saves.")
     ] = Path("saved_frames"),
     seconds: Annotated[
         float | None,

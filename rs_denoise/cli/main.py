@@ -21,13 +21,13 @@ class Commands(CommandGroup):
             "the result.",
             "evaluate": "Measures whether denoising helps on recordings, with ground truth or "
             "without.",
-            "cross-section": "Draws raw, denoised and true depth along a line; without a line, "
-            "choose it in a window.",
+            "cross-section": "Plots raw, denoised and true depth along a line.",
             "plane-fit": "Measures how flat walls and floors are, raw and denoised (Intel's Depth "
             "Quality metrics).",
             "animate": "Animates the point clouds of a frame: raw, denoised and, if known, ground "
             "truth.",
-            "bench": "Times the denoiser without ROS, beside librealsense's filters, and the node.",
+            "bench": "Times the denoiser without ROS, librealsense's filters, and the node over "
+            "DDS.",
         },
         "Denoise recordings and cameras": {
             "live": "Shows raw and denoised depth of a camera side by side, with rates and times, "

@@ -76,34 +76,37 @@ RecordingPaths = Annotated[
         "a folder of several.",
     ),
 ]
-# Usually found by their names and types.
+# Detected by their names and types.
 TOPICS = "Topics of a bag"
 DepthTopic = Annotated[
     str | None,
-    typer.Option(metavar="TOPIC", help="Depth.", show_default="found", rich_help_panel=TOPICS),
+    typer.Option(metavar="TOPIC", help="Depth.", show_default="detected", rich_help_panel=TOPICS),
 ]
 InfraredTopic = Annotated[
     str | None,
     typer.Option(
-        metavar="TOPIC", help="Left infrared.", show_default="found", rich_help_panel=TOPICS
+        metavar="TOPIC", help="Left infrared.", show_default="detected", rich_help_panel=TOPICS
     ),
 ]
 RightInfraredTopic = Annotated[
     str | None,
     typer.Option(
-        metavar="TOPIC", help="Right infrared.", show_default="found", rich_help_panel=TOPICS
+        metavar="TOPIC", help="Right infrared.", show_default="detected", rich_help_panel=TOPICS
     ),
 ]
 GroundTruthTopic = Annotated[
     str | None,
     typer.Option(
-        metavar="TOPIC", help="Ground truth depth.", show_default="found", rich_help_panel=TOPICS
+        metavar="TOPIC", help="Ground truth depth.", show_default="detected", rich_help_panel=TOPICS
     ),
 ]
 CameraInfoTopic = Annotated[
     str | None,
     typer.Option(
-        metavar="TOPIC", help="camera_info of depth.", show_default="found", rich_help_panel=TOPICS
+        metavar="TOPIC",
+        help="camera_info of depth.",
+        show_default="detected",
+        rich_help_panel=TOPICS,
     ),
 ]
 Baseline = Annotated[
@@ -112,7 +115,7 @@ Baseline = Annotated[
         min=0.001,
         max=1.0,
         metavar="METRES",
-        help="Baseline of the imagers, m.",
+        help="Distance between the imagers, m.",
         show_default="as recorded",
     ),
 ]

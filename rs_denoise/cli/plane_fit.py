@@ -100,7 +100,7 @@ def plane_fit(
         str | None,
         typer.Option(
             metavar="X,Y,WIDTH,HEIGHT",
-            help="Rectangle of a wall or floor: x,y,width,height.",
+            help="Rectangle of a wall or floor, px.",
             show_default="searched for",
         ),
     ] = None,
@@ -121,7 +121,7 @@ def plane_fit(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Also draw the distances from the planes (.png, .pdf or .svg).",
+            help="Also plot the distances from the planes to this file (.png, .pdf or .svg).",
         ),
     ] = None,
     model: options.ModelFile = options.DEFAULT_MODEL_FILE,

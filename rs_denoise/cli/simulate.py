@@ -81,7 +81,7 @@ def simulate(
         ),
     ] = None,
     size: Annotated[
-        str, typer.Option(metavar="WIDTHxHEIGHT", help="WIDTHxHEIGHT, a profile of the cameras.")
+        str, typer.Option(metavar="WIDTHxHEIGHT", help="Image size, a profile of the cameras.")
     ] = "848x480",
     native_fraction: Annotated[
         float | None,
@@ -90,7 +90,7 @@ def simulate(
             max=1.0,
             metavar="FRACTION",
             help="Fraction of the scenes to match at 1280x720 and scale to --size.",
-            show_default="0; of --check without OUT 1, as the real frames were",
+            show_default="0; with --check and no OUT 1, like the real frames",
         ),
     ] = None,
     strict_fraction: Annotated[
@@ -133,7 +133,8 @@ def simulate(
         ),
     ] = 1,
     ground_truth_every: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Keep ground truth of every n-th frame only.")
+        int,
+        typer.Option(min=1, metavar="N", help="Write the ground truth of every N-th frame only."),
     ] = 1,
     public_domain: Annotated[
         bool, typer.Option("--public-domain", help="Use only public-domain meshes.")
@@ -147,7 +148,7 @@ def simulate(
     scheduler: options.Scheduler = None,
     shard: Annotated[
         Shard | None,
-        typer.Option(parser=_parse_shard, metavar="I/N", help="Make part I of N only."),
+        typer.Option(parser=_parse_shard, metavar="I/N", help="Render only part I of N."),
     ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Compare the errors with those of real cameras.")
@@ -161,7 +162,9 @@ def simulate(
     ] = None,
     picture: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="With --check: draw some frames to this PNG."),
+        typer.Option(
+            metavar="FILE", help="With --check: also write a picture of some frames to this PNG."
+        ),
     ] = None,
     fidelity: Annotated[
         Path | None,

@@ -56,11 +56,13 @@ def train(
     ] = None,
     epochs: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Passes over the frames.", show_default="30"),
+        typer.Option(
+            min=1, metavar="N", help="Number of passes over the frames.", show_default="30"
+        ),
     ] = None,
     learning_rate: Annotated[
         float | None,
-        typer.Option(min=0, metavar="RATE", help="The maximum of the run.", show_default="0.003"),
+        typer.Option(min=0, metavar="RATE", help="Peak learning rate.", show_default="0.003"),
     ] = None,
     start_from: Annotated[
         Path | None,
