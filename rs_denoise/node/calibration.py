@@ -87,16 +87,16 @@ class CameraCalibration:
         return Camera.from_camera_info(self._info, baseline_m)
 
     def compare_baseline(self, baseline_m: float) -> str | None:
-        """Why the user's baseline is not the camera's; None if it is, or if one is unknown."""
+        """A warning if the baseline of the user differs from the camera's; otherwise None."""
         camera_m = self.baseline_from_topic_m
         if not baseline_m or camera_m is None:
             return None
         if abs(baseline_m / camera_m - 1) <= MAX_BASELINE_DIFFERENCE:
             return None
         return (
-            f"the camera says that its baseline is {camera_m:.4f} m, and baseline_m (or "
-            f"camera_model) is {baseline_m:.4f} m, which is used: a model that compares both "
-            "images finds fewer objects with a wrong one. Leave it out, or correct it"
+            f"baseline_m (or camera_model) is {baseline_m:.4f} m, but the camera reports "
+            f"{camera_m:.4f} m: {baseline_m:.4f} m is used, with which a model that compares both "
+            "infrared images compares the wrong pixels; leave baseline_m out, or correct it"
         )
 
     def info(self, header: Header) -> CameraInfo:

@@ -148,7 +148,8 @@ class CameraListener:
             return
         self._baseline_warned = True
         self._node.get_logger().warning(
-            "baseline unknown, assuming 50 mm: set the parameter baseline_m (D415 0.055, D435 "
-            "0.050, D455 0.095) or enable infra2 of the camera. Depth stays metric, but its noise "
-            "is misjudged, and a model that compares both images compares the wrong pixels"
+            "baseline unknown, assuming 50 mm: set the parameter baseline_m (D405 0.018, D415 "
+            "0.055, D435 0.050, D455 0.095) or enable infra2 of the camera. With a wrong baseline, "
+            "the scale of depth hardly changes, but its noise is misjudged, and a model that "
+            "compares both infrared images compares the wrong pixels"
         )

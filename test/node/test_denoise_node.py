@@ -285,13 +285,13 @@ def test_a_baseline_of_another_camera_is_reported(robot):
     def warned():
         robot.send(*wall, camera(*SIZE, baseline_m=0.05))
         robot.spin_for(0.02)
-        return "its baseline is 0.0500 m, and baseline_m" in robot.log
+        return "is 0.0550 m, but the camera reports 0.0500 m" in robot.log
 
     robot.wait(warned, "the warning")
-    robot.status("input", "its baseline is 0.0500 m")
+    robot.status("input", "the camera reports 0.0500 m")
     assert robot.statuses["input"].level == WARN
     assert robot.values("model")["baseline (m)"] == "0.0550"
-    assert robot.log.count("its baseline is") == 1
+    assert robot.log.count("but the camera reports") == 1
 
 
 def test_stamps_that_jump_back(running):
