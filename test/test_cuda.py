@@ -1,4 +1,4 @@
-"""The path of a frame over an NVIDIA GPU, against the CPU's; skipped where there is none."""
+"""Frames on an NVIDIA GPU, compared with the CPU; skipped without a GPU."""
 
 import subprocess
 import sys

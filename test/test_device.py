@@ -1,4 +1,4 @@
-"""Which device is chosen. There is no GPU here: one is feigned where PyTorch is asked for it."""
+"""How a device is chosen. No GPU is needed: PyTorch's answers about it are replaced."""
 
 import pytest
 import torch

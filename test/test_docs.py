@@ -1,4 +1,4 @@
-"""The documentation keeps its promises: examples run, links lead somewhere, lines are readable."""
+"""The documentation: its examples run, its links exist, and its lines are short."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Model files that are damaged, lie or attack: none is run or loads as another network."""
+"""Damaged, inconsistent and malicious model files: each is rejected or gives the same network."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""OpenVINO gives what PyTorch gives. Here its CPU plugin runs; GPU and NPU need Intel's devices."""
+"""OpenVINO's results equal PyTorch's. Its CPU plugin runs here; GPU and NPU need Intel devices."""
 
 import sys
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""`from rs_denoise import ...`: what it offers, and that the package alone costs no PyTorch."""
+"""The public names of `rs_denoise`; importing the package does not import PyTorch."""
 
 import ast
 import subprocess

@@ -1,4 +1,4 @@
-"""The wheel, for those without ROS: it is built as `python -m build` does, and installed.
+"""The wheel, for users without ROS: built as `python -m build` does, then installed.
 
 It is installed without its requirements, which would be several GB to download. Instead, the
 environments see the installed packages that its metadata asks for, and no others: a requirement

@@ -1,4 +1,4 @@
-"""`rs_denoise denoise` on bags, and how it goes on after a stop."""
+"""`rs_denoise denoise` on bags, and how it resumes a stopped run."""
 
 import json
 import os

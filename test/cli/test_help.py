@@ -1,4 +1,4 @@
-"""Help at the width of a plain terminal, completion, and answers that need no PyTorch."""
+"""Help in a terminal of 80 columns, shell completion, and replies that need no PyTorch."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""How programs end on errors, and that no file that they read ends one with a traceback."""
+"""How programs exit on errors: no input file ends one with a traceback."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What is measured of a recording, and what is said of it."""
+"""What is measured on a recording, and the notes about it."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a launch file would start, found out without starting it."""
+"""Evaluates launch files without starting any process."""
 
 import itertools
 import os

@@ -1,4 +1,4 @@
-"""What launch finds installed: this package, and stand-ins for those of other authors."""
+"""An installation for launch: this package, and stubs of the packages of others."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Whatever a message says of itself, the reader gives the right image or a sentence."""
+"""Fuzzed image messages: the reader returns the right image or raises an error that explains it."""
 
 import array
 import tracemalloc

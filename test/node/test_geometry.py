@@ -1,4 +1,4 @@
-"""Depth that does not show what left infrared shows, over Fast DDS: infrared is then not used."""
+"""Depth and left infrared of different geometry, over Fast DDS: infrared is not used."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""The parameters are specified once; what repeats them must agree."""
+"""All documents and files that repeat the parameters agree with their specification."""
 
 import re
 from dataclasses import asdict, fields

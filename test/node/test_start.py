@@ -1,4 +1,4 @@
-"""What the node says and chooses when it starts, over Fast DDS."""
+"""Start of the node: its log messages and its choice of model, over Fast DDS."""
 
 import re
 import sys

@@ -1,4 +1,4 @@
-"""Which model is taken, and when it is chosen anew; with real models and threads."""
+"""Which model is chosen, and when it is chosen again; with real models and threads."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""What `open_recording` refuses, beside the tests of each format."""
+"""What `open_recording` rejects; each format has tests of its own."""
 
 import cv2
 import numpy as np

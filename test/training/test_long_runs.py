@@ -1,4 +1,4 @@
-"""Training as it is run for hours: killed, resumed, and in several processes."""
+"""Long training runs: killed, resumed, and in several processes."""
 
 import csv
 import os

@@ -1,4 +1,4 @@
-"""ONNX files give what the model files give, in ONNX Runtime."""
+"""ONNX files give the same results in ONNX Runtime as their model files in PyTorch."""
 
 import json
 

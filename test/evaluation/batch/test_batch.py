@@ -1,4 +1,4 @@
-"""The mean of several recordings, their order, and two runs compared: numbers known in advance."""
+"""Means, ranking and run comparison of several recordings, with values known in advance."""
 
 import json
 import math

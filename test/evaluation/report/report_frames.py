@@ -1,4 +1,4 @@
-"""Small frames for a report, and what is measured of them."""
+"""Small frames for a report, and their metrics."""
 
 import numpy as np
 

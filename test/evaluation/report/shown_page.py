@@ -1,4 +1,4 @@
-"""What the page of a report shows in the browser."""
+"""Reads what a report shows in the browser."""
 
 
 def row_of(page):

@@ -1,4 +1,4 @@
-"""What the metrics of a report say in words."""
+"""The sentences that a report derives from its metrics."""
 
 from dataclasses import replace
 

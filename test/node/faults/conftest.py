@@ -1,4 +1,4 @@
-"""What the running node does when something breaks; docs/faults.md is the table of these."""
+"""Fixtures of the fault tests; docs/faults.md lists the faults and these tests."""
 
 import pytest
 

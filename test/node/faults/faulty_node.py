@@ -1,4 +1,4 @@
-"""Starting a node that fails when a test wants it to, and what it reports."""
+"""Starts a node whose faults a test triggers, and reads its reports."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""A camera of 50 Hz whose frames are sound."""
+"""A 50 Hz camera that sends valid frames."""
 
 from scenes import camera, noisy_wall
 

@@ -1,4 +1,4 @@
-"""What the running node does with frames that it cannot denoise, or that are odd."""
+"""Frames that are invalid or unusual, sent to a running node."""
 
 import array
 

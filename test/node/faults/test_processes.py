@@ -1,4 +1,4 @@
-"""What becomes of the process of the node: its device, its end, and what is around it."""
+"""Faults of the node's process: its device, its end and its environment."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""What the running node does when stamps, infrared, the load or consumers are not as usual."""
+"""Faults of stamps, infrared, load and consumers, with a running node."""
 
 import itertools
 import random

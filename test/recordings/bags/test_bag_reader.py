@@ -1,4 +1,4 @@
-"""What is used, and what is named, of bags whose images are not all as they should be."""
+"""Bags with unusable images: which frames are read, and what is listed as skipped."""
 
 import dataclasses
 import sqlite3

@@ -1,4 +1,4 @@
-"""Bags that are cut off, damaged or none at all."""
+"""Truncated and damaged bags, and files that are no bags."""
 
 import shutil
 import sqlite3

@@ -1,4 +1,4 @@
-"""Recordings of the RealSense SDK: the old ones of ROS 1, and those of librealsense 2.59 on."""
+"""Recordings of the RealSense SDK: ROS 1 bags, and the format of librealsense 2.59 and newer."""
 
 import struct
 import time

@@ -1,4 +1,4 @@
-"""Bags whose messages are not in the order of time."""
+"""Bags whose messages are not in time order."""
 
 import os
 import sqlite3

@@ -1,4 +1,4 @@
-"""Images that are stored without a camera: the user's is taken, and only what lacks is assumed."""
+"""Images stored without a camera: the user's is used, and only what is missing is assumed."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""No grid may be seen in what the shipped models give."""
+"""The shipped models leave no periodic pattern (grid artifacts) in the disparity of a wall."""
 
 import numpy as np
 import pytest
