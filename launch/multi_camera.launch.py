@@ -8,7 +8,6 @@ ros2 launch rs_denoise multi_camera.launch.py cameras:=front,rear one_process:=t
 Other arguments of the files that it includes (params_file, profile, ...) apply to all cameras.
 """
 
-import os
 import tempfile
 from pathlib import Path
 
@@ -29,6 +28,7 @@ from launch_ros.substitutions import FindPackageShare
 
 from launch import LaunchDescription
 from rs_denoise.camera_models import BASELINES_M
+from rs_denoise.cpu_cores import default_num_threads
 
 ARGUMENTS = {
     "cameras": (None, "Names of the cameras, separated by commas."),
@@ -66,7 +66,7 @@ def _cameras(context):
     _require_one_each(names, camera_models=models, serial_nos=serial_nos)
     points = IfCondition(LaunchConfiguration("points")).evaluate(context)
     shared = IfCondition(LaunchConfiguration("one_process")).evaluate(context)
-    threads = str(_num_threads(context) or _cores_for_each(len(names)))
+    threads = str(_num_threads(context) or max(1, default_num_threads() // len(names)))
     groups = []
     for name, model, serial_no in zip(names, models, serial_nos, strict=True):
         where = {"camera_namespace": f"/camera/{name}"}
@@ -151,12 +151,6 @@ def _require_one_each(names, **lists):
                 f"{argument} has {len(values)} entries for {len(names)} cameras: give one for each "
                 "(rs-enumerate-devices -s lists models and serial numbers)"
             )
-
-
-def _cores_for_each(count):
-    """Divides the cores equally; of four or more, one is left for drivers and robot."""
-    cores = len(os.sched_getaffinity(0))
-    return max(1, (cores - 1 if cores >= 4 else cores) // count)
 
 
 def _include(name, **arguments):

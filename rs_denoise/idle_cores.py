@@ -9,6 +9,8 @@ from pathlib import Path
 
 import torch
 
+from rs_denoise.cpu_cores import count_cores
+
 CPU_TIMES = Path("/proc/stat")
 SAMPLE_S = 0.2
 # Columns of /proc/stat in which a core does nothing: idle and iowait, after the core's name.
@@ -33,11 +35,6 @@ def use_idle_cores() -> None:
 @cache
 def _count_idle_cores() -> int:
     return count_cores() - round(count_busy_cores(SAMPLE_S))
-
-
-def count_cores() -> int:
-    """The number of cores that this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 def count_busy_cores(sample_s: float) -> float:

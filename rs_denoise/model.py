@@ -97,6 +97,11 @@ class Model:
         return model
 
     @property
+    def precision_name(self) -> str:
+        """The precision as a key of PRECISIONS, such as "float16"."""
+        return str(self.precision).removeprefix("torch.")
+
+    @property
     def predicts_uncertainty(self) -> bool:
         """Whether results have a confidence."""
         return self.kind.predicts_uncertainty
@@ -114,8 +119,7 @@ class Model:
         return self._network(inputs, self.precision)
 
     def __reduce__(self) -> tuple:
-        precision = str(self.precision).removeprefix("torch.")
-        return Model.load, (self.path.resolve(), self.device_name, precision)
+        return Model.load, (self.path.resolve(), self.device_name, self.precision_name)
 
     def _read_network(self) -> OpenVinoNetwork | PytorchNetwork:
         if uses_openvino(self.device_name):

@@ -55,7 +55,7 @@ def time_core(model: Model, width: int, height: int, frames: int) -> CoreSpeed:
     return CoreSpeed(
         model=model.manifest.name,
         device=model.device_name,
-        precision=str(model.precision).removeprefix("torch."),
+        precision=model.precision_name,
         width=width,
         height=height,
         p50_ms=round(float(p50), 2),

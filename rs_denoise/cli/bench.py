@@ -13,6 +13,7 @@ import typer
 from rs_denoise.cli import options
 from rs_denoise.cli.console import make_console
 from rs_denoise.cli.demo import SAMPLE
+from rs_denoise.cpu_cores import count_cores
 from rs_denoise.drawing.figure import PICTURES, ChartError, check_suffix, new_figure, write_figure
 from rs_denoise.recordings.atomic_output import write_text
 from rs_denoise.shipped_models import SHIPPED
@@ -113,7 +114,7 @@ def bench(
     _check_plot(plot)
     import torch
 
-    from rs_denoise.idle_cores import count_busy_cores, count_cores
+    from rs_denoise.idle_cores import count_busy_cores
 
     if threads:
         torch.set_num_threads(threads)
@@ -185,8 +186,6 @@ def _time_models(
 def _describe_conditions(frames: int, busy_cores: float) -> str:
     """The conditions of the measurement, with the cores that others used before it."""
     import torch
-
-    from rs_denoise.idle_cores import count_cores
 
     return (
         f"{frames} frames, {torch.get_num_threads()} threads, other programs used "

@@ -131,7 +131,7 @@ class RecordingEvaluator:
             summary,
             recording=path.resolve().name,
             model=model.manifest.name,
-            device=f"{model.device_name} {str(model.precision).removeprefix('torch.')}",
+            device=f"{model.device_name} {model.precision_name}",
             timing=_time(denoised, opened, self.settings.size) if summary.methods else None,
             notes=[*opened.notes, *_note_sample(opened, summary, self.settings.max_frames)],
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import weakref
 from dataclasses import dataclass, field, replace
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from rs_denoise.cpu_cores import default_num_threads
 from rs_denoise.denoiser import DEFAULT_TILE_PX, Denoiser
 from rs_denoise.device import find_device, name_device
 from rs_denoise.model import Model
@@ -142,9 +142,8 @@ class SharedResources:
         # At a typical size, because the camera's is not known yet.
         denoiser = Denoiser(model, TYPICAL_CAMERA, tile_px=settings.tile_px)
         workers.run_in_each(lambda: warm_up(denoiser, self._in_progress.frame))
-        precision = str(model.precision).removeprefix("torch.")
         note = (
-            f"model {model.manifest.name} on {model.device_name} in {precision}, "
+            f"model {model.manifest.name} on {model.device_name} in {model.precision_name}, "
             f"concurrent frames: {workers.count}, threads for each: {threads}{note and '; '}{note}"
             f"{'; chosen: ' if choice else ''}{choice or ''}"
         )
@@ -184,12 +183,6 @@ class SharedResources:
             prepare = partial(torch.set_num_threads, threads) if on_cpu else lambda: None
             self._workers[device] = Workers(count, prepare)
         return self._workers[device]
-
-
-def default_num_threads() -> int:
-    """All cores for the network; of four or more, one is left for callbacks and the driver."""
-    cores = len(os.sched_getaffinity(0))
-    return cores - 1 if cores >= 4 else cores
 
 
 def default_concurrent_frames(device: torch.device, threads: int) -> int:

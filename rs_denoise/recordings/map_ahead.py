@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-CORES = len(os.sched_getaffinity(0))  # that this process may use
+from rs_denoise.cpu_cores import count_cores
+
+CORES = count_cores()
 # OpenCV's codecs release the GIL. More threads would only take cores from the network.
 THREADS = min(4, CORES)
 # Maximum number of items in progress or waiting; bounds memory: 848x480 images take up to 10 MB.
