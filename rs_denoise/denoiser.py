@@ -74,7 +74,7 @@ class Denoiser:
         model: the network, loaded.
         camera: of the frames. Depth is converted to disparity and back with fx * baseline, so a
             wrong baseline hardly changes the scale of depth; but a model that compares both
-            infrared images then compares the wrong places.
+            infrared images then compares the wrong pixels.
         gate: limits for what is published.
         tile_px: largest side of a tile; bounds the memory that the network needs.
     """
