@@ -55,7 +55,7 @@ def camera_info_fields(camera: Camera, baseline_m: float = 0.0) -> dict[str, Any
     """The fields of an undistorted, rectified camera's camera_info, except for the header.
 
     Args:
-        camera: whose intrinsics are written.
+        camera: the camera whose intrinsics are written.
         baseline_m: distance to the left imager: 0 for the left one, the baseline for the right.
     """
     c = camera

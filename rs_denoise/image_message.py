@@ -23,8 +23,8 @@ def view_pixels(message: Any, dtype: np.dtype) -> np.ndarray:
     """The pixels of an Image, [H, W], without a copy; respects its step and byte order.
 
     Args:
-        message: of rclpy or of `rosbags`.
-        dtype: of its encoding.
+        message: from rclpy or `rosbags`.
+        dtype: the type of a pixel in its encoding.
 
     Raises:
         ImageMessageError: the image has no pixels, or its step or data is too short.

@@ -44,7 +44,7 @@ class Model:
         path: a file that `save` wrote, or the name of a shipped model, such as "unet-tiny".
         device: "cpu", "cuda", "cuda:1", ... or "auto": a GPU if there is one. With OpenVINO
             "openvino" (the CPU), "openvino:GPU", "openvino:NPU", "openvino:AUTO".
-        precision: of the convolutions, one of PRECISIONS, or "auto": bfloat16 on a CPU that
+        precision: type of the convolutions, one of PRECISIONS, or "auto": bfloat16 on a CPU that
             computes it natively (twice as fast), float16 on a GPU with tensor cores, float32
             elsewhere. `rs_denoise.precision` checks that a network keeps its accuracy.
 

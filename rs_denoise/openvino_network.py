@@ -30,7 +30,7 @@ class OpenVinoNetwork:
     Args:
         path: the model file, which has been checked.
         example: inputs of the network.
-        name: of the device, as "openvino:GPU".
+        name: the device's name, such as "openvino:GPU".
 
     Raises:
         ModelError: OpenVINO cannot read the network.

@@ -42,7 +42,7 @@ class Outcome(Generic[Task, Result]):
 
     Attributes:
         task: the task.
-        result: of the function; None if it failed.
+        result: what the function returned; None if it failed.
         error: what it raised, or why its process ended.
     """
 
@@ -123,7 +123,7 @@ class ClusterRunner:
     (`distributed.scheduler.allowed-failures`); then its error is a `TaskLost`.
 
     Attributes:
-        address: of the scheduler, such as tcp://host:8786.
+        address: the scheduler's, such as tcp://host:8786.
     """
 
     address: str

@@ -80,7 +80,7 @@ class Evaluation:
         Args:
             frame: the camera's depth, with or without ground truth.
             depths_mm: each method's depth of it, [H, W] uint16 mm, "raw" among them.
-            metrics: of `measure_frame`.
+            metrics: as returned by `measure_frame`.
         """
         with_truth = frame.ground_truth_mm is not None
         (self.frames if with_truth else self.without_truth).append(frame.name)

@@ -45,7 +45,7 @@ class EvaluationSettings:
 
     Attributes:
         model: file or name of the model.
-        device: that runs it.
+        device: the device that runs it.
         gate: of the method "denoised"; a cautious and a complete one are measured too.
         beside: other model files to measure; each method is called as its file, without suffix.
         baselines: whether to measure the filters of librealsense and OpenCV.
@@ -110,7 +110,7 @@ class RecordingEvaluator:
         """Measures every method on a recording.
 
         Args:
-            path: of the recording.
+            path: the recording.
             html: file for a report, or None.
             progress: shows how far it is.
 

@@ -31,18 +31,18 @@ class CameraListener:
     """Subscribes to a camera's topics on demand, and makes frames from their messages.
 
     Args:
-        node: that subscribes.
+        node: the node that subscribes.
         clock: for its timer; not that of a simulation, which may pause.
-        settings: of the first frames; `configure` replaces them.
+        settings: those of the first frames; `configure` replaces them.
         statistics: counts what arrives.
         on_frame: called with each complete frame.
         on_failure: called with the reason when a frame is lost.
 
     Attributes:
-        calibration: of the camera.
+        calibration: the camera's.
         assembler: makes frames from messages.
-        topics: that are subscribed to.
-        listening: whether they are at the moment.
+        topics: the topics that it subscribes to.
+        listening: whether it is subscribed at the moment.
     """
 
     def __init__(

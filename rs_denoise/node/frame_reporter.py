@@ -18,7 +18,7 @@ class FrameReporter:
     """Reports the frames of a node; called by any thread.
 
     Args:
-        node: whose logger it uses.
+        node: the node in whose log it reports.
         statistics: to update.
 
     Attributes:
@@ -51,7 +51,7 @@ class FrameReporter:
         """Counts a frame that has just been published.
 
         Args:
-            result: of the frame.
+            result: the frame's.
             ready_ns: when publishing began, `time.monotonic_ns()`.
         """
         wait_ns = ready_ns - result.frame.received_ns - result.denoise_ns

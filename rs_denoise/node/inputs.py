@@ -45,8 +45,8 @@ class Input:
     publishers, but loses nothing. "auto" is reliable if every publisher offers it.
 
     Args:
-        node: that subscribes.
-        kind: of the messages.
+        node: the node that subscribes.
+        kind: the type of the messages.
         topic: name, to be resolved.
         callback: takes a message.
         latched: whether an old message is still valid, so that it is requested if every publisher

@@ -20,7 +20,7 @@ class Outputs:
     """The three publishers of a node. They are reliable, which matches every subscriber.
 
     Args:
-        node: that publishes.
+        node: the node that publishes.
         reporter: counts the frames and reports failures.
 
     Raises:
@@ -73,8 +73,8 @@ class Outputs:
         """Publishes the output of a frame, if there is any, and reports the result.
 
         Args:
-            result: of the pipeline.
-            encoding: of the depth image.
+            result: the pipeline's.
+            encoding: that of the depth image, "16UC1" or "32FC1".
         """
         self._reporter.report_result(result)
         if result.output is None:

@@ -265,7 +265,7 @@ def assembler_settings(values: Parameters, enabled: bool, uses_right: bool) -> A
     """How frames are assembled and denoised.
 
     Args:
-        values: of the parameters.
+        values: those of the parameters.
         enabled: False: the camera's depth is passed through.
         uses_right: whether right infrared is used.
     """

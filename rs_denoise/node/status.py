@@ -18,7 +18,7 @@ class NodeStatus:
     """The node's state apart from the statistics of its frames.
 
     Attributes:
-        state: of its lifecycle.
+        state: its lifecycle state.
         model: name, device and the like; the keys are those of the entry.
         required_topics: full names of the topics that every frame needs.
         input_warning: what is wrong with the input, or None.
@@ -60,8 +60,8 @@ def describe_node(
 
     Args:
         settings: its parameters.
-        listener: that receives its input.
-        network: that it was configured with; None if it is unconfigured.
+        listener: receives its input.
+        network: the one that it was configured with; None if it is unconfigured.
         active: whether it processes frames.
         enabled: False: it passes the camera's depth through.
         measuring: whether models are timed at the moment.

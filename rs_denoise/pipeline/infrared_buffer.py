@@ -74,7 +74,7 @@ class InfraredBuffer(Generic[T]):
         """The stamp of the image that belongs to depth: an equal one, or else the nearest.
 
         Args:
-            stamp_ns: of depth.
+            stamp_ns: the stamp of depth.
             slop_ns: largest difference.
             others: stamps of other depth images. An image with exactly such a stamp is kept for
                 that depth image.
@@ -106,7 +106,7 @@ class InfraredBuffer(Generic[T]):
         """Notes that a depth image was released without an image of this stream.
 
         Args:
-            stamp_ns: of depth.
+            stamp_ns: the stamp of depth.
             end_ns: an image that arrives before this would have been in time, and shows that the
                 stream is back.
         """

@@ -36,7 +36,7 @@ class ModelChoice:
     """A model that was chosen, and why.
 
     Attributes:
-        name: of the model.
+        name: the model's name.
         stream: the stream that it was chosen for.
         cameras: number of cameras that the model has to serve.
         measured_hz: frames per second of each model that was measured, by name, the best first.
@@ -80,7 +80,7 @@ def choose_model(
 
     Args:
         candidates: names of models, the best first.
-        stream: of the camera.
+        stream: the camera's.
         cameras: number of such cameras.
         measure: returns the frames per second of a model. It is not called for models after the
             first one that keeps up.
@@ -103,8 +103,8 @@ def measure_rate_hz(
     """Frames per second with every worker denoising, after a warm-up.
 
     Args:
-        denoiser: of the model.
-        workers: in which it denoises.
+        denoiser: runs the model.
+        workers: the threads in which it denoises.
         watch: as of `warm_up`.
 
     Raises:

@@ -18,7 +18,7 @@ class ModelSelector:
     """Prepares the best model that keeps up with a camera, in a background thread.
 
     Args:
-        resources: that prepare it.
+        resources: load and time the models.
     """
 
     def __init__(self, resources: SharedResources) -> None:
@@ -39,9 +39,9 @@ class ModelSelector:
         It starts another one for another size, or for a camera that became clearly faster.
 
         Args:
-            settings: of the network.
+            settings: those of the network.
             size: width and height of the camera's images, px; None: not known yet.
-            rate_hz: of the camera; None: not known yet.
+            rate_hz: the camera's rate; None: not known yet.
 
         Returns:
             The network, once, when it is ready.

@@ -47,7 +47,7 @@ class SyncedImages(Generic[T]):
     """Images with matching stamps.
 
     Attributes:
-        stamp_ns: of depth.
+        stamp_ns: the stamp of depth.
         depth: the depth image.
         infrared: the infrared image of the left imager; None while the stream is missing.
         infrared_right: that of the right imager, if it is used and came in time.
@@ -105,7 +105,7 @@ class FrameSynchronizer(Generic[T]):
         """Drops waiting images, as after a pause, and gives infrared its full timeout again.
 
         Args:
-            now_ns: of a monotonic clock, as in all methods.
+            now_ns: the time of a monotonic clock, as in all methods.
         """
         self._drop_waiting()
         self._depth_seen_ns = now_ns

@@ -58,7 +58,7 @@ class PlaybackResult:
 
     Attributes:
         received: by the consumer, in order of arrival.
-        schedule: of the player.
+        schedule: the player's.
         cpu_pct: CPU time of the node during playback, in percent of one core.
         stages_ms: median time of a frame in each stage of the node, as /diagnostics reported last.
         model: what /diagnostics reported last of the model: name, device, and why it was chosen.
@@ -108,7 +108,7 @@ def run_playback(
     Args:
         recording: a rosbag2.
         count, rate_hz: how many frames and how fast.
-        parameters: of the node.
+        parameters: the node's.
         on_received: called repeatedly with the number of images so far.
         enabled: False to make the node pass the camera's depth through, without its network.
 

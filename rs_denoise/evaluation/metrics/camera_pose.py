@@ -69,7 +69,7 @@ def fit_camera_pose(depth_mm: np.ndarray, camera: Camera) -> CameraPose:
 
     Args:
         depth_mm: [H, W], 0 = invalid; the camera's own, so that all methods have the same pose.
-        camera: that took it.
+        camera: the camera that took the image.
 
     Raises:
         PoseError: no such plane, or one that is not a floor; the message says why.

@@ -89,7 +89,7 @@ def find_near_steps(
 
     Args:
         depth, known: [H, W]; unknown neighbours make no step.
-        fraction: of the depth, from which a difference to a neighbour is a step.
+        fraction: a difference to a neighbour of more than this fraction of the depth is a step.
         window: width and height of the window in px.
     """
     step = _max_filter(depth, known, 3) - _min_filter(depth, known, 3)

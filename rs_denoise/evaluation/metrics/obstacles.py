@@ -46,8 +46,8 @@ class ObstacleLayer:
 
         Args:
             depth_mm: [H, W], 0 = invalid.
-            camera: that took it.
-            pose: of the camera.
+            camera: the camera that took the image.
+            pose: the pose of that camera.
 
         Returns:
             [N, 2] int64, forward and left in cells from the camera, sorted, each once.
@@ -75,8 +75,8 @@ class ObstacleCounter:
 
     Args:
         layer: the obstacle layer.
-        pose: of the camera.
-        camera: that took the images.
+        pose: the pose of the camera.
+        camera: the camera that took the images.
         raw_mm, truth_mm: [H, W] uint16, 0 = invalid or unknown: the camera's depth and the truth,
             None if there is none.
     """

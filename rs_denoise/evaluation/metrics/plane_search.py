@@ -43,7 +43,7 @@ def find_planes(depth_mm: np.ndarray, camera: Camera, count: int = 3) -> list[Ro
 
     Args:
         depth_mm: [H, W], 0 = invalid.
-        camera: that took it.
+        camera: the camera that took the image.
         count: maximum number of planes.
     """
     height, width = depth_mm.shape

@@ -108,7 +108,7 @@ class PlaneFit:
         fill_pct: valid pixels of the region.
         rms_mm: RMS distance of the points from the plane, along its normal (Intel's plane-fit RMS
             error, spatial noise).
-        rms_pct: of distance_mm.
+        rms_pct: rms_mm in percent of distance_mm.
         subpixel_rms_px: RMS of fx * baseline / Z - fx * baseline / Z_plane, where Z_plane is the
             depth at which the pixel's ray meets the plane. (The Depth Quality Tool takes the foot
             of the perpendicular instead: the same for a wall that faces the camera.)
@@ -136,7 +136,7 @@ def fit_plane(
 
     Args:
         depth_mm: [H, W], 0 = invalid.
-        camera: that took it.
+        camera: the camera that took the image.
         roi: where the plane is.
         wall_mm: depth of the wall where the optical axis meets it, if it is known.
 
