@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from rs_denoise.depth import convert_units, to_uint16_mm
+from rs_denoise.depth import convert_units, metres_to_mm, to_uint16_mm
 from rs_denoise.image_message import (
     DEPTH_TYPES,
     INFRARED_TYPES,
@@ -95,7 +95,7 @@ def read_infrared(message: Any) -> np.ndarray:
 
 
 def _metres_to_mm(depth_m: np.ndarray) -> np.ndarray:
-    depth_mm = to_uint16_mm(depth_m * np.float32(1000.0))
+    depth_mm = to_uint16_mm(metres_to_mm(depth_m))
     measured = np.count_nonzero((depth_m > 0) & (depth_m < np.inf))
     # Not only half of them: a simulated sky may be at a finite distance.
     if 100 * np.count_nonzero(depth_mm) < measured:
