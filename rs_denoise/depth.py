@@ -28,6 +28,22 @@ def to_uint16_mm(depth_mm: np.ndarray) -> np.ndarray:
     return np.where(representable, np.rint(depth_mm), 0).astype(np.uint16)
 
 
+def metres_to_mm(depth_m: np.ndarray) -> np.ndarray:
+    """Converts depth of `32FC1` to millimetres.
+
+    Args:
+        depth_m: any shape, float32, metres.
+
+    Returns:
+        float32, of the same shape. Infinity and NaN stay; what is too large for float32 in mm is
+        garbage and gives 0, because +infinity means that nothing is within range.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):  # invalid: some NaN of corrupted images
+        depth_mm = depth_m * np.float32(1000.0)
+    depth_mm[np.isposinf(depth_mm) & (depth_m < np.inf)] = 0
+    return depth_mm
+
+
 def convert_units(depth: np.ndarray, unit_m: float) -> np.ndarray:
     """Converts depth in a camera's unit to millimetres, and keeps a finer unit's precision.
 

@@ -120,7 +120,7 @@ class _Network:
     def _estimate(self, denoiser: Denoiser, frame: Frame) -> Estimate:
         right = frame.infrared_right if self._right_infrared else None
         with self._turn:
-            return denoiser.estimate(frame.depth_mm, frame.infrared, right)
+            return denoiser.estimate(frame.measured_mm, frame.infrared, right)
 
     def _denoiser_of(self, frame: Frame) -> Denoiser:
         from rs_denoise.denoiser import Denoiser

@@ -271,7 +271,7 @@ def _is_complete(folder: Path, frame: Frame) -> bool:
 
 def _checksum(frame: Frame) -> int:
     checksum = zlib.crc32(str(frame.camera).encode())
-    for image in (frame.depth_mm, frame.infrared, frame.infrared_right):
+    for image in (frame.measured_mm, frame.infrared, frame.infrared_right):
         if image is not None:
             checksum = zlib.crc32(image.tobytes(), checksum)
     return checksum

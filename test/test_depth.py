@@ -1,9 +1,12 @@
+import warnings
+
 import numpy as np
 import pytest
 
 from rs_denoise.depth import (
     MAX_DEPTH_MM,
     convert_units,
+    metres_to_mm,
     round_like,
     to_depth_mm,
     to_disparity_px,
@@ -15,6 +18,17 @@ def test_millimetres_are_rounded_and_what_uint16_cannot_represent_is_invalid():
     values = np.array([0.4, 0.6, 1000.4, 65535.4, 65535.5, 1e9, -3.0, np.nan, np.inf, -np.inf])
     assert to_uint16_mm(values).tolist() == [0, 1, 1000, 65535, 0, 0, 0, 0, 0, 0]
     assert to_uint16_mm(values.astype(np.float32)).dtype == np.uint16
+
+
+def test_metres_too_large_for_float32_in_mm_are_invalid_and_not_beyond_range():
+    # 0x7F800001 is a NaN that raises the processor's flag for invalid operations.
+    garbage = np.array([3e35, np.finfo(np.float32).max, 1.5, np.inf, np.nan, -np.inf], np.float32)
+    garbage = np.append(garbage, np.array([0x7F800001], np.uint32).view(np.float32))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read = metres_to_mm(garbage)
+    np.testing.assert_allclose(read, [3e38, 0, 1500, np.inf, np.nan, -np.inf, np.nan], rtol=1e-6)
+    assert read.dtype == np.float32
 
 
 @pytest.mark.parametrize("scale", [3_500.0, 21_250.0, 70_000.0])

@@ -3,11 +3,25 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from recordings.bags.example_bags import (
+    DEPTH,
+    HEIGHT,
+    PERIOD_NS,
+    START_NS,
+    WIDTH,
+    Ros,
+    driver,
+    picture,
+)
 
 from rs_denoise.denoiser import Denoiser
+from rs_denoise.depth import metres_to_mm, to_uint16_mm
 from rs_denoise.gate import Gate
 from rs_denoise.offline import OfflineDenoiser
+from rs_denoise.pipeline.out_of_range import restore_out_of_range
 from rs_denoise.recordings.frame import Frame
+from rs_denoise.recordings.recording import open_recording
+from rs_denoise.recordings.resample import resample_frame
 from scenes import Matched, Scaled, camera, kind_fields, noisy_wall
 
 
@@ -49,6 +63,35 @@ def test_the_right_infrared_can_be_left_out(make_model):
     assert np.array_equal(left(seen)[valid], seen.depth_mm[valid])
     assert both.shares_network_with(both.with_gate(Gate(0.9)))
     assert not both.shares_network_with(left)
+
+
+def test_metric_depth_out_of_range_in_a_bag_is_filled_no_more_than_by_the_node(
+    make_model, tmp_path
+):
+    """REP 117: -infinity and negative are too close, +infinity is beyond range; NaN is a hole."""
+    ros, messages, sent = Ros(2), [], []
+    for topic, message in driver(ros, 2):
+        if topic == DEPTH:
+            metres = picture(len(sent))[0].astype(np.float32) / 1000
+            metres[4:40:8, 20:60] = np.array([-np.inf, -1, np.inf, np.nan, 0])[:, None]
+            stamp_ns = START_NS + len(sent) * PERIOD_NS
+            message = ros.image(metres, "32FC1", stamp_ns)
+            sent.append(metres)
+        messages.append((topic, message))
+    gate = Gate(0.0, 0.0)
+    denoiser = OfflineDenoiser(make_model(Scaled()), gate)
+    frames = list(open_recording(ros.write(tmp_path / "bag", messages)))
+    assert len(frames) == 2
+    for one, metres in zip(frames, sent, strict=True):
+        assert one.depth_mm.dtype == np.uint16 and not one.depth_mm[4:40:8, 20:60].any()
+        live = Denoiser(denoiser.model, one.camera, gate)
+        depth_mm = metres_to_mm(metres)
+        of_node = restore_out_of_range(live.denoise(depth_mm, one.infrared), depth_mm)
+        filled = denoiser(one)
+        np.testing.assert_allclose(filled, to_uint16_mm(of_node.depth_mm), atol=1)
+        assert (filled[4:40:8, 20:60] > 0).all(axis=1).tolist() == [False, False, False, True, True]
+        double = denoiser(resample_frame(one, 2 * WIDTH, 2 * HEIGHT))
+        assert not double[8:10, 40:120].any() and double[56:58, 40:120].all()
 
 
 @pytest.fixture

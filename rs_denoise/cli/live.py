@@ -163,7 +163,8 @@ class _View:
         for frame in self._stream:
             count += 1
             before = time.perf_counter()
-            denoised = self._denoiser.denoise(frame.depth_mm, frame.infrared, frame.infrared_right)
+            images = frame.measured_mm, frame.infrared, frame.infrared_right
+            denoised = self._denoiser.denoise(*images)
             took_ms = 1e3 * (time.perf_counter() - before)
             denoised_mm = round_like(denoised.depth_mm, frame.depth_mm)
             now, stream = time.monotonic(), self._stream

@@ -10,7 +10,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from rs_denoise.denoiser import FrameError
-from rs_denoise.depth import to_uint16_mm
+from rs_denoise.depth import metres_to_mm, to_uint16_mm
 from rs_denoise.image_message import (
     DEPTH_TYPES,
     INFRARED_TYPES,
@@ -43,7 +43,7 @@ def read_depth(message: Image) -> np.ndarray:
             "is a colour image or the camera's colorizer filter on the depth topic?"
         )
     image = _view(message, dtype, "depth")
-    return image * np.float32(1000.0) if dtype.kind == "f" else image
+    return metres_to_mm(image) if dtype.kind == "f" else image
 
 
 def read_infrared(message: Image, name: str = "infrared") -> np.ndarray:

@@ -87,21 +87,24 @@ class AdaptiveDenoiser:
         return current
 
     def _denoise_with_float32_fallback(self, denoiser: Denoiser, *images: Any) -> Denoised:
+        # Read first: the frame of another worker may replace it meanwhile.
+        computed_in = self._model.precision
         try:
             return denoiser.denoise(*images)
         except NetworkError:
-            if self._model.precision != torch.float16:
+            if computed_in != torch.float16:
                 raise
-        self._model.precision = torch.float32
+        before, self._model.precision = self._model.precision, torch.float32
         try:
             denoised = denoiser.denoise(*images)
         except BaseException:  # float16 was not the cause
-            self._model.precision = torch.float16
+            self._model.precision = before
             raise
-        _log.warning(
-            "a frame has numbers too large for float16: model %s continues in float32, which is "
-            "slower", self._model.manifest.name,
-        )  # fmt: skip
+        if before == torch.float16:
+            _log.warning(
+                "a frame has numbers too large for float16: model %s continues in float32, which "
+                "is slower", self._model.manifest.name,
+            )  # fmt: skip
         return denoised
 
     def _raise_if_lost(self, error: RuntimeError) -> None:

@@ -37,6 +37,9 @@ class Frame:
         ground_truth_mm: [H, W] uint16, 0 = unknown, or None.
         infrared_right: [H, W] uint8 of the right imager, or None.
         stamp_ns: time of capture by the camera's clock; None if the recording does not store it.
+        out_of_range: [H, W] bool, where the camera says that something is too close to be measured
+            or that nothing is within range (REP 117). `depth_mm` is 0 there, but these are no holes
+            to fill. None if the recording does not tell them apart from holes.
     """
 
     name: str
@@ -46,6 +49,14 @@ class Frame:
     ground_truth_mm: np.ndarray | None = None
     infrared_right: np.ndarray | None = None
     stamp_ns: int | None = None
+    out_of_range: np.ndarray | None = None
+
+    @property
+    def measured_mm(self) -> np.ndarray:
+        """Depth for `Denoiser`: `depth_mm`, and -infinity where it is out of range."""
+        if self.out_of_range is None:
+            return self.depth_mm
+        return np.where(self.out_of_range, np.float32(-np.inf), self.depth_mm)
 
 
 def add_missing_stamps(

@@ -30,6 +30,9 @@ def resample_frame(frame: Frame, width: int, height: int) -> Frame:
     # INTER_NEAREST would shift the image by up to half a pixel against INTER_AREA and the camera.
     depth = fit(frame.depth_mm, cv2.INTER_NEAREST_EXACT)
     assert depth is not None
+    # OpenCV does not resize bool.
+    marked = None if frame.out_of_range is None else frame.out_of_range.astype(np.uint8)
+    out_of_range = fit(marked, cv2.INTER_NEAREST_EXACT)
     return replace(
         frame,
         camera=camera.cropped(left, top, *cropped).scaled(width, height),
@@ -37,4 +40,5 @@ def resample_frame(frame: Frame, width: int, height: int) -> Frame:
         infrared=fit(frame.infrared, cv2.INTER_AREA),
         infrared_right=fit(frame.infrared_right, cv2.INTER_AREA),
         ground_truth_mm=fit(frame.ground_truth_mm, cv2.INTER_NEAREST_EXACT),
+        out_of_range=None if out_of_range is None else out_of_range.astype(bool),
     )

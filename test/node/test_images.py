@@ -74,6 +74,11 @@ def test_depth_messages_round_trip(size, random):
     np.testing.assert_allclose(np.nan_to_num(read), depth, rtol=1e-6)
 
 
+def test_metres_beyond_float32_in_mm_are_invalid_and_not_beyond_range():
+    metres = np.array([[1.5, 1e36, np.inf]], np.float32)
+    assert read_depth(message(metres, "32FC1")).tolist() == [[1500, 0, np.inf]]
+
+
 def test_plain_images_are_views():
     pixels = np.arange(12, dtype=np.uint16).reshape(3, 4)
     plain = message(pixels, "16UC1")

@@ -1,12 +1,15 @@
 """A device that is full, lost or out of the range of float16, under real models and threads."""
 
+import queue
+import threading
+
 import pytest
 import torch
 from torch import nn
 
 from pipeline.harness import DAZZLED, SIZE, TIMEOUT_S
 from rs_denoise import model as model_module
-from rs_denoise.denoiser import Denoiser
+from rs_denoise.denoiser import Denoiser, NetworkError
 from rs_denoise.model import Model, save
 from rs_denoise.pipeline import tile_size
 from rs_denoise.pipeline.device_errors import (
@@ -90,6 +93,36 @@ def test_float16_that_overflows_gives_way_to_float32(start, tmp_path, monkeypatc
     assert harness.process(infrared=DAZZLED).failure is None
     assert harness.network.model.precision == torch.float32
     assert "continues in float32" in caplog.text
+
+
+def test_no_frame_is_lost_when_two_workers_overflow_float16_at_once(start, tmp_path, monkeypatch):
+    path, estimate = tmp_path / "large.pt", Denoiser.estimate
+    save(LargeWhenDazzled(), manifest(), path)
+    monkeypatch.setattr(model_module, "_choose_dtype", lambda *_: torch.float16)
+    harness = start(path, concurrent_frames=2)
+    taken, both_failed, first_is_done = queue.Queue(), threading.Barrier(2), threading.Event()
+
+    def failing_together(self, *images):
+        try:
+            estimated = estimate(self, *images)
+        except NetworkError:
+            # One of the two sees its failure only when the other has changed to float32.
+            if both_failed.wait(TIMEOUT_S):
+                first_is_done.wait(TIMEOUT_S)
+            raise
+        first_is_done.set()
+        return estimated
+
+    def read_infrared():
+        taken.put(True)
+        return DAZZLED
+
+    monkeypatch.setattr(Denoiser, "estimate", failing_together)
+    for _ in range(2):
+        harness.submit(infrared=read_infrared)
+        taken.get(timeout=TIMEOUT_S)  # otherwise the second frame would replace the first
+    assert [harness.results.get(timeout=TIMEOUT_S).failure for _ in range(2)] == [None, None]
+    assert harness.network.model.precision == torch.float32
 
 
 def test_nan_in_any_precision_is_not_blamed_on_float16(start, monkeypatch):

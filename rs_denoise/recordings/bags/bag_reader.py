@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rs_denoise.camera import Camera, CameraError
+from rs_denoise.depth import to_uint16_mm
 from rs_denoise.recordings.bags import messages
 from rs_denoise.recordings.bags.bag import Bag
 from rs_denoise.recordings.bags.baseline import read_option
@@ -245,16 +246,19 @@ class _FrameBuilder:
                 self._skipped.add(f"depth {frameset.stamp_ns}", str(error))
                 continue
             self._count += 1
+            depth_mm, out_of_range = _split_out_of_range(frameset.depth)
+            truth = self._check_size(frameset, "ground truth", frameset.ground_truth)
             yield Frame(
                 name=self._make_name(frameset.stamp_ns),
                 camera=camera,
-                depth_mm=frameset.depth,
+                depth_mm=depth_mm,
                 infrared=self._check_size(frameset, "infrared", frameset.infrared),
                 infrared_right=self._check_size(
                     frameset, "right infrared", frameset.infrared_right
                 ),
-                ground_truth_mm=self._check_size(frameset, "ground truth", frameset.ground_truth),
+                ground_truth_mm=None if truth is None else _split_out_of_range(truth)[0],
                 stamp_ns=frameset.stamp_ns,
+                out_of_range=out_of_range,
             )
 
     def check_result(self, path: Path) -> None:
@@ -348,6 +352,14 @@ def read_bag(
     if skipped is None:
         for name, reason in collected.items():
             _log.warning("%s: skipped %s: %s", path, name, reason)
+
+
+def _split_out_of_range(depth_mm: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """Depth as of a frame, and where it is out of range; depth is as of `read_depth_mm`."""
+    out_of_range = np.isneginf(depth_mm)
+    if not out_of_range.any():
+        return depth_mm, None
+    return to_uint16_mm(depth_mm), out_of_range
 
 
 def _parse_metadata_stamp_ns(text: str) -> int | None:

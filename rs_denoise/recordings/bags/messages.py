@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from rs_denoise.depth import convert_units, to_uint16_mm
+from rs_denoise.depth import convert_units, metres_to_mm, to_uint16_mm
 from rs_denoise.image_message import (
     DEPTH_TYPES,
     INFRARED_TYPES,
@@ -64,7 +64,8 @@ def read_depth_mm(message: Any, unit_m: float = MILLIMETRE_M) -> np.ndarray:
 
     Returns:
         [H, W] uint16 mm; 0 where there is no depth, or more than 65.535 m. float32 mm if the unit
-        is finer than 1 mm.
+        is finer than 1 mm, or if 32FC1 has pixels that are too close (negative) or where nothing is
+        within range (+infinity), as REP 117 says: both are -infinity.
 
     Raises:
         RecordingError: it cannot be decoded, has another encoding, or another unit.
@@ -95,7 +96,7 @@ def read_infrared(message: Any) -> np.ndarray:
 
 
 def _metres_to_mm(depth_m: np.ndarray) -> np.ndarray:
-    depth_mm = to_uint16_mm(depth_m * np.float32(1000.0))
+    depth_mm = to_uint16_mm(metres_to_mm(depth_m))
     measured = np.count_nonzero((depth_m > 0) & (depth_m < np.inf))
     # Not only half of them: a simulated sky may be at a finite distance.
     if 100 * np.count_nonzero(depth_mm) < measured:
@@ -103,7 +104,8 @@ def _metres_to_mm(depth_m: np.ndarray) -> np.ndarray:
             "nearly all of its pixels are farther than 65 m, which no camera measures: are "
             "millimetres stored as 32FC1, which holds metres?"
         )
-    return depth_mm
+    out_of_range = (depth_m < 0) | (depth_m == np.inf)
+    return np.where(out_of_range, np.float32(-np.inf), depth_mm) if out_of_range.any() else depth_mm
 
 
 def _view_pixels(message: Any, types: dict[str, np.dtype]) -> np.ndarray:

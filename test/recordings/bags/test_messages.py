@@ -26,9 +26,9 @@ def test_step_byte_order_and_trailing_bytes_are_honoured():
 
 
 def test_metres_are_rounded_and_what_is_no_depth_or_too_far_is_invalid():
-    metres = [0.0012, 0.0016, 2.0004, 65.535, 65.536, 70, 1e30, np.inf, -np.inf, np.nan, -1, 0]
+    metres = [0.0012, 0.0016, 2.0004, 65.535, 65.536, 70, 1e36, np.inf, -np.inf, np.nan, -1, 0]
     message = ROS.image(np.array([metres], np.float32), "32FC1", 0)
-    expected = [1, 2, 2000, 65535, 0, 0, 0, 0, 0, 0, 0, 0]
+    expected = [1, 2, 2000, 65535, 0, 0, 0, -np.inf, -np.inf, 0, -np.inf, 0]
     assert messages.read_depth_mm(message).tolist() == [expected]
 
 
