@@ -15,6 +15,7 @@ from rs_denoise.disparity import depth_to_disparity, disparity_to_depth
 from rs_denoise.gate import Gate
 from rs_denoise.model import Model
 from rs_denoise.network_kind import FrameTensors
+from rs_denoise.right_image_check import MIN_CONFIRMED, confirmed_fraction
 from rs_denoise.tiling import Tiling
 
 # Without infrared the network lacks half of its input, so its confidence is reduced by this factor.
@@ -45,11 +46,14 @@ class Denoised:
             uncertainty.
         valid_before_range: fraction of the pixels that were valid before the gate's range limits,
             0..1.
+        right_rejection: why the right infrared image was not used; None if it was, or if there was
+            none.
     """
 
     depth_mm: np.ndarray
     confidence: np.ndarray
     valid_before_range: float
+    right_rejection: str | None = None
 
 
 @dataclass(frozen=True)
@@ -60,11 +64,13 @@ class Estimate:
         measured_px: disparity as the camera measured it, 0 = invalid.
         disparity_px: the network's disparity, at every pixel except those of negative depth: 0.
         confidence: 0..1; None if the network predicts no uncertainty.
+        right_rejection: as of `Denoised`.
     """
 
     measured_px: Tensor
     disparity_px: Tensor
     confidence: Tensor | None
+    right_rejection: str | None = None
 
 
 class Denoiser:
@@ -105,7 +111,8 @@ class Denoiser:
             infrared: [H, W], grey levels 0..255 of the left imager, taken at the same time. None
                 if there is none; confidence is then lower.
             infrared_right: the same of the right imager, used together with the left one by models
-                that can (`model.kind.uses_right_infrared`).
+                that can (`model.kind.uses_right_infrared`). One that does not show what depth shows
+                is not used, with the reason in the result's `right_rejection`.
 
         Raises:
             FrameError: the size is not the camera's, the type is not numeric, or the values can
@@ -137,6 +144,9 @@ class Denoiser:
                 "every pixel of depth is nearer than half the baseline: is it in metres? "
                 "Millimetres are expected"
             )
+        rejection = None if right is None else self._reject_right(possible_px, left, right)
+        if rejection is not None:
+            right = None
         outputs = self._run_in_tiles(FrameTensors(possible_px, left, right, scale))
         disparity_px, confidence = kind.decode_outputs(outputs, scale)
         self._check_finite(outputs if confidence is None else [*outputs, confidence])
@@ -146,7 +156,7 @@ class Denoiser:
             # Something is there, too close to be measured: it is no hole to fill with what is
             # behind it. No gate accepts disparity 0.
             disparity_px = disparity_px * (uploaded_mm < 0).logical_not_()
-        return Estimate(measured_px, disparity_px, confidence)
+        return Estimate(measured_px, disparity_px, confidence, rejection)
 
     @torch.inference_mode()
     def apply_gate(self, estimate: Estimate, gate: Gate) -> Denoised:
@@ -161,7 +171,7 @@ class Denoiser:
             confidence = estimate.confidence * torch.sign(depth_mm)
         valid_before_range = torch.count_nonzero(accepted_mm).item() / accepted_mm.numel()
         depth, confidence_image = self._download(depth_mm, confidence)
-        return Denoised(depth, confidence_image, valid_before_range)
+        return Denoised(depth, confidence_image, valid_before_range, estimate.right_rejection)
 
     def _drop_impossible(self, measured_px: Tensor) -> Tensor:
         """Sets disparity that no camera can measure to 0, for the network alone.
@@ -172,6 +182,18 @@ class Denoiser:
         greatest_px = self.camera.fx / MIN_DEPTH_IN_BASELINES
         # threshold() drops values below a limit; negated, it drops those above.
         return functional.threshold(-measured_px, -greatest_px, 0.0).abs_()
+
+    def _reject_right(self, measured_px: Tensor, left: Tensor, right: Tensor) -> str | None:
+        """Why the right image does not belong to depth; None if it does, or if that is unknown."""
+        confirmed = confirmed_fraction(measured_px, left, right)
+        if confirmed is None or confirmed >= MIN_CONFIRMED:
+            return None
+        return (
+            f"both infrared images confirm {100 * confirmed:.0f} % of depth, expected "
+            f"{100 * MIN_CONFIRMED:.0f} % or more: are infra1 and infra2 swapped or of different "
+            f"moments, is a lens covered, is depth rotated, or is the baseline not "
+            f"{self.camera.baseline_m:.4f} m?"
+        )
 
     def _run_in_tiles(self, frame: FrameTensors) -> list[Tensor]:
         """The network's outputs for a whole frame, [1, 1, H, W] each."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from rs_denoise.depth import round_like
 from rs_denoise.gate import Gate
-from rs_denoise.recordings.frame import Frame
+from rs_denoise.recordings.frame import WITHOUT_INFRARED, Frame
 from rs_denoise.recordings.map_ahead import CORES, THREADS
 
 if TYPE_CHECKING:  # PyTorch is imported with the first model, not for --help or a missing file.
@@ -83,6 +83,20 @@ class OfflineDenoiser:
         With all threads of PyTorch; the gate, about a millisecond, is not counted.
         """
         return self._network.time(frame)
+
+
+def explain_rejected(reasons: Iterable[str | None]) -> dict[str, str]:
+    """What to tell a user about right infrared images that were not used, as `Recording.skipped`.
+
+    Args:
+        reasons: `right_rejection` of each frame.
+    """
+    of_frames = list(reasons)
+    rejected = [reason for reason in of_frames if reason is not None]
+    if not rejected:
+        return {}
+    what = f"right infrared of {len(rejected)} of {len(of_frames)} denoised frames"
+    return {what: f"{rejected[0]} They are {WITHOUT_INFRARED['right infrared']}"}
 
 
 def use_share_of_cores() -> None:

@@ -18,7 +18,12 @@ from rs_denoise.camera import CameraError
 from rs_denoise.depth import round_like
 from rs_denoise.drawing.picture import draw_depth, find_depth_range
 from rs_denoise.gate import MIN_FILL, Gate
-from rs_denoise.offline import OfflineDenoiser, Progress, use_share_of_cores
+from rs_denoise.offline import (
+    OfflineDenoiser,
+    Progress,
+    explain_rejected,
+    use_share_of_cores,
+)
 from rs_denoise.recordings.atomic_output import atomic_output
 from rs_denoise.recordings.bags.bag import is_bag
 from rs_denoise.recordings.bags.denoised_copy import CopyError, copy_with_denoised
@@ -89,6 +94,21 @@ class DenoisedRecording:
     skipped: dict[str, str]
 
 
+@dataclass(frozen=True)
+class _FrameOutcome:
+    """What was done with a frame.
+
+    Attributes:
+        new: whether it was denoised now.
+        emptied: whether denoising has emptied it.
+        right_rejection: why its right infrared was not used, if it was denoised now.
+    """
+
+    new: bool
+    emptied: bool = False
+    right_rejection: str | None = None
+
+
 class RecordingDenoiser:
     """Denoises one recording after the other with the same model and settings.
 
@@ -145,13 +165,14 @@ class RecordingDenoiser:
             notes.append(DAMAGED)
             _mark_incomplete(images)
         try:
-            folders, new, emptied = _denoise_frames(
+            folders, outcomes = _denoise_frames(
                 opened, denoiser, images, self.settings.pictures, progress
             )
         except RecordingError:
             _remove_without_frames(images)
             raise
-        notes += _note_emptied(emptied, new)
+        new = [outcome for outcome in outcomes if outcome.new]
+        notes += _note_emptied(sum(outcome.emptied for outcome in new), len(new))
         if self.settings.bag:
             with atomic_output(out) as unfinished:
                 notes += _write_bag(recording, self.settings.overrides, opened, folders, unfinished)
@@ -160,7 +181,8 @@ class RecordingDenoiser:
             shutil.rmtree(images)
         else:
             notes += _note_other_frames(images, folders)
-        return DenoisedRecording(len(folders), new, [*notes, *opened.notes], dict(opened.skipped))
+        skipped = opened.skipped | explain_rejected(outcome.right_rejection for outcome in new)
+        return DenoisedRecording(len(folders), len(new), [*notes, *opened.notes], skipped)
 
 
 def _collect_settings(
@@ -179,11 +201,11 @@ def _collect_settings(
 
 def _denoise_frames(
     opened: Recording, denoiser: OfflineDenoiser, images: Path, pictures: bool, progress: Progress
-) -> tuple[Folders, int, int]:
+) -> tuple[Folders, list[_FrameOutcome]]:
     """Denoises the frames that an earlier run did not; each thread denoises and writes its own.
 
     Returns:
-        The folders of all frames, how many are new, and how many of these denoising has emptied.
+        The folders of all frames, and what was done with them.
     """
     unused = {"ground truth"}
     if not denoiser.model.kind.uses_right_infrared:
@@ -201,20 +223,21 @@ def _denoise_frames(
                 yield folder, frame, complete
             folders[folder] = frame.stamp_ns
 
-    def denoise(work: tuple[Path, Frame, bool]) -> tuple[bool, bool]:
+    def denoise(work: tuple[Path, Frame, bool]) -> _FrameOutcome:
         folder, frame, complete = work
-        emptied = False
+        outcome = _FrameOutcome(new=False)
         if not complete:
             result = denoiser.denoise(frame)
             emptied = _is_nearly_empty(result.depth_mm) and not _is_nearly_empty(frame.depth_mm)
+            outcome = _FrameOutcome(True, emptied, result.right_rejection)
             _write_denoised(folder, frame, result, opened.assumed)
         if pictures:
             picture = draw_depth(read_frame(folder).depth_mm, *colours[0])
             write_png(folder / PICTURE, picture)
-        return not complete, emptied
+        return outcome
 
     done = list(map_ahead(denoise, incomplete(), FRAMES_AHEAD, prepare=use_share_of_cores))
-    return folders, sum(new for new, _ in done), sum(emptied for _, emptied in done)
+    return folders, done
 
 
 def _is_nearly_empty(depth_mm: np.ndarray) -> bool:

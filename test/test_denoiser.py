@@ -292,6 +292,20 @@ def test_the_right_image_alone_counts_for_nothing(stereo):
     assert torch.equal(one.disparity_px, other.disparity_px)
 
 
+def test_a_right_image_that_does_not_belong_to_depth_is_not_used_and_the_reason_given(stereo):
+    """Swapped images would take most thin objects from the output, without a word."""
+    depth, _ = noisy_wall(320, 240)
+    left, right = stereo_pair(320, 240)
+    denoiser = Denoiser(stereo, camera(320, 240))
+    alone, good = denoiser.denoise(depth, left), denoiser.denoise(depth, left, right)
+    assert alone.right_rejection is None and good.right_rejection is None
+    assert (alone.confidence != good.confidence).any()
+    wrong = denoiser.denoise(depth, left, left)
+    np.testing.assert_array_equal(wrong.depth_mm, alone.depth_mm)
+    assert "are infra1 and infra2 swapped" in wrong.right_rejection
+    assert "expected 50 % or more" in wrong.right_rejection
+
+
 def test_a_model_of_one_image_takes_no_notice_of_the_right_one(make_model):
     depth, infrared = noisy_wall(96, 64)
     denoiser = Denoiser(make_model(Scaled()), camera(96, 64))

@@ -17,7 +17,13 @@ from rs_denoise.evaluation.metrics.metric import MetricBlock
 from rs_denoise.evaluation.metrics.temporal import Temporal
 from rs_denoise.evaluation.summary import BLOCKS, MethodMetrics, MethodSummary, Summary
 from rs_denoise.gate import Gate
-from rs_denoise.offline import RAW, Method, OfflineDenoiser, use_share_of_cores
+from rs_denoise.offline import (
+    RAW,
+    Method,
+    OfflineDenoiser,
+    explain_rejected,
+    use_share_of_cores,
+)
 from rs_denoise.recordings.frame import Frame
 from rs_denoise.recordings.map_ahead import map_ahead
 from rs_denoise.recordings.recording import FRAMES_AHEAD
@@ -44,7 +50,7 @@ class Evaluation:
     Attributes:
         frames: names of the frames with ground truth.
         without_truth: names of the frames without.
-        skipped: frames that could not be read, with the reason.
+        skipped: frames that could not be read, and images that were not used, with the reason.
     """
 
     def __init__(self, methods: Iterable[str], setup: CameraSetup = CameraSetup()) -> None:
@@ -171,10 +177,14 @@ def evaluate(
 
     result = Evaluation(methods, setup)
     measured = map_ahead(measure, prepare(), FRAMES_AHEAD, prepare=use_share_of_cores)
+    rejections = []
     for frame, depths_mm, ungated, metrics in measured:
         result.add_measured(frame, depths_mm, metrics)
+        reasons = (answer.right_rejection for answer in ungated.values())
+        rejections.append(next(filter(None, reasons), None))
         if on_frame is not None:
             on_frame(frame, depths_mm, ungated)
+    result.skipped |= explain_rejected(rejections)
     return result
 
 

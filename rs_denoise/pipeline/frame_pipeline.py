@@ -232,6 +232,8 @@ class FramePipeline(Generic[T]):
         started_ns = time.monotonic_ns()
         right, rejection = _read_right(frame)
         outcome = self._attempt(frame, right)
+        if isinstance(outcome, Denoised):
+            rejection = rejection or outcome.right_rejection
         return key, number, _Attempt(frame, outcome, time.monotonic_ns() - started_ns, rejection)
 
     def _attempt(self, frame: InputFrame[T], right: np.ndarray | None) -> Denoised | str:

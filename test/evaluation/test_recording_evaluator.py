@@ -12,8 +12,10 @@ from rs_denoise.evaluation.recording_evaluator import (
     RecordingEvaluator,
 )
 from rs_denoise.model import save
+from rs_denoise.recording_denoiser import DenoiseSettings, RecordingDenoiser
 from rs_denoise.recordings.folders.frame_folder import write_frame
 from rs_denoise.recordings.frame import Frame
+from rs_denoise.synthetic_frame import synthetic_frame, typical_camera
 from scenes import Matched, camera, kind_fields, manifest, noisy_wall
 
 
@@ -45,6 +47,21 @@ def test_a_lost_right_infrared_does_not_hide_the_others(tmp_path, with_right, fo
         write_frame(tmp_path / "frames" / f"{k}", shown)
     summary = evaluate(tmp_path / "frames", model)
     assert ("denoised_left_only" in summary.methods) == found
+
+
+def test_right_infrared_that_does_not_belong_to_depth_is_counted(tmp_path):
+    model = tmp_path / "stereo.pt"
+    save(Matched(), manifest(**kind_fields("laplace-stereo")), model)
+    camera_ = typical_camera(320, 240)
+    depth, left, right = synthetic_frame(camera_)
+    for k, pair in enumerate([(left, right), (right, left)]):
+        frame = Frame("", camera_, depth, pair[0], infrared_right=pair[1])
+        write_frame(tmp_path / "frames" / f"{k}", frame)
+    skipped = evaluate(tmp_path / "frames", model).skipped
+    assert "infra1 and infra2 swapped" in skipped["right infrared of 1 of 2 denoised frames"]
+    denoiser = RecordingDenoiser(DenoiseSettings(model, "cpu"))
+    done = denoiser.denoise(tmp_path / "frames", tmp_path / "out")
+    assert done.skipped == skipped
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from rs_denoise.matching import PRESENT
 from rs_denoise.model import save
 from rs_denoise.network_kind import TOLERANCE
 from rs_denoise.node.images import image_message
+from rs_denoise.synthetic_frame import synthetic_frame, typical_camera
 
 OK, WARN, ERROR = b"\0", b"\1", b"\2"
 SIZE = (128, 96)
@@ -178,6 +179,31 @@ def test_right_infrared_of_another_size_or_encoding_is_not_used(running, right, 
         return robot.values("input")["right infrared"] == "used"
 
     robot.wait(used, "right infrared of depth's size to be used")
+
+
+def test_right_infrared_that_does_not_belong_to_depth_is_not_used(running):
+    """Swapped topics: the node says so, and denoises with the left image alone."""
+    robot, camera_ = running, typical_camera(320, 240)
+    depth, left, right = synthetic_frame(camera_)
+
+    def send(*pair):
+        robot.send(depth, pair[0], camera_, right=pair[1])
+        robot.spin_for(0.1)
+
+    def reported():
+        send(right, left)
+        return says(robot, "input", "are infra1 and infra2 swapped")
+
+    status = robot.wait(reported, "the swapped images to be reported")
+    assert status.level == WARN and "continuing without right infrared" in status.message
+    assert robot.values("input")["right infrared"] == "rejected"
+    assert not uses_right(robot) and robot.values("output")["failed"] == "0"
+
+    def used():
+        send(left, right)
+        return robot.values("input")["right infrared"] == "used" and uses_right(robot)
+
+    robot.wait(used, "images in the right order to be used")
 
 
 def test_right_infrared_at_half_the_rate_serves_every_second_frame(running):

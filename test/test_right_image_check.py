@@ -1,0 +1,61 @@
+"""Right infrared images that do not belong to depth are recognised, those that do are kept."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from rs_denoise.camera import Camera
+from rs_denoise.depth import to_disparity_px
+from rs_denoise.right_image_check import MIN_CONFIRMED, confirmed_fraction
+from rs_denoise.synthetic_frame import synthetic_frame, typical_camera
+
+CAMERA = Camera.d435(848, 480)
+DEPTH, LEFT, RIGHT = synthetic_frame(CAMERA)
+OTHER = np.random.default_rng(7).integers(20, 80, LEFT.shape, np.uint8)
+
+
+def confirmed(left, right, depth=DEPTH, camera=CAMERA):
+    disparity = to_disparity_px(depth, camera.disparity_scale_px_mm)
+    images = (disparity, left, right)
+    return confirmed_fraction(*(torch.from_numpy(np.float32(i))[None, None] for i in images))
+
+
+@pytest.mark.parametrize(("width", "height"), [(848, 480), (1280, 720), (640, 360), (424, 240)])
+@pytest.mark.parametrize("baseline_m", [0.018, 0.05, 0.095])
+def test_images_that_belong_to_depth(width, height, baseline_m):
+    camera = replace(typical_camera(width, height), baseline_m=baseline_m)
+    depth, left, right = synthetic_frame(camera)
+    assert confirmed(left, right, depth, camera) > 0.9
+
+
+def test_a_dark_right_image_still_belongs():
+    assert confirmed(LEFT, RIGHT // 4) > 0.8
+
+
+MISTAKES = {
+    "swapped": (RIGHT, LEFT),
+    "the left one twice": (LEFT, LEFT),
+    "3 rows lower": (LEFT, np.roll(RIGHT, 3, axis=0)),
+    "of another moment": (LEFT, OTHER),
+    "rotated by 180 degrees": (LEFT[::-1, ::-1], RIGHT[::-1, ::-1]),
+    "covered": (LEFT, np.zeros_like(RIGHT)),
+    "overexposed": (LEFT, np.full_like(RIGHT, 255)),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_images_that_do_not(mistake):
+    assert confirmed(*MISTAKES[mistake]) < MIN_CONFIRMED
+
+
+def test_the_baseline_of_another_camera():
+    assert confirmed(LEFT, RIGHT, camera=replace(CAMERA, baseline_m=0.095)) < MIN_CONFIRMED
+
+
+def test_with_hardly_any_depth_nobody_can_tell():
+    depth = np.zeros_like(DEPTH)
+    depth[:20, 100:120] = 1000
+    assert confirmed(LEFT, LEFT, depth) is None
+    assert confirmed(LEFT[:63], LEFT[:63], DEPTH[:63]) is None
