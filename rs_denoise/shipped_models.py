@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 SHIPPED = Path(__file__).parent / "models"
-# The candidates for the node's `model_path: auto`: the best first, the fastest last. unet-large is
-# not among them: it takes longer than unet and is not better with the default gate.
+# The candidates for the node's `model_path: auto`: the best first, the fastest last.
 BEST_FIRST = ("unet", "unet-tiny-stereo", "unet-tiny")
 DEFAULT_MODEL = SHIPPED / f"{BEST_FIRST[0]}.pt"
 

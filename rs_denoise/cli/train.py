@@ -49,8 +49,8 @@ def train(
         str | None,
         typer.Option(
             metavar="NETWORK",
-            help="unet-large, unet, unet-tiny-stereo, unet-tiny, autoencoder-classic, "
-            "unet-classic or ccgan-classic.",
+            help="unet, unet-tiny-stereo, unet-tiny, autoencoder-classic, unet-classic or "
+            "ccgan-classic.",
             show_default="unet",
         ),
     ] = None,

@@ -30,9 +30,6 @@ class RegisteredNetwork:
 
 
 NETWORKS = {
-    "unet-large": RegisteredNetwork(
-        lambda: UNet((32, 64, 112, 144)), "laplace-stereo", "disparity"
-    ),
     "unet": RegisteredNetwork(UNet, "laplace-stereo", "disparity"),
     "unet-tiny-stereo": RegisteredNetwork(
         lambda: UNet((16, 32, 64), skip=2), "laplace-stereo", "disparity"

@@ -58,9 +58,8 @@ class Parameters:
 
     model_path: str = _parameter(
         "auto",
-        "Model file, the name of a shipped model (unet, unet-tiny-stereo, unet-tiny or "
-        "unet-large), or auto: the best shipped model that keeps up with the camera, by "
-        "measurement.",
+        "Model file, the name of a shipped model (unet, unet-tiny-stereo or unet-tiny), or "
+        "auto: the best of them that keeps up with the camera, by measurement.",
         fixed=True,
     )
     device: str = _parameter(

@@ -149,7 +149,7 @@ def test_raw_images_become_png_at_every_size(tmp_path):
         (["-n", "--train_path", "nowhere"], "nowhere: no such folder"),
         (["-s"], "nothing to compare"),
         (["-t", "--model_path", "images"], "images: has no model.pt; it is not a model"),
-        (["-c", "-n", "--network", "resnet"], "network must be one of unet-large"),
+        (["-c", "-n", "--network", "resnet"], "network must be one of unet, "),
     ],
 )
 def test_what_is_wrong_is_said_in_a_sentence(tmp_path, arguments, said):

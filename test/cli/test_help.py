@@ -87,7 +87,7 @@ def run_program(arguments, **environment):
     (["evalute"], 2, "Did you mean 'evaluate'?"),
     (["evaluate", "missing"], 2, "missing: no such file or folder"),
     (["denoise", "demo/room", "out", "--model", "unet-tyni"], 2,
-     "unet, unet-large, unet-tiny, unet-tiny-stereo"),
+     "unet, unet-tiny, unet-tiny-stereo"),
     (["evaluate", "demo/room", "--beside", "unet-tyni"], 2, "unet-tyni: neither a model file"),
     (["bench", "--model", "unet", "--model", "unet-tyni"], 2, "unet-tyni: neither a model file"),
 ])  # fmt: skip

@@ -412,7 +412,7 @@ def test_settings_come_from_yaml_and_wrong_ones_are_named(tmp_path):
     assert TrainingConfig.read(path) == config
     for text, said in (
         ("epoch: 7", "unknown epoch; settings are network, epochs"),
-        ("network: resnet", "network must be one of unet-large, unet, "),
+        ("network: resnet", "network must be one of unet, unet-tiny-stereo, "),
         ("crop_px: 100", "crop_px must be a multiple of 16, got 100"),
         ("epochs: many", "epochs must be a whole number of at least 1, got 'many'"),
         ("epochs: 1.5", "epochs must be a whole number of at least 1, got 1.5"),
