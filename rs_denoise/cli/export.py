@@ -68,6 +68,11 @@ def export(
     from rs_denoise.model_archive import is_model_file
 
     if onnx and is_model_file(file):
+        if name or training_data or validation or force:
+            raise typer.BadParameter(
+                f"{checkpoint} is a model file, whose manifest stays as it is; --name, "
+                "--training-data, --validation and --force are for a checkpoint"
+            )
         _write_onnx(file, out)
         return
     if is_model_file(file):

@@ -19,7 +19,7 @@ from rs_denoise.recordings.folders.frame_folder import (
     write_frame,
 )
 from rs_denoise.recordings.frame import RecordingError
-from rs_denoise.recordings.recording import FrameReader
+from rs_denoise.recordings.recording import FrameReader, refuse_frames_beside_bags
 from rs_denoise.recordings.recording_size import count_bytes
 
 _log = logging.getLogger(__name__)
@@ -44,6 +44,7 @@ def find_frame_readers(path: Path, unpacked: Path | None = None) -> list[FrameRe
     if bags and unpacked is None:
         raise RecordingError(f"{path}: a bag, of which frames cannot be read in any order")
     if bags and unpacked is not None:
+        refuse_frames_beside_bags(path)
         folders = [folder for bag in bags for folder in _unpack(bag, unpacked)]
         return [partial(read_frame, folder) for folder in folders]
     frames = find_autoencoder_frames(path)

@@ -118,6 +118,7 @@ def open_recording(path: Path | str, overrides: Overrides = NO_OVERRIDES) -> Rec
         return _open_raw_frames(raw, overrides)
     bags = sorted(filter(is_bag, path.glob("*/")))
     if bags:
+        refuse_frames_beside_bags(path)
         return _open_bags(bags, overrides)
     if (path / "depth").is_dir():
         raise RecordingError(
@@ -194,10 +195,20 @@ def _note_infrared(present: Iterable[bool]) -> list[str]:
 
 
 def _open_bag(path: Path, overrides: Overrides) -> Recording:
+    refuse_frames_beside_bags(path)
     if path.is_dir() and not (path / METADATA).is_file() and not is_split_bag(bag_files(path)):
         return _open_bags(bag_files(path), overrides)
     frames = BagReader(path, overrides)
     return Recording(frames.read, frames.count, notes=frames.notes, assumed=frames.assumed)
+
+
+def refuse_frames_beside_bags(path: Path) -> None:
+    """Raises a RecordingError if a folder with bags holds frame folders too: which is meant?"""
+    if not (path / METADATA).is_file() and any(path.glob("*/depth.png")):
+        raise RecordingError(
+            f"{path}: holds bags and frame folders, which are not read together; put them into "
+            "folders of their own, or give one of the bags"
+        )
 
 
 def is_split_bag(files: list[Path]) -> bool:

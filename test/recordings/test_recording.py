@@ -6,7 +6,9 @@ import pytest
 from recordings.bags.example_bags import Ros, cut, driver
 
 from conftest import SAMPLE
+from rs_denoise.recordings.folders.frame_folder import write_frame
 from rs_denoise.recordings.frame import RecordingError
+from rs_denoise.recordings.random_access import find_frame_readers
 from rs_denoise.recordings.recording import open_recording
 
 
@@ -17,6 +19,17 @@ def test_folders_of_tum_and_scannet_are_refused_by_name(tmp_path):
     (tmp_path / "depth.txt").write_text("# depth maps\n1305031102.16 depth/1305031102.160407.png\n")
     with pytest.raises(RecordingError, match="TUM RGB-D, ScanNet .* is not read"):
         open_recording(tmp_path)
+
+
+@pytest.mark.parametrize("inside", ["a.bag", "folder/a.bag"])
+def test_bags_and_frames_in_one_folder_are_refused(tmp_path, inside):
+    (tmp_path / inside).parent.mkdir(exist_ok=True)
+    Ros(1).write(tmp_path / inside, driver(Ros(1), 1))
+    write_frame(tmp_path / "000", next(iter(open_recording(SAMPLE))))
+    with pytest.raises(RecordingError, match="bags and frame folders"):
+        open_recording(tmp_path)
+    with pytest.raises(RecordingError, match="bags and frame folders"):
+        find_frame_readers(tmp_path, tmp_path / "unpacked")
 
 
 def test_images_that_nobody_needs_are_not_decoded():

@@ -117,6 +117,9 @@ def test_wrong_arguments_are_named(make_model, tmp_path):
     path = make_model(Scaled()).path
     out = run_in_process(main, "export", path, tmp_path / "other.pt")
     assert out.returncode == 2 and "only --onnx takes one" in " ".join(out.stderr.split())
+    out = run_in_process(main, "export", path, tmp_path / "a.onnx", "--onnx", "--name", "mine")
+    assert out.returncode == 2 and "are for a checkpoint" in " ".join(out.stderr.split())
+    assert not (tmp_path / "a.onnx").exists()
     (tmp_path / "last.ckpt").write_bytes(b"checkpoint")
     out = run_in_process(main, "export", tmp_path / "last.ckpt", tmp_path / "other.pt")
     assert out.returncode == 2 and "needs --name and" in " ".join(out.stderr.split())
