@@ -19,7 +19,7 @@ EDGE_WEIGHT = 3.0
 EDGE_WINDOW_PX = 9
 EDGE_STEP = 0.04
 # Thin objects have even more weight: they have few pixels, and robots collide with them.
-THIN_WEIGHT = 2.0
+THIN_WEIGHT = 3.0
 THIN_PX = 9
 # False free space is worse than a false obstacle, so errors towards too far have more weight. (This
 # fits the 0.55 quantile.)
