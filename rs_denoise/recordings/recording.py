@@ -203,7 +203,7 @@ def _open_bag(path: Path, overrides: Overrides) -> Recording:
 
 
 def refuse_frames_beside_bags(path: Path) -> None:
-    """Raises a RecordingError if a folder with bags holds frame folders too: which is meant?"""
+    """Raises a RecordingError if a folder with bags holds frame folders too."""
     if not (path / METADATA).is_file() and any(path.glob("*/depth.png")):
         raise RecordingError(
             f"{path}: holds bags and frame folders, which are not read together; put them into "
