@@ -141,30 +141,31 @@ def agreement_in_windows(left: Tensor, right: Tensor, candidates_px: Tensor) -> 
     Returns:
         [N, C, H/2, W/2] float32: 1 where the images agree; 0 where they do not.
     """
-    _, left_coarse = normalise_contrast(left)
-    _, right_coarse = normalise_contrast(right)
+    (left_coarse,), (right_coarse,) = (
+        normalise_contrast(image, (COARSE_CONTRAST,)) for image in (left, right)
+    )
     agreement = _agreement(left_coarse[..., ::STRIDE], right_coarse, candidates_px, 0, STRIDE)
     return mean_filter(agreement, 2 * WINDOW_REACH + 1)
 
 
-def normalise_contrast(image: Tensor) -> tuple[Tensor, Tensor]:
+def normalise_contrast(
+    image: Tensor, contrasts: tuple[Contrast, ...] = (FINE_CONTRAST, COARSE_CONTRAST)
+) -> tuple[Tensor, ...]:
     """Subtracts the local mean and divides by the local contrast, in every second row.
 
     Args:
         image: [N, 1, H, W] float32 grey levels, H even; beyond the border its edge is repeated.
+        contrasts: how; they share the sums over pairs of rows.
 
     Returns:
-        As `FINE_CONTRAST` and as `COARSE_CONTRAST` say, [N, 1, H/2, W] each.
+        One image for each of `contrasts`, [N, 1, H/2, W].
     """
     padded = replicate_pad(replicate_pad(image, PADDING_PX, 2), PADDING_PX, 3)
     moments = torch.cat([padded, padded * padded], dim=1)
     rows = moments[..., ::STRIDE, :]
     pairs_of_rows = rows + moments[..., 1::STRIDE, :]
     sampled = image[..., ::STRIDE, :]
-    return (
-        _normalise(sampled, rows, pairs_of_rows, FINE_CONTRAST),
-        _normalise(sampled, rows, pairs_of_rows, COARSE_CONTRAST),
-    )
+    return tuple(_normalise(sampled, rows, pairs_of_rows, contrast) for contrast in contrasts)
 
 
 def _normalise(image: Tensor, rows: Tensor, pairs_of_rows: Tensor, contrast: Contrast) -> Tensor:
