@@ -95,18 +95,16 @@ class DenoisedRecording:
 
 
 @dataclass(frozen=True)
-class _FrameOutcome:
-    """What was done with a frame.
+class _NewFrame:
+    """What happened to a frame that this run denoised.
 
     Attributes:
-        new: whether it was denoised now.
         emptied: whether denoising has emptied it.
-        right_rejection: why its right infrared was not used, if it was denoised now.
+        right_rejection: why its right infrared was not used, or None.
     """
 
-    new: bool
-    emptied: bool = False
-    right_rejection: str | None = None
+    emptied: bool
+    right_rejection: str | None
 
 
 class RecordingDenoiser:
@@ -165,14 +163,13 @@ class RecordingDenoiser:
             notes.append(DAMAGED)
             _mark_incomplete(images)
         try:
-            folders, outcomes = _denoise_frames(
+            folders, new = _denoise_frames(
                 opened, denoiser, images, self.settings.pictures, progress
             )
         except RecordingError:
             _remove_without_frames(images)
             raise
-        new = [outcome for outcome in outcomes if outcome.new]
-        notes += _note_emptied(sum(outcome.emptied for outcome in new), len(new))
+        notes += _note_emptied(sum(frame.emptied for frame in new), len(new))
         if self.settings.bag:
             with atomic_output(out) as unfinished:
                 notes += _write_bag(recording, self.settings.overrides, opened, folders, unfinished)
@@ -181,7 +178,7 @@ class RecordingDenoiser:
             shutil.rmtree(images)
         else:
             notes += _note_other_frames(images, folders)
-        skipped = opened.skipped | explain_rejected(outcome.right_rejection for outcome in new)
+        skipped = opened.skipped | explain_rejected(frame.right_rejection for frame in new)
         return DenoisedRecording(len(folders), len(new), [*notes, *opened.notes], skipped)
 
 
@@ -201,11 +198,11 @@ def _collect_settings(
 
 def _denoise_frames(
     opened: Recording, denoiser: OfflineDenoiser, images: Path, pictures: bool, progress: Progress
-) -> tuple[Folders, list[_FrameOutcome]]:
+) -> tuple[Folders, list[_NewFrame]]:
     """Denoises the frames that an earlier run did not; each thread denoises and writes its own.
 
     Returns:
-        The folders of all frames, and what was done with them.
+        The folders of all frames, and the frames that are new.
     """
     unused = {"ground truth"}
     if not denoiser.model.kind.uses_right_infrared:
@@ -223,21 +220,21 @@ def _denoise_frames(
                 yield folder, frame, complete
             folders[folder] = frame.stamp_ns
 
-    def denoise(work: tuple[Path, Frame, bool]) -> _FrameOutcome:
+    def denoise(work: tuple[Path, Frame, bool]) -> _NewFrame | None:
         folder, frame, complete = work
-        outcome = _FrameOutcome(new=False)
+        new = None
         if not complete:
             result = denoiser.denoise(frame)
             emptied = _is_nearly_empty(result.depth_mm) and not _is_nearly_empty(frame.depth_mm)
-            outcome = _FrameOutcome(True, emptied, result.right_rejection)
+            new = _NewFrame(emptied, result.right_rejection)
             _write_denoised(folder, frame, result, opened.assumed)
         if pictures:
             picture = draw_depth(read_frame(folder).depth_mm, *colours[0])
             write_png(folder / PICTURE, picture)
-        return outcome
+        return new
 
     done = list(map_ahead(denoise, incomplete(), FRAMES_AHEAD, prepare=use_share_of_cores))
-    return folders, done
+    return folders, [new for new in done if new is not None]
 
 
 def _is_nearly_empty(depth_mm: np.ndarray) -> bool:

@@ -356,6 +356,8 @@ def read_bag(
 
 def _split_out_of_range(depth_mm: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
     """Depth as of a frame, and where it is out of range; depth is as of `read_depth_mm`."""
+    if depth_mm.dtype.kind != "f":
+        return depth_mm, None
     out_of_range = np.isneginf(depth_mm)
     if not out_of_range.any():
         return depth_mm, None
