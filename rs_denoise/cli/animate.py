@@ -15,11 +15,13 @@ from rich.progress import track
 
 from rs_denoise.cli import options
 from rs_denoise.cli.console import make_console
+from rs_denoise.cli.recording_options import reads_recordings
 from rs_denoise.drawing.figure import ChartError, check_suffix
 from rs_denoise.drawing.orbit import BACKGROUND, OrbitCamera, PointCloud, render_orbit
-from rs_denoise.evaluation.frame_comparison import FrameComparison
+from rs_denoise.evaluation.frame_comparison import FrameComparison, select_frame
 from rs_denoise.gate import Gate
-from rs_denoise.offline import OfflineDenoiser
+from rs_denoise.offline import OfflineDenoiser, explain_rejected
+from rs_denoise.recordings.overrides import NO_OVERRIDES, Overrides
 from rs_denoise.recordings.recording import open_recording
 
 # Many web sites refuse larger GIFs or show them as stills.
@@ -44,6 +46,7 @@ class AnimationFormat:
     rate_hz: float
 
 
+@reads_recordings
 def animate(
     recording: options.RecordingPath,
     out: Annotated[Path, typer.Option(metavar="FILE", help="Output file, .gif or .mp4.")],
@@ -67,6 +70,7 @@ def animate(
     device: options.Device = "auto",
     min_confidence: options.MinConfidence = options.DEFAULT_MIN_CONFIDENCE,
     fill_confidence: options.FillConfidence = options.DEFAULT_FILL_CONFIDENCE,
+    overrides: Overrides = NO_OVERRIDES,
 ) -> None:
     """Animates the point clouds of a frame: raw, denoised and, if known, ground truth."""
     check_suffix(out, tuple(FORMATS))
@@ -75,9 +79,9 @@ def animate(
     assert wanted is not None
     kind = FORMATS[out.suffix.lower()]
     _check_size(out, wanted)
-    opened = open_recording(recording)
+    opened = open_recording(recording, overrides)
     method = OfflineDenoiser.load(model, device, Gate(min_confidence, fill_confidence))
-    comparison = FrameComparison.of(opened, frame, method)
+    comparison = FrameComparison.of(select_frame(opened, frame), method)
     console = make_console()
     count = max(2, round(seconds * kind.rate_hz))
     views = track(
@@ -92,6 +96,8 @@ def animate(
         f"{out}: frame {comparison.frame.name}, {count} pictures, {megabytes:.1f} MB",
         highlight=False, soft_wrap=True,
     )  # fmt: skip
+    skipped = opened.skipped | explain_rejected([comparison.right_rejection])
+    options.print_remarks(console, opened.notes, skipped)
 
 
 def _render_views(

@@ -12,6 +12,7 @@ from rich.progress import track
 
 from rs_denoise.cli import options
 from rs_denoise.cli.console import count_frames, make_console
+from rs_denoise.cli.recording_options import reads_recordings
 from rs_denoise.gate import Gate
 from rs_denoise.offline import Method, OfflineDenoiser
 from rs_denoise.recordings.atomic_output import atomic_output
@@ -25,7 +26,7 @@ from rs_denoise.recordings.frame import (
     add_missing_stamps,
 )
 from rs_denoise.recordings.images import write_png
-from rs_denoise.recordings.overrides import Overrides
+from rs_denoise.recordings.overrides import NO_OVERRIDES, Overrides
 from rs_denoise.recordings.recording import open_recording
 
 
@@ -37,6 +38,7 @@ class RecordingFormat(str, Enum):
     frames = "frames"
 
 
+@reads_recordings
 def convert(
     recording: options.RecordingPath,
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Output; must not exist yet.")],
@@ -58,13 +60,7 @@ def convert(
             help="Frame rate, Hz, of frames without a recorded stamp.",
         ),
     ] = DEFAULT_RATE_HZ,
-    depth_topic: options.DepthTopic = None,
-    infrared_topic: options.InfraredTopic = None,
-    right_infrared_topic: options.RightInfraredTopic = None,
-    ground_truth_topic: options.GroundTruthTopic = None,
-    camera_info_topic: options.CameraInfoTopic = None,
-    camera: options.Camera = None,
-    baseline: options.Baseline = None,
+    overrides: Overrides = NO_OVERRIDES,
     model: options.ModelFile = options.DEFAULT_MODEL_FILE,
     device: options.Device = "auto",
     min_confidence: options.MinConfidence = options.DEFAULT_MIN_CONFIDENCE,
@@ -77,15 +73,6 @@ def convert(
     if to is RecordingFormat.realsense and out.suffix != SUFFIX:
         raise typer.BadParameter(f"recordings of the SDK end in {SUFFIX}, got '{out.name}'")
     console = make_console()
-    overrides = Overrides(
-        depth=depth_topic,
-        infrared=infrared_topic,
-        infrared_right=right_infrared_topic,
-        ground_truth=ground_truth_topic,
-        camera_info=camera_info_topic,
-        baseline_m=baseline,
-        camera=camera,
-    )
     source = open_recording(recording, overrides)
     method: Method | None = None
     if denoise:
@@ -93,9 +80,7 @@ def convert(
     frames = track(source, "converting", total=source.count, console=console)
     count = _write(out, to, add_missing_stamps(frames, rate), method, source.assumed)
     console.print(f"{count_frames(count)} in {out}")
-    for note in source.notes:
-        console.print(note, style="yellow", highlight=False)
-    options.print_skipped(console, source.skipped)
+    options.print_remarks(console, source.notes, source.skipped)
 
 
 def _write(

@@ -12,13 +12,15 @@ from rich.table import Table
 
 from rs_denoise.cli import options
 from rs_denoise.cli.console import make_console
+from rs_denoise.cli.recording_options import reads_recordings
 from rs_denoise.drawing.figure import PICTURES, ChartError, check_suffix, new_figure, write_figure
 from rs_denoise.evaluation.charts.section_chart import LinePicker, SectionChart
 from rs_denoise.evaluation.cross_section import CrossSectionError, Pixel, Profile, write_csv
-from rs_denoise.evaluation.frame_comparison import TRUTH, FrameComparison
+from rs_denoise.evaluation.frame_comparison import TRUTH, FrameComparison, select_frame
 from rs_denoise.evaluation.metrics.difference import Difference
 from rs_denoise.gate import Gate
-from rs_denoise.offline import OfflineDenoiser
+from rs_denoise.offline import OfflineDenoiser, explain_rejected
+from rs_denoise.recordings.overrides import NO_OVERRIDES, Overrides
 from rs_denoise.recordings.recording import open_recording
 
 SIZE_INCHES = (12.0, 7.5)
@@ -28,6 +30,7 @@ Line = tuple[Pixel, Pixel]
 HOW_TO_CHOOSE = "give --row N, --column N, or --from x,y --to x,y"
 
 
+@reads_recordings
 def cross_section(
     recording: options.RecordingPath,
     start: Annotated[
@@ -58,6 +61,7 @@ def cross_section(
     device: options.Device = "auto",
     min_confidence: options.MinConfidence = options.DEFAULT_MIN_CONFIDENCE,
     fill_confidence: options.FillConfidence = options.DEFAULT_FILL_CONFIDENCE,
+    overrides: Overrides = NO_OVERRIDES,
 ) -> None:
     """Plots raw, denoised and true depth along a line.
 
@@ -66,12 +70,12 @@ def cross_section(
     check_suffix(out, PICTURES)
     options.check_out(out, csv_file)
     chosen = _check_choice(start, end, row, column)
-    opened = open_recording(recording)
+    opened = open_recording(recording, overrides)
     in_window = not chosen or (out is None and csv_file is None)
     if in_window:
         _require_display(chosen)
     method = OfflineDenoiser.load(model, device, Gate(min_confidence, fill_confidence))
-    comparison = FrameComparison.of(opened, frame, method)
+    comparison = FrameComparison.of(select_frame(opened, frame), method)
     shape = comparison.frame.depth_mm.shape
     given = _get_line(start, end, row, column, shape) if chosen else None
     line = given if given and not in_window else _draw_in_window(comparison, given)
@@ -86,6 +90,8 @@ def cross_section(
         write_csv(csv_file, profiles)
         console.print(f"samples: {csv_file}", highlight=False, soft_wrap=True)
     console.print(_make_table(comparison.frame.name, line, profiles))
+    skipped = opened.skipped | explain_rejected([comparison.right_rejection])
+    options.print_remarks(console, opened.notes, skipped)
 
 
 def _check_choice(start: str | None, end: str | None, row: int | None, column: int | None) -> bool:

@@ -14,11 +14,12 @@ from rich.console import Console
 from rs_denoise.cli import options
 from rs_denoise.cli.console import count_frames, make_console
 from rs_denoise.cli.each_recording import FAILED, run_each, show_progress
+from rs_denoise.cli.recording_options import reads_recordings
 from rs_denoise.gate import Gate
 from rs_denoise.offline import Progress
 from rs_denoise.recording_denoiser import DenoisedRecording, DenoiseSettings, RecordingDenoiser
 from rs_denoise.recordings.find_recordings import find_recordings
-from rs_denoise.recordings.overrides import Overrides
+from rs_denoise.recordings.overrides import NO_OVERRIDES, Overrides
 from rs_denoise.shipped_models import name_for_others
 
 
@@ -29,6 +30,7 @@ class ResultFormat(str, Enum):
     rosbag2 = "rosbag2"
 
 
+@reads_recordings
 def denoise(
     recordings: options.RecordingPaths,
     out: Annotated[
@@ -59,12 +61,7 @@ def denoise(
     device: options.Device = "auto",
     min_confidence: options.MinConfidence = options.DEFAULT_MIN_CONFIDENCE,
     fill_confidence: options.FillConfidence = options.DEFAULT_FILL_CONFIDENCE,
-    depth_topic: options.DepthTopic = None,
-    infrared_topic: options.InfraredTopic = None,
-    right_infrared_topic: options.RightInfraredTopic = None,
-    camera_info_topic: options.CameraInfoTopic = None,
-    camera: options.Camera = None,
-    baseline: options.Baseline = None,
+    overrides: Overrides = NO_OVERRIDES,
     scheduler: options.Scheduler = None,
 ) -> None:
     """Denoises every frame of recordings. Repeat the command to resume a stopped run.
@@ -77,14 +74,7 @@ def denoise(
         model=model if scheduler is None else name_for_others(model),
         device=device,
         gate=Gate(min_confidence, fill_confidence),
-        overrides=Overrides(
-            depth=depth_topic,
-            infrared=infrared_topic,
-            infrared_right=right_infrared_topic,
-            camera_info=camera_info_topic,
-            baseline_m=baseline,
-            camera=camera,
-        ),
+        overrides=overrides,
         bag=format_ is ResultFormat.rosbag2,
         pictures=pictures,
     )
@@ -133,6 +123,4 @@ def _print_result(console: Console, out: Path, result: DenoisedRecording) -> Non
         highlight=False,
         soft_wrap=True,
     )
-    for note in result.notes:
-        console.print(note, style="yellow", highlight=False)
-    options.print_skipped(console, result.skipped)
+    options.print_remarks(console, result.notes, result.skipped)

@@ -13,6 +13,7 @@ from rs_denoise.cli import options
 from rs_denoise.cli.console import make_console
 from rs_denoise.cli.each_recording import show_progress
 from rs_denoise.cli.evaluate_batch import Outputs, evaluate_batch, exit_code, print_comparison
+from rs_denoise.cli.recording_options import reads_recordings
 from rs_denoise.cli.summary_tables import (
     describe_confidence,
     describe_image_agreement,
@@ -32,7 +33,7 @@ from rs_denoise.evaluation.report.headline import answer_questions, list_warning
 from rs_denoise.evaluation.summary import Summary
 from rs_denoise.gate import Gate
 from rs_denoise.recordings.find_recordings import find_recordings
-from rs_denoise.recordings.overrides import Overrides
+from rs_denoise.recordings.overrides import NO_OVERRIDES, Overrides
 from rs_denoise.shipped_models import name_for_others
 from rs_denoise.task_runner import ClusterRunner
 
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 FILES, COMPARED, KNOWN = "What to write", "What to compare with", "What is known of the camera"
 
 
+@reads_recordings
 def evaluate(
     recordings: options.RecordingPaths,
     size: Annotated[
@@ -156,13 +158,7 @@ def evaluate(
             rich_help_panel=KNOWN,
         ),
     ] = None,
-    depth_topic: options.DepthTopic = None,
-    infrared_topic: options.InfraredTopic = None,
-    right_infrared_topic: options.RightInfraredTopic = None,
-    ground_truth_topic: options.GroundTruthTopic = None,
-    camera_info_topic: options.CameraInfoTopic = None,
-    camera: options.Camera = None,
-    baseline: options.Baseline = None,
+    overrides: Overrides = NO_OVERRIDES,
     scheduler: options.Scheduler = None,
 ) -> None:
     """Measures whether denoising helps on recordings, with ground truth or without.
@@ -175,15 +171,6 @@ def evaluate(
     wanted_size = options.parse_size(size)
     requirements = _parse_requirements(require or [])
     setup = _setup(camera_height, camera_pitch, roi, wall)
-    overrides = Overrides(
-        depth=depth_topic,
-        infrared=infrared_topic,
-        infrared_right=right_infrared_topic,
-        ground_truth=ground_truth_topic,
-        camera_info=camera_info_topic,
-        baseline_m=baseline,
-        camera=camera,
-    )
     models = [model, *(beside or ())]
     if scheduler is not None:
         models = [name_for_others(file) for file in models]
@@ -293,9 +280,7 @@ def _print(summary: Summary) -> None:
             console.print(table)
     for what, why in summary.not_computed.items():
         console.print(f"not measured: {what}: {why}", style="yellow", highlight=False)
-    for note in summary.notes:
-        console.print(note, style="yellow", highlight=False)
-    options.print_skipped(console, summary.skipped)
+    options.print_remarks(console, summary.notes, summary.skipped)
     for requirement in summary.requirements:
         colour, word = ("green", "met") if requirement.holds else ("red", "not met")
         console.print(f"{word}: {requirement.text}", style=colour, highlight=False)

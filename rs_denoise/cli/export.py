@@ -10,9 +10,12 @@ import typer
 
 from rs_denoise.cli import options
 from rs_denoise.cli.console import make_console
+from rs_denoise.cli.recording_options import reads_recordings
+from rs_denoise.recordings.overrides import NO_OVERRIDES, Overrides
 from rs_denoise.shipped_models import model_file
 
 
+@reads_recordings
 def export(
     checkpoint: Annotated[
         Path,
@@ -53,6 +56,7 @@ def export(
         bool,
         typer.Option("--onnx", help="Write ONNX, for other runtimes, instead of a model file."),
     ] = False,
+    overrides: Overrides = NO_OVERRIDES,
 ) -> None:
     """Exports a checkpoint to a model file (TorchScript with a manifest) and a model card.
 
@@ -81,7 +85,7 @@ def export(
         raise typer.BadParameter("a checkpoint needs --name and --training-data")
     from rs_denoise.recordings.recording import open_recording
 
-    frames = open_recording(validation) if validation else None
+    frames = open_recording(validation, overrides) if validation else None
     from rs_denoise.training.export import export as run
 
     with TemporaryDirectory() as folder:
@@ -90,7 +94,7 @@ def export(
             manifest = run(checkpoint, made, name, training_data, frames, force)
         finally:  # also if the model is refused
             if frames is not None:
-                options.print_skipped(make_console(stderr=True), frames.skipped)
+                options.print_remarks(make_console(stderr=True), frames.notes, frames.skipped)
         if onnx:
             _write_onnx(made, out)
             return

@@ -15,6 +15,7 @@ from rich.live import Live
 
 from rs_denoise.cli import options
 from rs_denoise.cli.console import make_console
+from rs_denoise.cli.recording_options import reads_recordings
 from rs_denoise.depth import round_like
 from rs_denoise.gate import Gate
 from rs_denoise.live.camera_stream import CameraStream, LiveError, Request
@@ -32,6 +33,7 @@ from rs_denoise.live.view import ColourRange, Meter, Statistics, draw_view
 from rs_denoise.recordings.folders.frame_folder import convert_as_stored, write_frame
 from rs_denoise.recordings.frame import Frame, repeat_frames
 from rs_denoise.recordings.images import write_png
+from rs_denoise.recordings.overrides import NO_OVERRIDES, Overrides
 from rs_denoise.recordings.recording import open_recording
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ VIDEO = ".mp4"
 PAUSED_S = 0.03
 
 
+@reads_recordings
 def live(
     source: Annotated[
         Path | None,
@@ -72,15 +75,6 @@ def live(
     emitter: Annotated[
         bool | None, typer.Option(help="Dot projector on or off.", show_default="unchanged")
     ] = None,
-    baseline: Annotated[
-        float | None,
-        typer.Option(
-            min=0.001,
-            metavar="METRES",
-            help="Distance between the imagers, m.",
-            show_default="the camera's",
-        ),
-    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -100,6 +94,7 @@ def live(
     device: options.Device = "auto",
     min_confidence: options.MinConfidence = options.DEFAULT_MIN_CONFIDENCE,
     fill_confidence: options.FillConfidence = options.DEFAULT_FILL_CONFIDENCE,
+    overrides: Overrides = NO_OVERRIDES,
 ) -> None:
     """Shows raw and denoised depth of a camera side by side, with rates and times, without ROS.
 
@@ -126,7 +121,7 @@ def live(
             stack.callback(screen.close)
         stream = stack.enter_context(
             _open_stream(
-                source, software, loop, serial, Request(width, height, rate, emitter), baseline
+                source, software, loop, serial, Request(width, height, rate, emitter), overrides
             )
         )
         if not stream.has_infrared:
@@ -169,7 +164,10 @@ class _View:
             denoised_mm = round_like(denoised.depth_mm, frame.depth_mm)
             now, stream = time.monotonic(), self._stream
             self._meter.add(now, took_ms, frame.depth_mm, denoised_mm)
-            statistics = self._meter.statistics(stream.rate_hz, stream.received, stream.dropped)
+            statistics = self._meter.statistics(
+                stream.rate_hz, stream.received, stream.dropped,
+                right_rejected=denoised.right_rejection is not None,
+            )  # fmt: skip
             status.update("\n".join(statistics.lines()))
             keys = self._show(self._screens, frame, denoised_mm, statistics)
             if PAUSE in keys:
@@ -213,10 +211,16 @@ class _View:
 
 def _open_stream(
     source: Path | None, software: bool, loop: bool, serial: str | None, request: Request,
-    baseline_m: float | None,
+    overrides: Overrides,
 ) -> AbstractContextManager[CameraStream]:  # fmt: skip
+    baseline_m = overrides.baseline_m
     if loop and not software:
         raise typer.BadParameter("--loop needs --software: other sources are played once")
+    if not software and overrides != Overrides(baseline_m=baseline_m):
+        raise typer.BadParameter(
+            "--camera and topics need --software: a camera, and a recording of the SDK, say "
+            "themselves what they have"
+        )
     if source is None:
         if software:
             raise typer.BadParameter("--software needs a recording: give SOURCE")
@@ -224,7 +228,7 @@ def _open_stream(
     if serial is not None:
         raise typer.BadParameter("--serial chooses a camera: give it or a recording, not both")
     if software:
-        recording = open_recording(source)
+        recording = open_recording(source, overrides)
         return software_camera(repeat_frames(recording) if loop else recording)
     return sdk_playback(source, baseline_m)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,6 @@ import typer
 from rich.console import Console
 
 from rs_denoise.camera_info import MAX_SIDE_PX
-from rs_denoise.camera_models import CAMERA_MODELS
 from rs_denoise.gate import Gate
 from rs_denoise.shipped_models import DEFAULT_MODEL, model_file, shipped_names
 
@@ -74,75 +74,6 @@ RecordingPaths = Annotated[
         metavar="RECORDING...",
         help=f"A bag (ROS 2, ROS 1 or RealSense SDK), {FOLDERS}, or a .raw image; also several, or "
         "a folder of several.",
-    ),
-]
-# Detected by their names and types.
-TOPICS = "Topics of a bag"
-DepthTopic = Annotated[
-    str | None,
-    typer.Option(metavar="TOPIC", help="Depth.", show_default="detected", rich_help_panel=TOPICS),
-]
-InfraredTopic = Annotated[
-    str | None,
-    typer.Option(
-        metavar="TOPIC", help="Left infrared.", show_default="detected", rich_help_panel=TOPICS
-    ),
-]
-RightInfraredTopic = Annotated[
-    str | None,
-    typer.Option(
-        metavar="TOPIC", help="Right infrared.", show_default="detected", rich_help_panel=TOPICS
-    ),
-]
-GroundTruthTopic = Annotated[
-    str | None,
-    typer.Option(
-        metavar="TOPIC", help="Ground truth depth.", show_default="detected", rich_help_panel=TOPICS
-    ),
-]
-CameraInfoTopic = Annotated[
-    str | None,
-    typer.Option(
-        metavar="TOPIC",
-        help="camera_info of depth.",
-        show_default="detected",
-        rich_help_panel=TOPICS,
-    ),
-]
-Baseline = Annotated[
-    float | None,
-    typer.Option(
-        min=0.001,
-        max=1.0,
-        metavar="METRES",
-        help="Distance between the imagers, m.",
-        show_default="as recorded",
-    ),
-]
-
-
-def _check_camera(name: str | None) -> str | None:
-    """Rejects what is neither a model nor a file; a file's path is made absolute, for clusters."""
-    if name is None or name in CAMERA_MODELS:
-        return name
-    path = Path(name).absolute()
-    if not path.is_file():
-        raise typer.BadParameter(
-            f"{name}: neither a camera.json nor a camera model; models are "
-            f"{', '.join(CAMERA_MODELS)}"
-        )
-    return str(path)
-
-
-Camera = Annotated[
-    str | None,
-    typer.Option(
-        "--camera",
-        metavar="CAMERA",
-        callback=_check_camera,
-        help=f"Camera of images that are stored without one: {', '.join(CAMERA_MODELS)}, or a "
-        "camera.json with width, height, fx, fy, cx, cy (px) and baseline_m.",
-        show_default="as recorded",
     ),
 ]
 
@@ -232,8 +163,16 @@ def check_out_folder(path: Path) -> None:
         raise typer.BadParameter(f"{existing}: is read-only; write elsewhere")
 
 
-def print_skipped(console: Console, skipped: dict[str, str]) -> None:
-    """Prints which frames were skipped and why; their number if there are many."""
+def print_remarks(console: Console, notes: Iterable[str], skipped: Mapping[str, str]) -> None:
+    """Prints what had to be assumed of a recording, and what was skipped of it.
+
+    Args:
+        console: to print to.
+        notes, skipped: as of `Recording`; items that were skipped for one reason are listed, or
+            counted if there are many.
+    """
+    for note in notes:
+        console.print(note, style="yellow", highlight=False)
     names: dict[str, list[str]] = {}
     for name, reason in skipped.items():
         names.setdefault(reason, []).append(name)

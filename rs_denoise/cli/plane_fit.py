@@ -15,15 +15,17 @@ from rich.table import Table
 from rs_denoise.camera import Camera
 from rs_denoise.cli import options
 from rs_denoise.cli.console import count_frames, make_console
+from rs_denoise.cli.recording_options import reads_recordings
 from rs_denoise.drawing.figure import PICTURES, check_suffix, write_figure
 from rs_denoise.drawing.text_table import format_number
 from rs_denoise.evaluation.charts.plane_chart import draw_plane_chart
-from rs_denoise.evaluation.frame_comparison import FrameComparison
+from rs_denoise.evaluation.frame_comparison import FrameComparison, select_frame
 from rs_denoise.evaluation.metrics.averages import mean
 from rs_denoise.evaluation.metrics.plane_search import find_planes
 from rs_denoise.evaluation.metrics.planes import PlaneError, PlaneFit, Roi, fit_plane
 from rs_denoise.gate import Gate
-from rs_denoise.offline import OfflineDenoiser
+from rs_denoise.offline import OfflineDenoiser, explain_rejected
+from rs_denoise.recordings.overrides import NO_OVERRIDES, Overrides
 from rs_denoise.recordings.recording import open_recording
 
 
@@ -94,6 +96,7 @@ class PlaneFits:
             return None
 
 
+@reads_recordings
 def plane_fit(
     recording: options.RecordingPath,
     roi: Annotated[
@@ -128,6 +131,7 @@ def plane_fit(
     device: options.Device = "auto",
     min_confidence: options.MinConfidence = options.DEFAULT_MIN_CONFIDENCE,
     fill_confidence: options.FillConfidence = options.DEFAULT_FILL_CONFIDENCE,
+    overrides: Overrides = NO_OVERRIDES,
 ) -> None:
     """Measures how flat walls and floors are, raw and denoised (Intel's Depth Quality metrics).
 
@@ -140,9 +144,10 @@ def plane_fit(
     if wall is not None and roi is None:
         raise typer.BadParameter("--wall needs --roi: give the rectangle that shows the wall")
     given = None if roi is None else Roi.parse(roi)
-    opened = open_recording(recording)
+    opened = open_recording(recording, overrides)
     method = OfflineDenoiser.load(model, device, Gate(min_confidence, fill_confidence))
-    first = FrameComparison.of(opened, frame, method)
+    first = FrameComparison.of(select_frame(opened, frame), method)
+    rejections = [first.right_rejection]
     planes = PlaneFits([given] if given is not None else _find_rois(first))
     if given is not None:
         given.check(first.frame.camera.width, first.frame.camera.height)
@@ -151,7 +156,9 @@ def plane_fit(
     if all_frames:
         rest = (f for f in opened if f.name != first.frame.name)
         for other in track(rest, "fitting", console=console, transient=True):
-            planes.add(FrameComparison(other, method(other)), wall)
+            comparison = FrameComparison.of(other, method)
+            rejections.append(comparison.right_rejection)
+            planes.add(comparison, wall)
     if not any(any(found) for found in planes.fits.values()):
         raise PlaneError(next(iter(planes.failed.values())))
     averaged = f"mean over {count_frames(planes.frames)}"
@@ -159,8 +166,8 @@ def plane_fit(
     console.print(frames, highlight=False)
     for number in range(len(planes.rois)):
         console.print(_make_table(planes, number))
-    options.print_skipped(console, planes.failed)
-    options.print_skipped(console, opened.skipped)
+    skipped = planes.failed | opened.skipped | explain_rejected(rejections)
+    options.print_remarks(console, opened.notes, skipped)
     if out is not None:
         write_figure(draw_plane_chart(first, planes.rois, fits), out)
         console.print(f"picture: {out}", highlight=False, soft_wrap=True)

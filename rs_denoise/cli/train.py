@@ -9,7 +9,9 @@ from typing import Annotated
 import typer
 
 from rs_denoise.cli import options
+from rs_denoise.cli.recording_options import reads_recordings
 from rs_denoise.recordings.frame import RecordingError
+from rs_denoise.recordings.overrides import NO_OVERRIDES, Overrides
 from rs_denoise.recordings.random_access import FrameReader, find_frame_readers
 
 HELD_OUT = 0.05
@@ -20,6 +22,7 @@ CONFIG = "config.yaml"
 BESIDE_A_RUN = (".yaml", ".yml", ".log")
 
 
+@reads_recordings
 def train(
     data: Annotated[
         list[Path],
@@ -78,6 +81,7 @@ def train(
             min=0, metavar="N", help="Seed of weights, crops and augmentation.", show_default="0"
         ),
     ] = None,
+    overrides: Overrides = NO_OVERRIDES,
 ) -> None:
     """Trains a network. Repeat the command to resume a stopped run from its last checkpoint."""
     for path in (*data, *(validation or ())):
@@ -97,9 +101,9 @@ def train(
         start_from=str(start_from) if start_from else None,
         seed=seed,
     )
-    frames = _find_readers(data, out)
+    frames = _find_readers(data, out, overrides)
     if validation:
-        held_out = _find_readers(validation, out)
+        held_out = _find_readers(validation, out, overrides)
     else:
         # The last by name: a scene and its other noisy versions stay together.
         count = max(1, round(HELD_OUT * len(frames)))
@@ -139,5 +143,6 @@ def _warn_of_shared_frames(data: list[Path], validation: list[Path]) -> None:
         )
 
 
-def _find_readers(folders: list[Path], out: Path) -> list[FrameReader]:
-    return [frame for folder in folders for frame in find_frame_readers(folder, out / UNPACKED)]
+def _find_readers(folders: list[Path], out: Path, overrides: Overrides) -> list[FrameReader]:
+    found = (find_frame_readers(folder, out / UNPACKED, overrides) for folder in folders)
+    return [reader for readers in found for reader in readers]

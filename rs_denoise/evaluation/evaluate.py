@@ -51,6 +51,7 @@ class Evaluation:
         frames: names of the frames with ground truth.
         without_truth: names of the frames without.
         skipped: frames that could not be read, and images that were not used, with the reason.
+        right_rejections: for each frame, why its right infrared was not used, or None.
     """
 
     def __init__(self, methods: Iterable[str], setup: CameraSetup = CameraSetup()) -> None:
@@ -58,6 +59,7 @@ class Evaluation:
         self.frames: list[str] = []
         self.without_truth: list[str] = []
         self.skipped: dict[str, str] = {}
+        self.right_rejections: list[str | None] = []
         self._measured: dict[str, list[MethodMetrics]] = {}
         self._temporal = Temporal(methods)
         self._by_distance = ErrorByDistance()
@@ -109,6 +111,7 @@ class Evaluation:
             methods=methods,
             by_distance=self._by_distance.results() if self.frames else None,
             not_computed=self._explain_missing(methods.get(RAW)),
+            right_rejected=sum(reason is not None for reason in self.right_rejections),
         )
 
     def _explain_missing(self, raw: MethodSummary | None) -> dict[str, str]:
@@ -177,14 +180,13 @@ def evaluate(
 
     result = Evaluation(methods, setup)
     measured = map_ahead(measure, prepare(), FRAMES_AHEAD, prepare=use_share_of_cores)
-    rejections = []
     for frame, depths_mm, ungated, metrics in measured:
         result.add_measured(frame, depths_mm, metrics)
         reasons = (answer.right_rejection for answer in ungated.values())
-        rejections.append(next(filter(None, reasons), None))
+        result.right_rejections.append(next(filter(None, reasons), None))
         if on_frame is not None:
             on_frame(frame, depths_mm, ungated)
-    result.skipped |= explain_rejected(rejections)
+    result.skipped |= explain_rejected(result.right_rejections)
     return result
 
 

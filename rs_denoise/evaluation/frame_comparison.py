@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rs_denoise.depth import round_like
 from rs_denoise.drawing.picture import brighten_infrared, colour_depth, find_depth_range
 from rs_denoise.evaluation.cross_section import Pixel, Profile, sample_line
-from rs_denoise.offline import DENOISED, RAW, Method
+from rs_denoise.offline import DENOISED, RAW, OfflineDenoiser
 from rs_denoise.recordings.frame import Frame, RecordingError
 from rs_denoise.recordings.recording import Recording
 
@@ -17,20 +18,24 @@ TRUTH = "ground truth"
 
 @dataclass(frozen=True)
 class FrameComparison:
-    """A frame and its denoised depth, [H, W] uint16 mm, 0 = invalid."""
+    """A frame and its denoised depth.
+
+    Attributes:
+        frame: with the camera's depth.
+        denoised_mm: [H, W] in the type of the frame's depth, 0 = invalid.
+        right_rejection: as of `Denoised`.
+    """
 
     frame: Frame
     denoised_mm: np.ndarray
+    right_rejection: str | None = None
 
     @classmethod
-    def of(cls, recording: Recording, wanted: str | None, method: Method) -> FrameComparison:
-        """Selects a frame and denoises it.
-
-        Raises:
-            RecordingError: as `select_frame`.
-        """
-        frame = select_frame(recording, wanted)
-        return cls(frame, method(frame))
+    def of(cls, frame: Frame, denoiser: OfflineDenoiser) -> FrameComparison:
+        """Denoises a frame; errors are those of `Denoiser.denoise`."""
+        denoised = denoiser.denoise(frame)
+        depth_mm = round_like(denoised.depth_mm, frame.depth_mm)
+        return cls(frame, depth_mm, denoised.right_rejection)
 
     @property
     def depths_mm(self) -> dict[str, np.ndarray]:

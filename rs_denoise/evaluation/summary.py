@@ -139,6 +139,8 @@ class Summary:
         recording, model, device: their names, or "".
         timing: of the network; None if nothing was timed.
         notes: from the recording's reader.
+        right_rejected: in how many frames the right infrared image was not used, because it does
+            not belong to depth; `skipped` has the reason.
         requirements: the requested ones, and whether they hold.
     """
 
@@ -154,6 +156,7 @@ class Summary:
     timing: Timing | None = None
     notes: list[str] = field(default_factory=list)
     requirements: list[RequirementResult] = field(default_factory=list)
+    right_rejected: int = 0
 
     @property
     def all_frames(self) -> int:
@@ -189,6 +192,7 @@ class Summary:
             "device": self.device,
             "timing": asdict(self.timing) if self.timing else None,
             "notes": self.notes,
+            "right_rejected": self.right_rejected,
         }
         if self.requirements:
             summary["requirements"] = [

@@ -29,6 +29,7 @@ class Statistics:
         received, dropped: frames since the start, and how many of them were not denoised.
         p50_ms: median time of denoising, from array to array.
         fill_pct, denoised_fill_pct: valid pixels, before and after.
+        right_rejected: whether the latest right infrared image could not be used.
     """
 
     in_hz: float
@@ -38,15 +39,17 @@ class Statistics:
     p50_ms: float
     fill_pct: float
     denoised_fill_pct: float
+    right_rejected: bool = False
 
     def lines(self) -> list[str]:
         """The statistics as text."""
         percent = 100 * self.dropped / max(self.received, 1)
+        rejected = "   right infrared does not match, not used" if self.right_rejected else ""
         return [
             f"in {self.in_hz:4.1f} Hz   out {self.out_hz:4.1f} Hz   "
             f"dropped {self.dropped} of {self.received} ({percent:.0f} %)",
             f"denoising {self.p50_ms:5.1f} ms (p50)   "
-            f"valid {self.fill_pct:4.1f} -> {self.denoised_fill_pct:4.1f} %",
+            f"valid {self.fill_pct:4.1f} -> {self.denoised_fill_pct:4.1f} %{rejected}",
         ]
 
 
@@ -69,7 +72,9 @@ class Meter:
         fill, denoised_fill = (100 * float((image > 0).mean()) for image in (raw_mm, denoised_mm))
         self._latest.append((now_s, took_ms, fill, denoised_fill))
 
-    def statistics(self, in_hz: float, received: int, dropped: int) -> Statistics:
+    def statistics(
+        self, in_hz: float, received: int, dropped: int, right_rejected: bool = False
+    ) -> Statistics:
         """The statistics, with those of the stream; at least one frame must have been added."""
         now, took, fills, denoised_fills = zip(*self._latest, strict=True)
         return Statistics(
@@ -80,6 +85,7 @@ class Meter:
             p50_ms=median(took),
             fill_pct=fmean(fills),
             denoised_fill_pct=fmean(denoised_fills),
+            right_rejected=right_rejected,
         )
 
 

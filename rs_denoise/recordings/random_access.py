@@ -18,14 +18,18 @@ from rs_denoise.recordings.folders.frame_folder import (
     read_frame,
     write_frame,
 )
+from rs_denoise.recordings.folders.image_camera import CameraFiller
 from rs_denoise.recordings.frame import RecordingError
+from rs_denoise.recordings.overrides import NO_OVERRIDES, Overrides
 from rs_denoise.recordings.recording import FrameReader, refuse_frames_beside_bags
 from rs_denoise.recordings.recording_size import count_bytes
 
 _log = logging.getLogger(__name__)
 
 
-def find_frame_readers(path: Path, unpacked: Path | None = None) -> list[FrameReader]:
+def find_frame_readers(
+    path: Path, unpacked: Path | None = None, overrides: Overrides = NO_OVERRIDES
+) -> list[FrameReader]:
     """Finds the frames with ground truth under `path`; returns a function for each that reads it.
 
     A warning says how many frames lack ground truth or camera.json, and are left out.
@@ -35,6 +39,7 @@ def find_frame_readers(path: Path, unpacked: Path | None = None) -> list[FrameRe
         unpacked: folder for the frames of bags. A bag can only be read from its start, so its
             frames with ground truth are unpacked here first; those of an earlier run are reused.
             None to reject bags.
+        overrides: as of `open_recording`.
 
     Raises:
         RecordingError: there is no such recording, or none of its frames has ground truth and, in a
@@ -45,18 +50,23 @@ def find_frame_readers(path: Path, unpacked: Path | None = None) -> list[FrameRe
         raise RecordingError(f"{path}: a bag, of which frames cannot be read in any order")
     if bags and unpacked is not None:
         refuse_frames_beside_bags(path)
-        folders = [folder for bag in bags for folder in _unpack(bag, unpacked)]
+        folders = [folder for bag in bags for folder in _unpack(bag, unpacked, overrides)]
         return [partial(read_frame, folder) for folder in folders]
     frames = find_autoencoder_frames(path)
     if frames:
         triples = [frame for frame in frames if frame.path(TRUTH).exists()]
         _tell_left_out(path, len(triples), len(frames), f"{TRUTH}NAME.png")
-        return list(triples)
+        assumed = not frames[0].has_camera
+        return [CameraFiller(frame, overrides, intrinsics=assumed) for frame in triples]
     folders, without_camera = find_frames(path)
-    known = [folder for folder in folders if (folder / GROUND_TRUTH_PNG).exists()]
     found = len(folders) + len(without_camera)
-    _tell_left_out(path, len(known), found, f"{GROUND_TRUTH_PNG} or no camera.json")
-    return [partial(read_frame, folder) for folder in known]
+    missing = f"{GROUND_TRUTH_PNG} or no camera.json"
+    if overrides.camera is not None:
+        folders, missing = sorted({*folders, *without_camera}), GROUND_TRUTH_PNG
+    known = [folder for folder in folders if (folder / GROUND_TRUTH_PNG).exists()]
+    _tell_left_out(path, len(known), found, missing)
+    readers = (partial(read_frame, folder, overrides.camera) for folder in known)
+    return [CameraFiller(reader, overrides, intrinsics=False) for reader in readers]
 
 
 def _tell_left_out(path: Path, used: int, found: int, missing: str) -> None:
@@ -67,14 +77,16 @@ def _tell_left_out(path: Path, used: int, found: int, missing: str) -> None:
         _log.warning("%s: left out %d %s", path, found - used, reason)
 
 
-def _unpack(bag: Path, unpacked: Path) -> list[Path]:
+def _unpack(bag: Path, unpacked: Path, overrides: Overrides) -> list[Path]:
     """Writes the frames of a bag that have ground truth as frame folders; returns them in order."""
     # With its size, because another bag may have its path by now.
     identity = f"{bag.resolve()} {count_bytes(bag)}"
+    if overrides != NO_OVERRIDES:
+        identity += f" {overrides}"
     target = unpacked / f"{bag.name}_{zlib.crc32(identity.encode()):08x}"
     if not target.is_dir():
         with atomic_output(target) as unfinished:
-            for number, frame in enumerate(read_bag(bag)):
+            for number, frame in enumerate(read_bag(bag, overrides)):
                 if frame.ground_truth_mm is not None:
                     write_frame(unfinished / f"{number:08d}_{frame.stamp_ns}", frame)
             if not unfinished.is_dir():

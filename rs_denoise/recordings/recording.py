@@ -14,7 +14,6 @@ from rs_denoise.recordings.bags.bag import METADATA, bag_files, is_bag
 from rs_denoise.recordings.bags.bag_reader import REASONS_IN_ERROR, BagReader
 from rs_denoise.recordings.bags.topics import NO_INFRARED
 from rs_denoise.recordings.folders.autoencoder_folder import (
-    CAMERA,
     INFRARED,
     AutoencoderFrame,
     find_autoencoder_frames,
@@ -133,8 +132,8 @@ def _open_autoencoder_frames(
 ) -> Recording:
     readers: dict[str, FrameReader] = {frame.name: frame for frame in frames}
     notes = _note_infrared(frame.path(INFRARED).exists() for frame in frames)
-    if (path / CAMERA).exists():
-        return _from_readers(readers, {}, notes)
+    if frames[0].has_camera:
+        return _from_readers(_replace_baselines(readers, overrides), {}, notes)
     return _fill_in_cameras(readers, notes, overrides)
 
 
@@ -164,7 +163,16 @@ def _open_frame_folders(path: Path, overrides: Overrides) -> Recording:
     unreadable = {
         p.name: f"{reason}; set the camera with --camera" for p, reason in skipped.items()
     }
-    return _from_readers(readers, unreadable, notes, assumed)
+    return _from_readers(_replace_baselines(readers, overrides), unreadable, notes, assumed)
+
+
+def _replace_baselines(
+    readers: dict[str, FrameReader], overrides: Overrides
+) -> dict[str, FrameReader]:
+    """Lets the user's baseline, if there is one, replace the recorded ones."""
+    if overrides.baseline_m is None:
+        return readers
+    return {name: CameraFiller(read, overrides, False) for name, read in readers.items()}
 
 
 def _fill_in_cameras(

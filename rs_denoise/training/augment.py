@@ -28,6 +28,10 @@ PASTE_STEP_PX = (1.5, 30.0)
 FATTENED = 0.2
 # Fractions of the crops without any infrared, and without the right one.
 NO_INFRARED, NO_RIGHT = 0.1, 0.25
+# Fraction of the right images that are misaligned, as those of a camera that was knocked or whose
+# images are not rectified with its present calibration, and by how much at most, in x and y.
+# Larger misalignment is found when denoising (`rs_denoise.right_image_check`).
+MISALIGNED, MISALIGNMENT_PX = 0.2, (1.0, 2.0)
 
 
 class Crop(NamedTuple):
@@ -97,6 +101,8 @@ def _vary(crop: Crop, scale_px_mm: float, rng: np.random.Generator) -> Example:
         infrared, right = np.zeros_like(infrared), None
     elif rng.random() < NO_RIGHT:
         right = None
+    elif right is not None and rng.random() < MISALIGNED:
+        right = _misalign(right, rng)
     example = prepare(Crop(disparity, infrared, truth, right))
     if rng.random() < 0.5:
         factor = np.exp(rng.uniform(*np.log(SCALES_PX_MM))) / scale_px_mm
@@ -122,6 +128,14 @@ def fatten_edges(disparity: np.ndarray, truth: np.ndarray, rng: np.random.Genera
     patch &= (truth > 0) & (nearer - truth > step) & (bridged | (disparity > 0))
     smooth = cv2.GaussianBlur(nearer, (0, 0), rng.uniform(0.5, 3))
     return np.where(patch, smooth, disparity)
+
+
+def _misalign(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Shifts an image by less than `MISALIGNMENT_PX`; its border is repeated."""
+    x, y = rng.uniform(-1, 1, 2) * MISALIGNMENT_PX
+    shift = np.array([[1, 0, x], [0, 1, y]])
+    size = (image.shape[1], image.shape[0])
+    return cv2.warpAffine(image, shift, size, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _copy_paste(near: Crop, far: Crop, rng: np.random.Generator) -> Crop:

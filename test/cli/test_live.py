@@ -111,6 +111,7 @@ def test_ctrl_c_ends_it_in_order(tmp_path):
     [
         (["--software"], "--software needs a recording"),
         (["{sdk}", "--serial", "123"], "give it or a recording, not both"),
+        (["{sdk}", "--camera", "d435"], "--camera and topics need --software"),
         (["{sdk}", "--size", "big"], "expected WIDTHxHEIGHT"),
         (["{sdk}", "--out", "{tmp}/no/view.mp4"], "create it first"),
         (["{tmp}/nowhere.db3"], "no such file or folder"),

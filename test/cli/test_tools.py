@@ -23,6 +23,7 @@ from rs_denoise.evaluation.frame_comparison import FrameComparison
 from rs_denoise.evaluation.metrics.planes import Roi, fit_plane
 from rs_denoise.recordings.folders.frame_folder import write_frame
 from rs_denoise.recordings.frame import Frame
+from rs_denoise.synthetic_frame import synthetic_frame, typical_camera
 from scenes import Scaled, camera, noisy_wall
 
 app = typer.Typer()
@@ -173,6 +174,31 @@ def test_distances_from_the_plane_are_signed_and_share_one_scale():
     assert distance[51, 61] == pytest.approx(20, abs=1)
     assert np.isnan(distance[61, 61]) and np.isnan(distance[10, 61]) and np.isnan(distance[41, 20])
     assert np.nanmax(np.abs(after.get_array())) < 0.01
+
+
+@pytest.mark.parametrize("command", ["cross_section", "plane_fit", "animate"])
+def test_images_without_a_camera_need_one_named(command, frames, tmp_path):
+    """Every command that suggests --camera has it, and says what was assumed or not used."""
+    for name in "ab":
+        (frames / name / "camera.json").replace(tmp_path / "camera.json")
+    more = {"cross_section": ("--row", 3), "plane_fit": (), "animate": ("--seconds", 0.5)}
+    out = tmp_path / ("x.gif" if command == "animate" else "x.png")
+    arguments = [command, frames, "--out", out, *more[command]]
+    assert "set the camera with --camera" in complaint(run(*arguments))
+    done = run(*arguments, "--camera", tmp_path / "camera.json")
+    assert done.exit_code == 0 and out.exists(), done.exception
+
+
+@pytest.mark.parametrize("command", ["cross_section", "plane_fit", "animate"])
+def test_a_right_image_that_is_not_used_is_named(command, tmp_path):
+    depth, left, right = synthetic_frame(typical_camera(424, 240))
+    swapped = Frame("", typical_camera(424, 240), depth, right, infrared_right=left)
+    write_frame(tmp_path / "in" / "a", swapped)
+    more = {"cross_section": ("--row", 3), "plane_fit": (), "animate": ("--seconds", 0.5)}
+    out = tmp_path / ("x.gif" if command == "animate" else "x.png")
+    done = run(command, tmp_path / "in", "--out", out, *more[command])
+    assert done.exit_code == 0, done.exception
+    assert "infra1 and infra2 swapped" in " ".join(done.output.split())
 
 
 def test_animate_writes_a_gif_of_the_sample_that_swings_and_is_not_too_large(tmp_path):

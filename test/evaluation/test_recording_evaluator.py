@@ -57,7 +57,9 @@ def test_right_infrared_that_does_not_belong_to_depth_is_counted(tmp_path):
     for k, pair in enumerate([(left, right), (right, left)]):
         frame = Frame("", camera_, depth, pair[0], infrared_right=pair[1])
         write_frame(tmp_path / "frames" / f"{k}", frame)
-    skipped = evaluate(tmp_path / "frames", model).skipped
+    summary = evaluate(tmp_path / "frames", model)
+    skipped = summary.skipped
+    assert summary.right_rejected == 1
     assert "infra1 and infra2 swapped" in skipped["right infrared of 1 of 2 denoised frames"]
     denoiser = RecordingDenoiser(DenoiseSettings(model, "cpu"))
     done = denoiser.denoise(tmp_path / "frames", tmp_path / "out")

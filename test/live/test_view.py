@@ -1,4 +1,5 @@
 import time
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -54,6 +55,11 @@ def test_the_figures_are_written_below():
     assert text.shape[0] == 3 * LINE_HEIGHT and (text < 128).sum() > 1000
     assert "in 30.0 Hz   out 18.5 Hz   dropped 38 of 100 (38 %)" in STATISTICS.lines()[0]
     assert STATISTICS.lines()[1] == "denoising  54.0 ms (p50)   valid 90.0 -> 92.5 %"
+
+
+def test_a_right_image_that_is_not_used_is_said():
+    rejected = replace(STATISTICS, right_rejected=True)
+    assert "right infrared does not match, not used" in rejected.lines()[1]
 
 
 @pytest.mark.parametrize("size", [(96, 64), (1280, 720)])

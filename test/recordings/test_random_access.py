@@ -1,13 +1,16 @@
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from recordings.bags.example_bags import Ros, driver
 
+from rs_denoise.camera import Camera
 from rs_denoise.recordings.bags.rosbag2_writer import write_rosbag2
 from rs_denoise.recordings.folders.frame_folder import write_frame
 from rs_denoise.recordings.frame import Frame, RecordingError
 from rs_denoise.recordings.images import write_png
+from rs_denoise.recordings.overrides import Overrides
 from rs_denoise.recordings.random_access import find_frame_readers
 from rs_denoise.recordings.recording import open_recording
 from scenes import camera, noisy_wall
@@ -113,6 +116,44 @@ def test_frames_without_truth_or_camera_are_left_out_and_counted(tmp_path, caplo
     (tmp_path / "a" / "camera.json").unlink()
     with pytest.raises(RecordingError, match=r"cannot use any of 3 frames, .* no camera\.json"):
         find_frame_readers(tmp_path)
+
+
+def test_the_camera_can_be_named(tmp_path):
+    """That of training data as that of any recording; a recorded one keeps its focal length."""
+    depth, infrared = noisy_wall(424, 240)
+    for name in "ab":
+        write_frame(tmp_path / "f" / name, Frame(name, camera(424, 240), depth, infrared, depth))
+    (tmp_path / "f" / "b" / "camera.json").unlink()
+    (tmp_path / "triples").mkdir()
+    for name in ("res-x.png", "gt-x.png"):
+        write_png(tmp_path / "triples" / name, depth)
+    named, recorded = Camera.of_model("d455", 424, 240), camera(424, 240)
+    shifted = Overrides(camera="d455", baseline_m=0.08)
+    for overrides, expected in (
+        (Overrides(camera="d455"), [recorded, named]),
+        (shifted, [replace(recorded, baseline_m=0.08), replace(named, baseline_m=0.08)]),
+    ):
+        readers = find_frame_readers(tmp_path / "f", overrides=overrides)
+        assert [read().camera for read in readers] == expected
+        assert [frame.camera for frame in open_recording(tmp_path / "f", overrides)] == expected
+        (read,) = find_frame_readers(tmp_path / "triples", overrides=overrides)
+        assert read().camera == expected[1]
+    expected = replace(recorded, baseline_m=0.08)
+    recorded.to_file(tmp_path / "triples" / "camera.json")
+    (read,) = find_frame_readers(tmp_path / "triples", overrides=shifted)
+    (frame,) = open_recording(tmp_path / "triples", shifted)
+    assert read().camera == frame.camera == expected
+
+
+def test_a_bag_is_unpacked_once_for_each_camera(tmp_path):
+    ros, (depth, _) = Ros(1), noisy_wall(80, 64)
+    truth = ros.image(depth, "16UC1", 10**9)
+    ros.write(tmp_path / "a.bag", [*driver(ros, 2), ("/camera/ground_truth/image_rect_raw", truth)])
+    for baseline_m in (None, 0.08, 0.08):
+        overrides = Overrides(baseline_m=baseline_m)
+        (read,) = find_frame_readers(tmp_path / "a.bag", tmp_path / "out", overrides)
+        assert baseline_m in (None, read().camera.baseline_m)
+    assert len(list((tmp_path / "out").iterdir())) == 2
 
 
 def test_a_bag_of_any_kind_can_be_learnt_from(tmp_path):

@@ -24,7 +24,7 @@ from scenes import camera
 lightning = pytest.importorskip("lightning", reason="Lightning is not installed")
 
 from rs_denoise.matching import EVIDENCE_CHANNELS
-from rs_denoise.training.augment import Crop, _copy_paste, fatten_edges
+from rs_denoise.training.augment import MISALIGNMENT_PX, Crop, _copy_paste, _misalign, fatten_edges
 from rs_denoise.training.config import ConfigError, TrainingConfig
 from rs_denoise.training.crop_dataset import CropDataset, EpochSampler, UnusableFrame
 from rs_denoise.training.export import ExportError, export, load_network
@@ -85,6 +85,19 @@ def test_a_seed_gives_the_same_crops_however_many_processes_share_them(data):
     first, again, later = crops[30], crops[30], crops[40]
     assert torch.equal(first["disparity_px"], again["disparity_px"])
     assert not torch.equal(first["infrared"], later["infrared"])
+
+
+def test_a_misaligned_right_image_is_the_same_picture_a_little_shifted():
+    ramps = np.float32(np.mgrid[:96, :224][::-1])  # x, y
+    shifts = []
+    for seed in range(20):
+        shifted = [_misalign(ramp, np.random.default_rng(seed)) for ramp in ramps]
+        assert all(image.shape == (96, 224) and image.dtype == np.float32 for image in shifted)
+        moved = np.array([a - b for a, b in zip(ramps, shifted, strict=True)])[:, 4:-4, 4:-4]
+        assert np.ptp(moved, axis=(1, 2)).max() < 1e-3, "the whole image moves"
+        shifts.append(np.abs(moved[:, 0, 0]))
+    furthest = np.max(shifts, axis=0)
+    assert (furthest < MISALIGNMENT_PX).all() and (furthest > np.divide(MISALIGNMENT_PX, 2)).all()
 
 
 def test_crops_are_varied_to_the_disparities_of_every_camera(data):

@@ -141,11 +141,19 @@ def list_warnings(summary: Summary) -> list[str]:
         have, do = ("frame has", "does") if without == 1 else ("frames have", "do")
         uncounted = f"{without} {have} no ground truth and {do} not count"
         found.append(f"{uncounted} for accuracy and safety.")
+    if summary.right_rejected:
+        rejected = f"The right infrared of {summary.right_rejected} of {summary.all_frames} frames"
+        found.append(
+            f"{rejected} does not belong to their depth and was not used; the reason is listed "
+            "under what was skipped."
+        )
     return found
 
 
 def describe_right_infrared(summary: Summary) -> str:
-    """How the right infrared is used and what it changes; "" if it is not used."""
+    """How the right infrared is used and what it changes; "" if it is used in no frame."""
+    if 0 < summary.all_frames == summary.right_rejected:
+        return ""
     both = summary.methods.get(DENOISED)
     left = summary.methods.get(DENOISED + LEFT_ONLY)
     if both is None or left is None:

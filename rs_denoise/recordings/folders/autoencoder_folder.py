@@ -33,6 +33,11 @@ class AutoencoderFrame:
     folder: Path
     name: str
 
+    @property
+    def has_camera(self) -> bool:
+        """Whether camera.json describes the camera."""
+        return (self.folder / CAMERA).exists()
+
     def path(self, prefix: str) -> Path:
         """The file of one of the three images."""
         return self.folder / f"{prefix}{self.name}.png"
@@ -45,9 +50,8 @@ class AutoencoderFrame:
         """
         depth = _read_image(self.path(DEPTH), np.uint16, None)
         height, width = depth.shape
-        camera_file = self.folder / CAMERA
-        known = camera_file.exists()
-        camera = Camera.from_file(camera_file) if known else assume_d435(width, height)
+        known = self.has_camera
+        camera = Camera.from_file(self.folder / CAMERA) if known else assume_d435(width, height)
         infrared = _read_optional(self.path(INFRARED), None, depth.shape)
         if infrared is not None and infrared.dtype == np.uint16:
             infrared = (infrared >> 8).astype(np.uint8)

@@ -198,3 +198,15 @@ def test_the_right_infrared_is_explained_where_it_is_used():
 )
 def test_frames_without_truth_are_mentioned(without, sentence):
     assert list_warnings(Summary(frames=30, frames_without_truth=without)) == [sentence]
+
+
+def test_a_right_image_that_was_not_used_is_a_warning():
+    both = MethodSummary(at_fill_97=Accuracy(mae_mm=18.0))
+    methods = {"raw": MethodSummary(), "denoised": both, "denoised_left_only": both}
+    summary = Summary(frames=30, methods=methods, right_rejected=20)
+    assert list_warnings(summary) == [
+        "The right infrared of 20 of 30 frames does not belong to their depth and was not used; "
+        "the reason is listed under what was skipped."
+    ]
+    assert describe_right_infrared(summary)
+    assert not describe_right_infrared(replace(summary, right_rejected=30))
