@@ -10,6 +10,8 @@ import numpy as np
 # The largest depth of a uint16 image. In ground truth it means "at least this far", such as the
 # sky: not an obstacle, and errors are not measured there.
 MAX_DEPTH_MM = 65535
+# The unit of depth images that do not say another, in metres.
+MILLIMETRE_M = 0.001
 # Avoids division by zero: any smaller disparity means depth beyond MAX_DEPTH_MM for every camera.
 MIN_DISPARITY_PX = 1e-3
 

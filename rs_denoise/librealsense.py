@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from rs_denoise.camera import Camera
-
-MILLIMETRE_M = 0.001
+from rs_denoise.depth import MILLIMETRE_M
 
 
 class LibrealsenseMissing(RuntimeError):

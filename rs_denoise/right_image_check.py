@@ -41,6 +41,8 @@ def confirmed_fraction(measured_px: Tensor, left: Tensor, right: Tensor) -> floa
         0..1; None if too few pixels are measured to tell.
     """
     disparity_px, left, right = (_take_strips(image) for image in (measured_px, left, right))
+    if disparity_px.numel() < MIN_SAMPLES:
+        return None
     measured = disparity_px[..., ::STRIDE, ::STRIDE]
     decoys = [(measured + step) * measured.sign() for step in DECOYS_PX]
     agreement = agreement_in_windows(left, right, torch.cat([measured, *decoys], dim=1))

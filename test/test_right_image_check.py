@@ -58,4 +58,10 @@ def test_with_hardly_any_depth_nobody_can_tell():
     depth = np.zeros_like(DEPTH)
     depth[:20, 100:120] = 1000
     assert confirmed(LEFT, LEFT, depth) is None
+
+
+@pytest.mark.parametrize("size", [(1, 480), (848, 1), (1, 1), (848, 63)])
+def test_with_hardly_any_pixel_nobody_can_tell(size):
+    image = np.ones(size[::-1], np.uint8)
+    assert confirmed(image, image, image) is None
     assert confirmed(LEFT[:63], LEFT[:63], DEPTH[:63]) is None

@@ -52,6 +52,12 @@ class Frame:
     out_of_range: np.ndarray | None = None
 
     @property
+    def has_infrared_pair(self) -> bool:
+        """Whether it has both infrared images, of more than one row and column, to compare."""
+        images = (self.infrared, self.infrared_right)
+        return all(image is not None and min(image.shape) > 1 for image in images)
+
+    @property
     def measured_mm(self) -> np.ndarray:
         """Depth for `Denoiser`: `depth_mm`, and -infinity where it is out of range."""
         if self.out_of_range is None:

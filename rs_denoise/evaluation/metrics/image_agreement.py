@@ -25,7 +25,7 @@ MIN_DIFFERENCE = 0.05
 def measure_image_agreement(
     frame: Frame, depths_mm: Mapping[str, np.ndarray], truth: GroundTruth
 ) -> dict[str, ImageAgreement]:
-    """Compares depth and ground truth with the images; empty without both images.
+    """Compares depth and ground truth with the images; empty without a pair of them.
 
     It looks at every second pixel of every second row.
 
@@ -37,8 +37,9 @@ def measure_image_agreement(
     Returns:
         The agreement of each method, by name.
     """
-    if frame.infrared is None or frame.infrared_right is None:
+    if not frame.has_infrared_pair:
         return {}
+    assert frame.infrared is not None and frame.infrared_right is not None
     scale = frame.camera.disparity_scale_px_mm
     disparities_px = [to_disparity_px(depth_mm, scale) for depth_mm in depths_mm.values()]
     of_truth, *of_depths = _agreement(

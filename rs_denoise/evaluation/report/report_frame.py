@@ -85,11 +85,7 @@ def make_views(shown: ReportFrame) -> list[View]:
     if frame.infrared is not None:
         infrared = Picture(pictures.encode_infrared(frame.infrared), "Infrared, left, brightened")
         views.append(View("infrared", "Infrared", (infrared,)))
-    if (
-        shown.uses_right_infrared
-        and frame.infrared is not None
-        and frame.infrared_right is not None
-    ):
+    if shown.uses_right_infrared and frame.has_infrared_pair:
         matches = (
             _draw_agreement(frame, raw_mm, "Match at the camera's depth"),
             _draw_agreement(frame, denoised_mm, "Match at denoised depth"),

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rs_denoise.camera import Camera, CameraError
-from rs_denoise.depth import to_uint16_mm
+from rs_denoise.depth import MILLIMETRE_M, to_uint16_mm
 from rs_denoise.recordings.bags import messages
 from rs_denoise.recordings.bags.bag import Bag
 from rs_denoise.recordings.bags.baseline import read_option
@@ -174,7 +174,7 @@ class _StampedMessages:
         self._topics, self._skipped = topics, skipped
         self._image_topics = {metadata: image for image, metadata in topics.metadata.items()}
         self._waiting: dict[str, Any] = {}
-        self._unit_m = messages.MILLIMETRE_M
+        self._unit_m = MILLIMETRE_M
 
     def read(self, bag: Bag, ignored: frozenset[str]) -> Iterator[_StampedMessage]:
         topics = self._topics

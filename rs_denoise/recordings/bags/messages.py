@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from rs_denoise.depth import convert_units, metres_to_mm, to_uint16_mm
+from rs_denoise.depth import MILLIMETRE_M, convert_units, metres_to_mm, to_uint16_mm
 from rs_denoise.image_message import (
     DEPTH_TYPES,
     INFRARED_TYPES,
@@ -28,7 +28,6 @@ IMAGE, COMPRESSED, INFO = (
 # image_transport's compressedDepth puts an enum and two floats before the PNG. For 16 bit, ROS 2
 # does not set the floats: they hold whatever was in memory.
 DEPTH_HEADER = struct.pack("<iff", 0, 0.0, 0.0)
-MILLIMETRE_M = 0.001
 # The depth unit of a D405 is 0.1 mm, with short-range settings less; no camera's is near a metre.
 MIN_UNIT_M, MAX_UNIT_M = 1e-7, 0.1
 

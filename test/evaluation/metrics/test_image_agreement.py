@@ -58,3 +58,11 @@ def test_it_needs_both_images(missing):
 def test_without_gross_errors_there_is_nothing_to_measure():
     frame = wall_frame()
     assert math.isnan(measured(frame, frame.depth_mm).gross_confirmed_pct)
+
+
+@pytest.mark.parametrize("size", [(1, 97), (161, 1)])
+def test_images_of_one_row_or_column_are_not_measured(size):
+    width, height = size
+    image = np.full((height, width), 9, np.uint8)
+    line = Frame("line", camera(width, height), np.uint16(image), image, infrared_right=image)
+    assert measured(line, line.depth_mm) is None
