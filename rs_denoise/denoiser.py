@@ -15,7 +15,7 @@ from rs_denoise.disparity import depth_to_disparity, disparity_to_depth
 from rs_denoise.gate import Gate
 from rs_denoise.model import Model
 from rs_denoise.network_kind import FrameTensors
-from rs_denoise.right_image_check import MIN_CONFIRMED, confirmed_fraction
+from rs_denoise.right_image_check import compare_images, explain_mismatch
 from rs_denoise.tiling import Tiling
 
 # Without infrared the network lacks half of its input, so its confidence is reduced by this factor.
@@ -185,15 +185,10 @@ class Denoiser:
 
     def _reject_right(self, measured_px: Tensor, left: Tensor, right: Tensor) -> str | None:
         """Why the right image does not belong to depth; None if it does, or if that is unknown."""
-        confirmed = confirmed_fraction(measured_px, left, right)
-        if confirmed is None or confirmed >= MIN_CONFIRMED:
+        comparison = compare_images(measured_px, left, right)
+        if comparison is None:
             return None
-        return (
-            f"both infrared images confirm {100 * confirmed:.0f} % of depth, expected "
-            f"{100 * MIN_CONFIRMED:.0f} % or more: are infra1 and infra2 swapped or of different "
-            f"moments, is a lens covered, is depth rotated, or is the baseline not "
-            f"{self.camera.baseline_m:.4f} m?"
-        )
+        return explain_mismatch(comparison, self.camera.baseline_m)
 
     def _run_in_tiles(self, frame: FrameTensors) -> list[Tensor]:
         """The network's outputs for a whole frame, [1, 1, H, W] each."""

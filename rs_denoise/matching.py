@@ -39,8 +39,8 @@ COARSE = (0.0, "nearest", "farthest")
 OCCLUDED = len(FINE) + len(COARSE)
 PRESENT = OCCLUDED + 1
 EVIDENCE_CHANNELS = PRESENT + 1 + len(FINE)
-# Agreement is averaged over this window, in samples to each side: 9 px.
-WINDOW_REACH = 2
+# Side, in samples, of the window over which agreement is averaged: 9 px.
+WINDOW = 5
 # Normalised images that differ by this much do not agree at all.
 MAX_DIFFERENCE = 2.0
 # A left pixel is occluded if another one with this much more disparity has the same match.
@@ -126,7 +126,7 @@ def matching_evidence(
     columns = _agreement(left_fine, right_fine, fine_px, margin_px)
     fine = 0.5 * (columns[..., ::STRIDE] + columns[..., 1::STRIDE])
     coarse = _agreement(left_coarse[..., ::STRIDE], right_coarse, coarse_px, margin_px, STRIDE)
-    window = mean_filter(torch.cat([fine, coarse], dim=1), 2 * WINDOW_REACH + 1)
+    window = mean_filter(torch.cat([fine, coarse], dim=1), WINDOW)
     occluded = _occlusion(measured, margin_px)
     return torch.cat([window, occluded, torch.ones_like(occluded), fine], dim=1)
 
@@ -141,11 +141,27 @@ def agreement_in_windows(left: Tensor, right: Tensor, candidates_px: Tensor) -> 
     Returns:
         [N, C, H/2, W/2] float32: 1 where the images agree; 0 where they do not.
     """
-    (left_coarse,), (right_coarse,) = (
-        normalise_contrast(image, (COARSE_CONTRAST,)) for image in (left, right)
-    )
-    agreement = _agreement(left_coarse[..., ::STRIDE], right_coarse, candidates_px, 0, STRIDE)
-    return mean_filter(agreement, 2 * WINDOW_REACH + 1)
+    agreement = coarse_agreement(coarse_rows(left), coarse_rows(right), candidates_px)
+    return mean_filter(agreement, WINDOW)
+
+
+def coarse_rows(image: Tensor) -> Tensor:
+    """Every second row of an image ([N, 1, H, W], H even) normalised as for `COARSE`."""
+    (rows,) = normalise_contrast(image, (COARSE_CONTRAST,))
+    return rows
+
+
+def coarse_agreement(left_rows: Tensor, right_rows: Tensor, candidates_px: Tensor) -> Tensor:
+    """How well the images agree at single pixels, without a window around them.
+
+    Args:
+        left_rows, right_rows: [N, 1, H/2, W], as `coarse_rows` returns them.
+        candidates_px: [N, C, H/2, W/2] float32 disparity, 0 = none.
+
+    Returns:
+        [N, C, H/2, W/2] float32, 0..1.
+    """
+    return _agreement(left_rows[..., ::STRIDE], right_rows, candidates_px, 0, STRIDE)
 
 
 def normalise_contrast(
