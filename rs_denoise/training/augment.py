@@ -28,8 +28,8 @@ PASTE_STEP_PX = (1.5, 30.0)
 FATTENED = 0.2
 # Fractions of the crops without any infrared, and without the right one.
 NO_INFRARED, NO_RIGHT = 0.1, 0.25
-# Fraction of the right images that are misaligned, as those of a camera that was knocked, and by how
-# much at most, in x and y. From 1 px on they are not used (`rs_denoise.right_image_check`).
+# Fraction of the right images that are misaligned, as those of a camera that was knocked, and by
+# how much at most, in x and y. From 1 px on they are not used (`rs_denoise.right_image_check`).
 MISALIGNED, MISALIGNMENT_PX = 0.2, (1.0, 2.0)
 
 
