@@ -144,8 +144,7 @@ def list_warnings(summary: Summary) -> list[str]:
     if summary.right_rejected:
         rejected = f"The right infrared of {summary.right_rejected} of {summary.all_frames} frames"
         found.append(
-            f"{rejected} does not belong to their depth and was not used; the reason is listed "
-            "under what was skipped."
+            f"{rejected} does not belong to their depth and was not used; Skipped gives the reason."
         )
     return found
 

@@ -206,7 +206,7 @@ def test_a_right_image_that_was_not_used_is_a_warning():
     summary = Summary(frames=30, methods=methods, right_rejected=20)
     assert list_warnings(summary) == [
         "The right infrared of 20 of 30 frames does not belong to their depth and was not used; "
-        "the reason is listed under what was skipped."
+        "Skipped gives the reason."
     ]
     assert describe_right_infrared(summary)
     assert not describe_right_infrared(replace(summary, right_rejected=30))
