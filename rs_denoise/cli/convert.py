@@ -74,6 +74,7 @@ def convert(
     """
     if to is RecordingFormat.realsense and out.suffix != SUFFIX:
         raise typer.BadParameter(f"recordings of the SDK end in {SUFFIX}, got '{out.name}'")
+    options.check_out_folder(out.absolute().parent)
     console = make_console()
     source = open_recording(recording, overrides)
     rejections: list[str | None] = []
