@@ -99,6 +99,7 @@ class BagReader:
         ignored: frozenset[str],
     ) -> Iterator[Frame]:
         log = SkippedLog()
+        info_ns = 0  # stamp of the latest camera_info
         messages_read = _StampedMessages(self._topics, log).read(self._bag, ignored)
         for decoded in map_ahead(self._decode, _with_log(messages_read, log)):
             decoded.add_skipped(skipped)
@@ -106,6 +107,10 @@ class BagReader:
                 continue
             topic, stamp_ns = decoded.message.topic, decoded.message.stamp_ns
             if topic == self._topics.camera_info:
+                if stamp_ns < info_ns - WAIT_NS:
+                    # The clock was set back: by their stamps, waiting images would be later.
+                    yield from builder.build(framesets.flush())
+                info_ns = stamp_ns
                 builder.add_camera_info(stamp_ns, decoded.message.message)
                 continue
             role = self._topics.images[topic]

@@ -173,6 +173,13 @@ def test_where_camera_info_changes_each_image_gets_the_one_of_its_time(tmp_path)
     assert [f.camera.fx for f in frames] == [425.0] * 20 + [500.0] * 20 and not skipped
 
 
+def test_where_a_recording_starts_again_with_another_camera_each_image_gets_its_own(tmp_path):
+    other = [(n, ROS.info(stamp(k // 4), fx=500.0) if n == INFO else m)
+             for k, (n, m) in enumerate(driver(ROS, 40))]  # fmt: skip
+    frames, skipped = read(tmp_path, [*driver(ROS, 40), *other])
+    assert [f.camera.fx for f in frames] == [425.0] * 40 + [500.0] * 40 and not skipped
+
+
 def test_a_camera_info_with_another_clock_is_used_as_it_arrives(tmp_path):
     frames, skipped = read(tmp_path, messages_with_two_cameras(ahead_ns=10**12))
     assert {f.camera.fx for f in frames[20:]} == {500.0} and not skipped
