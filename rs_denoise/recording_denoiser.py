@@ -25,7 +25,6 @@ from rs_denoise.offline import (
     use_share_of_cores,
 )
 from rs_denoise.recordings.atomic_output import atomic_output
-from rs_denoise.recordings.bags.bag import is_bag
 from rs_denoise.recordings.bags.denoised_copy import CopyError, copy_with_denoised
 from rs_denoise.recordings.bags.rosbag2_writer import write_rosbag2
 from rs_denoise.recordings.folders.frame_folder import read_frame, write_frame
@@ -37,6 +36,7 @@ from rs_denoise.recordings.recording import (
     DENOISED_NOTE,
     FRAMES_AHEAD,
     Recording,
+    find_bags,
     open_recording,
 )
 from rs_denoise.recordings.recording_size import count_bytes
@@ -314,14 +314,14 @@ def _write_bag(
     by_stamp = defaultdict(list)
     for folder, stamp in folders.items():
         by_stamp[stamp or 0].append(folder)
-    if is_bag(recording):
+    if find_bags(recording) == [recording]:
         try:
             return copy_with_denoised(recording, overrides, by_stamp, out)
         except CopyError as error:
             shutil.rmtree(out, ignore_errors=True)
             reason = str(error)
     else:
-        reason = "it is not a bag"
+        reason = "it is not one bag"
     by_name = {folder.name: folder for folder in folders}
     count = write_rosbag2(
         out,

@@ -22,7 +22,7 @@ class NodeSpeed:
         model, device: what ran, or NO_NETWORK.
         rate_hz: of the camera.
         received_pct: frames that reached the consumer, in percent of those sent.
-        p50_ms, p99_ms: from the stamp of a frame until it arrived at the consumer.
+        p50_ms, p99_ms: from the stamp of a frame until it arrived at the consumer; NaN if none did.
         cpu_pct: CPU time of the node, in percent of one core.
         stages_ms: time of the stages within the node: wait, denoise, publish.
     """

@@ -49,9 +49,14 @@ class BenchmarkResults:
         """All results, as objects that JSON has."""
         return {
             "core": [asdict(speed) for speed in self.core],
-            "node": [asdict(speed) for speed in self.node],
+            "node": [_replace_nan(asdict(speed)) for speed in self.node],
             "first_frames": [asdict(first) for first in self.first_frames],
             "scaling": {
                 name: [asdict(time) for time in times] for name, times in self.scaling.items()
             },
         }
+
+
+def _replace_nan(values: dict[str, Any]) -> dict[str, Any]:
+    """JSON has no NaN: what could not be measured is null."""
+    return {name: None if value != value else value for name, value in values.items()}

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from math import nan
 from typing import TYPE_CHECKING
 
 from rs_denoise.benchmark.core_speed import CoreSpeed
 from rs_denoise.benchmark.first_frames import FIRST_FRAMES, FirstFrames
 from rs_denoise.benchmark.scaling import ScalingTime
-from rs_denoise.drawing.text_table import TextTable
+from rs_denoise.drawing.text_table import TextTable, format_number
 
 if TYPE_CHECKING:
     from rs_denoise.benchmark.node_speed import NodeSpeed
@@ -65,6 +64,6 @@ def _make_core_row(s: CoreSpeed) -> tuple[str, ...]:
 
 
 def _make_node_row(s: NodeSpeed) -> tuple[str, ...]:
-    times = f"{s.p50_ms:.0f}", f"{s.p99_ms:.0f}", f"{s.cpu_pct:.0f}"
-    stages = (f"{s.stages_ms.get(name, nan):.1f}" for name in STAGES)
+    times = (format_number(value, 0) for value in (s.p50_ms, s.p99_ms, s.cpu_pct))
+    stages = (format_number(s.stages_ms.get(name), 1) for name in STAGES)
     return s.model, f"{s.rate_hz:g}", f"{s.received_pct:.1f}", *times, *stages

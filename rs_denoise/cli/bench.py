@@ -74,7 +74,8 @@ def bench(
         ),
     ] = None,
     seconds: Annotated[
-        float, typer.Option(min=1, metavar="SECONDS", help="Duration of each run of the node.")
+        float,
+        typer.Option(min=1, max=3600, metavar="SECONDS", help="Duration of each run of the node."),
     ] = 10.0,
     runs: Annotated[
         int,

@@ -7,14 +7,16 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 from rich.progress import track
 
 from rs_denoise.cli import options
 from rs_denoise.cli.console import count_frames, make_console
 from rs_denoise.cli.recording_options import reads_recordings
+from rs_denoise.depth import round_like
 from rs_denoise.gate import Gate
-from rs_denoise.offline import Method, OfflineDenoiser
+from rs_denoise.offline import Method, OfflineDenoiser, explain_rejected
 from rs_denoise.recordings.atomic_output import atomic_output
 from rs_denoise.recordings.bags.rosbag2_writer import write_rosbag2
 from rs_denoise.recordings.bags.sdk_writer import SUFFIX, write_sdk_recording
@@ -72,15 +74,29 @@ def convert(
     """
     if to is RecordingFormat.realsense and out.suffix != SUFFIX:
         raise typer.BadParameter(f"recordings of the SDK end in {SUFFIX}, got '{out.name}'")
+    options.check_out_folder(out.absolute().parent)
     console = make_console()
     source = open_recording(recording, overrides)
+    rejections: list[str | None] = []
     method: Method | None = None
     if denoise:
-        method = OfflineDenoiser.load(model, device, Gate(min_confidence, fill_confidence))
+        denoiser = OfflineDenoiser.load(model, device, Gate(min_confidence, fill_confidence))
+        method = _note_rejections(denoiser, rejections)
     frames = track(source, "converting", total=source.count, console=console)
     count = _write(out, to, add_missing_stamps(frames, rate), method, source.assumed)
     console.print(f"{count_frames(count)} in {out}")
-    options.print_remarks(console, source.notes, source.skipped)
+    options.print_remarks(console, source.notes, source.skipped | explain_rejected(rejections))
+
+
+def _note_rejections(denoiser: OfflineDenoiser, rejections: list[str | None]) -> Method:
+    """The denoiser as a method that adds why each frame's right infrared was not used, or None."""
+
+    def denoise(frame: Frame) -> np.ndarray:
+        denoised = denoiser.denoise(frame)
+        rejections.append(denoised.right_rejection)
+        return round_like(denoised.depth_mm, frame.depth_mm)
+
+    return denoise
 
 
 def _write(

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from rs_denoise.cli import options
 from rs_denoise.cli.console import make_console
 from rs_denoise.evaluation.evaluate import Evaluation
 from rs_denoise.evaluation.metrics.blocks import Accuracy
@@ -53,7 +54,9 @@ def demo(
     ] = SAMPLE,
     seconds: Annotated[
         float,
-        typer.Option(min=1, metavar="SECONDS", help="How long to play the recording, in a loop."),
+        typer.Option(
+            min=1, max=3600, metavar="SECONDS", help="How long to play the recording, in a loop."
+        ),
     ] = 10.0,
     out: Annotated[
         Path, typer.Option(metavar="FOLDER", help="Output folder for the picture and the report.")
@@ -62,6 +65,7 @@ def demo(
     """Plays a recording at 30 Hz through the node over DDS, and writes a report of the result."""
     if not recording.exists():
         raise DemoError(f"{recording}: no such file or folder")
+    options.check_out_folder(out)
     from rs_denoise.benchmark.ros.player import load_frames
     from rs_denoise.evaluation.report.report import write_report
 

@@ -80,6 +80,8 @@ def denoise(
     )
     console, denoiser = make_console(), RecordingDenoiser(settings)
     found = find_recordings(recordings)
+    # What is in the place of a bag is examined with the recording.
+    options.check_out_folder(out.absolute().parent if settings.bag and len(found) == 1 else out)
     if len(found) == 1 and scheduler is None:
         (recording,) = found.values()
         progress = partial(show_progress, "denoising", console)

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from rs_denoise.cli import options
 from rs_denoise.cli.console import make_console
 from rs_denoise.cli.each_recording import FAILED, run_each
 from rs_denoise.cli.summary_tables import make_markdown_tables
@@ -27,7 +28,7 @@ from rs_denoise.evaluation.summary import Summary
 from rs_denoise.offline import Progress
 from rs_denoise.recordings.atomic_output import write_text
 
-# In comparisons of two runs, more recordings than this are counted instead of listed.
+# More recordings than this are counted instead of listed.
 MAX_LISTED = 3
 NOT_MET, NOT_EVALUATED = 1, 2
 
@@ -185,6 +186,7 @@ def _print_batch(console: Console, batch: BatchSummary, ranking: Ranking) -> Non
         for answer in answers:
             for sentence in answer.sentences:
                 console.print(sentence, highlight=False)
+    _print_remarks(console, batch.recordings)
     for name, summary in batch.recordings.items():
         for requirement in summary.requirements:
             if not requirement.holds:
@@ -193,6 +195,24 @@ def _print_batch(console: Console, batch: BatchSummary, ranking: Ranking) -> Non
     met = [name for name, s in batch.recordings.items() if all(r.holds for r in s.requirements)]
     if any(summary.requirements for summary in batch.recordings.values()):
         console.print(f"requirements met by {len(met)} of {len(batch.recordings)} recordings")
+
+
+def _print_remarks(console: Console, recordings: Mapping[str, Summary]) -> None:
+    """Prints what had to be assumed of the recordings, and what was skipped of them."""
+    of_note: dict[str, list[str]] = {}
+    for name, summary in recordings.items():
+        for note in summary.notes:
+            of_note.setdefault(note, []).append(name)
+    notes = [
+        f"{', '.join(names) if len(names) <= MAX_LISTED else f'{len(names)} recordings'}: {note}"
+        for note, names in of_note.items()
+    ]
+    skipped = {
+        f"{name}: {what}": reason
+        for name, summary in recordings.items()
+        for what, reason in summary.skipped.items()
+    }
+    options.print_remarks(console, notes, skipped)
 
 
 def _make_table(batch: BatchSummary, ranking: Ranking) -> Table:

@@ -135,11 +135,15 @@ def check_out(*paths: Path | None) -> None:
     """Checks before any work that files can be written; None is skipped.
 
     Raises:
-        typer.BadParameter: it is a folder itself, or its folder is missing or read-only.
+        typer.BadParameter: it is a folder itself, its folder is missing or read-only, or two paths
+            are the same file.
     """
-    for path in paths:
-        if path is None:
-            continue
+    given = [path for path in paths if path is not None]
+    for number, path in enumerate(given):
+        # A device, such as /dev/stdout, may be given more than once.
+        is_file = path.is_file() or not path.exists()
+        if is_file and path.absolute() in [other.absolute() for other in given[:number]]:
+            raise typer.BadParameter(f"{path}: is given for two outputs; name two files")
         if path.is_dir():
             raise typer.BadParameter(f"{path}: is a folder; name a file")
         folder = path.absolute().parent

@@ -11,6 +11,7 @@ import ast
 import math
 import operator
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -141,7 +142,7 @@ def _check(side: ast.expr, requirement: str) -> None:
 
 def _is_finite_number(value: object) -> bool:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return number and math.isfinite(float(value))  # type: ignore[arg-type]
+    return number and abs(value) <= sys.float_info.max  # type: ignore[arg-type]
 
 
 def _evaluate(side: str, methods: Methods) -> float:

@@ -116,14 +116,16 @@ class CameraStream:
             self._start()
         heard = time.monotonic()
         while True:
+            # Read first: the last frame may arrive, and the stream end, after the wait for it.
+            has_ended = self._ended.is_set()
             try:
                 frame = self._newest.get(timeout=POLL_S)
             except queue.Empty:
-                self._put_complete(time.monotonic_ns())
-                if self._error is not None:
+                if has_ended and self._error is not None:
                     raise self._error from None
-                if self._ended.is_set():
+                if has_ended:
                     return
+                self._put_complete(time.monotonic_ns())
                 if time.monotonic() - heard > self._silence_s:
                     raise LiveError(
                         f"no frame for {self._silence_s:.0f} s: is the camera plugged in to USB 3,"
@@ -141,9 +143,10 @@ class CameraStream:
 
     def end(self, error: Exception | None = None) -> None:
         """Accepts no more frames; after the waiting one, iteration ends or raises `error`."""
-        self._put_complete(time.monotonic_ns() + RIGHT_WAIT_NS)
-        self._error = self._error or error
-        self._ended.set()
+        with self._lock:
+            self._put_complete(time.monotonic_ns() + RIGHT_WAIT_NS)
+            self._error = self._error or error
+            self._ended.set()
 
     def close(self) -> None:
         """Stops the device."""

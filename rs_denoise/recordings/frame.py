@@ -85,7 +85,8 @@ def repeat_frames(frames: Iterable[Frame], rate_hz: float = DEFAULT_RATE_HZ) -> 
         first_ns = last_ns = None
         for frame in add_missing_stamps(frames, rate_hz):
             assert frame.stamp_ns is not None
-            first_ns, last_ns = first_ns or frame.stamp_ns, frame.stamp_ns
+            first_ns = frame.stamp_ns if first_ns is None else first_ns
+            last_ns = frame.stamp_ns
             yield replace(frame, stamp_ns=frame.stamp_ns + shift_ns)
         if first_ns is None or last_ns is None:
             return

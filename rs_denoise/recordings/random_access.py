@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 
 from rs_denoise.recordings.atomic_output import atomic_output
-from rs_denoise.recordings.bags.bag import is_bag
 from rs_denoise.recordings.bags.bag_reader import read_bag
 from rs_denoise.recordings.bags.topic_names import GROUND_TRUTH
 from rs_denoise.recordings.folders.autoencoder_folder import TRUTH, find_autoencoder_frames
@@ -21,7 +20,11 @@ from rs_denoise.recordings.folders.frame_folder import (
 from rs_denoise.recordings.folders.image_camera import CameraFiller
 from rs_denoise.recordings.frame import RecordingError
 from rs_denoise.recordings.overrides import NO_OVERRIDES, Overrides
-from rs_denoise.recordings.recording import FrameReader, refuse_frames_beside_bags
+from rs_denoise.recordings.recording import (
+    FrameReader,
+    find_bags,
+    refuse_frames_beside_bags,
+)
 from rs_denoise.recordings.recording_size import count_bytes
 
 _log = logging.getLogger(__name__)
@@ -45,7 +48,8 @@ def find_frame_readers(
         RecordingError: there is no such recording, or none of its frames has ground truth and, in a
             frame folder, camera.json.
     """
-    bags = [path] if is_bag(path) else sorted(filter(is_bag, path.glob("*/")))
+    # Twice: the folders in a folder may hold several bags too.
+    bags = [bag for found in find_bags(path) for bag in find_bags(found)]
     if bags and unpacked is None:
         raise RecordingError(f"{path}: a bag, of which frames cannot be read in any order")
     if bags and unpacked is not None:

@@ -115,7 +115,7 @@ def open_recording(path: Path | str, overrides: Overrides = NO_OVERRIDES) -> Rec
         return _open_autoencoder_frames(path, frames, overrides)
     if raw:
         return _open_raw_frames(raw, overrides)
-    bags = sorted(filter(is_bag, path.glob("*/")))
+    bags = find_bags(path)
     if bags:
         refuse_frames_beside_bags(path)
         return _open_bags(bags, overrides)
@@ -204,10 +204,22 @@ def _note_infrared(present: Iterable[bool]) -> list[str]:
 
 def _open_bag(path: Path, overrides: Overrides) -> Recording:
     refuse_frames_beside_bags(path)
-    if path.is_dir() and not (path / METADATA).is_file() and not is_split_bag(bag_files(path)):
-        return _open_bags(bag_files(path), overrides)
+    bags = find_bags(path)
+    if bags != [path]:
+        return _open_bags(bags, overrides)
     frames = BagReader(path, overrides)
     return Recording(frames.read, frames.count, notes=frames.notes, assumed=frames.assumed)
+
+
+def find_bags(path: Path) -> list[Path]:
+    """The bags at a path: itself, or those in a folder of several; empty if there are none.
+
+    A folder of files without metadata.yaml is one bag only if they are numbered as its parts.
+    """
+    if not is_bag(path):
+        return sorted(filter(is_bag, path.glob("*/")))
+    is_one = not path.is_dir() or (path / METADATA).is_file() or is_split_bag(bag_files(path))
+    return [path] if is_one else bag_files(path)
 
 
 def refuse_frames_beside_bags(path: Path) -> None:

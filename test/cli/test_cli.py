@@ -140,8 +140,9 @@ def test_denoise_writes_depth_and_confidence(frames, tmp_path):
      (["denoise", "{frames}", "{frames}", "--format", "rosbag2"], "exists already"),
      (["evaluate", "{frames}", "--size", "848"], "expected WIDTHxHEIGHT"),
      (["evaluate", "{frames}", "--model", "{frames}/a/depth.png"], "not a model file"),
-     (["denoise", "{frames}", "/proc/none"], "/proc/none"),
+     (["denoise", "{frames}", "/proc/none"], "/proc"),
      (["evaluate", "{frames}", "--json", "{frames}"], "is a folder; name a file"),
+     (["evaluate", "{frames}", "--json", "x", "--html", "./x"], "is given for two outputs"),
      (["evaluate", "{frames}", "--worst-by", "mae"], "expected BLOCK.METRIC"),
      (["evaluate", "{frames}", "--size", "99999x99999"], "from 64x64 to 4096x4096"),
      (["denoise", "{frames}", "x", "--scheduler", "host"], "such as tcp://host:8786"),
@@ -153,6 +154,11 @@ def test_denoise_writes_depth_and_confidence(frames, tmp_path):
      (["simulate", "--check", "--picture", "none/x.png"], "create it first"),
      (["simulate", "--check", "--length", "2"], "--check looks at single frames"),
      (["demo", "missing"], "missing: no such file or folder"),
+     (["demo", "{frames}", "--seconds", "inf"], "less than or equal to 3600"),
+     (["demo", "{frames}", "--out", "{frames}/a/depth.png"], "is a file, not a folder; name"),
+     (["denoise", "{frames}", "{frames}/a/depth.png"], "is a file, not a folder; name another"),
+     (["denoise", "{frames}", "{frames}/a/depth.png/x", "--format", "rosbag2"], "is a file, not"),
+     (["convert", "{frames}", "{frames}/a/depth.png/x"], "is a file, not a folder; name another"),
      (["simulate", "x", "--frames", "1", "--camera", "kinect"], "camera must be one of d415")],
 )  # fmt: skip
 def test_what_the_user_can_correct_is_a_sentence(frames, arguments, complaint):

@@ -10,6 +10,7 @@ from rs_denoise.cli.main import app
 from rs_denoise.recordings.folders.frame_folder import write_frame
 from rs_denoise.recordings.frame import Frame, RecordingError
 from rs_denoise.recordings.recording import open_recording
+from rs_denoise.synthetic_frame import synthetic_frame, typical_camera
 from scenes import camera, noisy_wall
 
 
@@ -62,6 +63,19 @@ def test_frames_become_a_recording_of_the_sdk(folder, tmp_path):
     code, printed, error = run(*arguments)
     assert code == 0 and "3 frames in" in printed, error
     assert_converted(path, folder, ("depth_mm", "infrared", "infrared_right", "ground_truth_mm"))
+
+
+def test_right_infrared_that_does_not_belong_to_depth_is_told(tmp_path):
+    of_camera = typical_camera(320, 240)
+    depth, left, right = synthetic_frame(of_camera)
+    for k, (infra1, infra2) in enumerate([(left, right), (right, left)]):
+        frame = Frame(f"{k}", of_camera, depth, infra1, infrared_right=infra2)
+        write_frame(tmp_path / "frames" / f"{k}", frame)
+    arguments = (tmp_path / "frames", tmp_path / "out", "--denoise", "--model", "unet-tiny-stereo")
+    code, printed, error = run(*arguments)
+    assert code == 0, error
+    assert "skipped right infrared of 1 of 2 denoised frames: " in printed
+    assert "infra1 and infra2 swapped" in printed
 
 
 def test_denoised_depth_lies_beside_that_of_the_camera(folder, tmp_path):

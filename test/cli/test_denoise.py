@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 import yaml
-from recordings.bags.example_bags import Ros, driver
+from recordings.bags.example_bags import Ros, driver, write_mcap
 from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 
 from cli.in_process import run_in_process, words
@@ -115,6 +115,17 @@ def test_denoised_depth_that_a_bag_has_already_is_replaced(bag, tmp_path):
     assert sorted(m[:2] for m in first) == sorted(m[:2] for m in second)
     topics = Overrides(depth="/camera/camera/denoised/image_rect_raw/compressedDepth")
     assert all(f.depth_mm.any() for f in open_recording(tmp_path / "second", topics))
+
+
+def test_several_bags_of_a_folder_in_a_folder_give_one_new_bag(tmp_path):
+    """Not an error after all frames are denoised, because both have a topic of depth."""
+    ros, day = Ros(2), tmp_path / "trip" / "day"
+    day.mkdir(parents=True)
+    for name in ("front", "rear"):
+        write_mcap(day / f"{name}.mcap", ros, list(driver(ros, 2, f"/{name}")))
+    out = run(tmp_path / "trip", tmp_path / "out", "--format", "rosbag2", "--model", "unet-tiny")
+    assert out.returncode == 0, out.stderr
+    assert "4 frames in" in words(out) and "day are copied: it is not one bag" in words(out)
 
 
 @pytest.mark.parametrize("damage", ["cut off", "metadata that is no text", "empty metadata"])

@@ -194,6 +194,12 @@ def test_a_recording_is_played_in_a_loop_until_time_is_up(tmp_path):
     assert len(set(np.diff(stamps) // 1000)) == 1, "stamps go on evenly"
 
 
+def test_stamps_of_a_loop_go_on_evenly_if_the_first_one_is_zero():
+    stamped = [replace(frame, stamp_ns=k * 10**8) for k, frame in enumerate(frames(3))]
+    stamps = [frame.stamp_ns for frame in islice(repeat_frames(stamped, rate_hz=10), 7)]
+    assert stamps == [k * 10**8 for k in range(7)]
+
+
 def test_a_paused_camera_in_software_waits(tmp_path):
     for frame in frames(3):
         write_frame(tmp_path / "in" / frame.name, frame)

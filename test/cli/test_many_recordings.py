@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -97,6 +98,20 @@ def test_a_folder_is_measured_recording_by_recording_and_a_broken_one_is_named(
     links = {unquote(link) for link in re.findall(r'<a href="([^"]+)"', page)}
     assert len(links) == 2 and all((tmp_path / link).stat().st_size > 1e6 for link in links)
     assert "broken</b>: " in page and 'title="wall: ' in page
+
+
+def test_what_is_missing_in_a_recording_is_told_with_its_name(tmp_path):
+    for name in ("whole", "damaged", "dark"):
+        for k in range(2):
+            shown = frame(seed=k)
+            write_frame(
+                tmp_path / name / f"{k}", replace(shown, infrared=None) if name == "dark" else shown
+            )
+    (tmp_path / "damaged" / "1" / "depth.png").write_bytes(b"not a picture")
+    out = run("evaluate", tmp_path, *FEW)
+    assert out.returncode == 0, out.stderr
+    assert "dark: no infrared of the left imager: depth is denoised alone" in words(out)
+    assert "skipped damaged: 1: " in words(out)
 
 
 def test_two_runs_are_compared_recording_by_recording(recordings, tmp_path, make_model):

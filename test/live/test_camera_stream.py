@@ -10,6 +10,7 @@ from rs_denoise.librealsense import SoftwareCamera
 from rs_denoise.live import camera_stream
 from rs_denoise.live.camera_stream import CameraStream, LiveError, Request
 from rs_denoise.live.devices import live_camera, sdk_playback, software_camera
+from rs_denoise.pipeline.synchronizer import SyncedImages
 from rs_denoise.recordings.bags.sdk_writer import write_sdk_recording
 from rs_denoise.recordings.frame import Frame, RecordingError
 from rs_denoise.recordings.recording import open_recording
@@ -135,6 +136,21 @@ def test_a_camera_that_goes_away_is_an_error_after_what_it_gave():
         with pytest.raises(LiveError, match="unplugged"):
             for _ in iterator:
                 pass
+
+
+def test_the_last_frame_is_not_lost_if_it_comes_right_after_a_wait():
+    stream = CameraStream(SoftwareCamera(CAMERA).device)
+    last = SyncedImages(10**9, np.ones((64, 96), np.uint16), None)
+
+    def arrive(_):
+        """Called between the wait for a frame and the check for the end."""
+        del stream._put_complete
+        stream._put(last)
+        stream.end()
+
+    stream._put_complete = arrive
+    assert [frame.stamp_ns for frame in stream] == [last.stamp_ns]
+    stream.close()
 
 
 def two_cameras():

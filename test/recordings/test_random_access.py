@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from recordings.bags.example_bags import Ros, driver
+from recordings.bags.example_bags import DEPTH, RIGHT_INFO, Ros, driver, write_mcap
 
 from rs_denoise.camera import Camera
 from rs_denoise.recordings.bags.rosbag2_writer import write_rosbag2
@@ -45,6 +45,25 @@ def test_another_bag_of_the_same_path_is_unpacked_anew(tmp_path):
     shutil.rmtree(tmp_path / "a")
     bag(tmp_path / "a", [True, True, True])
     assert len(find_frame_readers(tmp_path / "a", tmp_path / "out")) == 3
+
+
+@pytest.mark.parametrize("where", ["", "day1"])
+def test_files_of_several_bags_in_a_folder_keep_the_camera_of_each(tmp_path, where):
+    ros, folder = Ros(2), tmp_path / "data" / where
+    folder.mkdir(parents=True)
+    for name, baseline_m in (("front", 0.055), ("rear", 0.095)):
+        messages = []
+        for topic, message in driver(ros, 2):
+            if topic == RIGHT_INFO:
+                message = replace(message, p=ros.info(0, shift=-425 * baseline_m).p)
+            messages.append((topic, message))
+            if topic == DEPTH:
+                messages.append(("/camera/ground_truth/image_rect_raw", message))
+        write_mcap(folder / f"{name}.mcap", ros, messages)
+    frames = [reader() for reader in find_frame_readers(tmp_path / "data", tmp_path / "out")]
+    assert [frame.camera.baseline_m for frame in frames] == pytest.approx([0.055] * 2 + [0.095] * 2)
+    by_name = [frame.camera.baseline_m for frame in open_recording(tmp_path / "data")]
+    assert by_name == [frame.camera.baseline_m for frame in frames]
 
 
 def test_what_cannot_be_learnt_from_is_told(tmp_path):

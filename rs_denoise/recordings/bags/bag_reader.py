@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -17,7 +17,12 @@ from rs_denoise.depth import MILLIMETRE_M, to_uint16_mm
 from rs_denoise.recordings.bags import messages
 from rs_denoise.recordings.bags.bag import Bag
 from rs_denoise.recordings.bags.baseline import read_option
-from rs_denoise.recordings.bags.framesets import WAIT_NS, Frameset, FramesetBuilder
+from rs_denoise.recordings.bags.framesets import (
+    MAX_DEPTH_WAITING,
+    WAIT_NS,
+    Frameset,
+    FramesetBuilder,
+)
 from rs_denoise.recordings.bags.topics import CameraTopics, find_topics
 from rs_denoise.recordings.folders.image_camera import camera_of_size
 from rs_denoise.recordings.frame import (
@@ -94,6 +99,7 @@ class BagReader:
         ignored: frozenset[str],
     ) -> Iterator[Frame]:
         log = SkippedLog()
+        info_ns = 0  # stamp of the latest camera_info
         messages_read = _StampedMessages(self._topics, log).read(self._bag, ignored)
         for decoded in map_ahead(self._decode, _with_log(messages_read, log)):
             decoded.add_skipped(skipped)
@@ -101,7 +107,11 @@ class BagReader:
                 continue
             topic, stamp_ns = decoded.message.topic, decoded.message.stamp_ns
             if topic == self._topics.camera_info:
-                builder.add_camera_info(decoded.message.message)
+                if stamp_ns < info_ns - WAIT_NS:
+                    # The clock was set back: by their stamps, waiting images would be later.
+                    yield from builder.build(framesets.flush())
+                info_ns = stamp_ns
+                builder.add_camera_info(stamp_ns, decoded.message.message)
                 continue
             role = self._topics.images[topic]
             if decoded.image is None:
@@ -222,26 +232,32 @@ class _FrameBuilder:
     def __init__(self, baseline_m: float, camera: str | None, skipped: Skipped) -> None:
         self.roles_seen: set[str] = set()
         self._baseline_m, self._camera, self._skipped = baseline_m, camera, skipped
-        self._cameras: dict[tuple[int, int], Camera] = {}
+        # By size: the stamps from which on cameras are valid, and the cameras. As depth waits for
+        # its partners, the newest camera_info may be later than it.
+        self._cameras: dict[tuple[int, int], deque[tuple[int, Camera]]] = {}
         self._count, self._newest_ns = 0, -1
         # Frames by role of an image: that had one, and that could use it.
         self._paired, self._used = Counter[str](), Counter[str]()
 
-    def add_camera_info(self, info: Any) -> None:
-        """Stores the camera of a camera_info; the latest valid one of each size is used."""
+    def add_camera_info(self, stamp_ns: int, info: Any) -> None:
+        """Stores the camera of a camera_info, if it is valid and a new one for its size."""
         try:
             camera = Camera.from_camera_info(info, self._baseline_m)
         except CameraError as error:
             self._skipped.add("a camera_info", str(error))
             return
-        if len(self._cameras) < MAX_RESOLUTIONS:
-            self._cameras[camera.height, camera.width] = camera
+        size = camera.height, camera.width
+        if size not in self._cameras and len(self._cameras) >= MAX_RESOLUTIONS:
+            return
+        cameras = self._cameras.setdefault(size, deque(maxlen=MAX_DEPTH_WAITING))
+        if not cameras or cameras[-1][1] != camera:
+            cameras.append((stamp_ns, camera))
 
     def build(self, framesets: Iterator[Frameset]) -> Iterator[Frame]:
         """Yields a frame for each frameset whose camera is known."""
         for frameset in framesets:
             try:
-                camera = self._find_camera(*frameset.depth.shape)
+                camera = self._find_camera(frameset.stamp_ns, *frameset.depth.shape)
             except CameraError as error:
                 self._skipped.add(f"depth {frameset.stamp_ns}", str(error))
                 continue
@@ -317,8 +333,11 @@ class _FrameBuilder:
         )
         return None
 
-    def _find_camera(self, height: int, width: int) -> Camera:
-        """The camera of the latest camera_info of this size; without one, the user's."""
+    def _find_camera(self, stamp_ns: int, height: int, width: int) -> Camera:
+        """The camera of this size that was valid at this time; without a camera_info, the user's.
+
+        If all are later, as where the camera_info has another clock, it is the latest one.
+        """
         if (height, width) not in self._cameras and self._camera is not None:
             chosen = camera_of_size(self._camera, width, height)
             return replace(chosen, baseline_m=self._baseline_m)
@@ -328,7 +347,9 @@ class _FrameBuilder:
                 f"no camera_info of {width}x{height}, its size, came before it; it has {known}: "
                 "set the camera with --camera"
             )
-        return self._cameras[height, width]
+        cameras = self._cameras[height, width]
+        valid = (camera for since_ns, camera in reversed(cameras) if since_ns <= stamp_ns)
+        return next(valid, cameras[-1][1])
 
 
 def read_bag(

@@ -158,6 +158,33 @@ def test_where_the_resolution_changes_each_image_gets_the_camera_of_its_size(tmp
     assert frames[3].camera.fx == 212.0
 
 
+def messages_with_two_cameras(ahead_ns=0):
+    """40 frames, with another camera_info from frame 20 on; its clock is ahead of the images'."""
+    for k, (name, message) in enumerate(driver(ROS, 40)):
+        if name == INFO:
+            frame = k // 4
+            message = ROS.info(stamp(frame) + ahead_ns, fx=425.0 if frame < 20 else 500.0)
+        yield name, message
+
+
+def test_where_camera_info_changes_each_image_gets_the_one_of_its_time(tmp_path):
+    """Images wait a second for each other, while later messages are read."""
+    frames, skipped = read(tmp_path, messages_with_two_cameras())
+    assert [f.camera.fx for f in frames] == [425.0] * 20 + [500.0] * 20 and not skipped
+
+
+def test_where_a_recording_starts_again_with_another_camera_each_image_gets_its_own(tmp_path):
+    other = [(n, ROS.info(stamp(k // 4), fx=500.0) if n == INFO else m)
+             for k, (n, m) in enumerate(driver(ROS, 40))]  # fmt: skip
+    frames, skipped = read(tmp_path, [*driver(ROS, 40), *other])
+    assert [f.camera.fx for f in frames] == [425.0] * 40 + [500.0] * 40 and not skipped
+
+
+def test_a_camera_info_with_another_clock_is_used_as_it_arrives(tmp_path):
+    frames, skipped = read(tmp_path, messages_with_two_cameras(ahead_ns=10**12))
+    assert {f.camera.fx for f in frames[20:]} == {500.0} and not skipped
+
+
 def test_depth_without_a_camera_info_of_its_size_is_named(tmp_path):
     def messages():
         yield from driver(ROS, 3)
