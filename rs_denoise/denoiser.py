@@ -79,8 +79,8 @@ class Denoiser:
     Args:
         model: the network, loaded.
         camera: of the frames. Depth is converted to disparity and back with fx * baseline, so a
-            wrong baseline hardly changes the scale of depth; but a model that compares both
-            infrared images then compares the wrong pixels.
+            wrong baseline hardly changes the scale of depth; but both infrared images are then
+            compared at the wrong pixels, and the right one is not used.
         gate: limits for what is published.
         tile_px: largest side of a tile; bounds the memory that the network needs.
     """

@@ -35,11 +35,11 @@ class Gate:
 
     Attributes:
         min_confidence: a measured pixel below it becomes invalid, 0..1. (On simulated validation
-            frames 0.4 drops 58 % of the gross errors and 6 % of the thin objects; 0.7 drops 76 %,
-            and 26 %.)
+            frames 0.4 drops 61 % of the gross errors and 3 % of the thin objects; 0.7 drops 77 %,
+            and 18 %.)
         fill_confidence: a hole of the input is filled from this confidence on, 0..1; more than 1
             never fills. (On real frames 2 % of the pixels that `unet` fills this way are more than
-            5 % too far; between 0.85 and 0.9, 8 % would be.)
+            5 % too far; between 0.85 and 0.9, 10 % would be.)
         max_recession: a pixel whose denoised depth is farther than measured by more than this
             fraction becomes invalid: space that the camera measured as occupied is never declared
             free; infinity: no limit. For a network without uncertainty it limits any

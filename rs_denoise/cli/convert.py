@@ -14,7 +14,7 @@ from rich.progress import track
 from rs_denoise.cli import options
 from rs_denoise.cli.console import count_frames, make_console
 from rs_denoise.cli.recording_options import reads_recordings
-from rs_denoise.depth import round_like
+from rs_denoise.evaluation.frame_comparison import FrameComparison
 from rs_denoise.gate import Gate
 from rs_denoise.offline import Method, OfflineDenoiser, explain_rejected
 from rs_denoise.recordings.atomic_output import atomic_output
@@ -92,9 +92,9 @@ def _note_rejections(denoiser: OfflineDenoiser, rejections: list[str | None]) ->
     """The denoiser as a method that adds why each frame's right infrared was not used, or None."""
 
     def denoise(frame: Frame) -> np.ndarray:
-        denoised = denoiser.denoise(frame)
-        rejections.append(denoised.right_rejection)
-        return round_like(denoised.depth_mm, frame.depth_mm)
+        comparison = FrameComparison.of(frame, denoiser)
+        rejections.append(comparison.right_rejection)
+        return comparison.denoised_mm
 
     return denoise
 

@@ -25,12 +25,12 @@ def reads_recordings(command: Callable[..., None]) -> Callable[..., None]:
         overrides = _make_overrides(**{name: values.pop(name) for name in options})
         command(**values, overrides=overrides)
 
-    parameters: list[Parameter] = []
-    for parameter in signature(command, eval_str=True).parameters.values():
+    own, parameters = signature(command, eval_str=True), list[Parameter]()
+    for parameter in own.parameters.values():
         is_replaced = parameter.name == "overrides"
         parameters += options.values() if is_replaced else [parameter]
     # Typer reads the options of a command from its signature.
-    with_options.__signature__ = signature(command).replace(  # type: ignore[attr-defined]
+    with_options.__signature__ = own.replace(  # type: ignore[attr-defined]
         parameters=[p.replace(kind=Parameter.KEYWORD_ONLY) for p in parameters]
     )
     return with_options

@@ -84,9 +84,7 @@ def _tell_left_out(path: Path, used: int, found: int, missing: str) -> None:
 def _unpack(bag: Path, unpacked: Path, overrides: Overrides) -> list[Path]:
     """Writes the frames of a bag that have ground truth as frame folders; returns them in order."""
     # With its size, because another bag may have its path by now.
-    identity = f"{bag.resolve()} {count_bytes(bag)}"
-    if overrides != NO_OVERRIDES:
-        identity += f" {overrides}"
+    identity = f"{bag.resolve()} {count_bytes(bag)} {overrides}"
     target = unpacked / f"{bag.name}_{zlib.crc32(identity.encode()):08x}"
     if not target.is_dir():
         with atomic_output(target) as unfinished:

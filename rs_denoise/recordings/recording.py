@@ -170,8 +170,6 @@ def _replace_baselines(
     readers: dict[str, FrameReader], overrides: Overrides
 ) -> dict[str, FrameReader]:
     """Lets the user's baseline, if there is one, replace the recorded ones."""
-    if overrides.baseline_m is None:
-        return readers
     return {name: CameraFiller(read, overrides, False) for name, read in readers.items()}
 
 
